@@ -1,0 +1,854 @@
+"""Conditions: type-checked against a program, and compiled to fast functions. `phrases` reads them out.
+
+A condition is data (see `program.Condition`). One comparison may carry several operators: all must hold.
+A comparison of a value that is missing is false; `is_not` and `not_in` of a missing value are true.
+A list-valued field (category, sku, tender, segment) matches when ANY of its values does; `is_not` and
+`not_in` of it mean that NONE of its values is one of those named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, Literal, Protocol
+
+from msgspec import Struct
+
+from palier.engine.currencies import exponent, to_decimal, to_minor
+from palier.engine.program import Attribute, Condition, Program
+
+MAX_NODES: Final = 200
+MAX_DEPTH: Final = 20
+MAX_LIST: Final = 500
+MAX_TEXT: Final = 4096
+MAX_NUMBER: Final = 10**15
+
+BUILT_IN_TYPES: Final = ("sale", "return", "visit")
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LINE_KINDS: Final = ("item", "shipping", "gift_card")
+
+Kind = Literal["money", "integer", "decimal", "text", "tier", "weekday", "time", "date", "boolean", "nth"]
+Place = Literal["context", "member", "attribute"]
+Value = str | int | bool
+
+
+class Problem(Struct, frozen=True):
+    """Something wrong in a document: where, what, and what to do about it."""
+
+    path: str
+    message: str
+    remedy: str
+    code: str = "condition"
+    severity: Literal["error", "warning"] = "error"
+
+
+class FieldType(Struct, frozen=True):
+    """What a field of a condition holds.
+
+    `decimals` is the scale of money and decimal fields, `choices` the only values there are (in ladder
+    order for a tier), `many` whether the field holds several values, `least` its lowest possible value.
+    """
+
+    name: str
+    kind: Kind
+    place: Place = "context"
+    decimals: int = 0
+    choices: tuple[str, ...] | None = None
+    many: bool = False
+    least: int | None = None
+
+
+class Line(Protocol):
+    """What a condition reads of one line of a sale; `amount` in minor units."""
+
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def sku(self) -> str | None: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+
+
+class Tender(Protocol):
+    """What a condition reads of one tender of a sale."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+class Context(Protocol):
+    """What a condition reads of an activity and its member.
+
+    `tier` is the index in the ladder, `weekday` 0 for Monday, `minute` of the local day, `day` the ordinal
+    of the local date. Attributes are already typed: an integer for integer, decimal (minor units of its
+    decimals) and date (ordinal), else a boolean or a text.
+    """
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def lines(self) -> Sequence[Line]: ...
+    @property
+    def channel(self) -> str | None: ...
+    @property
+    def location(self) -> str | None: ...
+    @property
+    def partner(self) -> str | None: ...
+    @property
+    def tenders(self) -> Sequence[Tender]: ...
+    @property
+    def tier(self) -> int: ...
+    @property
+    def segments(self) -> frozenset[str]: ...
+    @property
+    def weekday(self) -> int: ...
+    @property
+    def minute(self) -> int: ...
+    @property
+    def day(self) -> int: ...
+    @property
+    def nth(self) -> Callable[[str], int]: ...
+    @property
+    def member(self) -> Mapping[str, Value]: ...
+    @property
+    def attributes(self) -> Mapping[str, Value]: ...
+
+
+class Miss(Struct, frozen=True):
+    """A comparison that failed, in the words of the document: what was wanted, and what was found.
+
+    `found` is None where the value was missing. `op` is an operator, "between" (a pair of from and until),
+    or one of these behind "not_" where the comparison held under a negation.
+    """
+
+    field: str
+    op: str
+    wanted: Value | tuple[Value, ...]
+    found: Value | tuple[Value, ...] | None
+
+
+# --- the fields ---------------------------------------------------------------------------------------
+
+
+def _attribute_field(name: str, attribute: Attribute, place: Place) -> FieldType:
+    choices = tuple(attribute.choices) if attribute.choices is not None else None
+    decimals = attribute.decimals if attribute.type == "decimal" else 0
+    return FieldType(name, attribute.type, place, decimals, choices)
+
+
+def fields(program: Program, activity_type_key: str) -> dict[str, FieldType]:
+    """The fields that a condition on activities of this type may use, by name."""
+    found = {
+        field.name: field
+        for field in (
+            FieldType("channel", "text"),
+            FieldType("location", "text"),
+            FieldType("partner", "text"),
+            FieldType("segment", "text", many=True),
+            FieldType("weekday", "weekday", choices=WEEKDAYS),
+            FieldType("time", "time"),
+            FieldType("date", "date", least=1),
+            FieldType("nth", "nth", least=1),
+        )
+    }
+    if program.tiers is not None:
+        ladder = tuple(tier.key for tier in program.tiers.tiers)
+        found["tier"] = FieldType("tier", "tier", choices=ladder, least=0)
+    if activity_type_key in ("sale", "return"):
+        for field in (
+            FieldType("amount", "money", decimals=exponent(program.currency), least=0),
+            FieldType("quantity", "integer", least=0),
+            FieldType("lines", "integer", least=0),
+            FieldType("category", "text", many=True),
+            FieldType("sku", "text", many=True),
+            FieldType("tender", "text", many=True),
+        ):
+            found[field.name] = field
+    for name, attribute in program.member_attributes.items():
+        found[f"member.{name}"] = _attribute_field(f"member.{name}", attribute, "member")
+    for activity_type in program.activity_types:
+        if activity_type.key == activity_type_key:
+            for name, attribute in activity_type.attributes.items():
+                found.setdefault(name, _attribute_field(name, attribute, "attribute"))
+    return found
+
+
+def line_fields(program: Program) -> dict[str, FieldType]:
+    """The fields that a rule's `lines` condition may use, by name."""
+    return {
+        "category": FieldType("category", "text"),
+        "sku": FieldType("sku", "text"),
+        "amount": FieldType("amount", "money", decimals=exponent(program.currency), least=0),
+        "quantity": FieldType("quantity", "integer", least=0),
+        "kind": FieldType("kind", "text", choices=LINE_KINDS),
+    }
+
+
+# --- operators and their values -----------------------------------------------------------------------
+
+_EQUALITY: Final = ("is", "is_not", "in", "not_in")
+_ORDER: Final = ("at_least", "at_most", "above", "below")
+_OPERATORS: Final[dict[str, tuple[str, ...]]] = {
+    "money": _EQUALITY + _ORDER,
+    "integer": _EQUALITY + _ORDER,
+    "decimal": _EQUALITY + _ORDER,
+    "text": _EQUALITY,
+    "tier": _EQUALITY + _ORDER,
+    "weekday": _EQUALITY,
+    "time": ("from", "until"),
+    "date": (*_EQUALITY, *_ORDER, "from", "until"),
+    "boolean": ("is", "is_not"),
+    "nth": ("is", "in", *_ORDER, "every"),
+}
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
+DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+def operators_of(condition: Condition) -> Iterator[tuple[str, Value | list[Value]]]:
+    """The operators of one comparison with their values as written, in a fixed order."""
+    for name, value in (
+        ("is", condition.is_),
+        ("is_not", condition.is_not),
+        ("in", condition.in_),
+        ("not_in", condition.not_in),
+        ("at_least", condition.at_least),
+        ("at_most", condition.at_most),
+        ("above", condition.above),
+        ("below", condition.below),
+        ("from", condition.from_),
+        ("until", condition.until),
+        ("every", condition.every),
+    ):
+        if value is not None:
+            yield name, value
+
+
+class _Wrong(ValueError):
+    """A value that its field cannot take; carries the remedy."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word most like `word`, where one is alike enough to suggest."""
+    close = difflib.get_close_matches(word.lower()[:64], list(words)[:1000], n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def _suggestion(word: str, words: Sequence[str], what: str) -> str:
+    close = nearest(word, words)
+    if close is not None:
+        return f'did you mean "{close}"?'
+    return f"use one of {', '.join(words[:40])}" if words else f"declare {what} first"
+
+
+def _number(value: Value, field: FieldType) -> int:
+    """An amount or count as its integer of minor units; refuses text that is no plain decimal."""
+    example = "20.00" if field.decimals else "20"
+    if isinstance(value, bool):
+        raise _Wrong(f"{field.name} takes a number, not {str(value).lower()}", f'write it like "{example}"')
+    if isinstance(value, int) and abs(value) > MAX_NUMBER:
+        raise _Wrong(f"{field.name} takes at most {MAX_NUMBER}", "write a smaller number")
+    try:
+        number = to_minor(str(value), field.decimals)
+    except ValueError:
+        if field.decimals:
+            rule = f"a plain decimal with at most {field.decimals} decimals"
+        else:
+            rule = "a whole number"
+        raise _Wrong(
+            f'{field.name} takes {rule}, not "{str(value)[:40]}"', f'write it like "{example}"'
+        ) from None
+    if abs(number) > MAX_NUMBER:
+        raise _Wrong(f"{field.name} takes at most {MAX_NUMBER} minor units", "write a smaller number")
+    return number
+
+
+def day_ordinal(text: str) -> int:
+    """The ordinal of a date written YYYY-MM-DD. Raises ValueError for anything else."""
+    if not DATE.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text).toordinal()
+
+
+def _literal(value: Value, field: FieldType) -> Value:
+    """A value as written, as the form that is compared at run time. Raises _Wrong."""
+    kind = field.kind
+    if kind in ("money", "integer", "decimal", "nth"):
+        return _number(value, field)
+    if kind == "boolean":
+        if not isinstance(value, bool):
+            raise _Wrong(
+                f'{field.name} is true or false, not "{value}"', "write true or false, without quotes"
+            )
+        return value
+    if not isinstance(value, str):
+        raise _Wrong(f"{field.name} takes a text, not {str(value).lower()}", f'write "{value}" in quotes')
+    if kind == "time":
+        if not _TIME.fullmatch(value):
+            raise _Wrong(f'"{value[:40]}" is no time of day', 'write it like "18:30"')
+        return int(value[:2]) * 60 + int(value[3:])
+    if kind == "date":
+        try:
+            return day_ordinal(value)
+        except ValueError:
+            raise _Wrong(f'"{value[:40]}" is no date', 'write it like "2026-05-31"') from None
+    if field.choices is not None and value not in field.choices:
+        message = f'{field.name} has no value "{value[:40]}"'
+        raise _Wrong(message, _suggestion(value, field.choices, field.name))
+    if kind in ("tier", "weekday") and field.choices is not None:
+        return field.choices.index(value)
+    if len(value) > MAX_TEXT:
+        raise _Wrong(f"the text is longer than {MAX_TEXT} characters", "shorten it")
+    return value
+
+
+def _shown(value: Value | None, field: FieldType) -> Value | None:
+    """A run-time value in the words of the document: the opposite of `_literal`."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if field.kind in ("money", "decimal"):
+        return to_decimal(value, field.decimals)
+    if field.kind in ("tier", "weekday") and field.choices is not None:
+        return field.choices[value] if 0 <= value < len(field.choices) else value
+    if field.kind == "time":
+        return f"{value // 60:02d}:{value % 60:02d}"
+    if field.kind == "date":
+        return date.fromordinal(value).isoformat() if value > 0 else value
+    return value
+
+
+def uses(condition: Condition | None) -> set[str]:
+    """The names of the fields that the condition reads."""
+    return {node.field for node in _leaves(condition) if node.field is not None}
+
+
+def counting_windows(condition: Condition | None) -> set[str]:
+    """The windows (`per`) in which the condition counts activities with `nth`."""
+    return {node.per for node in _leaves(condition) if node.field == "nth" and node.per is not None}
+
+
+def _leaves(condition: Condition | None) -> Iterator[Condition]:
+    if condition is None:
+        return
+    for child in (*(condition.all or ()), *(condition.any or ())):
+        yield from _leaves(child)
+    yield from _leaves(condition.not_)
+    if condition.field is not None:
+        yield condition
+
+
+# --- checking -----------------------------------------------------------------------------------------
+
+
+def check(condition: Condition, known: Mapping[str, FieldType], path: str) -> list[Problem]:
+    """Everything wrong with the condition, each with its exact path, such as rules[2].when.all[0].at_least.
+
+    Refuses unknown fields (suggesting the nearest), operators that a field has not, values of another type,
+    what can never hold, and conditions beyond the bounds (nodes, depth, list and text sizes).
+    """
+    problems: list[Problem] = []
+    count = _measure(condition, path, 1, problems)
+    if count > MAX_NODES:
+        message = f"the condition has more than {MAX_NODES} parts"
+        problems.append(Problem(path, message, "use `in` with a list in place of many comparisons"))
+    if problems:
+        return problems
+    _check_node(condition, known, path, problems)
+    return problems
+
+
+def _measure(condition: Condition, path: str, depth: int, problems: list[Problem]) -> int:
+    """Nodes of the condition, counted no further than the bounds; too deep a part is a problem."""
+    if depth > MAX_DEPTH:
+        message = f"conditions are nested more than {MAX_DEPTH} deep"
+        problems.append(Problem(path, message, "flatten it: put comparisons side by side in one `all`"))
+        return 1
+    count = 1
+    for child in (
+        *(condition.all or ()),
+        *(condition.any or ()),
+        *([condition.not_] if condition.not_ else ()),
+    ):
+        count += _measure(child, path, depth + 1, problems)
+        if count > MAX_NODES or problems:
+            break
+    return count
+
+
+def _check_node(
+    condition: Condition, known: Mapping[str, FieldType], path: str, problems: list[Problem]
+) -> None:
+    present = [
+        name
+        for name, value in (
+            ("all", condition.all),
+            ("any", condition.any),
+            ("not", condition.not_),
+            ("field", condition.field),
+        )
+        if value is not None
+    ]
+    operators = dict(operators_of(condition))
+    if len(present) != 1:
+        message = (
+            "a condition needs one of all, any, not or field"
+            if not present
+            else f"a condition cannot have {' and '.join(present)} together"
+        )
+        problems.append(Problem(path, message, "write each in its own item of an `all` or `any` list"))
+        return
+    if condition.field is not None:
+        _check_comparison(condition, operators, known, path, problems)
+        return
+    stray = [*operators, *(["per"] if condition.per is not None else [])]
+    for name in stray:
+        message = f"{name} needs a field beside it"
+        problems.append(Problem(f"{path}.{name}", message, f"move it into the list of `{present[0]}`"))
+    before = len(problems)
+    children = condition.all if condition.all is not None else condition.any
+    if children is not None:
+        if not children:
+            message = f"`{present[0]}` is empty"
+            problems.append(
+                Problem(f"{path}.{present[0]}", message, "put a comparison in it, or leave it out")
+            )
+        for index, child in enumerate(children):
+            _check_node(child, known, f"{path}.{present[0]}[{index}]", problems)
+        if condition.all is not None and len(problems) == before:
+            _check_together(condition.all, known, f"{path}.all", problems)
+    elif condition.not_ is not None:
+        _check_node(condition.not_, known, f"{path}.not", problems)
+
+
+def _check_comparison(
+    condition: Condition,
+    operators: dict[str, Value | list[Value]],
+    known: Mapping[str, FieldType],
+    path: str,
+    problems: list[Problem],
+) -> None:
+    before = len(problems)
+    name = condition.field or ""
+    field = known.get(name)
+    if field is None:
+        message = f'there is no field "{name[:60]}" here'
+        problems.append(Problem(f"{path}.field", message, _suggestion(name, sorted(known), "the attribute")))
+        return
+    if not operators:
+        allowed = ", ".join(_OPERATORS[field.kind])
+        problems.append(Problem(path, f"{name} is compared with nothing", f"add one of {allowed}"))
+    if field.kind == "nth" and condition.per is None:
+        remedy = "add per: day, week, month, year or lifetime"
+        problems.append(Problem(path, "nth needs the window in which it counts", remedy))
+    if field.kind != "nth" and condition.per is not None:
+        problems.append(Problem(f"{path}.per", f"per goes with nth, not with {name}", "leave it out"))
+    wrong = False
+    for operator, value in operators.items():
+        where = f"{path}.{operator}"
+        if operator not in _OPERATORS[field.kind]:
+            remedy = f"use one of {', '.join(_OPERATORS[field.kind])}"
+            problems.append(Problem(where, f"{name} cannot be compared by {operator}", remedy))
+            wrong = True
+            continue
+        if isinstance(value, list):
+            if not value:
+                problems.append(Problem(where, f"{operator} is empty", "name at least one value"))
+                wrong = True
+            if len(value) > MAX_LIST:
+                message = f"{operator} has more than {MAX_LIST} values"
+                problems.append(Problem(where, message, "group the values, or split the rule"))
+                wrong = True
+                continue
+            seen: set[Value] = set()
+            for index, item in enumerate(value):
+                literal = _check_value(item, field, f"{where}[{index}]", problems)
+                if literal is None:
+                    wrong = True
+                elif literal in seen:
+                    problems.append(Problem(f"{where}[{index}]", f'"{item}" is there twice', "remove one"))
+                else:
+                    seen.add(literal)
+        elif operator != "every" and _check_value(value, field, where, problems) is None:
+            wrong = True
+    if not wrong and len(problems) == before:
+        _check_possible([condition], field, path, problems)
+
+
+def _check_value(value: Value, field: FieldType, path: str, problems: list[Problem]) -> Value | None:
+    try:
+        return _literal(value, field)
+    except _Wrong as wrong:
+        problems.append(Problem(path, wrong.message, wrong.remedy))
+        return None
+
+
+def _check_together(
+    children: Sequence[Condition], known: Mapping[str, FieldType], path: str, problems: list[Problem]
+) -> None:
+    """Comparisons of one single-valued field that stand in one `all` must be possible together."""
+    groups: dict[tuple[str, str | None], list[Condition]] = {}
+    for child in children:
+        if child.field is not None and not known[child.field].many:
+            groups.setdefault((child.field, child.per), []).append(child)
+    for (name, _), members in groups.items():
+        if len(members) > 1:
+            _check_possible(members, known[name], path, problems)
+
+
+def _check_possible(
+    comparisons: Sequence[Condition], field: FieldType, path: str, problems: list[Problem]
+) -> None:
+    """Whether any value at all meets the comparisons (of the same single-valued field)."""
+    lower: int | None = field.least
+    upper: int | None = len(field.choices) - 1 if field.kind == "tier" and field.choices else None
+    wanted: set[Value] | None = None
+    refused: set[Value] = set()
+    steps: list[int] = []
+    for comparison in comparisons:
+        if field.kind == "time":
+            if comparison.from_ is not None and comparison.from_ == comparison.until:
+                message = f"from and until are both {comparison.from_}: no time is between them"
+                problems.append(Problem(f"{path}.until", message, "leave both out to mean the whole day"))
+            if comparison.from_ == "24:00" or comparison.until == "00:00" and comparison.from_ is None:
+                problems.append(Problem(path, "no time of day meets this", "correct from or until"))
+            continue
+        for operator, value in operators_of(comparison):
+            if operator == "every":
+                steps.append(int(comparison.every or 1))
+                continue
+            values = {_literal(item, field) for item in (value if isinstance(value, list) else [value])}
+            if operator in ("is", "in"):
+                wanted = values if wanted is None else wanted & values
+            elif operator in ("is_not", "not_in"):
+                refused |= values
+            else:
+                bound = int(next(iter(values)))
+                if operator in ("at_least", "from", "above"):
+                    bound += operator == "above"
+                    lower = bound if lower is None else max(lower, bound)
+                else:
+                    bound -= operator == "below"
+                    upper = bound if upper is None else min(upper, bound)
+    if field.many:
+        # The values of a list-valued field are several: only a value both named and refused is absurd.
+        impossible = wanted is not None and not wanted - refused
+    elif wanted is not None:
+        impossible = not any(
+            item not in refused
+            and (isinstance(item, str) or lower is None or item >= lower)
+            and (isinstance(item, str) or upper is None or item <= upper)
+            and (isinstance(item, str) or all(item % step == 0 for step in steps))
+            for item in wanted
+        )
+    else:
+        impossible = lower is not None and upper is not None and lower > upper
+        impossible = impossible or (upper is not None and any(step > upper for step in steps))
+        impossible = impossible or (field.kind == "boolean" and len(refused) == 2)
+        impossible = impossible or (
+            field.choices is not None and len(refused) == len(field.choices) and field.place == "context"
+        )
+    if impossible:
+        message = f"no value of {field.name} can meet this: the comparisons contradict each other"
+        problems.append(Problem(path, message, "correct the bounds, or remove one of the comparisons"))
+
+
+# --- compiling ----------------------------------------------------------------------------------------
+
+
+def _any_category(lines: Sequence[Line], wanted: frozenset[str]) -> bool:
+    for line in lines:  # a plain loop: twice as fast as any() over a generator
+        if line.category in wanted:
+            return True
+    return False
+
+
+def _any_sku(lines: Sequence[Line], wanted: frozenset[str]) -> bool:
+    for line in lines:
+        if line.sku in wanted:
+            return True
+    return False
+
+
+def _any_tender(tenders: Sequence[Tender], wanted: frozenset[str]) -> bool:
+    for tender in tenders:
+        if tender.kind in wanted:
+            return True
+    return False
+
+
+_SINGLE_SOURCES: Final = {
+    "amount": "c.amount",
+    "quantity": "c.quantity",
+    "lines": "len(c.lines)",
+    "channel": "c.channel",
+    "location": "c.location",
+    "partner": "c.partner",
+    "tier": "c.tier",
+    "weekday": "c.weekday",
+    "time": "c.minute",
+    "date": "c.day",
+}
+_MANY_SOURCES: Final = {
+    "category": "_any_category(c.lines, {})",
+    "sku": "_any_sku(c.lines, {})",
+    "tender": "_any_tender(c.tenders, {})",
+    "segment": "not {}.isdisjoint(c.segments)",
+}
+_SYMBOLS: Final = {
+    "is": "==",
+    "is_not": "!=",
+    "at_least": ">=",
+    "at_most": "<=",
+    "above": ">",
+    "below": "<",
+    "from": ">=",
+    "until": "<=",
+}
+
+
+class _Source:
+    """Writes a condition as one Python expression over `c`.
+
+    Nothing of the document is ever written into the source: integers are written by `int`, every other
+    value goes in as a constant under a name of our own.
+    """
+
+    def __init__(self, known: Mapping[str, FieldType], line: bool = False) -> None:
+        self.known = known
+        self.line = line
+        self.constants: dict[str, Any] = {
+            "_any_category": _any_category,
+            "_any_sku": _any_sku,
+            "_any_tender": _any_tender,
+        }
+
+    def constant(self, value: Any) -> str:
+        if type(value) is int:
+            return f"({value})" if value < 0 else str(value)
+        if isinstance(value, bool):
+            return str(value)
+        name = f"_k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def node(self, condition: Condition) -> str:
+        if condition.all is not None:
+            ordered = sorted(condition.all, key=_cost)  # sorted is stable: equal costs keep their order
+            return "(" + " and ".join(self.node(child) for child in ordered) + ")"
+        if condition.any is not None:
+            ordered = sorted(condition.any, key=_cost)
+            return "(" + " or ".join(self.node(child) for child in ordered) + ")"
+        if condition.not_ is not None:
+            return f"(not {self.node(condition.not_)})"
+        return self.comparison(condition)
+
+    def comparison(self, condition: Condition) -> str:
+        field = self.known[condition.field or ""]
+        if field.many:
+            return self.many(condition, field)
+        operators = list(operators_of(condition))
+        value, nullable = self.value(condition, field)
+        if field.kind == "time":
+            return self.time(condition, field, value)
+        parts: list[str] = []
+        if nullable and any(name not in _EQUALITY for name, _ in operators):
+            parts.append(f"(v := {value}) is not None")
+            value = "v"
+        elif len(operators) > 1 and "(" in value:
+            parts.append(f"((v := {value}) is v)")  # read once, compare several times
+            value = "v"
+        for name, written in operators:
+            if isinstance(written, list):
+                word = "in" if name == "in" else "not in"
+                parts.append(f"{value} {word} {self.group(written, field)}")
+            elif name == "every":
+                parts.append(f"{value} % {self.constant(int(written))} == 0")
+            elif field.kind == "boolean":
+                word = "is" if name == "is" else "is not"
+                parts.append(f"{value} {word} {self.constant(_literal(written, field))}")
+            else:
+                parts.append(f"{value} {_SYMBOLS[name]} {self.constant(_literal(written, field))}")
+        return "(" + " and ".join(parts) + ")"
+
+    def value(self, condition: Condition, field: FieldType) -> tuple[str, bool]:
+        """The expression that reads the field, and whether it may give None."""
+        if self.line:
+            return f"c.{field.name}", False
+        if field.kind == "nth" and field.place == "context":
+            return f"c.nth({self.constant(condition.per)})", False
+        if field.place == "member":
+            return f"c.member.get({self.constant(field.name.removeprefix('member.'))})", True
+        if field.place == "attribute":
+            return f"c.attributes.get({self.constant(field.name)})", True
+        return _SINGLE_SOURCES[field.name], False
+
+    def group(self, written: list[Value], field: FieldType) -> str:
+        literals = [_literal(item, field) for item in written]
+        if all(type(item) is int for item in literals):
+            return "{" + ", ".join(str(item) for item in literals) + "}"  # a constant set in the byte code
+        return self.constant(frozenset(literals))
+
+    def many(self, condition: Condition, field: FieldType) -> str:
+        parts = []
+        for name, written in operators_of(condition):
+            values = written if isinstance(written, list) else [written]
+            wanted = frozenset(_literal(item, field) for item in values)
+            found = _MANY_SOURCES[field.name].format(self.constant(wanted))
+            parts.append(f"(not ({found}))" if name in ("is_not", "not_in") else f"({found})")
+        return "(" + " and ".join(parts) + ")"
+
+    def time(self, condition: Condition, field: FieldType, value: str) -> str:
+        start = int(_literal(condition.from_, field)) if condition.from_ is not None else 0
+        end = int(_literal(condition.until, field)) if condition.until is not None else 1440
+        if start < end:
+            return f"({start} <= {value} < {end})"
+        return f"({value} >= {start} or {value} < {end})"
+
+
+def _cost(condition: Condition) -> int:
+    """How dear a part is to evaluate: those that loop over lines or count activities go last."""
+    names = uses(condition)
+    if "nth" in names:
+        return 3
+    return 2 if names & {"category", "sku"} else 1 if names & {"tender", "segment"} else 0
+
+
+def _compiled(condition: Condition | None, source: _Source) -> Callable[[Any], bool]:
+    if condition is None:
+        return lambda c: True
+    text = f"lambda c: {source.node(condition)}"
+    function: Callable[[Any], bool] = eval(text, {"__builtins__": {"len": len}, **source.constants})
+    return function
+
+
+def compile_condition(
+    condition: Condition | None, program: Program, activity_type_key: str
+) -> Callable[[Context], bool]:
+    """The condition as a function of a Context. None is always true.
+
+    The condition must have passed `check` against `fields(program, activity_type_key)`.
+    """
+    return _compiled(condition, _Source(fields(program, activity_type_key)))
+
+
+def compile_line_condition(condition: Condition | None, program: Program) -> Callable[[Line], bool]:
+    """A rule's `lines` condition as a function of a Line. None is always true."""
+    return _compiled(condition, _Source(line_fields(program), line=True))
+
+
+# --- why not ------------------------------------------------------------------------------------------
+
+
+def _read(condition: Condition, field: FieldType, context: Any) -> Any:
+    """The run-time value of a field: None where missing, a tuple where the field is list-valued."""
+    name = field.name
+    if name == "category" or name == "sku":
+        found = (getattr(line, name) for line in context.lines)
+        return tuple(dict.fromkeys(item for item in found if item is not None))
+    if name == "tender":
+        return tuple(dict.fromkeys(tender.kind for tender in context.tenders))
+    if name == "segment":
+        return tuple(sorted(context.segments))
+    if field.place == "member":
+        return context.member.get(name.removeprefix("member."))
+    if field.place == "attribute":
+        return context.attributes.get(name)
+    if field.kind == "nth":
+        return context.nth(condition.per)
+    if name == "lines":
+        return len(context.lines)
+    return getattr(context, {"time": "minute", "date": "day"}.get(name, name))
+
+
+def _holds(name: str, wanted: Any, found: Any) -> bool:
+    """One operator on run-time values; `found` is None where missing, a tuple where list-valued."""
+    if isinstance(found, tuple):
+        touched = any(item in wanted for item in found)
+        return touched if name in ("is", "in") else not touched
+    if name in ("is", "in"):
+        return found is not None and found in wanted
+    if name in ("is_not", "not_in"):
+        return found is None or found not in wanted
+    if found is None:
+        return False
+    if name == "between":
+        start, end = wanted
+        inside = start <= found < end if start < end else found >= start or found < end
+        return bool(inside)
+    if name == "every":
+        return bool(found % wanted == 0)
+    if name in ("at_least", "from"):
+        return bool(found >= wanted)
+    if name in ("at_most", "until"):
+        return bool(found <= wanted)
+    return bool(found > wanted) if name == "above" else bool(found < wanted)
+
+
+def _comparisons(condition: Condition, field: FieldType) -> Iterator[tuple[str, Any]]:
+    """The operators of a comparison with run-time values; a time's from and until are one, "between"."""
+    if field.kind == "time":
+        start = _literal(condition.from_, field) if condition.from_ is not None else 0
+        end = _literal(condition.until, field) if condition.until is not None else 1440
+        yield "between", (start, end)
+        return
+    for name, written in operators_of(condition):
+        if isinstance(written, list):
+            yield name, tuple(_literal(item, field) for item in written)
+        elif name == "every":
+            yield name, written
+        else:
+            literal = _literal(written, field)
+            yield name, (literal,) if name in ("is", "is_not") else literal
+
+
+def _shown_all(value: Any, field: FieldType) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_shown(item, field) for item in value)
+    return _shown(value, field)
+
+
+def _misses(condition: Condition, known: Mapping[str, FieldType], context: Any, negated: bool) -> list[Miss]:
+    """What keeps the condition (or its negation) from holding; empty where it holds."""
+    children = condition.all if condition.all is not None else condition.any
+    if condition.not_ is not None:
+        return _misses(condition.not_, known, context, not negated)
+    if children is not None:
+        found = [_misses(child, known, context, negated) for child in children]
+        if (condition.all is not None) != negated:
+            return [miss for child in found for miss in child]
+        return min(found, key=len)
+    field = known[condition.field or ""]
+    value = _read(condition, field, context)
+    failed, held = [], []
+    for name, wanted in _comparisons(condition, field):
+        shown = wanted if name == "every" else _shown_all(wanted, field)
+        if name in ("is", "is_not"):
+            shown = shown[0]
+        if _holds(name, wanted, value):
+            held.append(Miss(condition.field or "", f"not_{name}", shown, _shown_all(value, field)))
+        else:
+            failed.append(Miss(condition.field or "", name, shown, _shown_all(value, field)))
+    if negated:
+        return [] if failed else held[:1]
+    return failed
+
+
+def near_miss(
+    condition: Condition | None, context: Context, program: Program, activity_type_key: str
+) -> list[Miss]:
+    """The failed comparisons whose change would make the condition hold: the fewest. Empty where it holds."""
+    if condition is None:
+        return []
+    return _misses(condition, fields(program, activity_type_key), context, False)

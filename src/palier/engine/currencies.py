@@ -1,0 +1,77 @@
+"""ISO 4217 currencies: how many decimals their minor unit has, and how an amount is written.
+
+The exponents are those of ISO 4217 list one (active codes); funds and metals, which have no minor unit,
+are left out because no shop prices in them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
+_TWO_DECIMALS: Final = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF "
+    "CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL "
+    "HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP "
+    "MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD "
+    "SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS "
+    "VED VES WST XCD XCG YER ZAR ZMW ZWG"
+)
+
+EXPONENTS: Final[dict[str, int]] = {
+    **dict.fromkeys(_NO_DECIMALS.split(), 0),
+    **dict.fromkeys(_TWO_DECIMALS.split(), 2),
+    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
+}
+
+_SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]+)?", re.ASCII)
+
+
+def exponent(code: str) -> int:
+    """Decimals of a currency's minor unit; 2 for a code that is not in the table (`check` refuses it)."""
+    return EXPONENTS.get(code, 2)
+
+
+def to_minor(text: str, decimals: int) -> int:
+    """The plain ASCII decimal `text` as an integer of 10^-`decimals`.
+
+    Raises ValueError where the text is no plain decimal, or has significant digits beyond `decimals`.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!r} is not a plain decimal number")
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    if len(fraction) > decimals:
+        raise ValueError(f"{text!r} has more than {decimals} decimals")
+    minor = int(whole.lstrip("-") + fraction.ljust(decimals, "0"))
+    return -minor if whole.startswith("-") else minor
+
+
+def to_decimal(minor: int, decimals: int) -> str:
+    """The integer `minor` of 10^-`decimals` as a plain decimal string: 150 with 2 decimals is "1.50"."""
+    digits = str(abs(minor)).rjust(decimals + 1, "0")
+    text = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+    return f"-{text}" if minor < 0 else text
+
+
+def localized(text: str, language: str) -> str:
+    """A plain decimal string with the separators of the language: "1,234.50" or "1 234,50"."""
+    sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
+    whole, _, fraction = text.partition(".")
+    grouped = f"{int(whole):,}"
+    if language == "fr":
+        grouped = grouped.replace(",", "\u202f")  # narrow no-break space, the French thousands separator
+    separator = "," if language == "fr" else "."
+    return f"{sign}{grouped}{separator}{fraction}" if fraction else f"{sign}{grouped}"
+
+
+def money(minor: int, currency: str, language: str) -> str:
+    """An amount of money for reading: "€20.00" in English, "20,00 €" in French."""
+    number = localized(to_decimal(minor, exponent(currency)), language)
+    symbol = _SYMBOLS.get(currency)
+    if language == "fr":
+        return f"{number}\u00a0{symbol or currency}"
+    return f"{symbol}{number}" if symbol else f"{currency}\u00a0{number}"

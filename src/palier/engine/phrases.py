@@ -1,0 +1,319 @@
+"""Conditions, and comparisons that failed, as phrases that members and staff read, in English and French."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from palier.engine.conditions import DATE, WEEKDAYS, Miss, Value, operators_of
+from palier.engine.currencies import exponent, localized, money, to_minor
+from palier.engine.program import Condition, Program
+
+_PERIODS: Final = {
+    "en": {"day": " of the day", "week": " of the week", "month": " of the month", "year": " of the year"},
+    "fr": {"day": " de la journée", "week": " de la semaine", "month": " du mois", "year": " de l'année"},
+}
+_DAY_NAMES: Final = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+}
+_MONTH_NAMES: Final = {
+    "en": "January,February,March,April,May,June,July,August,September,October,November,December",
+    "fr": "janvier,février,mars,avril,mai,juin,juillet,août,septembre,octobre,novembre,décembre",
+}
+_CHANNELS: Final = {
+    "en": {
+        "store": "in store",
+        "online": "online",
+        "web": "online",
+        "app": "in the app",
+        "phone": "by phone",
+    },
+    "fr": {
+        "store": "en magasin",
+        "online": "en ligne",
+        "web": "en ligne",
+        "app": "dans l'application",
+        "phone": "par téléphone",
+    },
+}
+# The phrases around a value, by field and operator: (English, French).
+_PHRASES: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "amount": {
+        "is": ("for exactly {}", "pour exactement {}"),
+        "is_not": ("not for {}", "sauf pour {}"),
+        "at_least": ("for at least {}", "pour au moins {}"),
+        "at_most": ("for at most {}", "pour au plus {}"),
+        "above": ("for more than {}", "pour plus de {}"),
+        "below": ("for less than {}", "pour moins de {}"),
+    },
+    "quantity": {
+        "is": ("with exactly {} items", "avec exactement {} articles"),
+        "is_not": ("not with {} items", "sauf avec {} articles"),
+        "at_least": ("with at least {} items", "avec au moins {} articles"),
+        "at_most": ("with at most {} items", "avec au plus {} articles"),
+        "above": ("with more than {} items", "avec plus de {} articles"),
+        "below": ("with fewer than {} items", "avec moins de {} articles"),
+    },
+    "lines": {
+        "is": ("with exactly {} lines", "avec exactement {} lignes"),
+        "is_not": ("not with {} lines", "sauf avec {} lignes"),
+        "at_least": ("with at least {} lines", "avec au moins {} lignes"),
+        "at_most": ("with at most {} lines", "avec au plus {} lignes"),
+        "above": ("with more than {} lines", "avec plus de {} lignes"),
+        "below": ("with fewer than {} lines", "avec moins de {} lignes"),
+    },
+    "category": {
+        "is": ("with something from {}", "avec un article de {}"),
+        "is_not": ("with nothing from {}", "sans article de {}"),
+    },
+    "sku": {"is": ("with item {}", "avec l'article {}"), "is_not": ("without item {}", "sans l'article {}")},
+    "location": {"is": ("at {}", "à {}"), "is_not": ("except at {}", "sauf à {}")},
+    "partner": {
+        "is": ("at partner {}", "chez le partenaire {}"),
+        "is_not": ("except at partner {}", "sauf chez {}"),
+    },
+    "tender": {"is": ("paid with {}", "payé avec {}"), "is_not": ("not paid with {}", "non payé avec {}")},
+    "segment": {
+        "is": ("for members of segment {}", "pour les membres du segment {}"),
+        "is_not": ("except for members of segment {}", "sauf pour les membres du segment {}"),
+    },
+    "tier": {
+        "is": ("for {} members", "pour les membres {}"),
+        "is_not": ("except for {} members", "sauf pour les membres {}"),
+        "at_least": ("for {} members and above", "pour les membres {} et plus"),
+        "at_most": ("for members up to {}", "pour les membres jusqu'à {}"),
+        "above": ("for members above {}", "pour les membres au-dessus de {}"),
+        "below": ("for members below {}", "pour les membres en dessous de {}"),
+    },
+    "weekday": {"is": ("on {}", "le {}"), "is_not": ("except on {}", "sauf le {}")},
+    "date": {
+        "is": ("on {}", "le {}"),
+        "is_not": ("except on {}", "sauf le {}"),
+        "at_least": ("from {} on", "à partir du {}"),
+        "at_most": ("until {}", "jusqu'au {}"),
+        "above": ("after {}", "après le {}"),
+        "below": ("before {}", "avant le {}"),
+        "from": ("from {} on", "à partir du {}"),
+        "until": ("until {}", "jusqu'au {}"),
+    },
+    "channel": {"is": ("{}", "{}"), "is_not": ("except {}", "sauf {}")},
+    "kind": {"is": ("of kind {}", "de type {}"), "is_not": ("not of kind {}", "hors type {}")},
+}
+_ATTRIBUTE_PHRASES: Final = {
+    "is": ("where {} is {}", "où {} est {}"),
+    "is_not": ("where {} is not {}", "où {} n'est pas {}"),
+    "at_least": ("where {} is at least {}", "où {} est au moins {}"),
+    "at_most": ("where {} is at most {}", "où {} est au plus {}"),
+    "above": ("where {} is more than {}", "où {} est plus que {}"),
+    "below": ("where {} is less than {}", "où {} est moins que {}"),
+    "from": ("where {} is from {} on", "où {} est à partir du {}"),
+    "until": ("where {} is until {}", "où {} est jusqu'au {}"),
+}
+
+
+def _joined(words: Sequence[str], language: str) -> str:
+    joint = " ou " if language == "fr" else " or "
+    return joint.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _ordinal(number: int, language: str) -> str:
+    if language == "fr":
+        return "1re" if number == 1 else f"{number}e"
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return "first" if number == 1 else f"{number}{suffix}"
+
+
+def _date_words(text: str, language: str) -> str:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text
+    number = "1er" if language == "fr" and day.day == 1 else str(day.day)
+    return f"{number} {_MONTH_NAMES[language].split(',')[day.month - 1]} {day.year}"
+
+
+def _time_words(text: str, language: str) -> str:
+    return f"{text[:2]} h {text[3:]}" if language == "fr" else text
+
+
+def _word(name: str, value: Value, program: Program, language: str) -> str:
+    """One value of a field, as read by a person."""
+    if isinstance(value, bool):
+        yes, no = ("oui", "non") if language == "fr" else ("yes", "no")
+        return yes if value else no
+    if name == "amount":
+        try:
+            return money(to_minor(str(value), exponent(program.currency)), program.currency, language)
+        except ValueError:
+            return str(value)
+    if isinstance(value, int):
+        return localized(str(value), language)
+    if name == "tier" and program.tiers is not None:
+        for tier in program.tiers.tiers:
+            if tier.key == value:
+                text = tier.name.fr if language == "fr" else tier.name.en
+                return text or tier.key
+    if name == "weekday" and value in WEEKDAYS:
+        return _DAY_NAMES[language][WEEKDAYS.index(value)]
+    if name == "channel":
+        return _CHANNELS[language].get(value, f"par {value}" if language == "fr" else f"by {value}")
+    if DATE.fullmatch(value):
+        return _date_words(value, language)
+    return value
+
+
+def _nth_words(operator: str, value: Value | list[Value], per: str | None, language: str) -> str:
+    period = _PERIODS[language].get(per or "", "")
+    fr = language == "fr"
+    numbers = [int(item) for item in (value if isinstance(value, list) else [value])]
+    if operator in ("above", "below"):  # counts are whole: above 2 is at least 3
+        numbers = [number + (1 if operator == "above" else -1) for number in numbers]
+        operator = "at_least" if operator == "above" else "at_most"
+    first = numbers[0]
+    if operator == "every":
+        return f"toutes les {first} fois{period}" if fr else f"every {_ordinal(first, 'en')} time{period}"
+    if operator == "at_least":
+        words = _ordinal(first, language)
+        return f"à partir de la {words} fois{period}" if fr else f"from the {words} time{period} on"
+    if operator == "at_most":
+        return f"les {first} premières fois{period}" if fr else f"the first {first} times{period}"
+    words = _joined([_ordinal(number, language) for number in numbers], language)
+    return f"pour la {words} fois{period}" if fr else f"for the {words} time{period}"
+
+
+def _comparison_words(condition: Condition, program: Program, language: str) -> str:
+    name = condition.field or ""
+    fr = language == "fr"
+    if name == "time":
+        start, end = condition.from_, condition.until
+        if start is not None and end is not None:
+            words = (_time_words(start, language), _time_words(end, language))
+            return "de {} à {}".format(*words) if fr else "from {} to {}".format(*words)
+        if start is not None:
+            words_start = _time_words(start, language)
+            return f"à partir de {words_start}" if fr else f"from {words_start} on"
+        words_end = _time_words(end or "24:00", language)
+        return f"avant {words_end}" if fr else f"before {words_end}"
+    operators = list(operators_of(condition))
+    if name == "date" and condition.from_ is not None and condition.until is not None:
+        words = (_date_words(condition.from_, language), _date_words(condition.until, language))
+        text = "du {} au {}".format(*words) if fr else "from {} to {}".format(*words)
+        rest = [
+            _operator_words(condition, pair, program, language)
+            for pair in operators
+            if pair[0] not in ("from", "until")
+        ]
+        return ", ".join([text, *rest])
+    return ", ".join(_operator_words(condition, pair, program, language) for pair in operators)
+
+
+def _operator_words(
+    condition: Condition, pair: tuple[str, Value | list[Value]], program: Program, language: str
+) -> str:
+    name = condition.field or ""
+    operator, written = pair
+    if name == "nth":
+        return _nth_words(operator, written, condition.per, language)
+    values = written if isinstance(written, list) else [written]
+    article = "le " if language == "fr" and name == "weekday" else ""
+    words = [article + _word(name, value, program, language) for value in values]
+    joined = _joined(words, language).removeprefix(article)  # the phrase brings the first article
+    operator = {"in": "is", "not_in": "is_not"}.get(operator, operator)
+    column = 1 if language == "fr" else 0
+    if name in _PHRASES and operator in _PHRASES[name]:
+        return _PHRASES[name][operator][column].format(joined)
+    return _ATTRIBUTE_PHRASES[operator][column].format(_field_words(name, language), joined)
+
+
+def _field_words(name: str, language: str) -> str:
+    if name.startswith("member."):
+        own = name.removeprefix("member.")
+        return f"l'attribut {own} du membre" if language == "fr" else f"the member's {own}"
+    return name
+
+
+def explain(condition: Condition | None, program: Program, language: str) -> str:
+    """The condition as a phrase in "en" or "fr": "on Saturday or Sunday, for at least €20.00, in store".
+
+    The empty text for None.
+    """
+    if condition is None:
+        return ""
+    if condition.all is not None:
+        return ", ".join(_nested(child, program, language, "all") for child in condition.all)
+    if condition.any is not None:
+        joint = " ou " if language == "fr" else " or "
+        return joint.join(_nested(child, program, language, "any") for child in condition.any)
+    if condition.not_ is not None:
+        inner = explain(condition.not_, program, language)
+        return f"sauf ({inner})" if language == "fr" else f"except ({inner})"
+    return _comparison_words(condition, program, language)
+
+
+def _nested(child: Condition, program: Program, language: str, outer: str) -> str:
+    """A child's phrase, in brackets where leaving them out would change what is read."""
+    text = explain(child, program, language)
+    mixed = child.any is not None if outer == "all" else child.all is not None
+    return f"({text})" if mixed and len(child.any or child.all or ()) > 1 else text
+
+
+def explain_miss(miss: Miss, program: Program, language: str) -> str:
+    """A failed comparison as a phrase: what was needed and what was found."""
+    column = 1 if language == "fr" else 0
+    label = _FIELD_LABELS.get(miss.field, None)
+    name = label[column] if label is not None else _field_words(miss.field, language)
+    negated = miss.op.startswith("not_") and miss.op != "not_in"
+    operator = miss.op.removeprefix("not_") if negated else miss.op
+
+    def said(value: Value | tuple[Value, ...] | None, field: str = miss.field) -> str:
+        if value is None or value == ():
+            return "rien" if language == "fr" else "nothing"
+        values = value if isinstance(value, tuple) else (value,)
+        return _joined([_word(field, item, program, language) for item in values], language)
+
+    wanted = said(miss.wanted)
+    if operator == "between" and isinstance(miss.wanted, tuple):
+        start, end = (_time_words(str(item), language) for item in miss.wanted)
+        wanted = f"{start} - {end}"
+    phrase = _MISS_PHRASES[operator][column].format(wanted)
+    if negated:
+        phrase = f"pas {phrase}" if language == "fr" else f"not {phrase}"
+    found = said(miss.found)
+    return (
+        f"{name} : {found}, il fallait {phrase}" if language == "fr" else f"{name}: {found}, needed {phrase}"
+    )
+
+
+_FIELD_LABELS: Final = {
+    "amount": ("amount", "montant"),
+    "quantity": ("quantity", "quantité"),
+    "lines": ("lines", "lignes"),
+    "category": ("category", "rayon"),
+    "sku": ("item", "article"),
+    "channel": ("channel", "canal"),
+    "location": ("location", "lieu"),
+    "partner": ("partner", "partenaire"),
+    "tender": ("tender", "moyen de paiement"),
+    "tier": ("tier", "niveau"),
+    "segment": ("segment", "segment"),
+    "weekday": ("day", "jour"),
+    "time": ("time", "heure"),
+    "date": ("date", "date"),
+    "nth": ("count", "nombre"),
+}
+_MISS_PHRASES: Final = {
+    "is": ("{}", "{}"),
+    "is_not": ("something other than {}", "autre chose que {}"),
+    "in": ("{}", "{}"),
+    "not_in": ("something other than {}", "autre chose que {}"),
+    "at_least": ("at least {}", "au moins {}"),
+    "at_most": ("at most {}", "au plus {}"),
+    "above": ("more than {}", "plus de {}"),
+    "below": ("less than {}", "moins de {}"),
+    "from": ("{} or later", "le {} ou après"),
+    "until": ("{} or earlier", "le {} ou avant"),
+    "between": ("{}", "{}"),
+    "every": ("a multiple of {}", "un multiple de {}"),
+}
