@@ -6,8 +6,9 @@ are left out because no shop prices in them.
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from palier.engine.amounts import from_minor
 
 _NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
@@ -27,34 +28,11 @@ EXPONENTS: Final[dict[str, int]] = {
 }
 
 _SYMBOLS: Final = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]+)?", re.ASCII)
 
 
 def exponent(code: str) -> int:
     """Decimals of a currency's minor unit; 2 for a code that is not in the table (`check` refuses it)."""
     return EXPONENTS.get(code, 2)
-
-
-def to_minor(text: str, decimals: int) -> int:
-    """The plain ASCII decimal `text` as an integer of 10^-`decimals`.
-
-    Raises ValueError where the text is no plain decimal, or has significant digits beyond `decimals`.
-    """
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{text!r} is not a plain decimal number")
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0")
-    if len(fraction) > decimals:
-        raise ValueError(f"{text!r} has more than {decimals} decimals")
-    minor = int(whole.lstrip("-") + fraction.ljust(decimals, "0"))
-    return -minor if whole.startswith("-") else minor
-
-
-def to_decimal(minor: int, decimals: int) -> str:
-    """The integer `minor` of 10^-`decimals` as a plain decimal string: 150 with 2 decimals is "1.50"."""
-    digits = str(abs(minor)).rjust(decimals + 1, "0")
-    text = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
-    return f"-{text}" if minor < 0 else text
 
 
 def localized(text: str, language: str) -> str:
@@ -70,7 +48,7 @@ def localized(text: str, language: str) -> str:
 
 def money(minor: int, currency: str, language: str) -> str:
     """An amount of money for reading: "€20.00" in English, "20,00 €" in French."""
-    number = localized(to_decimal(minor, exponent(currency)), language)
+    number = localized(from_minor(minor, exponent(currency)), language)
     symbol = _SYMBOLS.get(currency)
     if language == "fr":
         return f"{number}\u00a0{symbol or currency}"

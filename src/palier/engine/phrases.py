@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
+from palier.engine.amounts import to_minor
 from palier.engine.conditions import DATE, WEEKDAYS, Miss, Value, operators_of
-from palier.engine.currencies import exponent, localized, money, to_minor
+from palier.engine.currencies import exponent, localized, money
 from palier.engine.program import Condition, Program
 
 _PERIODS: Final = {
