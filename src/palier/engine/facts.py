@@ -1,0 +1,145 @@
+"""Facts: activities and commands as the engine takes them, every amount an integer in minor units.
+
+A fact is what is stored with an activity and what its content hash covers, so its encoded form is part of
+the platform's permanent record: fields are only ever added, with a default that leaves old bytes alike.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+SALE = "sale"
+RETURN = "return"
+VISIT = "visit"
+BUILT_IN = frozenset({SALE, RETURN, VISIT})
+COMMANDS = frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"})
+DERIVED = frozenset({"released", "expired", "tier_changed", "hold_expired", "correction"})
+OWN_SOURCE = "palier"
+"""The source of what the platform itself decides; refused from outside."""
+
+
+class Line(Struct, frozen=True, omit_defaults=True):
+    """One line of a sale: `amount` in minor units of money, before sharing out basket-level differences."""
+
+    category: str = ""
+    sku: str = ""
+    quantity: int = 0
+    amount: int = 0
+    kind: str = "product"
+
+
+class Reference(Struct, frozen=True):
+    """The permanent id of another activity."""
+
+    source: str
+    id: str
+
+
+class Tender(Struct, frozen=True, omit_defaults=True):
+    """One means of payment; a `points` tender names the redemption that paid."""
+
+    kind: str
+    amount: int
+    redemption: Reference | None = None
+
+
+class ReturnedLine(Struct, frozen=True, omit_defaults=True):
+    """What is given back of one line (0-based): an amount of money, a number of units, or both added."""
+
+    line: int
+    amount: int = 0
+    quantity: int = 0
+
+
+class MovedLot(Struct, frozen=True):
+    """A part of a lot that moves to another member, with its fate."""
+
+    amount: int
+    expires_at: int
+    lapses_at: int
+    funder: str
+    first_earned: int
+    idle: bool = False
+
+
+class Fact(Struct, frozen=True, omit_defaults=True):
+    """One activity or command of one member.
+
+    `at` is the instant in microseconds UTC. Money fields are minor units of the program's currency:
+    `amount` is all that was paid, with `tax` and `shipping` inside, `discount` already taken off, and any
+    points part among the tenders. `points` (of `currency`, minor units) belongs to commands, and may be
+    negative for an adjustment. `sale` is what a return or a release activity names (`whole` returns all of
+    it); `hold` what a capture or release names.
+    """
+
+    source: str
+    id: str
+    type: str
+    at: int
+    amount: int = 0
+    tax: int = 0
+    shipping: int = 0
+    discount: int = 0
+    lines: tuple[Line, ...] = ()
+    tenders: tuple[Tender, ...] = ()
+    channel: str | None = None
+    location: str | None = None
+    partner: str | None = None
+    attributes: dict[str, str | int | bool] = {}
+    sale: Reference | None = None
+    returned: tuple[ReturnedLine, ...] = ()
+    whole: bool = False
+    points: int = 0
+    currency: str = ""
+    hold: Reference | None = None
+    hold_until: int = 0
+    moved: tuple[MovedLot, ...] = ()
+    reason: str = ""
+    actor: str = ""
+    other_member: str = ""
+
+    @property
+    def rank(self) -> int:
+        """0 for activities, 1 for commands, which come after activities of the same instant."""
+        return 1 if self.type in COMMANDS else 0
+
+
+class Judgement(Struct, frozen=True, omit_defaults=True):
+    """What an activity that came too late was judged by, as of its own instant, recorded with it."""
+
+    version: int
+    tier: str
+    rooms: dict[str, int] = {}
+    carry: dict[str, tuple[int, int]] = {}
+    nth: dict[str, int] = {}
+
+
+class Inputs(Struct, frozen=True, omit_defaults=True):
+    """What is recorded beside a fact so that judging it again gives the same answer.
+
+    `acts_at` is the instant at which it acts when that is not its own (too late); `judgement` what it is
+    then judged by; `member` the member's attributes and `segments` the segments it was in.
+    """
+
+    acts_at: int = 0
+    judgement: Judgement | None = None
+    member: dict[str, str | int | bool] = {}
+    segments: tuple[str, ...] = ()
+
+
+NO_INPUTS = Inputs()
+
+
+class Known(Struct, frozen=True):
+    """A fact with its recorded inputs and the platform's id for it."""
+
+    fact: Fact
+    inputs: Inputs = NO_INPUTS
+    activity_id: int = 0
+
+
+encode_fact = msgspec.json.Encoder(order="deterministic").encode
+decode_fact = msgspec.json.Decoder(Fact).decode
+encode_inputs = msgspec.json.Encoder(order="deterministic").encode
+decode_inputs = msgspec.json.Decoder(Inputs).decode

@@ -1,0 +1,355 @@
+"""A program version compiled for deciding: amounts as integers, conditions as functions, rules by activity.
+
+Compiling happens once per version; deciding an activity then touches only what its type needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+
+from palier.engine import program as doc
+from palier.engine.amounts import ratio, to_minor
+from palier.engine.clock import LocalClock, instant
+from palier.engine.conditions import compile_condition, compile_line_condition, uses
+from palier.engine.currencies import EXPONENTS
+from palier.engine.state import NEVER
+
+DAY, WEEK, MONTH, YEAR, LIFETIME = range(5)
+PERIODS = {"day": DAY, "week": WEEK, "month": MONTH, "year": YEAR, "lifetime": LIFETIME}
+
+PER_SPEND, PER_UNIT, FIXED, MULTIPLY = range(4)
+
+Fate = tuple[int, int, bool, bool]
+"""(expires_at, lapses_at, idle, single) of points earned at an instant."""
+
+
+class Cap:
+    """One cap: its counter's name, the period it counts in, and the limit in points minor units."""
+
+    __slots__ = ("key", "limit", "period")
+
+    def __init__(self, key: str, period: int, limit: int) -> None:
+        self.key, self.period, self.limit = key, period, limit
+
+
+class CapSet:
+    """The caps of one rule, group or currency: the cap on a single activity, and those by period."""
+
+    __slots__ = ("activity", "name", "periods")
+
+    def __init__(self, name: str, caps: doc.Caps, scale: int) -> None:
+        self.name = name
+        self.activity = to_minor(caps.activity, scale) if caps.activity is not None else None
+        self.periods = [
+            Cap(f"{name}:{period}", number, to_minor(value, scale))
+            for period, number in PERIODS.items()
+            if (value := getattr(caps, period)) is not None
+        ]
+
+
+class CompiledCurrency:
+    """A point currency with its scale and policies."""
+
+    __slots__ = ("expiry", "key", "pending_days", "pending_until", "return_grace_days", "scale", "taking_back")
+
+    def __init__(self, currency: doc.PointCurrency) -> None:
+        self.key = currency.key
+        self.scale = currency.scale
+        self.taking_back = currency.taking_back
+        self.expiry = currency.expiry
+        self.return_grace_days = currency.return_grace_days
+        self.pending_days, self.pending_until = _pending(currency.pending)
+
+
+def _pending(pending: doc.Pending | None) -> tuple[int, str]:
+    if isinstance(pending, doc.PendingDays):
+        return pending.days, ""
+    if isinstance(pending, doc.PendingUntilActivity):
+        return 0, pending.activity
+    return 0, ""
+
+
+class CompiledRule:
+    """One rule ready to rate."""
+
+    __slots__ = (
+        "active_from",
+        "active_until",
+        "base",
+        "caps",
+        "carry",
+        "currency",
+        "denominator",
+        "expiry",
+        "group",
+        "key",
+        "kind",
+        "lines",
+        "match",
+        "mode",
+        "multipliers",
+        "numerator",
+        "pending_days",
+        "pending_until",
+        "per_line",
+        "plain",
+        "tender_rates",
+        "uses",
+    )
+
+    def __init__(self, rule: doc.Rule, program: doc.Program, levels: Sequence[str], exponent: int) -> None:
+        currency = next(c for c in program.point_currencies if c.key == rule.currency)
+        unit = 10**currency.scale
+        self.key = rule.key
+        self.currency = rule.currency
+        self.match = compile_condition(rule.when, program, rule.on) if rule.when is not None else None
+        self.uses = uses(rule.when) if rule.when is not None else set()
+        self.lines = compile_line_condition(rule.lines, program) if rule.lines is not None else None
+        self.base = rule.base
+        self.tender_rates: dict[str, int] | None = None
+        if rule.per_spend is not None:
+            self.kind = PER_SPEND
+            points, per_points = ratio(rule.per_spend.points)
+            every, per_every = ratio(rule.per_spend.every)
+            # base minor units x numerator / denominator = points minor units
+            self.numerator = points * unit * per_every
+            self.denominator = per_points * every * 10**exponent
+            if rule.tenders:
+                widest = max([per_points, *(ratio(value)[1] for value in rule.tenders.values())])
+                self.numerator = points * (widest // per_points) * unit * per_every
+                self.denominator = widest * every * 10**exponent
+                self.tender_rates = {
+                    kind: ratio(value)[0] * (widest // ratio(value)[1]) * unit * per_every
+                    for kind, value in rule.tenders.items()
+                }
+        elif rule.per_unit is not None:
+            self.kind = PER_UNIT
+            points, per_points = ratio(rule.per_unit)
+            self.numerator, self.denominator = points * unit, per_points
+        elif rule.fixed is not None:
+            self.kind = FIXED
+            self.numerator, self.denominator = to_minor(rule.fixed, currency.scale), 1
+        else:
+            self.kind = MULTIPLY
+            points, per_points = ratio(rule.multiply or "1")
+            self.numerator, self.denominator = points - per_points, per_points
+        multipliers = rule.tier_multipliers or {}
+        self.multipliers = (
+            [ratio(multipliers[level]) if level in multipliers else None for level in levels]
+            if multipliers
+            else None
+        )
+        self.mode = rule.rounding.mode
+        self.per_line = rule.rounding.per == "line"
+        self.carry = rule.rounding.per == "carry" and self.kind == PER_SPEND
+        self.caps = CapSet(f"rule:{rule.key}", rule.caps, currency.scale) if rule.caps is not None else None
+        self.group = rule.group
+        self.expiry = rule.expiry if rule.expiry is not None else currency.expiry
+        self.pending_days, self.pending_until = _pending(
+            rule.pending if rule.pending is not None else currency.pending
+        )
+        # A plain rule counts the amount itself on a sale that has no lines, tenders, tax or shipping.
+        self.plain = self.lines is None and not self.per_line
+        self.active_from = _instant(rule.active_from, 0)
+        self.active_until = _instant(rule.active_until, NEVER)
+
+
+def _instant(text: str | None, default: int) -> int:
+    return instant(datetime.fromisoformat(text)) if text is not None else default
+
+
+class ActivityPlan:
+    """The rules that an activity type meets, in document order, and what rating them needs."""
+
+    __slots__ = ("always", "counts", "exists", "nth", "rules")
+
+    def __init__(self, rules: list[CompiledRule], *, counts: bool, exists: bool) -> None:
+        self.rules = rules
+        self.counts = counts
+        self.exists = exists
+        self.nth = sorted({field for rule in rules for field in rule.uses if field.startswith("nth")})
+        self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)
+
+
+class CompiledThreshold:
+    """One threshold: index of its metric ([spend, points, visits]) and the least value."""
+
+    __slots__ = ("least", "metric")
+
+    def __init__(self, metric: int, least: int) -> None:
+        self.metric, self.least = metric, least
+
+
+Test = Callable[[Sequence[int]], bool]
+
+
+def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> Test:
+    if qualify is None:
+        return lambda totals: True
+    decimals = {"spend": (0, exponent), "points": (1, scale), "visits": (2, 0)}
+
+    def compiled(thresholds: list[doc.Threshold]) -> list[tuple[int, int]]:
+        return [
+            (decimals[item.metric][0], to_minor(item.at_least, decimals[item.metric][1]))
+            for item in thresholds
+        ]
+
+    if qualify.all is not None:
+        needed = compiled(qualify.all)
+        return lambda totals: all(totals[metric] >= least for metric, least in needed)
+    enough = compiled(qualify.any or [])
+    return lambda totals: any(totals[metric] >= least for metric, least in enough)
+
+
+class Ladder:
+    """The tiers in order, compiled: `reach[i]` and `keep[i]` test totals [spend, points, visits]."""
+
+    __slots__ = (
+        "base",
+        "counts",
+        "grace_days",
+        "index",
+        "keep",
+        "keys",
+        "kind",
+        "period",
+        "points_currency",
+        "reach",
+        "soft_landing",
+        "window_days",
+    )
+
+    def __init__(self, ladder: doc.TierLadder, program: doc.Program, exponent: int) -> None:
+        self.keys = [tier.key for tier in ladder.tiers]
+        self.index = {key: number for number, key in enumerate(self.keys)}
+        scale = next((c.scale for c in program.point_currencies if c.key == ladder.points_currency), 0)
+        self.reach = [_qualification(tier.qualify, exponent, scale) for tier in ladder.tiers]
+        self.keep = [_qualification(tier.keep or tier.qualify, exponent, scale) for tier in ladder.tiers]
+        window = ladder.window
+        self.kind = {doc.WindowRolling: "rolling", doc.WindowCalendar: "calendar"}.get(type(window), "lifetime")
+        self.window_days = window.days if isinstance(window, doc.WindowRolling) else 0
+        self.period = window.period if isinstance(window, doc.WindowCalendar) else "year"
+        self.counts = frozenset(ladder.counts)
+        self.base = ladder.spend_base
+        self.points_currency = ladder.points_currency or ""
+        self.grace_days = ladder.grace_days
+        self.soft_landing = ladder.soft_landing
+
+
+class Plan:
+    """One version of a program, compiled. `version` is its number; `clock` its zone's calendar."""
+
+    def __init__(self, program: doc.Program, version: int) -> None:
+        self.program = program
+        self.version = version
+        self.clock = LocalClock(program.time_zone)
+        self.exponent = EXPONENTS[program.currency]
+        self.currencies = {c.key: CompiledCurrency(c) for c in program.point_currencies}
+        self.ladder = Ladder(program.tiers, program, self.exponent) if program.tiers is not None else None
+        self.levels = self.ladder.keys if self.ladder is not None else [""]
+        scales = {c.key: c.scale for c in program.point_currencies}
+        rules = [CompiledRule(rule, program, self.levels, self.exponent) for rule in program.rules]
+        group_currency = {rule.group: rule.currency for rule in program.rules if rule.group}
+        self.best = frozenset(group.key for group in program.groups if group.stacking == "best")
+        self.group_caps = {
+            group.key: CapSet(f"group:{group.key}", group.caps, scales[group_currency[group.key]])
+            for group in program.groups
+            if group.caps is not None and group.key in group_currency
+        }
+        self.member_caps = {
+            cap.currency: CapSet(f"member:{cap.currency}", cap.caps, scales[cap.currency])
+            for cap in program.caps
+        }
+        counts = self.ladder.counts if self.ladder is not None else frozenset[str]()
+        declared = {"sale", "visit", *(kind.key for kind in program.activity_types)}
+        self.activities = {
+            kind: ActivityPlan(
+                [rule for rule, written in zip(rules, program.rules, strict=True) if written.on == kind],
+                counts=kind in counts,
+                exists=True,
+            )
+            for kind in sorted(declared | {rule.on for rule in program.rules})
+        }
+        self.releasing = frozenset(
+            name
+            for name in [
+                *(c.pending_until for c in self.currencies.values()),
+                *(rule.pending_until for rule in rules),
+            ]
+            if name
+        )
+        self.declared = {kind.key: kind for kind in program.activity_types}
+        self.late_window = program.late_window_days
+        self._fates: dict[tuple[object, int], int] = {}
+
+    def fate(self, expiry: doc.Expiry, at: int, day: int) -> Fate:
+        """When points earned at `at` (local day ordinal `day`) under `expiry` expire and lapse."""
+        clock = self.clock
+        if isinstance(expiry, doc.ExpiryNever):
+            return NEVER, NEVER, False, False
+        if isinstance(expiry, doc.ExpiryInactivity):
+            return NEVER, NEVER, True, False
+        single = isinstance(expiry, doc.ExpiryRolling)
+        if isinstance(expiry, doc.ExpiryRolling):
+            expires = clock.add_days(at, expiry.days)
+        else:
+            key = (expiry, self.clock.calendar(day)[1])
+            found = self._fates.get(key)
+            if found is None:
+                found = self._fates[key] = self._shared_expiry(expiry, day)
+            expires = found
+        if not expiry.grace_days:
+            return expires, expires, False, single
+        return expires, clock.add_days(expires, expiry.grace_days), False, single
+
+    def _shared_expiry(self, expiry: doc.Expiry, day: int) -> int:
+        clock = self.clock
+        _, month, year = clock.calendar(day)
+        if isinstance(expiry, doc.ExpiryEndOfMonth):
+            return clock.start_of_month(month + expiry.after_months + 1)
+        if isinstance(expiry, doc.ExpiryEndOfYear):
+            return clock.start_of_month((year + expiry.after_years + 1) * 12)
+        assert isinstance(expiry, doc.ExpiryFixedDate)
+        return clock.start_of_day(date.fromisoformat(expiry.date).toordinal() + 1)
+
+    def period_number(self, at: int) -> int:
+        """The number of the tier ladder's calendar period at an instant."""
+        assert self.ladder is not None
+        _, month, year = self.clock.calendar(self.clock.local(at)[0])
+        return {"month": month, "quarter": month // 3, "year": year}[self.ladder.period]
+
+    def period_start(self, number: int) -> int:
+        """The first instant of a calendar period of the tier ladder."""
+        assert self.ladder is not None
+        month = {"month": number, "quarter": number * 3, "year": number * 12}[self.ladder.period]
+        return self.clock.start_of_month(month)
+
+
+class Timeline:
+    """Which version judges which instant: spans (from, until, plan) where the last one that covers it wins."""
+
+    def __init__(self, spans: Sequence[tuple[int, int, Plan]]) -> None:
+        self.spans = list(spans)
+        cuts = sorted({0, *(start for start, _, _ in spans), *(end for _, end, _ in spans if end < NEVER)})
+        self._pieces: list[tuple[int, int, Plan | None]] = []
+        for number, start in enumerate(cuts):
+            end = cuts[number + 1] if number + 1 < len(cuts) else NEVER
+            plan = next((p for low, high, p in reversed(self.spans) if low <= start < high), None)
+            self._pieces.append((start, end, plan))
+        self._piece = self._pieces[-1]
+
+    def at(self, at: int) -> Plan | None:
+        """The plan that judges an instant, or None before the program began."""
+        start, end, plan = self._piece
+        if start <= at < end:
+            return plan
+        for piece in self._pieces:
+            if piece[0] <= at < piece[1]:
+                self._piece = piece
+                return piece[2]
+        return None
+
+    def next_start(self, at: int) -> int:
+        """The next instant after `at` at which another version takes over, or NEVER."""
+        return next((start for start, _, _ in self._pieces if start > at), NEVER)

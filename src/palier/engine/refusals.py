@@ -1,0 +1,64 @@
+"""Refusals: the answers that say no. They are values, each with a stable code.
+
+The enum is declared in order of precedence: when several codes apply, the first is answered.
+`claims` tells whether the refusal settles the activity's id: a structural refusal (the line could not be
+read, or names what does not exist) does not, so that the sender can repair the line and send it again;
+a business refusal does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from msgspec import Struct
+
+
+class RefusalCode(str, Enum):
+    """Every reason for which a line or a command is refused, in order of precedence."""
+
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    DUPLICATE_IN_BATCH = "duplicate_in_batch"
+    UNKNOWN_PROGRAM = "unknown_program"
+    OTHER_PROGRAM = "other_program"
+    RESERVED_SOURCE = "reserved_source"
+    UNKNOWN_TYPE = "unknown_type"
+    INVALID_AMOUNT = "invalid_amount"
+    WRONG_CURRENCY = "wrong_currency"
+    INVALID_LINES = "invalid_lines"
+    INVALID_TENDERS = "invalid_tenders"
+    INVALID_ATTRIBUTE = "invalid_attribute"
+    INVALID_INSTANT = "invalid_instant"
+    IN_THE_FUTURE = "in_the_future"
+    BEFORE_PROGRAM = "before_program"
+    UNKNOWN_MEMBER = "unknown_member"
+    MEMBER_NOT_ACTIVE = "member_not_active"
+    UNKNOWN_SALE = "unknown_sale"
+    UNKNOWN_REDEMPTION = "unknown_redemption"
+    REDEMPTION_ALREADY_USED = "redemption_already_used"
+    UNKNOWN_HOLD = "unknown_hold"
+    HOLD_CLOSED = "hold_closed"
+    UNKNOWN_POINT_CURRENCY = "unknown_point_currency"
+    NOT_TRANSFERABLE = "not_transferable"
+    SAME_MEMBER = "same_member"
+    CONTENT_DIFFERS = "content_differs"
+    INSUFFICIENT_POINTS = "insufficient_points"
+    POINTS_ALREADY_SPENT = "points_already_spent"
+    NOTHING_TO_RETURN = "nothing_to_return"
+
+    @property
+    def claims(self) -> bool:
+        """Whether this refusal settles the activity id for good (a business refusal)."""
+        return self in _CLAIMING
+
+
+_CLAIMING = frozenset({RefusalCode.POINTS_ALREADY_SPENT, RefusalCode.NOTHING_TO_RETURN})
+
+
+class Refusal(Struct, frozen=True):
+    """A refusal of one line: its code, where in the line, and what to do about it."""
+
+    code: RefusalCode
+    message: str
+    field: str = ""
+    remedy: str = ""

@@ -1,0 +1,144 @@
+"""A member's standing between two decisions: all that deciding the next activity needs, and no more.
+
+The structures are mutable and compact; one member's state is stored as MessagePack arrays. The tables
+`wallet` and `lot` hold the same amounts for everyone else to read, and are reconciled against it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+NEVER = 1 << 62
+"""An instant that does not come."""
+
+
+class Lot(Struct, array_like=True, gc=False):
+    """What a wallet holds with one fate: earned = redeemed + expired + reversed + held + remaining.
+
+    `expires_at` is NEVER for points without end. `lapses_at` is the end of the grace. An `idle` lot's expiry
+    moves with the member's activity: its instants are those of the wallet. A `single` lot has a fate that no
+    other earning shares.
+    """
+
+    id: int
+    expires_at: int
+    lapses_at: int
+    funder: str
+    first_earned: int
+    earned: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    reversed: int = 0
+    held: int = 0
+    remaining: int = 0
+    idle: bool = False
+    single: bool = False
+
+
+class PendingPoints(Struct, array_like=True, gc=False):
+    """Points earned by one sale and not yet released; the lot they will go to is settled already."""
+
+    source: str
+    id: str
+    lot: int
+    expires_at: int
+    lapses_at: int
+    funder: str
+    first_earned: int
+    idle: bool
+    single: bool
+    amount: int
+    release_at: int
+
+
+class WalletState(Struct, array_like=True):
+    """One point currency of one member. Lots stand in spending order. `debt` is what is owed (>= 0)."""
+
+    lots: list[Lot] = []
+    pending: list[PendingPoints] = []
+    debt: int = 0
+    epoch: int = 0
+    idle_at: int = NEVER
+    idle_lapses_at: int = NEVER
+    closed: dict[int, Lot] = {}
+
+    @property
+    def spendable(self) -> int:
+        """Points that can be spent now, in minor units."""
+        return sum(lot.remaining for lot in self.lots)
+
+
+class HoldState(Struct, array_like=True):
+    """Points set aside: which lots, in the order taken, and until when."""
+
+    currency: str
+    taken: list[tuple[int, int]]
+    until: int
+
+
+class TierState(Struct, array_like=True):
+    """The tier held (by key) and its metrics: [spend, points, visits] in minor units and counts.
+
+    `entries` (rolling windows): [leaves_at, spend, points, visits], by leaving instant.
+    `held_until`: a tier kept by grace or soft landing until that instant (0: not held).
+    """
+
+    key: str = ""
+    period: int = 0
+    current: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    previous: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    entries: list[tuple[int, int, int, int]] = []
+    held_until: int = 0
+
+
+class MemberState(Struct, array_like=True):
+    """The state of one member.
+
+    `last` is the position of the last fact decided: (acts_at, rank, source, id, ...); `due_done` the latest
+    instant at which due work acted; `due_at` a lower bound of the next. `used`: cap -> [period, amount];
+    `carry`: rule -> (remainder, denominator); `nth`: counter -> [period, count].
+    """
+
+    last: tuple[int | str, ...] = ()
+    latest: int = 0
+    due_done: int = 0
+    due_at: int = NEVER
+    wallets: dict[str, WalletState] = {}
+    used: dict[str, list[int]] = {}
+    carry: dict[str, tuple[int, int]] = {}
+    nth: dict[str, list[int]] = {}
+    tier: TierState = msgspec.field(default_factory=TierState)
+    holds: dict[str, HoldState] = {}
+
+
+@lru_cache(maxsize=65536)
+def lot_id(currency: str, fate: int, funder: str, idle: bool) -> int:
+    """The id of a lot: a function of what makes it one (currency, expiry instant or idle epoch, funder)."""
+    text = f"{currency}\0{'idle' if idle else 'at'}\0{fate}\0{funder}".encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(MemberState)
+
+
+def encode_state(state: MemberState) -> bytes:
+    """The stored form. Lots that hold nothing and will receive nothing are left out: their rows remain."""
+    now = max(state.latest, state.due_done)
+    for wallet in state.wallets.values():
+        wallet.closed = {}
+        wallet.lots = [
+            lot
+            for lot in wallet.lots
+            if lot.remaining or lot.held or not (lot.single or lot.lapses_at <= now)
+        ]
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> MemberState:
+    """The state from its stored form."""
+    return _decoder.decode(data)
