@@ -1,0 +1,199 @@
+"""Tables of the activities room."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from palier.staff.columns import Placement, StoredJson
+
+CLAIM_STATUSES = ("applied", "refused", "parked")
+"""What a claimed id came to."""
+
+IMPORT_STATES = ("running", "done", "failed")
+"""States of a file's import."""
+
+
+class Activity(models.Model):
+    """Answers "what was decided about this, by which version, and why?": one row per decision.
+
+    Facts from outside, commands (redeem, hold, capture, release, adjust, transfers) and what follows from
+    time or lateness (source `palier`: released, expired, tier_changed, hold_expired, correction). Stores the
+    count and the sum of its transfers, so a decision is closed once written. Rows are never changed or
+    deleted. Never stored here: uniqueness of the outside id (`activity_claim`), amounts (`transfer`).
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "activity_id")
+    member_id = models.BigIntegerField()
+    activity_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    source = models.TextField()
+    external_id = models.TextField(null=True)
+    type = models.TextField()
+    occurred_at = models.DateTimeField()
+    acts_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    version = models.IntegerField()
+    payload = StoredJson()
+    inputs = StoredJson(null=True)
+    trace = StoredJson()
+    tier = models.TextField(null=True)
+    transfer_count = models.IntegerField()
+    transfer_sum = models.BigIntegerField()
+    corrects_id = models.BigIntegerField(null=True)
+    sale_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "activity"
+        indexes = [
+            models.Index(
+                fields=["member_id", "corrects_id"],
+                condition=Q(corrects_id__isnull=False),
+                name="activity_by_corrected",
+            ),
+            models.Index(
+                fields=["member_id", "sale_id"],
+                condition=Q(sale_id__isnull=False),
+                name="activity_by_sale",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(transfer_count__gte=0, transfer_sum__gte=F("transfer_count")),
+                name="activity_closed",
+            ),
+            models.CheckConstraint(
+                condition=Q(source="palier") | Q(external_id__isnull=False),
+                name="activity_from_outside_has_id",
+            ),
+        ]
+
+
+class Progress(models.Model):
+    """Answers "in which state does the engine decide this member's next activity?" in one read.
+
+    The engine's compact state (lots, counters, tier, windows), rewritten with each decision, and the next
+    instant at which something falls due. Its row is the member's lock. Never stored here: anything that
+    cannot be rebuilt by folding the member's activities again.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    member_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    state = models.BinaryField()
+    due_at = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "progress"
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="progress_due"),
+        ]
+
+
+class ActivityClaim(models.Model):
+    """Answers "was this source's id ever used, for what content, and what came of it?", for ever.
+
+    The permanent guard of exactly once, over all members, and all that is needed to answer a repeated id.
+    Never stored here: the content itself (`activity`), structural refusals (the sender may repair those and
+    send them again under the same id).
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("external_id", "source", "program_id")
+    external_id = models.TextField()
+    source = models.TextField()
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField(null=True)
+    activity_id = models.BigIntegerField(null=True)
+    payload_sha256 = models.BinaryField()
+    status = models.TextField()
+    code = models.TextField(null=True)
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "activity_claim"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=CLAIM_STATUSES), name="activity_claim_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="applied") | Q(member_id__isnull=False, activity_id__isnull=False),
+                name="activity_claim_applied_names_decision",
+            ),
+        ]
+
+
+class ParkedActivity(models.Model):
+    """Answers "which returns wait for this sale?" when the sale arrives.
+
+    Found by the sale's own id; removed when applied. Never stored here: anything that has been decided.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("sale_external_id", "sale_source", "program_id", "external_id", "source")
+    sale_external_id = models.TextField()
+    sale_source = models.TextField()
+    program_id = models.BigIntegerField()
+    external_id = models.TextField()
+    source = models.TextField()
+    activity_id = models.BigIntegerField()
+    payload = StoredJson()
+    parked_at = models.DateTimeField()
+    deadline_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "parked_activity"
+
+
+class Clock(models.Model):
+    """Answers "may due work run?" after the server's clock jumped: the only row there is.
+
+    `last_seen_at` is the last instant the worker saw; `stopped_at` is set when the jump was too large and
+    cleared by a person's confirmation. Never stored here: a time that decisions use.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    only_row = models.BooleanField(primary_key=True, default=True)
+    last_seen_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "clock"
+        constraints = [models.CheckConstraint(condition=Q(only_row=True), name="clock_only_row")]
+
+
+class ImportFile(models.Model):
+    """Answers "how far did this file's import get?", so that a killed import resumes where it was.
+
+    Progress moves in the transaction of the lines it counts. Never stored here: the lines (claims make a
+    repeated line harmless) nor refused ones (they go to the sender's file).
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    import_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    sha256 = models.TextField()
+    name = models.TextField()
+    lines = models.BigIntegerField()
+    done_lines = models.BigIntegerField()
+    state = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "import_file"
+        indexes = [models.Index(fields=["program_id", "sha256"], name="import_file_by_content")]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=IMPORT_STATES), name="import_file_state_known"),
+            models.CheckConstraint(
+                condition=Q(done_lines__gte=0, done_lines__lte=F("lines")),
+                name="import_file_done_within_lines",
+            ),
+        ]

@@ -1,0 +1,1 @@
+"""Members, the identities that find them, and their public references."""

@@ -1,0 +1,56 @@
+"""Tables of the members room."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from palier.staff.columns import Placement, StoredJson
+
+
+class Member(models.Model):
+    """Answers "who is enrolled in this program, since when, and may they earn and spend?".
+
+    `member_id` never changes. Never stored here: points or tier (`wallet`, `progress`), nor the values that
+    find the member (`identity`, as keyed hashes).
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    member_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    status = models.TextField()
+    enrolled_at = models.DateTimeField()
+    attributes = StoredJson()
+    locale = models.TextField()
+    time_zone = models.TextField(null=True)
+
+    class Meta:
+        db_table = "member"
+        indexes = [models.Index(fields=["program_id", "member_id"], name="member_by_program")]
+        constraints = [
+            models.CheckConstraint(condition=Q(member_id__gte=0), name="member_id_not_negative"),
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "frozen", "erased"]), name="member_status_known"
+            ),
+        ]
+
+
+class Identity(models.Model):
+    """Answers "which member has this card, e-mail, phone or external id?" without storing the value.
+
+    `value_hash` is the value's HMAC under the instance's secret. Never stored here: the value in clear.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("value_hash", "kind", "program_id")
+    value_hash = models.BinaryField()
+    kind = models.TextField()
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "identity"
+        indexes = [models.Index(fields=["member_id"], name="identity_by_member")]

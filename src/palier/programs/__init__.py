@@ -1,0 +1,1 @@
+"""Programs: their published documents and which version judges which instants."""

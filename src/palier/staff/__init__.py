@@ -1,0 +1,1 @@
+"""API keys, idempotency of writes over HTTP, and the log of what staff and integrations did."""
