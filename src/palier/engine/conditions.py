@@ -28,6 +28,11 @@ MAX_TEXT: Final = 4096
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
+COMMON_FIELDS: Final = frozenset(
+    {"channel", "location", "partner", "tier", "segment", "weekday", "time", "date", "nth"}
+)
+"""Fields that activities of every type have; no declared attribute may take one of these names."""
+
 Kind = Literal["money", "integer", "decimal", "text", "tier", "weekday", "time", "date", "boolean", "nth"]
 Place = Literal["context", "member", "attribute"]
 Value = str | int | bool

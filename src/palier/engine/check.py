@@ -1,0 +1,603 @@
+"""Everything wrong with a program document that its types cannot say.
+
+Errors are what the engine could not do, or what cannot have been meant; warnings are what works but is
+probably not what was meant. Only documents without errors are published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from palier.engine import conditions
+from palier.engine.amounts import MAXIMUM_MINOR, from_minor
+from palier.engine.clock import LocalClock
+from palier.engine.conditions import Problem, day_ordinal, nearest
+from palier.engine.currencies import EXPONENTS, exponent
+from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, RETURN, SALE
+from palier.engine.instants import ends_at, parse_instant, starts_at
+from palier.engine.program import (
+    Attribute,
+    Base,
+    Caps,
+    Expiry,
+    ExpiryFixedDate,
+    ExpiryInactivity,
+    ExpiryRolling,
+    Noun,
+    Pending,
+    PendingDays,
+    PendingUntilActivity,
+    PointCurrency,
+    Program,
+    Qualify,
+    RoundingRule,
+    Rule,
+    Text,
+    Tier,
+)
+
+__all__ = ["Problem", "check", "errors"]
+
+MAX_NAME: Final = 200
+MAX_TEXT: Final = 4096
+_SIZES: Final = {
+    "activity_types": 100,
+    "groups": 200,
+    "caps": 20,
+    "attributes": 100,
+    "choices": 500,
+    "tiers": 50,
+    "benefits": 50,
+    "tenders": 50,
+    "thresholds": 10,
+}
+_CAP_PERIODS: Final = ("activity", "day", "week", "month", "year", "lifetime")
+_EFFECTS: Final = ("per_spend", "per_unit", "fixed", "multiply")
+
+
+def check(program: Program) -> list[Problem]:
+    """All problems of the document, in its own order: path, code, message, remedy and severity."""
+    checker = _Checker(program)
+    checker.run()
+    return checker.problems
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Only the problems that keep a document from being published."""
+    return [problem for problem in problems if problem.severity == "error"]
+
+
+def _is_zero(text: str) -> bool:
+    return not text.replace(".", "").strip("0")
+
+
+def _less(first: str, second: str) -> bool:
+    """Whether one decimal is below another, exactly."""
+    return Fraction(first) < Fraction(second)
+
+
+class _Checker:
+    """One pass over one document. Every method adds to `problems` and goes on."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.problems: list[Problem] = []
+        self.currencies = {currency.key: currency for currency in program.point_currencies}
+        self.types = {activity_type.key for activity_type in program.activity_types}
+        self.tiers = [tier.key for tier in program.tiers.tiers] if program.tiers is not None else []
+        self.clock: LocalClock | None = None
+
+    def add(
+        self,
+        path: str,
+        code: str,
+        message: str,
+        remedy: str,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        self.problems.append(Problem(path, message, remedy, code, severity))
+
+    def run(self) -> None:
+        program = self.program
+        self.head()
+        for index, currency in enumerate(program.point_currencies):
+            self.point_currency(currency, f"point_currencies[{index}]")
+        self.attributes(program.member_attributes, "member_attributes", member=True)
+        self.size(program.activity_types, "activity_types", "activity_types")
+        for index, activity_type in enumerate(program.activity_types):
+            path = f"activity_types[{index}]"
+            if activity_type.key in BUILT_IN | COMMANDS | DERIVED:
+                message = f'"{activity_type.key}" is a type of activity that every program has'
+                self.add(f"{path}.key", "reserved_name", message, "choose another key")
+            self.text(activity_type.name, f"{path}.name")
+            self.attributes(activity_type.attributes, f"{path}.attributes", member=False)
+        for index, rule in enumerate(program.rules):
+            self.rule(rule, index, f"rules[{index}]")
+        self.groups()
+        self.member_caps()
+        self.ladder()
+        self.unique([currency.key for currency in program.point_currencies], "point_currencies")
+        self.unique([activity_type.key for activity_type in program.activity_types], "activity_types")
+        self.unique([rule.key for rule in program.rules], "rules")
+        self.unique([group.key for group in program.groups], "groups")
+        self.unique(self.tiers, "tiers.tiers")
+
+    # --- what every part needs ------------------------------------------------------------------------
+
+    def unique(self, keys: Sequence[str], path: str) -> None:
+        first: dict[str, int] = {}
+        for index, key in enumerate(keys):
+            if key in first:
+                message = f'the key "{key}" is already that of {path}[{first[key]}]'
+                self.add(f"{path}[{index}].key", "duplicate_key", message, "give it a key of its own")
+            first.setdefault(key, index)
+
+    def size(self, items: Sequence[object] | Mapping[str, object], path: str, name: str) -> None:
+        if len(items) > _SIZES[name]:
+            message = f"there are {len(items)} entries; at most {_SIZES[name]} are allowed"
+            self.add(path, "too_many", message, "remove those that are not used")
+
+    def text(self, text: Text, path: str, limit: int = MAX_NAME) -> None:
+        """A text must be there in every declared language, and no longer than its place allows."""
+        for language, words in (("en", text.en), ("fr", text.fr)):
+            if language in self.program.languages and not words.strip():
+                message = f'there is no "{language}" text, which `languages` declares'
+                remedy = f"add {language}:, or take {language} out of languages"
+                self.add(f"{path}.{language}", "missing_text", message, remedy)
+            if len(words) > limit:
+                message = f"the text is longer than {limit} characters"
+                self.add(f"{path}.{language}", "too_long", message, "shorten it")
+
+    def reference(self, key: str, known: Sequence[str], path: str, what: str) -> bool:
+        """Whether `key` is among `known`; if not, a problem that suggests the nearest."""
+        if key in known:
+            return True
+        close = nearest(key, known)
+        if close is not None:
+            remedy = f'did you mean "{close}"?'
+        elif known:
+            remedy = f"use one of {', '.join(known[:40])}, or declare it"
+        else:
+            remedy = f"declare the {what} first"
+        self.add(path, "unknown_reference", f'there is no {what} "{key[:60]}"', remedy)
+        return False
+
+    def decimals(self, text: str, places: int, path: str, what: str) -> bool:
+        """Whether the amount is exact at its scale, and not beyond what the platform counts."""
+        exact = Fraction(text) * 10**places
+        if exact.denominator != 1:
+            limit = f"at most {places} decimals" if places else "no decimals"
+            message = f'"{text}" is too fine: {what} have {limit}'
+            self.add(path, "too_many_decimals", message, "round it, or raise the scale")
+            return False
+        if exact > MAXIMUM_MINOR:
+            message = f'"{text}" is beyond the largest amount, {from_minor(MAXIMUM_MINOR, places)}'
+            self.add(path, "too_large", message, "write a smaller amount")
+            return False
+        return True
+
+    def positive(self, text: str, path: str, what: str) -> bool:
+        if not _is_zero(text):
+            return True
+        self.add(path, "zero", f"{what} of 0 has no effect", "write an amount above 0, or leave it out")
+        return False
+
+    def no_effect(self, path: str, message: str) -> None:
+        self.add(path, "no_effect", message, "leave it out")
+
+    # --- the head -------------------------------------------------------------------------------------
+
+    def head(self) -> None:
+        program = self.program
+        if not program.languages:
+            self.add("languages", "missing_text", "no language is declared", "write languages: [en, fr]")
+        if len(set(program.languages)) < len(program.languages):
+            self.add("languages", "duplicate_key", "a language is declared twice", "name each once")
+        self.text(program.name, "name")
+        if program.description is not None:
+            self.text(program.description, "description", MAX_TEXT)
+        try:
+            ZoneInfo(program.time_zone)
+            self.clock = LocalClock(program.time_zone)
+        except (ValueError, OSError, KeyError):  # a path, a folder, or an unknown name
+            self.zone_problem()
+        if program.currency not in EXPONENTS:
+            close = nearest(program.currency.lower(), [code.lower() for code in EXPONENTS])
+            remedy = f"did you mean {close.upper()}?" if close else "write an ISO 4217 code, such as EUR"
+            self.add("currency", "unknown_currency", f"{program.currency} is no currency code", remedy)
+        if program.effective_from is not None:
+            try:
+                parse_instant(program.effective_from)
+            except ValueError:
+                message = f'"{program.effective_from[:40]}" is no instant with its offset'
+                self.add("effective_from", "date", message, 'write it like "2026-01-01T00:00:00+01:00"')
+
+    def zone_problem(self) -> None:
+        name = self.program.time_zone
+        zones = {zone.lower(): zone for zone in available_timezones()}
+        close = nearest(name, sorted(zones))
+        remedy = f'did you mean "{zones[close]}"?' if close else 'write an IANA name, such as "Europe/Paris"'
+        self.add("time_zone", "unknown_time_zone", f'there is no time zone "{name[:60]}"', remedy)
+
+    def point_currency(self, currency: PointCurrency, path: str) -> None:
+        names: tuple[tuple[str, Noun | None], ...] = (("en", currency.name.en), ("fr", currency.name.fr))
+        for language, noun in names:
+            if language not in self.program.languages:
+                continue
+            if noun is None or not noun.one.strip() or not noun.other.strip():
+                message = f'there is no "{language}" name, which `languages` declares'
+                remedy = f'add {language}: {{one: "point", other: "points"}} in your words'
+                self.add(f"{path}.name.{language}", "missing_text", message, remedy)
+            elif max(len(noun.one), len(noun.other)) > MAX_NAME:
+                message = f"the name is longer than {MAX_NAME} characters"
+                self.add(f"{path}.name.{language}", "too_long", message, "shorten it")
+        self.expiry(currency.expiry, f"{path}.expiry")
+        if currency.pending is not None:
+            self.pending(currency.pending, f"{path}.pending")
+            self.pending_against_expiry(currency.pending, currency.expiry, f"{path}.pending")
+
+    def expiry(self, expiry: Expiry, path: str) -> None:
+        if isinstance(expiry, ExpiryFixedDate):
+            self.date(expiry.date, f"{path}.date")
+
+    def date(self, text: str, path: str) -> None:
+        try:
+            day_ordinal(text)
+        except ValueError:
+            self.add(path, "date", f'"{text[:40]}" is no date', 'write it like "2026-12-31"')
+
+    def pending(self, pending: Pending, path: str) -> None:
+        if isinstance(pending, PendingUntilActivity):
+            self.reference(pending.activity, sorted(self.types), f"{path}.activity", "declared activity type")
+
+    def pending_against_expiry(self, pending: Pending | None, expiry: Expiry, path: str) -> None:
+        """Expiry counts from the sale: points that wait as long as they live could never be spent."""
+        if (
+            isinstance(pending, PendingDays)
+            and isinstance(expiry, ExpiryRolling)
+            and pending.days >= expiry.days + expiry.grace_days
+        ):
+            message = (
+                f"points wait {pending.days} days and live {expiry.days + expiry.grace_days}: none is spent"
+            )
+            self.add(f"{path}.days", "contradiction", message, "shorten pending or lengthen expiry")
+
+    def attributes(self, attributes: Mapping[str, Attribute], path: str, *, member: bool) -> None:
+        self.size(attributes, path, "attributes")
+        for name, attribute in attributes.items():
+            where = f"{path}.{name}"
+            if not member and name in conditions.COMMON_FIELDS:
+                message = f'"{name}" is a field that every activity has'
+                self.add(where, "reserved_name", message, "choose another name")
+            if attribute.description is not None:
+                self.text(attribute.description, f"{where}.description", MAX_TEXT)
+            if attribute.choices is None:
+                continue
+            if attribute.type != "text":
+                message = f"choices are for type text, not {attribute.type}"
+                self.add(f"{where}.choices", "contradiction", message, "leave choices out, or use type text")
+            self.size(attribute.choices, f"{where}.choices", "choices")
+            if not attribute.choices:
+                self.add(f"{where}.choices", "contradiction", "no value is allowed", "name the choices")
+            if len(set(attribute.choices)) < len(attribute.choices):
+                self.add(f"{where}.choices", "duplicate_key", "a choice is there twice", "name each once")
+
+    # --- rules ----------------------------------------------------------------------------------------
+
+    def rule(self, rule: Rule, index: int, path: str) -> None:
+        self.text(rule.name, f"{path}.name")
+        known_type = self.rule_type(rule, f"{path}.on")
+        currency = None
+        if self.reference(rule.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+            currency = self.currencies[rule.currency]
+        scale = currency.scale if currency is not None else 6
+        effects = [name for name in _EFFECTS if getattr(rule, name) is not None]
+        if len(effects) != 1:
+            message = f"the rule has {' and '.join(effects)}" if effects else "the rule has no effect"
+            remedy = "keep one of per_spend, per_unit, fixed, multiply; write another rule for another effect"
+            self.add(path if not effects else f"{path}.{effects[1]}", "one_effect", message, remedy)
+        else:
+            self.effect(rule, effects[0], index, scale, path)
+        if known_type:
+            known = conditions.fields(self.program, rule.on)
+            if rule.when is not None:
+                self.problems += conditions.check(rule.when, known, f"{path}.when")
+        if rule.lines is not None:
+            self.problems += conditions.check(
+                rule.lines, conditions.line_fields(self.program), f"{path}.lines"
+            )
+        self.caps(rule.caps, scale, f"{path}.caps")
+        if rule.group is not None:
+            groups = [group.key for group in self.program.groups]
+            self.reference(rule.group, groups, f"{path}.group", "group")
+        self.rule_fate(rule, currency, path)
+        self.active(rule, path)
+
+    def rule_type(self, rule: Rule, path: str) -> bool:
+        if rule.on == RETURN:
+            message = "a return earns nothing: what is kept of its sale is rated again by the sale's rules"
+            self.add(path, "reserved_name", message, "write on: sale")
+            return False
+        if rule.on in COMMANDS | DERIVED:
+            message = f'"{rule.on}" is no activity that can earn'
+            self.add(path, "reserved_name", message, "use sale, visit, or a declared activity type")
+            return False
+        known = [*sorted(BUILT_IN - {RETURN}), *sorted(self.types)]
+        return self.reference(rule.on, known, path, "activity type")
+
+    def effect(self, rule: Rule, effect: str, index: int, scale: int, path: str) -> None:
+        if rule.per_spend is not None:
+            self.positive(rule.per_spend.points, f"{path}.per_spend.points", "a rate")
+            places = exponent(self.program.currency)
+            where = f"{path}.per_spend.every"
+            if self.positive(rule.per_spend.every, where, "a step"):
+                self.decimals(rule.per_spend.every, places, where, f"amounts in {self.program.currency}")
+        elif rule.per_unit is not None:
+            self.positive(rule.per_unit, f"{path}.per_unit", "a rate")
+        elif rule.fixed is not None:
+            if self.positive(rule.fixed, f"{path}.fixed", "a bonus"):
+                self.decimals(rule.fixed, scale, f"{path}.fixed", f"points of {rule.currency}")
+        else:
+            self.multiply(rule, index, path)
+        if effect in ("per_spend", "per_unit") and rule.on != SALE and rule.on in self.types | BUILT_IN:
+            message = f"{effect} needs what a sale holds, and {rule.on} is no sale"
+            self.add(f"{path}.{effect}", "contradiction", message, "write on: sale, or use fixed")
+        self.beside_effect(rule, effect, path)
+
+    def multiply(self, rule: Rule, index: int, path: str) -> None:
+        factor = rule.multiply or "0"
+        if not _less("1", factor):
+            message = f"multiplying by {factor} adds nothing"
+            self.add(f"{path}.multiply", "no_effect", message, 'write a factor above 1, such as "2"')
+        earlier = [
+            other
+            for other in self.program.rules[:index]
+            if other.on == rule.on
+            and other.currency == rule.currency
+            and (other.per_spend is not None or other.per_unit is not None)
+        ]
+        if not earlier:
+            message = f"no rule before this one brings {rule.currency} per spend or per unit on {rule.on}"
+            self.add(f"{path}.multiply", "contradiction", message, "move it after the rule it multiplies")
+
+    def beside_effect(self, rule: Rule, effect: str, path: str) -> None:
+        """Settings that the rule's effect does not use are refused: they would be read as if they worked."""
+        if rule.tenders is not None:
+            if effect != "per_spend":
+                self.no_effect(f"{path}.tenders", f"tender rates scale per_spend, not {effect}")
+            self.size(rule.tenders, f"{path}.tenders", "tenders")
+            if not rule.tenders:
+                self.no_effect(f"{path}.tenders", "tenders names no tender")
+        if rule.tier_multipliers is not None:
+            if effect in ("fixed", "multiply"):
+                self.no_effect(f"{path}.tier_multipliers", f"{effect} is never multiplied by tier")
+            for key in rule.tier_multipliers:
+                self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", "tier")
+        if rule.lines is not None and effect not in ("per_spend", "per_unit"):
+            message = f"lines limit what per_spend and per_unit count, not {effect}"
+            self.add(
+                f"{path}.lines", "no_effect", message, "leave it out, or use `when` with category or sku"
+            )
+        if rule.base != Base() and effect != "per_spend":
+            self.no_effect(f"{path}.base", f"base says what per_spend counts; {effect} does not use it")
+        if rule.rounding != RoundingRule() and effect == "fixed":
+            self.no_effect(f"{path}.rounding", "fixed is exact and is not rounded")
+        if rule.rounding.per == "line" and effect == "multiply":
+            message = "multiply rounds once per basket: it acts on points, not on lines"
+            self.add(f"{path}.rounding.per", "no_effect", message, "write per: basket")
+        if rule.rounding.per == "line" and rule.lines is None and effect in ("per_spend", "per_unit"):
+            message = "a sale sent without lines is rounded as a whole"
+            remedy = "send lines with every sale, or round per basket"
+            self.add(f"{path}.rounding.per", "rounding", message, remedy, "warning")
+        if rule.rounding.per == "carry" and rule.rounding.mode != "floor":
+            message = "a carried remainder is what the floor leaves; another mode would count it twice"
+            self.add(f"{path}.rounding.mode", "contradiction", message, "write mode: floor")
+
+    def rule_fate(self, rule: Rule, currency: PointCurrency | None, path: str) -> None:
+        if rule.expiry is not None:
+            self.expiry(rule.expiry, f"{path}.expiry")
+            if isinstance(rule.expiry, ExpiryInactivity):
+                message = "inactivity is counted for a whole point currency, not for one rule's points"
+                remedy = "put it on the point currency, or choose another expiry here"
+                self.add(f"{path}.expiry.kind", "contradiction", message, remedy)
+        if rule.pending is not None:
+            self.pending(rule.pending, f"{path}.pending")
+        if currency is not None and (rule.pending is not None or rule.expiry is not None):
+            where = f"{path}.pending" if rule.pending is not None else f"{path}.expiry"
+            self.pending_against_expiry(
+                rule.pending or currency.pending, rule.expiry or currency.expiry, where
+            )
+
+    def active(self, rule: Rule, path: str) -> None:
+        if self.clock is None:
+            return
+        found: dict[str, int] = {}
+        for name, text, reading in (
+            ("active_from", rule.active_from, starts_at),
+            ("active_until", rule.active_until, ends_at),
+        ):
+            if text is None:
+                continue
+            try:
+                found[name] = reading(text, self.clock)
+            except (ValueError, OverflowError):
+                message = f'"{text[:40]}" is neither a date nor an instant with its offset'
+                self.add(f"{path}.{name}", "date", message, 'write it like "2026-12-31"')
+        if len(found) == 2 and found["active_from"] >= found["active_until"]:
+            message = "the rule ends before it starts"
+            self.add(f"{path}.active_until", "contradiction", message, "correct one of the two")
+
+    def caps(self, caps: Caps | None, scale: int, path: str) -> None:
+        if caps is None:
+            return
+        written: list[tuple[str, str]] = []
+        for period in _CAP_PERIODS:
+            cap: str | None = getattr(caps, period)
+            if cap is None:
+                continue
+            if self.positive(cap, f"{path}.{period}", "a cap") and self.decimals(
+                cap, scale, f"{path}.{period}", "points of this currency"
+            ):
+                written.append((period, cap))
+        if caps == Caps():
+            self.no_effect(path, "caps limits nothing")
+        for (shorter, low), (longer, high) in pairwise(written):
+            if _less(high, low):
+                message = f"the {shorter} cap of {low} is never reached: the {longer} cap is {high}"
+                remedy = f"lower it to {high} or less, or leave it out"
+                self.add(f"{path}.{shorter}", "contradiction", message, remedy, "warning")
+
+    def groups(self) -> None:
+        self.size(self.program.groups, "groups", "groups")
+        for index, group in enumerate(self.program.groups):
+            path = f"groups[{index}]"
+            members = [rule for rule in self.program.rules if rule.group == group.key]
+            if not members:
+                message = f'no rule is in the group "{group.key}"'
+                self.add(path, "no_effect", message, f"write group: {group.key} in its rules", "warning")
+            paid = sorted({rule.currency for rule in members})
+            if len(paid) > 1 and (group.stacking == "best" or group.caps is not None):
+                message = f"the group's rules bring {' and '.join(paid)}, which cannot be compared or added"
+                self.add(path, "contradiction", message, "make one group for each point currency")
+            scales = [self.currencies[key].scale for key in paid if key in self.currencies]
+            self.caps(group.caps, min(scales, default=6), f"{path}.caps")
+
+    def member_caps(self) -> None:
+        self.size(self.program.caps, "caps", "caps")
+        seen: set[str] = set()
+        for index, cap in enumerate(self.program.caps):
+            path = f"caps[{index}]"
+            scale = 6
+            if self.reference(cap.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+                scale = self.currencies[cap.currency].scale
+            if cap.currency in seen:
+                message = f"{cap.currency} has caps already"
+                self.add(f"{path}.currency", "duplicate_key", message, "put them together in one entry")
+            seen.add(cap.currency)
+            self.caps(cap.caps, scale, f"{path}.caps")
+
+    # --- tiers ----------------------------------------------------------------------------------------
+
+    def ladder(self) -> None:
+        ladder = self.program.tiers
+        if ladder is None:
+            return
+        if not ladder.tiers:
+            self.add("tiers.tiers", "tiers", "the ladder has no tier", "add tiers, or leave out `tiers`")
+            return
+        self.size(ladder.tiers, "tiers.tiers", "tiers")
+        if not ladder.counts:
+            self.add("tiers.counts", "tiers", "no activity counts", "write counts: [sale]")
+        known = [*sorted(BUILT_IN - {RETURN}), *sorted(self.types)]
+        for index, key in enumerate(ladder.counts):
+            self.reference(key, known, f"tiers.counts[{index}]", "activity type")
+        if len(set(ladder.counts)) < len(ladder.counts):
+            self.add("tiers.counts", "duplicate_key", "a type is there twice", "name each once")
+        if ladder.points_currency is not None:
+            known = sorted(self.currencies)
+            self.reference(ladder.points_currency, known, "tiers.points_currency", "point currency")
+        metrics: set[str] = set()
+        for index, tier in enumerate(ladder.tiers):
+            metrics |= self.tier(tier, index, f"tiers.tiers[{index}]")
+        if ladder.points_currency is not None and "points" not in metrics:
+            message = "no tier has a threshold in points"
+            self.add("tiers.points_currency", "no_effect", message, "leave it out", "warning")
+        for index in range(1, len(ladder.tiers)):
+            self.steps(ladder.tiers[:index], ladder.tiers[index], f"tiers.tiers[{index}]")
+
+    def tier(self, tier: Tier, index: int, path: str) -> set[str]:
+        """Checks one tier and gives the metrics that it uses."""
+        self.text(tier.name, f"{path}.name")
+        self.size(tier.benefits, f"{path}.benefits", "benefits")
+        for number, benefit in enumerate(tier.benefits):
+            self.text(benefit, f"{path}.benefits[{number}]", MAX_TEXT)
+        if index == 0:
+            for name in ("qualify", "keep"):
+                if getattr(tier, name) is not None:
+                    message = "the first tier is where members start: nothing grants it"
+                    remedy = f"leave out {name}, or add a first tier without it"
+                    self.add(f"{path}.{name}", "tiers", message, remedy)
+            return set()
+        if tier.qualify is None:
+            message = f'nothing grants the tier "{tier.key}"'
+            self.add(path, "tiers", message, "add qualify: {all: [{metric: spend, at_least: ...}]}")
+        metrics = self.qualify(tier.qualify, f"{path}.qualify") | self.qualify(tier.keep, f"{path}.keep")
+        if tier.qualify is not None and tier.keep is not None:
+            asked, kept = _thresholds(tier.qualify), _thresholds(tier.keep)
+            for metric in asked.keys() & kept.keys():
+                if asked[metric] < kept[metric]:
+                    message = f"keeping {tier.key} takes more {metric} than reaching it"
+                    self.add(
+                        f"{path}.keep", "contradiction", message, "lower keep, or raise qualify", "warning"
+                    )
+        return metrics
+
+    def qualify(self, qualify: Qualify | None, path: str) -> set[str]:
+        ladder = self.program.tiers
+        if qualify is None or ladder is None:
+            return set()
+        if (qualify.all is None) == (qualify.any is None):
+            message = "qualify needs one of all and any" if qualify.all is None else "qualify has all and any"
+            self.add(path, "tiers", message, "keep one of the two")
+        metrics: set[str] = set()
+        for name, thresholds in (("all", qualify.all), ("any", qualify.any)):
+            if thresholds is None:
+                continue
+            if not thresholds:
+                self.add(
+                    f"{path}.{name}", "tiers", "there is no threshold", "add {metric: spend, at_least: ...}"
+                )
+            self.size(thresholds, f"{path}.{name}", "thresholds")
+            for index, threshold in enumerate(thresholds):
+                where = f"{path}.{name}[{index}]"
+                if threshold.metric in metrics:
+                    message = f"{threshold.metric} is there twice"
+                    self.add(
+                        f"{where}.metric", "duplicate_key", message, "keep one threshold for each metric"
+                    )
+                metrics.add(threshold.metric)
+                self.positive(threshold.at_least, f"{where}.at_least", "a threshold")
+                places, what = 0, "visits"
+                if threshold.metric == "spend":
+                    places, what = exponent(self.program.currency), f"amounts in {self.program.currency}"
+                    if SALE not in ladder.counts:
+                        message = "spend comes from sales, and `counts` has no sale"
+                        self.add(f"{where}.metric", "contradiction", message, "add sale to counts")
+                elif threshold.metric == "points":
+                    if ladder.points_currency is None:
+                        message = "points of which currency is not said"
+                        remedy = "add points_currency beside tiers"
+                        self.add(f"{where}.metric", "tiers", message, remedy)
+                    currency = self.currencies.get(ladder.points_currency or "")
+                    places, what = (currency.scale if currency is not None else 6), "points of this currency"
+                self.decimals(threshold.at_least, places, f"{where}.at_least", what)
+        return metrics
+
+    def steps(self, lower_tiers: Sequence[Tier], tier: Tier, path: str) -> None:
+        """A tier must ask for more than every tier below it, or that tier would never be held."""
+        if tier.qualify is None:
+            return
+        asked = _thresholds(tier.qualify)
+        for lower in reversed(lower_tiers):
+            if lower.qualify is None:
+                continue
+            below = _thresholds(lower.qualify)
+            for metric in sorted(asked.keys() & below.keys()):
+                if asked[metric] < below[metric]:
+                    message = f"{tier.key} asks for less {metric} than {lower.key}, which stands below it"
+                    self.add(f"{path}.qualify", "tiers", message, "put the tiers in order, lowest first")
+                    return
+            if tier.qualify == lower.qualify or (asked == below and len(asked) == 1):
+                message = f"{tier.key} asks for the same as {lower.key}, which would never be held"
+                self.add(f"{path}.qualify", "tiers", message, "raise the threshold of the higher tier")
+                return
+
+
+def _thresholds(qualify: Qualify) -> dict[str, Fraction]:
+    """Metric to threshold, for comparing."""
+    thresholds = (*(qualify.all or ()), *(qualify.any or ()))
+    return {threshold.metric: Fraction(threshold.at_least) for threshold in thresholds}
