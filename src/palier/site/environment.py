@@ -1,0 +1,163 @@
+"""Settings of one installation, read from `PALIER_*` environment variables, and its secrets.
+
+This module and `database`, `embedded`, `ids` and `refusal` are the ground that rooms stand on: they import
+nothing of the platform but each other.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from palier.site.refusal import Refused
+
+DATA_LOSS_ACCEPTED = "yes-i-understand"
+SHORTEST_SECRET = 50
+
+
+class Environment(BaseSettings):
+    """One field per environment variable: `PALIER_DATA_DIR` is `data_dir`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="PALIER_", extra="ignore")
+
+    data_dir: Path | None = Field(default=None, description="Where the database, secrets and logs live.")
+    database_url: str | None = Field(
+        default=None, description="An external PostgreSQL; without it, the embedded one."
+    )
+    database_name: str = Field(
+        default="palier", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Database of the embedded server."
+    )
+    secret_key: str | None = Field(
+        default=None, description="Signs sessions and tokens; made and kept when absent."
+    )
+    identity_secret: str | None = Field(
+        default=None, description="Keys the hashes of identities; made and kept when absent."
+    )
+    accept_data_loss: str | None = Field(
+        default=None, description=f"`{DATA_LOSS_ACCEPTED}` starts on unsafe settings."
+    )
+    debug: bool = Field(default=False, description="Django's debug pages; never in production.")
+    allowed_hosts: str = Field(
+        default="localhost,127.0.0.1,[::1]", description="Host names served, separated by commas."
+    )
+    https: bool = Field(default=False, description="Served behind HTTPS: secure cookies, HSTS.")
+    web_processes: int = Field(default=0, ge=0, le=64, description="Web processes; 0 chooses by cores.")
+    web_threads: int = Field(default=8, ge=1, le=128, description="Threads that serve pages, per process.")
+    web_queue: int = Field(default=128, ge=1, le=10_000, description="Requests that may wait for a thread.")
+    web_deadline_s: int = Field(default=10, ge=1, le=600, description="Seconds until a request is given up.")
+    shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def directory(self) -> Path:
+        """The data directory, absolute; not created by asking for it."""
+        return (self.data_dir or default_data_dir()).expanduser().absolute()
+
+    @property
+    def data_loss_accepted(self) -> bool:
+        return self.accept_data_loss == DATA_LOSS_ACCEPTED
+
+
+def default_data_dir() -> Path:
+    """/var/lib/palier for root, else the platform's folder for a user's application data.
+
+    As root PostgreSQL runs as another user, who cannot reach into a home.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/palier")
+    return Path(platformdirs.user_data_dir("palier", appauthor=False))
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """The environment as it is now, read once; `environment.cache_clear()` reads it again.
+
+    Refuses a variable that does not fit, naming it.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "PALIER_" + ".".join(str(part) for part in first["loc"]).upper()
+        raise Refused(f"{name} is not usable: {first['msg']}. Correct or unset it.") from None
+
+
+def ensure_directory(path: Path, mode: int = 0o700) -> Path:
+    """Create `path` (and parents) unless it is there; the last folder gets `mode` when created."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=mode, exist_ok=True)
+    except OSError as error:
+        raise Refused(
+            f"The folder {path} cannot be created ({error.strerror}); set PALIER_DATA_DIR to one that can."
+        ) from None
+    return path
+
+
+def secret(purpose: Literal["key", "identity"]) -> str:
+    """The secret for `purpose`: from its variable, else from the data directory, made there once (0600).
+
+    `key` signs sessions and may be changed at any time; `identity` keys the stored hashes of identities
+    and must never change. Refuses a given secret shorter than 50 characters or too uniform to be random.
+    """
+    settings = environment()
+    given = settings.secret_key if purpose == "key" else settings.identity_secret
+    variable = "PALIER_SECRET_KEY" if purpose == "key" else "PALIER_IDENTITY_SECRET"
+    if given is not None:
+        _refuse_weak(given, variable)
+        return given
+    return _kept_secret(settings.directory, purpose)
+
+
+def derived_key(purpose: str, of: Literal["key", "identity"] = "key") -> bytes:
+    """32 bytes for one `purpose` alone, derived from a secret, so that no secret has two uses."""
+    return hmac.new(secret(of).encode(), purpose.encode(), hashlib.sha256).digest()
+
+
+def _refuse_weak(value: str, variable: str) -> None:
+    if len(value) < SHORTEST_SECRET or len(set(value)) < 10 or value.startswith("django-insecure"):
+        raise Refused(
+            f"{variable} is too weak: give at least {SHORTEST_SECRET} random characters, "
+            "or unset it to have one made and kept in the data directory."
+        )
+
+
+@lru_cache(maxsize=4)
+def _kept_secret(directory: Path, purpose: str) -> str:
+    path = directory / "secrets" / purpose
+    try:
+        value = path.read_text().strip()
+    except FileNotFoundError:
+        # Mode 711: the folder itself can be passed through by the database's own user, not listed.
+        ensure_directory(directory, 0o711)
+        ensure_directory(path.parent, 0o700)
+        value = _write_once(path, secrets.token_urlsafe(48))
+    except OSError as error:
+        raise Refused(f"The secret {path} cannot be read ({error.strerror}); give it to this user.") from None
+    _refuse_weak(value, str(path))
+    return value
+
+
+def _write_once(path: Path, value: str) -> str:
+    """Create `path` with `value`, whole or not at all; when another process was first, its value."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, value.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return path.read_text().strip()
+    finally:
+        draft.unlink(missing_ok=True)
+    return value

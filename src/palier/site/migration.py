@@ -1,0 +1,56 @@
+"""Migrations, run as the owner of the tables; at run time the platform is another role that cannot change them."""
+
+import io
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from psycopg.conninfo import conninfo_to_dict
+
+from palier.site import database
+
+# Two processes that start together must not both migrate.
+_ADVISORY_KEY = 7_020_501
+
+
+def migrate() -> int:
+    """Apply the migrations that are missing; returns how many there were. Safe to repeat and to run twice at once."""
+    database.prepare()
+    with database.connect("owner", autocommit=True) as guard, _as_owner() as alias:
+        guard.execute("select pg_advisory_lock(%s)", [_ADVISORY_KEY])
+        missing = len(pending(alias))
+        if missing:
+            call_command("migrate", database=alias, verbosity=0, interactive=False, stdout=io.StringIO())
+    return missing
+
+
+def pending(alias: str = "default") -> list[str]:
+    """Migrations that the database lacks, as `room.name`."""
+    executor = MigrationExecutor(connections[alias])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+class _as_owner:
+    """The connection `default` as the owner, for the length of a block.
+
+    Migrations that use the default connection without saying so must not run as the wrong role; so the default
+    is exchanged rather than a second one added.
+    """
+
+    def __enter__(self) -> str:
+        wrapper = connections["default"]
+        wrapper.close()
+        parts = conninfo_to_dict(database.dsn("owner"))
+        self._kept: dict[str, Any] = dict(wrapper.settings_dict)
+        wrapper.settings_dict.update(
+            USER=parts.get("user", ""),
+            OPTIONS={**self._kept["OPTIONS"], "options": parts["options"]},
+        )
+        return "default"
+
+    def __exit__(self, *_: object) -> None:
+        wrapper = connections["default"]
+        wrapper.close()
+        wrapper.settings_dict.update(self._kept)

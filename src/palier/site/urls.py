@@ -1,0 +1,16 @@
+"""What is where: the API under /v1/, pages at the root, /health."""
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from palier.site.health import health_view
+from palier.web.pages import front_page
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health", health_view, name="health"),
+    path("", front_page, name="front"),
+]
+
+if find_spec("palier.api.urls") is not None:
+    urlpatterns.append(path("v1/", include("palier.api.urls")))
