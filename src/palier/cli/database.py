@@ -7,11 +7,19 @@ def register(app: typer.Typer) -> None:
     app.command()(migrate)
 
 
-def migrate() -> None:
+def migrate(
+    check: bool = typer.Option(False, "--check", help="Change nothing; exit with 1 if something is missing."),
+) -> int:
     """Bring the database's tables up to this release. Safe to repeat."""
     from palier.cli.session import open_database
-    from palier.site.migration import migrate as apply_migrations
 
-    with open_database(safe=False):
-        applied = apply_migrations()
-    print(f"Migrated: {applied} applied." if applied else "Nothing to migrate.")
+    with open_database(role="owner"):
+        from palier.site import migration
+
+        if check:
+            missing = migration.pending()
+            print("\n".join(missing) if missing else "Nothing to migrate.")
+            return 1 if missing else 0
+        applied = migration.migrate()
+    print(f"{applied} migrations applied." if applied else "Nothing to migrate.")
+    return 0

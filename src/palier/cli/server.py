@@ -4,17 +4,58 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
+    app.command()(serve)
+    app.command(hidden=True)(web)
+    app.command()(worker)
     app.command()(health)
     app.command()(version)
 
 
-def health(json: bool = typer.Option(False, "--json", help="Print the whole state as JSON.")) -> int:
-    """Say whether the database answers and keeps what it is given."""
-    from palier.cli.session import open_database
-    from palier.site.health import health as ask
+def serve(
+    host: str = typer.Option("127.0.0.1", help="Address to serve on."),
+    port: int = typer.Option(8000, min=1, max=65535, help="Port to serve on."),
+) -> None:
+    """Run the platform: database, web and worker. Restarts what dies; Ctrl-C or SIGTERM stops all."""
+    from palier.site.supervisor import Supervisor
 
-    with open_database(safe=False, with_django=False):
+    Supervisor(
+        host, port, on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True)
+    ).run()
+
+
+def web(host: str = "127.0.0.1", port: int = 8000) -> None:
+    """Run the web process alone; `serve` does this."""
+    from palier.site.web import run
+
+    run(host, port)
+
+
+def worker() -> None:
+    """Run the worker alone; `serve` does this. Needs a database that runs."""
+    from palier.cli.session import open_database
+    from palier.site.parent import end_with_supervisor, stop_event
+
+    stop = stop_event()
+    end_with_supervisor()
+    with open_database():
+        from palier.jobs.worker import run
+
+        run(stop)
+
+
+def health(json: bool = typer.Option(False, "--json", help="Print the whole state as JSON.")) -> int:
+    """Say whether the database answers and keeps what it is given; exit with 1 if not."""
+    from palier.site import database, embedded
+
+    if database.is_embedded():
+        embedded.ensure_running()
+    try:
+        from palier.site.health import health as ask
+
         state = ask()
+    finally:
+        if database.is_embedded():
+            embedded.release()
     if json:
         from json import dumps
 

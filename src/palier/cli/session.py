@@ -1,8 +1,10 @@
 """What a command needs around it: the database up, Django set up, everything let go at the end."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 
 def set_up_django() -> None:
@@ -14,10 +16,10 @@ def set_up_django() -> None:
 
 
 @contextmanager
-def open_database(*, safe: bool = True, with_django: bool = True) -> Iterator[None]:
-    """The database runs inside this block; a server that nobody else uses is stopped at its end.
+def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = True) -> Iterator[None]:
+    """The database runs inside this block; an embedded server that nobody else uses is stopped at its end.
 
-    Refuses a database with unsafe settings unless `safe` is False.
+    Refuses a database that cannot be reached, and, as `app`, one with unsafe settings.
     """
     import psycopg
 
@@ -28,8 +30,10 @@ def open_database(*, safe: bool = True, with_django: bool = True) -> Iterator[No
         embedded.ensure_running()
     try:
         try:
-            if safe:
+            if role == "app":
                 database.refuse_unsafe()
+            else:
+                database.connect("owner").close()
         except psycopg.OperationalError as error:
             reason = str(error).strip().splitlines()[-1]
             raise Refused(f"The database cannot be reached: {reason}") from None
@@ -37,9 +41,7 @@ def open_database(*, safe: bool = True, with_django: bool = True) -> Iterator[No
             set_up_django()
         yield
     finally:
-        if with_django:
-            from django.db import connections
-
-            connections.close_all()
+        if "django.db" in sys.modules:
+            sys.modules["django.db"].connections.close_all()
         if database.is_embedded():
             embedded.release()

@@ -50,6 +50,7 @@ START_TIMEOUT_S: Final = 60
 # Longest path the kernel takes for a Unix socket is 107 bytes on Linux and 103 on macOS.
 _SOCKET_PATH_MAX: Final = 100
 _LEFTOVER_TIMEOUT_S: Final = 15
+_LOG_MAX_BYTES: Final = 10 * 2**20
 
 _SETTINGS: Final[Mapping[str, str]] = {
     # Durability: what was acknowledged is on the disk. Stated although these are the defaults.
@@ -105,15 +106,13 @@ class Server:
 
     def pid(self) -> int | None:
         """Process id of the postmaster; None when it does not run."""
-        return _postmaster_pid(self.cluster)
+        found = _postmaster(self.cluster)
+        return found[0] if found else None
 
     def ready(self) -> bool:
         """Whether it runs and takes connections, as it says itself in its pid file."""
-        try:
-            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return False
-        return len(lines) >= 8 and lines[7].strip() == "ready" and self.pid() is not None
+        found = _postmaster(self.cluster)
+        return found is not None and found[1] == "ready"
 
     def stop(self, timeout_s: float = 30) -> None:
         """Stop it: open transactions are rolled back, a checkpoint is written. Does nothing when stopped."""
@@ -235,6 +234,8 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
     _refuse_foreign(server.cluster, owner)
     _clear_leftovers(server.cluster)
     _write_settings(server, settings, owner)
+    if server.log.exists() and server.log.stat().st_size > _LOG_MAX_BYTES:
+        server.log.replace(server.log.with_suffix(".1.log"))
     deadline = time.monotonic() + START_TIMEOUT_S
     pause_s = 0.1
     while True:
@@ -291,9 +292,10 @@ def _collect() -> None:
 def _stop(cluster: Path, timeout_s: float) -> None:
     """Fast shutdown; after `timeout_s` immediate; then killed with its children."""
     for number, patience_s in ((signal.SIGINT, timeout_s), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
-        pid = _postmaster_pid(cluster)
-        if pid is None:
+        found = _postmaster(cluster)
+        if found is None:
             return
+        pid = found[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + patience_s
@@ -312,20 +314,21 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def _postmaster_pid(cluster: Path) -> int | None:
-    """The pid in postmaster.pid if that process lives and is a postmaster of this cluster.
+def _postmaster(cluster: Path) -> tuple[int, str] | None:
+    """Pid and status from postmaster.pid, if that process lives and is a postmaster of this cluster.
 
-    After a crash of the machine or of a container the number may belong to another program.
+    Read once: the file of a killed server says "ready" until its successor writes its own. After a crash of the
+    machine or of a container the number may belong to another program.
     """
     _collect()
     try:
-        pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-        process = psutil.Process(pid)
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        process = psutil.Process(int(lines[0]))
         if process.status() == psutil.STATUS_ZOMBIE or not _belongs(process, cluster):
             return None
-    except (OSError, ValueError, psutil.Error):
+    except (OSError, ValueError, IndexError, psutil.Error):
         return None
-    return pid
+    return process.pid, lines[7].strip() if len(lines) > 7 else "starting"
 
 
 def _belongs(process: psutil.Process, cluster: Path) -> bool:

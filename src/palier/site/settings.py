@@ -1,6 +1,5 @@
 """Django's settings, made from the `PALIER_*` environment. Reading them touches neither disk nor database."""
 
-from pathlib import Path
 from typing import Any
 
 from django.utils.functional import SimpleLazyObject
@@ -80,7 +79,8 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 
 STATIC_URL = "static/"
-STATIC_ROOT = Path(__file__).parent / "static"
+# Pages come with the packages: nothing is collected, the files are found at the start.
+STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

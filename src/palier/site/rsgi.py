@@ -1,0 +1,71 @@
+"""The one application behind the one port: activities to the fast intake, all else to Django."""
+
+import asyncio
+import gc
+import logging
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from palier.site import ids, parent
+from palier.site.bridge import Bridge, HttpProtocol, Scope
+from palier.site.environment import environment
+
+logger = logging.getLogger(__name__)
+
+
+class Application:
+    """RSGI application; Granian calls `__rsgi_init__` once in each web process before the first request."""
+
+    def __init__(self) -> None:
+        self._bridge: Bridge | None = None
+        self._intake: ModuleType | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        import django
+        from django.core.wsgi import get_wsgi_application
+
+        parent.end_with_parent()
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
+        django.setup(set_prefix=False)
+        settings = environment()
+        self._bridge = Bridge(
+            get_wsgi_application(), settings.web_threads, settings.web_queue, settings.web_deadline_s
+        )
+        self._take_node()
+        if find_spec("palier.api.intake") is not None:
+            self._intake = import_module("palier.api.intake")
+            if hasattr(self._intake, "start"):
+                self._intake.start(loop)
+        # What is loaded now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._intake is not None and hasattr(self._intake, "stop"):
+            self._intake.stop()
+        if self._bridge is not None:
+            self._bridge.close()
+
+    async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
+        if self._intake is not None and scope.path == "/v1/activities" and scope.method == "POST":
+            await self._intake.handle(scope, protocol)
+            return
+        assert self._bridge is not None
+        await self._bridge.handle(scope, protocol)
+
+    def _take_node(self) -> None:
+        import psycopg
+
+        from palier.site import database
+
+        try:
+            with database.connect("app") as connection:
+                ids.take_node(connection)
+        except psycopg.Error:
+            # The database may come later; until then the node number is the random one.
+            logger.warning("no node number from the database; a random one is used")
+
+
+application = Application()
