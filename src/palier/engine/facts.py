@@ -55,6 +55,7 @@ class ReturnedLine(Struct, frozen=True, omit_defaults=True):
 class MovedLot(Struct, frozen=True):
     """A part of a lot that moves to another member, with its fate."""
 
+    lot: int
     amount: int
     expires_at: int
     lapses_at: int

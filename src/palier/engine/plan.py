@@ -11,7 +11,7 @@ from datetime import date, datetime
 from palier.engine import program as doc
 from palier.engine.amounts import ratio, to_minor
 from palier.engine.clock import LocalClock, instant
-from palier.engine.conditions import compile_condition, compile_line_condition, uses
+from palier.engine.conditions import compile_condition, compile_line_condition, counting_windows, uses
 from palier.engine.currencies import EXPONENTS
 from palier.engine.state import NEVER
 
@@ -57,7 +57,7 @@ class CompiledCurrency:
         self.key = currency.key
         self.scale = currency.scale
         self.taking_back = currency.taking_back
-        self.expiry = currency.expiry
+        self.expiry = 0
         self.return_grace_days = currency.return_grace_days
         self.pending_days, self.pending_until = _pending(currency.pending)
 
@@ -96,6 +96,7 @@ class CompiledRule:
         "plain",
         "tender_rates",
         "uses",
+        "windows",
     )
 
     def __init__(self, rule: doc.Rule, program: doc.Program, levels: Sequence[str], exponent: int) -> None:
@@ -104,7 +105,8 @@ class CompiledRule:
         self.key = rule.key
         self.currency = rule.currency
         self.match = compile_condition(rule.when, program, rule.on) if rule.when is not None else None
-        self.uses = uses(rule.when) if rule.when is not None else set()
+        self.uses = uses(rule.when)
+        self.windows = counting_windows(rule.when)
         self.lines = compile_line_condition(rule.lines, program) if rule.lines is not None else None
         self.base = rule.base
         self.tender_rates: dict[str, int] | None = None
@@ -145,11 +147,10 @@ class CompiledRule:
         self.carry = rule.rounding.per == "carry" and self.kind == PER_SPEND
         self.caps = CapSet(f"rule:{rule.key}", rule.caps, currency.scale) if rule.caps is not None else None
         self.group = rule.group
-        self.expiry = rule.expiry if rule.expiry is not None else currency.expiry
+        self.expiry = 0
         self.pending_days, self.pending_until = _pending(
             rule.pending if rule.pending is not None else currency.pending
         )
-        # A plain rule counts the amount itself on a sale that has no lines, tenders, tax or shipping.
         self.plain = self.lines is None and not self.per_line
         self.active_from = _instant(rule.active_from, 0)
         self.active_until = _instant(rule.active_until, NEVER)
@@ -162,13 +163,14 @@ def _instant(text: str | None, default: int) -> int:
 class ActivityPlan:
     """The rules that an activity type meets, in document order, and what rating them needs."""
 
-    __slots__ = ("always", "counts", "exists", "nth", "rules")
+    __slots__ = ("always", "capped", "counts", "nth", "quantity", "rules")
 
-    def __init__(self, rules: list[CompiledRule], *, counts: bool, exists: bool) -> None:
+    def __init__(self, rules: list[CompiledRule], *, counts: bool, capped: bool) -> None:
         self.rules = rules
         self.counts = counts
-        self.exists = exists
-        self.nth = sorted({field for rule in rules for field in rule.uses if field.startswith("nth")})
+        self.capped = capped
+        self.nth = sorted({window for rule in rules for window in rule.windows})
+        self.quantity = any("quantity" in rule.uses for rule in rules)
         self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)
 
 
@@ -250,6 +252,14 @@ class Plan:
         self.levels = self.ladder.keys if self.ladder is not None else [""]
         scales = {c.key: c.scale for c in program.point_currencies}
         rules = [CompiledRule(rule, program, self.levels, self.exponent) for rule in program.rules]
+        self.rules = {rule.key: rule for rule in rules}
+        self.expiries: list[doc.Expiry] = []
+        for currency in program.point_currencies:
+            self.currencies[currency.key].expiry = self._expiry_index(currency.expiry)
+        for rule, written in zip(rules, program.rules, strict=True):
+            own = written.expiry
+            rule.expiry = self.currencies[rule.currency].expiry if own is None else self._expiry_index(own)
+        self._fates: list[dict[int, Fate]] = [{} for _ in self.expiries]
         group_currency = {rule.group: rule.currency for rule in program.rules if rule.group}
         self.best = frozenset(group.key for group in program.groups if group.stacking == "best")
         self.group_caps = {
@@ -265,9 +275,15 @@ class Plan:
         declared = {"sale", "visit", *(kind.key for kind in program.activity_types)}
         self.activities = {
             kind: ActivityPlan(
-                [rule for rule, written in zip(rules, program.rules, strict=True) if written.on == kind],
+                mine := [rule for rule, written in zip(rules, program.rules, strict=True) if written.on == kind],
                 counts=kind in counts,
-                exists=True,
+                capped=any(
+                    rule.caps is not None
+                    or rule.group in self.group_caps
+                    or rule.group in self.best
+                    or rule.currency in self.member_caps
+                    for rule in mine
+                ),
             )
             for kind in sorted(declared | {rule.on for rule in program.rules})
         }
@@ -279,29 +295,55 @@ class Plan:
             ]
             if name
         )
+        self.idle = {
+            key: expiry
+            for key, currency in self.currencies.items()
+            if isinstance(expiry := self.expiries[currency.expiry], doc.ExpiryInactivity)
+        }
+        self.hold_minutes = program.hold_minutes
         self.declared = {kind.key: kind for kind in program.activity_types}
         self.late_window = program.late_window_days
-        self._fates: dict[tuple[object, int], int] = {}
 
-    def fate(self, expiry: doc.Expiry, at: int, day: int) -> Fate:
-        """When points earned at `at` (local day ordinal `day`) under `expiry` expire and lapse."""
-        clock = self.clock
+    def caps_of(self, rule: CompiledRule) -> list[CapSet]:
+        """The caps that limit a rule: its own, its group's, the member's for its currency."""
+        sets = (
+            rule.caps,
+            self.group_caps.get(rule.group) if rule.group is not None else None,
+            self.member_caps.get(rule.currency),
+        )
+        return [caps for caps in sets if caps is not None]
+
+    def _expiry_index(self, expiry: doc.Expiry) -> int:
+        if expiry not in self.expiries:
+            self.expiries.append(expiry)
+        return self.expiries.index(expiry)
+
+    def fate(self, index: int, at: int, day: int) -> Fate:
+        """When points earned at `at` (local day ordinal `day`) under an expiry policy expire and lapse.
+
+        Points under inactivity expiry take the instants of their wallet; here they are told as idle.
+        """
+        month = self.clock.calendar(day)[1]
+        found = self._fates[index].get(month)
+        if found is not None:
+            return found
+        expiry = self.expiries[index]
         if isinstance(expiry, doc.ExpiryNever):
-            return NEVER, NEVER, False, False
-        if isinstance(expiry, doc.ExpiryInactivity):
-            return NEVER, NEVER, True, False
-        single = isinstance(expiry, doc.ExpiryRolling)
-        if isinstance(expiry, doc.ExpiryRolling):
-            expires = clock.add_days(at, expiry.days)
+            fate: Fate = (NEVER, NEVER, False, False)
+        elif isinstance(expiry, doc.ExpiryInactivity):
+            fate = (NEVER, NEVER, True, False)
+        elif isinstance(expiry, doc.ExpiryRolling):
+            expires = self.clock.add_days(at, expiry.days)
+            return expires, self.lapse(expires, expiry.grace_days), False, True
         else:
-            key = (expiry, self.clock.calendar(day)[1])
-            found = self._fates.get(key)
-            if found is None:
-                found = self._fates[key] = self._shared_expiry(expiry, day)
-            expires = found
-        if not expiry.grace_days:
-            return expires, expires, False, single
-        return expires, clock.add_days(expires, expiry.grace_days), False, single
+            expires = self._shared_expiry(expiry, day)
+            fate = (expires, self.lapse(expires, expiry.grace_days), False, False)
+        self._fates[index][month] = fate
+        return fate
+
+    def lapse(self, expires: int, grace_days: int) -> int:
+        """The end of the grace after an expiry."""
+        return self.clock.add_days(expires, grace_days) if grace_days else expires
 
     def _shared_expiry(self, expiry: doc.Expiry, day: int) -> int:
         clock = self.clock
@@ -349,6 +391,10 @@ class Timeline:
                 self._piece = piece
                 return piece[2]
         return None
+
+    def plan_of(self, version: int) -> Plan | None:
+        """The compiled version with this number, if it judges or judged anything."""
+        return next((plan for _, _, plan in self.spans if plan.version == version), None)
 
     def next_start(self, at: int) -> int:
         """The next instant after `at` at which another version takes over, or NEVER."""

@@ -44,7 +44,6 @@ class RefusalCode(str, Enum):
     CONTENT_DIFFERS = "content_differs"
     INSUFFICIENT_POINTS = "insufficient_points"
     POINTS_ALREADY_SPENT = "points_already_spent"
-    NOTHING_TO_RETURN = "nothing_to_return"
 
     @property
     def claims(self) -> bool:
@@ -52,7 +51,7 @@ class RefusalCode(str, Enum):
         return self in _CLAIMING
 
 
-_CLAIMING = frozenset({RefusalCode.POINTS_ALREADY_SPENT, RefusalCode.NOTHING_TO_RETURN})
+_CLAIMING = frozenset({RefusalCode.INSUFFICIENT_POINTS, RefusalCode.POINTS_ALREADY_SPENT})
 
 
 class Refusal(Struct, frozen=True):

@@ -40,7 +40,10 @@ class Lot(Struct, array_like=True, gc=False):
 
 
 class PendingPoints(Struct, array_like=True, gc=False):
-    """Points earned by one sale and not yet released; the lot they will go to is settled already."""
+    """Points earned by one sale and not yet released; the lot they will go to is settled already.
+
+    They wait for the instant `release_at`, or for an activity of type `until` that names the sale.
+    """
 
     source: str
     id: str
@@ -53,6 +56,7 @@ class PendingPoints(Struct, array_like=True, gc=False):
     single: bool
     amount: int
     release_at: int
+    until: str = ""
 
 
 class WalletState(Struct, array_like=True):
@@ -73,11 +77,12 @@ class WalletState(Struct, array_like=True):
 
 
 class HoldState(Struct, array_like=True):
-    """Points set aside: which lots, in the order taken, and until when."""
+    """Points set aside: which (lot, amount), in the order taken, and until when. `amount` was asked for."""
 
     currency: str
     taken: list[tuple[int, int]]
     until: int
+    amount: int
 
 
 class TierState(Struct, array_like=True):

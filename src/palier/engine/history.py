@@ -1,0 +1,186 @@
+"""A member's whole history: folding it anew, judging what came too late, and what a new fold changes.
+
+A late activity, a return of long ago or a repaired rule all come down to the same thing: fold the known facts
+again in their order, compare with what was posted, and post the difference as corrections.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from palier.engine.decide import Decision, Fold, Position, Transfer, key_of
+from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
+from palier.engine.plan import PERIODS, Timeline
+from palier.engine.refusals import Refusal
+from palier.engine.trace import Trace
+
+
+def in_fold_order(knowns: Iterable[Known]) -> list[Known]:
+    """The facts in the order in which they act: by (instant, rank, source, id), a return behind its sale."""
+    own: dict[str, Position] = {}
+    returns = []
+    placed: list[tuple[Position, Known]] = []
+    for known in knowns:
+        fact = known.fact
+        at = known.inputs.acts_at or fact.at
+        position: Position = (at, 1 if fact.type in COMMANDS else 0, fact.source, fact.id)
+        if fact.type == RETURN:
+            returns.append((position, known))
+        else:
+            own[key_of(fact.source, fact.id)] = position
+            placed.append((position, known))
+    for position, known in returns:
+        sale = known.fact.sale
+        assert sale is not None
+        anchor = own.get(key_of(sale.source, sale.id))
+        if anchor is not None and position <= anchor:
+            position = (*anchor, position[0], known.fact.source, known.fact.id)
+        placed.append((position, known))
+    placed.sort(key=lambda item: item[0])
+    return [known for _, known in placed]
+
+
+def fold(timeline: Timeline, knowns: Iterable[Known], *, until: int | None = None) -> Fold:
+    """The fold of a member's facts from the beginning; facts after `until` are left out.
+
+    A fact that can no longer be decided (its program version was withdrawn, say) is passed over: it keeps
+    its place in the history and moves nothing.
+    """
+    result = Fold(timeline, keep_records=True)
+    for known in in_fold_order(knowns):
+        if until is not None and (known.inputs.acts_at or known.fact.at) > until:
+            break
+        result.decide(known)
+    return result
+
+
+def judge_late(timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at: int, inputs: Inputs) -> Inputs:
+    """What is recorded with an activity that comes beyond the late window.
+
+    It acts at `acts_at`, after all that was decided, but is judged as of its own instant: by the version, the
+    tier, the room under caps, the carried remainder and the ordinals that it would have met then. Room taken
+    by other activities that came too late counts as taken.
+    """
+    knowns = list(knowns)
+    earlier = [known for known in knowns if known.fact.type == RETURN or not known.inputs.judgement]
+    own = (fact.at, 0, fact.source, fact.id)
+    before = Fold(timeline, keep_records=True)
+    for known in in_fold_order(earlier):
+        if before.position(known.fact, known.inputs)[:4] > own:
+            break
+        sale = known.fact.sale
+        if known.fact.type == RETURN and sale is not None and key_of(sale.source, sale.id) not in before.sales:
+            continue
+        before.decide(known)
+    before.advance(fact.at)
+    plan = timeline.at(fact.at)
+    if plan is None:
+        return inputs
+    for known in knowns:
+        if known.inputs.judgement is not None and known.fact.at <= fact.at:
+            before.take_room(known)
+    state = before.state
+    rules = plan.activities.get(fact.type)
+    day, _ = plan.clock.local(fact.at)
+    rooms: dict[str, int] = {}
+    carry: dict[str, tuple[int, int]] = {}
+    nth: dict[str, int] = {}
+    if rules is not None:
+        room = before.rooms_at(plan, day)
+        for rule in rules.rules:
+            for caps in plan.caps_of(rule):
+                for cap in caps.periods:
+                    rooms[cap.key] = room(cap.key, cap.period, cap.limit)
+            if rule.carry and rule.key in state.carry:
+                carry[rule.key] = state.carry[rule.key]
+        for window in rules.nth:
+            counter = state.nth.get(f"{fact.type}:{window}")
+            number = before.period_at(plan, PERIODS[window], day)
+            nth[window] = (counter[1] if counter is not None and counter[0] == number else 0) + 1
+    judgement = Judgement(plan.version, state.tier.key or plan.levels[0], rooms, carry, nth)
+    return Inputs(acts_at, judgement, inputs.member, inputs.segments)
+
+
+class Posted(Struct, frozen=True):
+    """What stands in the ledger of one decision: its activity, and its transfers not yet corrected."""
+
+    activity_id: int
+    source: str
+    id: str
+    type: str
+    transfers: tuple[tuple[int, Transfer], ...]
+    trace: Trace | None = None
+
+
+class Correction(Struct, frozen=True):
+    """What must be posted so that one decision stands as the new fold has it.
+
+    `decision` is None when the new fold does not have it at all. `undo` names the transfers to reverse, `post`
+    the ones to add. `activity_id` is 0 for a decision that was never posted.
+    """
+
+    activity_id: int
+    decision: Decision | None
+    undo: tuple[tuple[int, Transfer], ...]
+    post: tuple[Transfer, ...]
+
+
+def differences(posted: Sequence[Posted], decisions: Sequence[Decision]) -> list[Correction]:
+    """The corrections that turn what is posted into the new decisions, in the order of the new fold.
+
+    Transfers that are the same in both stay. A decision whose transfers stay but whose trace changed (another
+    limit, another tier) is corrected too, so that its explanation is true.
+    """
+    standing = {key_of(item.source, item.id): item for item in posted}
+    corrections: list[Correction] = []
+    seen = set()
+    for decision in decisions:
+        key = key_of(decision.source, decision.id)
+        seen.add(key)
+        old = standing.get(key)
+        if old is None:
+            corrections.append(Correction(0, decision, (), tuple(decision.transfers)))
+            continue
+        wanted = Counter(decision.transfers)
+        undo = []
+        for row in old.transfers:
+            if wanted[row[1]] > 0:
+                wanted[row[1]] -= 1
+            else:
+                undo.append(row)
+        post = []
+        for transfer in decision.transfers:
+            if wanted[transfer] > 0:
+                wanted[transfer] -= 1
+                post.append(transfer)
+        if undo or post or (old.trace is not None and old.trace != decision.trace):
+            corrections.append(Correction(old.activity_id, decision, tuple(undo), tuple(post)))
+    for key, old in standing.items():
+        if key not in seen and old.transfers:
+            corrections.append(Correction(old.activity_id, None, old.transfers, ()))
+    return corrections
+
+
+def points_of(decisions: Iterable[Decision | Refusal]) -> dict[str, int]:
+    """Points earned by currency over decisions (before any return): what their rules brought."""
+    earned: dict[str, int] = {}
+    for decision in decisions:
+        if isinstance(decision, Decision):
+            for item in decision.trace.rules:
+                earned[item.currency] = earned.get(item.currency, 0) + item.earned
+    return earned
+
+
+__all__ = [
+    "NO_INPUTS",
+    "Correction",
+    "Posted",
+    "differences",
+    "fold",
+    "in_fold_order",
+    "judge_late",
+    "points_of",
+]
