@@ -1,0 +1,312 @@
+"""YAML and JSON text as plain data that knows the line of each of its values.
+
+YAML is read by its 1.2 core rules, so that `on:` is the word on, 18:00 a text and 2026-01-01 a text.
+Numbers with a fraction are kept as they were written (`Fractional`): the types take none, and the remedy
+can then quote the very text. Anchors, aliases and tags are refused, for a document of theirs can be small on
+disk and huge in memory; so are duplicate keys, which other readers drop without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from json.decoder import JSONDecodeError, scanstring
+from typing import Any, Final
+
+import yaml
+from msgspec import Struct
+
+MAX_BYTES: Final = 1_000_000
+MAX_DEPTH: Final = 100
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser where it was built
+_INTEGER: Final = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_FRACTIONAL: Final = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII
+)
+_JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_JSON_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_LONGEST_INTEGER: Final = 19
+
+
+class Fractional(Struct, frozen=True):
+    """A number that is no plain integer, as it was written."""
+
+    text: str
+
+
+class Place(Struct, frozen=True):
+    """A place in a file: 1-based line and column."""
+
+    line: int
+    column: int
+
+
+class SourceError(Exception):
+    """Text that cannot be read at all: the path and place reached, what is wrong, and the remedy."""
+
+    def __init__(self, path: str, place: Place, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.path, self.place, self.message, self.remedy = path, place, message, remedy
+
+
+class Source(Struct, frozen=True):
+    """Plain data and the place of each path in it, such as "rules[2].when"; "" is the whole document."""
+
+    data: Any
+    places: dict[str, Place]
+
+    def place(self, path: str) -> Place:
+        """The place of the path, or of the nearest part around it that was written."""
+        while path and path not in self.places:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.places.get(path, Place(1, 1))
+
+
+def child_path(path: str, name: str | int) -> str:
+    """The path of a key or an item."""
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else name
+
+
+def _decoded(raw: bytes) -> str:
+    if len(raw) > MAX_BYTES:
+        message = f"the document has {len(raw):,} bytes; at most {MAX_BYTES:,} are read"
+        raise SourceError("", Place(1, 1), message, "shorten it")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SourceError("", Place(line, 1), "the text is not UTF-8", "save the file as UTF-8") from None
+
+
+# --- YAML ---------------------------------------------------------------------------------------------
+
+
+class _Open:
+    """A mapping or sequence being read, and, in a mapping, the key whose value comes next."""
+
+    __slots__ = ("data", "key", "path")
+
+    def __init__(self, data: dict[str, Any] | list[Any], path: str) -> None:
+        self.data = data
+        self.path = path
+        self.key: str | None = None
+
+
+def read_yaml(raw: bytes) -> Source:
+    """One YAML document. Raises SourceError."""
+    text = _decoded(raw)
+    places: dict[str, Place] = {}
+    open_parts: list[_Open] = []
+    roots: list[Any] = []
+    path = ""
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            mark = event.start_mark
+            place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
+            if isinstance(event, yaml.DocumentStartEvent) and roots:
+                raise SourceError("", place, "there is a second document", "put each program in its own file")
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+                message = "anchors (&) and aliases (*) are not read"
+                raise SourceError(_here(open_parts), place, message, "write the value out, or quote the text")
+            if isinstance(event, yaml.CollectionEndEvent):
+                open_parts.pop()
+                continue
+            if not isinstance(event, yaml.NodeEvent):
+                continue
+            if event.tag is not None:  # type: ignore[attr-defined]
+                message = "tags (!) are not read"
+                raise SourceError(_here(open_parts), place, message, "leave the tag out, or quote the text")
+            parent = open_parts[-1] if open_parts else None
+            if parent is not None and isinstance(parent.data, dict) and parent.key is None:
+                parent.key = _key(event, parent, place, places)
+                continue
+            path = _here(open_parts)
+            places.setdefault(path, place)
+            value: Any
+            if isinstance(event, yaml.ScalarEvent):
+                value = _plain(event.value) if event.implicit[0] else event.value
+            else:
+                value = {} if isinstance(event, yaml.MappingStartEvent) else []
+            if parent is None:
+                roots.append(value)
+            elif isinstance(parent.data, dict):
+                parent.data[parent.key or ""] = value
+                parent.key = None
+            else:
+                parent.data.append(value)
+            if not isinstance(event, yaml.ScalarEvent):
+                if len(open_parts) >= MAX_DEPTH:
+                    message = f"the document is nested more than {MAX_DEPTH} deep"
+                    raise SourceError(path[:120], place, message, "flatten it")
+                open_parts.append(_Open(value, path))
+    except yaml.MarkedYAMLError as error:
+        found = error.problem_mark or error.context_mark
+        place = Place(found.line + 1, found.column + 1) if found is not None else Place(1, 1)
+        message = f"this is not YAML: {error.problem or error.context or 'it cannot be read'}"
+        remedy = "check the indentation, colons and quotes of this line and the one before"
+        raise SourceError(_here(open_parts), place, message, remedy) from None
+    except yaml.YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        message = "the text holds a character that YAML does not allow"
+        raise SourceError("", Place(line, 1), message, "remove control characters") from None
+    if not roots or roots[0] is None:
+        raise SourceError("", Place(1, 1), "the document is empty", "write at least palier: 1 and a key")
+    return Source(roots[0], places)
+
+
+def _here(open_parts: list[_Open]) -> str:
+    """The path of the value that comes next."""
+    if not open_parts:
+        return ""
+    part = open_parts[-1]
+    if isinstance(part.data, list):
+        return child_path(part.path, len(part.data))
+    return part.path if part.key is None else child_path(part.path, part.key)
+
+
+def _key(event: yaml.NodeEvent, parent: _Open, place: Place, places: dict[str, Place]) -> str:
+    if not isinstance(event, yaml.ScalarEvent):
+        raise SourceError(parent.path, place, "a key is not a text", "put the {braces} in quotes")
+    key: str = event.value
+    path = child_path(parent.path, key)
+    if key in parent.data:
+        first = places[path].line
+        message = f'"{key[:60]}" is there already, in line {first}'
+        raise SourceError(path, place, message, "keep one of the two")
+    places[path] = place  # errors about a setting point at its key
+    return key
+
+
+def _plain(text: str) -> Any:
+    """A scalar without quotes, by the YAML 1.2 core rules."""
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE"):
+        return False
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) <= _LONGEST_INTEGER else Fractional(text)
+    return Fractional(text) if _FRACTIONAL.fullmatch(text) else text
+
+
+# --- JSON ---------------------------------------------------------------------------------------------
+
+
+def read_json(raw: bytes) -> Source:
+    """One JSON document (RFC 8259). Raises SourceError."""
+    return _JsonReader(_decoded(raw)).document()
+
+
+class _JsonReader:
+    """A JSON reader that keeps places; the standard library's forgets them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.places: dict[str, Place] = {}
+        self.line = 1
+        self.line_start = 0
+        self.counted = 0
+
+    def document(self) -> Source:
+        self.space()
+        data = self.value("", 0)
+        self.space()
+        if self.at < len(self.text):
+            raise self.wrong("", "there is text after the end of the document", "remove it")
+        return Source(data, self.places)
+
+    def place(self) -> Place:
+        newlines = self.text.count("\n", self.counted, self.at)
+        if newlines:
+            self.line += newlines
+            self.line_start = self.text.rfind("\n", self.counted, self.at) + 1
+        self.counted = self.at
+        return Place(self.line, self.at - self.line_start + 1)
+
+    def wrong(self, path: str, message: str, remedy: str) -> SourceError:
+        return SourceError(path, self.place(), message, remedy)
+
+    def space(self) -> None:
+        found = _JSON_SPACE.match(self.text, self.at)
+        self.at = found.end() if found is not None else self.at
+
+    def expect(self, path: str, character: str, what: str) -> None:
+        self.space()
+        if self.text[self.at : self.at + 1] != character:
+            raise self.wrong(path, f"this is not JSON: {what} is missing", f"write {character} here")
+        self.at += 1
+        self.space()
+
+    def string(self, path: str) -> str:
+        try:
+            value, self.at = scanstring(self.text, self.at + 1, True)
+        except JSONDecodeError as error:
+            self.at = error.pos
+            raise self.wrong(path, f"this is not JSON: {error.msg}", "close or escape the text") from None
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise self.wrong(
+                path, "the text holds half a surrogate pair", "remove the broken escape"
+            ) from None
+        return value
+
+    def value(self, path: str, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise self.wrong(path[:120], f"the document is nested more than {MAX_DEPTH} deep", "flatten it")
+        self.places.setdefault(path, self.place())
+        first = self.text[self.at : self.at + 1]
+        if first == "{":
+            return self.mapping(path, depth)
+        if first == "[":
+            return self.sequence(path, depth)
+        if first == '"':
+            return self.string(path)
+        for word, value in (("true", True), ("false", False), ("null", None)):
+            if self.text.startswith(word, self.at):
+                self.at += len(word)
+                return value
+        number = _JSON_NUMBER.match(self.text, self.at)
+        if number is None:
+            raise self.wrong(
+                path, "this is not JSON: a value is missing", "write a value, texts in double quotes"
+            )
+        self.at = number.end()
+        text = number.group()
+        return int(text) if _INTEGER.fullmatch(text) and len(text) <= _LONGEST_INTEGER else Fractional(text)
+
+    def mapping(self, path: str, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        self.expect(path, "{", "an opening brace")
+        while self.text[self.at : self.at + 1] != "}":
+            if found:
+                self.expect(path, ",", "a comma")
+            if self.text[self.at : self.at + 1] != '"':
+                raise self.wrong(path, "this is not JSON: a key is missing", "write a key in double quotes")
+            place = self.place()
+            key = self.string(path)
+            own = child_path(path, key)
+            if key in found:
+                message = f'"{key[:60]}" is there already, in line {self.places[own].line}'
+                raise SourceError(own, place, message, "keep one of the two")
+            self.places[own] = place
+            self.expect(own, ":", "a colon")
+            found[key] = self.value(own, depth + 1)
+            self.space()
+        self.at += 1
+        return found
+
+    def sequence(self, path: str, depth: int) -> list[Any]:
+        found: list[Any] = []
+        self.expect(path, "[", "an opening bracket")
+        while self.text[self.at : self.at + 1] != "]":
+            if found:
+                self.expect(path, ",", "a comma")
+            found.append(self.value(child_path(path, len(found)), depth + 1))
+            self.space()
+        self.at += 1
+        return found
