@@ -7,7 +7,7 @@ Quirks, and what is done about them:
 
 * Prices are binary floats. Each line is rounded to cents by itself, then only integers are added.
 * Instants are UTC; the shops keep New York time, so the last evening reaches into 2018-01-01 UTC.
-* Gasoline counts thousandths of a gallon, wherever it is filed (most under FUEL, 1,680 lines under
+* Gasoline counts thousandths of a gallon, wherever it is filed (most under FUEL, 1,700 lines under
   MISCELLANEOUS): its quantity is left out, so that nobody is awarded points per thousandth.
 * 8,869 lines have quantity 0 and 11,226 price 0. They count for the money they have; a category whose
   units add up to 0 carries no quantity.
@@ -277,11 +277,11 @@ def _baskets() -> pl.DataFrame:
     )
 
 
-def _lines_in_wire_form(baskets: pl.DataFrame) -> list[dict[str, str]]:
+def _lines_in_wire_form(baskets: pl.DataFrame) -> list[dict[str, str | int]]:
     """All baskets' lines in one list, in the order of the baskets."""
     flat = baskets.select("department", "units", "line_amount").explode("department", "units", "line_amount")
     return [
-        {"category": category, "quantity": str(units), "amount": amount}
+        {"category": category, "quantity": units, "amount": amount}
         if units
         else {"category": category, "amount": amount}
         for category, units, amount in flat.iter_rows()
