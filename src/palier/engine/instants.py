@@ -30,5 +30,5 @@ def starts_at(text: str, clock: LocalClock) -> int:
 
 
 def ends_at(text: str, clock: LocalClock) -> int:
-    """The first instant no longer meant: the end of a local date (which is included), or an instant itself."""
+    """The first instant no longer meant: the end of a local date (itself included), or an instant."""
     return clock.start_of_day(day_ordinal(text) + 1) if DATE.fullmatch(text) else parse_instant(text)

@@ -38,7 +38,7 @@ class DocumentProblem(Struct, frozen=True):
 
 
 class Document(Struct, frozen=True):
-    """What was read: the program (None where there is any error), all problems, and the places of its parts."""
+    """What was read: the program (None where there is an error), all problems, the places of its parts."""
 
     program: Program | None
     problems: tuple[DocumentProblem, ...]

@@ -1,0 +1,204 @@
+"""Commands on program documents: check a file, see what it would change, publish it, write it out again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from palier.engine.program import Program
+    from palier.programs.plan import Change
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(validate)
+    app.command()(plan)
+    app.command()(apply)
+    app.command()(export)
+    app.command()(schema)
+    app.command()(programs)
+
+
+_FILE = typer.Argument(help="A program document, YAML or JSON.", show_default=False)
+
+
+def validate(file: Path = _FILE) -> int:
+    """Check a program document; every problem is named with its line and a remedy. Needs no database."""
+    program = _read(file)
+    if program is None:
+        return 2
+    rules = len(program.rules)
+    print(f"{file} is a valid program: {program.key}, {rules} rule{'' if rules == 1 else 's'}.")
+    return 0
+
+
+def plan(
+    file: Path = _FILE,
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+) -> int:
+    """Show what publishing a document would change. Writes nothing."""
+    program = _read(file)
+    if program is None:
+        return 2
+    from palier.cli.session import open_database
+    from palier.programs.operations import publish
+
+    with open_database(with_django=False):
+        from palier.site import database
+
+        with database.connect() as connection:
+            changes = _changes(connection, program)
+            # Published and taken back: what would be refused is refused here already.
+            version = publish(connection, program, now=_now(), published_by="plan")
+            connection.rollback()
+    if not version.is_new:
+        print(f"No change: version {version.version} of {program.key} says the same.")
+        return 0
+    _print_changes(changes, language)
+    print(
+        f"This would be version {version.version} of {program.key}, from {_written(version.effective_from)}."
+    )
+    return 0
+
+
+def apply(
+    file: Path = _FILE,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Publish without asking."),
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+) -> int:
+    """Publish a document as the next version of its program. A published version never changes."""
+    program = _read(file)
+    if program is None:
+        return 2
+    from getpass import getuser
+
+    from palier.cli.session import open_database
+    from palier.programs.operations import publish
+
+    with open_database(with_django=False):
+        from palier.site import database
+
+        with database.connect() as connection:
+            changes = _changes(connection, program)
+            connection.rollback()  # nothing stays open while a person reads
+            if changes:
+                _print_changes(changes, language)
+                if not yes:
+                    typer.confirm(f"Publish these {len(changes)} changes?", abort=True)
+            version = publish(connection, program, now=_now(), published_by=f"cli:{getuser()}")
+            connection.commit()
+    if not version.is_new:
+        print(f"No change: version {version.version} of {program.key} says the same.")
+        return 0
+    print(f"Published version {version.version} of {program.key}, from {_written(version.effective_from)}.")
+    return 0
+
+
+def export(
+    program: str = typer.Argument(help="Key of the program.", show_default=False),
+    version: int = typer.Option(0, "--version", min=0, help="Which version; the latest by default."),
+    json: bool = typer.Option(False, "--json", help="Write JSON instead of YAML."),
+) -> int:
+    """Write a published document to standard output. Applying it again is no change."""
+    from palier.cli.session import open_database
+    from palier.programs import files, queries
+    from palier.site.refusal import Refused
+
+    with open_database(with_django=False):
+        from palier.site import database
+
+        with database.connect() as connection:
+            found = queries.document(connection, program, version or None)
+    if found is None:
+        which = f'program "{program}"' if not version else f'version {version} of "{program}"'
+        raise Refused(f"There is no {which}; `palier programs` lists those there are.")
+    print(files.write_json(found) if json else files.write(found), end="")
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON Schema of program documents, for editors."""
+    from json import dumps
+
+    from palier.engine.program import json_schema
+
+    print(dumps(json_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def programs(json: bool = typer.Option(False, "--json", help="Print the list as JSON.")) -> int:
+    """List the programs with their latest version."""
+    from palier.cli.session import open_database
+    from palier.programs import queries
+
+    with open_database(with_django=False):
+        from palier.site import database
+
+        with database.connect() as connection:
+            found = queries.list_programs(connection)
+    if json:
+        from json import dumps
+
+        rows = [
+            {
+                "program": version.key,
+                "version": version.version,
+                "effective_from": _written(version.effective_from),
+                "sha256": version.sha256,
+            }
+            for version in found
+        ]
+        print(dumps(rows))
+        return 0
+    if not found:
+        print("There is no program yet; publish one with `palier apply FILE`.")
+    width = max((len(version.key) for version in found), default=0)
+    for version in found:
+        start = _written(version.effective_from)
+        print(f"{version.key:<{width}}  version {version.version}  from {start}  {version.sha256[:12]}")
+    return 0
+
+
+def _read(file: Path) -> "Program | None":
+    """The document of a file; its problems are printed, and it is None where one is an error."""
+    import sys
+
+    from palier.programs import files
+    from palier.site.refusal import Refused
+
+    try:
+        document = files.read(file)
+    except IsADirectoryError:
+        raise Refused(f"{file} is a folder; name the document in it.") from None
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
+    for problem in document.problems:
+        label = "" if problem.severity == "error" else "warning: "
+        print(f"{file}:{problem.line}: {label}{problem}.", file=sys.stderr)
+    return document.program
+
+
+def _changes(connection: Any, program: "Program") -> "list[Change]":
+    from palier.programs import queries
+    from palier.programs.plan import difference
+
+    return difference(queries.document(connection, program.key), program)
+
+
+def _print_changes(changes: "list[Change]", language: str) -> None:
+    signs = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
+    for change in changes:
+        sentence = change.sentence_fr if language == "fr" else change.sentence_en
+        print(f"{signs[change.kind]} {sentence}.")
+
+
+def _now() -> int:
+    from time import time_ns
+
+    return time_ns() // 1000
+
+
+def _written(at: int) -> str:
+    from palier.engine.clock import moment
+
+    return moment(at).isoformat(timespec="seconds").replace("+00:00", "Z")

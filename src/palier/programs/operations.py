@@ -1,0 +1,172 @@
+"""Writes of programs: publishing a version, and saying which version judges a past period again."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.errors import UniqueViolation
+
+from palier.engine.check import check, errors
+from palier.engine.clock import MINUTE, moment
+from palier.engine.instants import parse_instant
+from palier.engine.program import Program, canonical
+from palier.programs.queries import Version, document, list_versions
+from palier.site.ids import new_id
+from palier.site.refusal import Refused
+
+PAST_TOLERANCE: Final = 5 * MINUTE
+"""How far back a later version may start: as long as it may take from writing an instant to applying it."""
+
+
+def publish(connection: Connection[Any], program: Program, *, now: int, published_by: str) -> Version:
+    """Publish the document as the next version of its program, in one transaction.
+
+    `now` is in microseconds UTC. The version starts at the document's `effective_from`, or now. The first
+    version may start at any past instant, so that a history can be imported. A document equal to the latest
+    version changes nothing: that version is answered, with `is_new` false.
+
+    Refuses, in this order: a document with errors, one that an earlier version cannot be followed by, a start
+    in the past, and a version that someone else published at the same moment.
+    """
+    wrong = errors(check(program))
+    if wrong:
+        first = wrong[0]
+        more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise Refused(
+            f"The program cannot be published: {first.path}: {first.message}; {first.remedy}{more}."
+        )
+    body = canonical(program)
+    digest = sha256(body).hexdigest()
+    try:
+        with connection.transaction():
+            return _publish(connection, program, body, digest, now, published_by)
+    except UniqueViolation:
+        raise Refused(
+            f"Another version of {program.key} was published at the same moment; look at the plan again."
+        ) from None
+
+
+def _publish(
+    connection: Connection[Any], program: Program, body: bytes, digest: str, now: int, published_by: str
+) -> Version:
+    versions = list_versions(connection, program.key)
+    latest = versions[-1] if versions else None
+    if latest is not None and latest.sha256 == digest:
+        return latest
+    starts = parse_instant(program.effective_from) if program.effective_from is not None else now
+    if latest is None:
+        program_id = new_id()
+        connection.execute(
+            "insert into program (program_id, key, created_at) values (%s, %s, %s)",
+            (program_id, program.key, moment(now)),
+        )
+    else:
+        program_id = latest.program_id
+        before = document(connection, program.key, latest.version)
+        if before is not None:
+            _refuse_break(before, program)
+        if starts < now - PAST_TOLERANCE:
+            raise Refused(
+                f"effective_from {program.effective_from} is past, and what happened since was judged by "
+                f"version {latest.version}; leave effective_from out to start now, or publish, then rerate."
+            )
+    version = latest.version + 1 if latest is not None else 1
+    connection.execute(
+        """
+        -- programs.publish
+        insert into program_version
+          (program_id, version, document, sha256, effective_from, published_at, published_by)
+        values (%s, %s, %s::json, %s, %s, %s, %s)
+        """,
+        (program_id, version, body.decode(), digest, moment(starts), moment(now), published_by),
+    )
+    _add_judging(connection, program_id, starts, None, version, now, "published")
+    return Version(program_id, program.key, version, digest, starts, now, published_by, True)
+
+
+def _refuse_break(before: Program, after: Program) -> None:
+    """Refuse what would give amounts already in the ledger another meaning, or leave them without any."""
+    if before.currency != after.currency:
+        raise Refused(
+            f"currency cannot change from {before.currency} to {after.currency}: recorded amounts would "
+            "change their meaning; publish a program with another key."
+        )
+    scales = {currency.key: currency.scale for currency in after.point_currencies}
+    for currency in before.point_currencies:
+        if currency.key not in scales:
+            raise Refused(
+                f"point currency {currency.key} cannot be removed, members may hold it; keep it, and remove "
+                "the rules that bring it."
+            )
+        if scales[currency.key] != currency.scale:
+            raise Refused(
+                f"scale of {currency.key} cannot change from {currency.scale} to {scales[currency.key]}: "
+                "recorded amounts would change their meaning; declare another point currency."
+            )
+
+
+def _add_judging(
+    connection: Connection[Any],
+    program_id: int,
+    from_at: int,
+    until_at: int | None,
+    version: int,
+    now: int,
+    reason: str,
+) -> int:
+    row = connection.execute(
+        """
+        -- programs.add_judging
+        insert into program_judging (program_id, entry, from_at, until_at, version, recorded_at, reason)
+        select %s::bigint, coalesce(max(entry), 0) + 1, %s, %s, %s, %s, %s
+        from program_judging where program_id = %s
+        returning entry
+        """,
+        (
+            program_id,
+            moment(from_at),
+            moment(until_at) if until_at is not None else None,
+            version,
+            moment(now),
+            reason,
+            program_id,
+        ),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def rerate_judging(
+    connection: Connection[Any],
+    key: str,
+    *,
+    from_at: int,
+    until_at: int | None,
+    version: int,
+    now: int,
+    reason: str,
+) -> int:
+    """Let `version` judge all instants from `from_at` until before `until_at` (None: from then on) again.
+
+    Instants are microseconds UTC. Records only which version judges; re-deciding the members is the caller's.
+    Gives the entry's number. Refuses an unknown program or version, an empty period, an empty reason, and an
+    entry that someone else made at the same moment.
+    """
+    versions = list_versions(connection, key)
+    if not versions:
+        raise Refused(f'There is no program "{key}"; `palier programs` lists those there are.')
+    if version not in {known.version for known in versions}:
+        raise Refused(f"{key} has no version {version}; its versions are 1 to {versions[-1].version}.")
+    if until_at is not None and until_at <= from_at:
+        raise Refused("The period to rate again ends before it starts; correct one of its two instants.")
+    if not reason.strip():
+        raise Refused("Rating again needs a reason, which stays with the entry.")
+    try:
+        with connection.transaction():
+            return _add_judging(connection, versions[0].program_id, from_at, until_at, version, now, reason)
+    except UniqueViolation:
+        raise Refused(
+            f"Another entry for {key} was made at the same moment; look again and repeat."
+        ) from None

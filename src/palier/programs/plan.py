@@ -1,0 +1,316 @@
+"""What a new version of a program changes, setting by setting, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from palier.engine.amounts import to_minor
+from palier.engine.currencies import exponent, localized, money
+from palier.engine.phrases import explain
+from palier.engine.program import Condition, MemberCap, Noun, Program, Rule, Strict, Text
+
+_EMPTY: Final[dict[str, Any]] = {}
+
+
+class Change(Struct, frozen=True):
+    """One difference: `path` names parts by key ("rules.groceries.fixed"), `old` and `new` are plain data.
+
+    Kinds: added, removed and changed parts or settings, and moved where only an order changed.
+    """
+
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    old: Any
+    new: Any
+    sentence_en: str
+    sentence_fr: str
+
+
+# The nouns of keyed parts: (English, French, "is added", "is removed" in French, which agree in gender).
+_PARTS: Final = {
+    "point_currencies": ("Points", "Points", "sont ajoutés", "sont retirés"),
+    "activity_types": ("Activity type", "Type d'activité", "est ajouté", "est retiré"),
+    "rules": ("Rule", "Règle", "est ajoutée", "est retirée"),
+    "groups": ("Group", "Groupe", "est ajouté", "est retiré"),
+    "caps": ("Caps on", "Plafonds de", "sont ajoutés", "sont retirés"),
+    "tiers": ("Tier", "Niveau", "est ajouté", "est retiré"),
+    "member_attributes": ("Member attribute", "Attribut de membre", "est ajouté", "est retiré"),
+    "attributes": ("attribute", "attribut", "est ajouté", "est retiré"),
+}
+_SETTINGS: Final = {
+    "name": ("name", "nom"),
+    "description": ("description", "description"),
+    "time_zone": ("time zone", "fuseau horaire"),
+    "currency": ("currency", "devise"),
+    "languages": ("languages", "langues"),
+    "effective_from": ("start", "début"),
+    "late_window_days": ("late window in days", "délai de retard en jours"),
+    "hold_minutes": ("minutes a hold lasts", "durée d'une réservation en minutes"),
+    "scale": ("decimals", "décimales"),
+    "value": ("value of a point", "valeur d'un point"),
+    "taking_back": (
+        "what happens to spent points that are taken back",
+        "sort des points dépensés puis repris",
+    ),
+    "expiry": ("expiry", "expiration"),
+    "pending": ("wait before spending", "attente avant dépense"),
+    "return_grace_days": ("days to spend returned points", "jours pour dépenser les points rendus"),
+    "transferable": ("transfer between members", "transfert entre membres"),
+    "on": ("activity", "activité"),
+    "when": ("condition", "condition"),
+    "lines": ("lines that count", "lignes comptées"),
+    "per_spend": ("points per spend", "points par montant"),
+    "points": ("points", "points"),
+    "every": ("step", "palier de montant"),
+    "per_unit": ("points per unit", "points par unité"),
+    "fixed": ("bonus", "bonus"),
+    "multiply": ("factor", "facteur"),
+    "base": ("what counts of a sale", "part comptée de la vente"),
+    "tenders": ("rates by tender", "taux par moyen de paiement"),
+    "tier_multipliers": ("multipliers by tier", "multiplicateurs par niveau"),
+    "rounding": ("rounding", "arrondi"),
+    "caps": ("caps", "plafonds"),
+    "activity": ("by activity", "par activité"),
+    "day": ("by day", "par jour"),
+    "week": ("by week", "par semaine"),
+    "month": ("by month", "par mois"),
+    "year": ("by year", "par an"),
+    "lifetime": ("for life", "à vie"),
+    "group": ("group", "groupe"),
+    "active_from": ("start", "début"),
+    "active_until": ("end", "fin"),
+    "stacking": ("stacking", "cumul"),
+    "window": ("window", "période"),
+    "counts": ("activities that count", "activités comptées"),
+    "spend_base": ("what counts as spend", "part comptée du montant"),
+    "points_currency": ("points that count", "points comptés"),
+    "grace_days": ("days of grace", "jours de grâce"),
+    "soft_landing": ("one tier down at a time", "descente d'un niveau à la fois"),
+    "qualify": ("what grants it", "condition d'accès"),
+    "keep": ("what keeps it", "condition de maintien"),
+    "benefits": ("benefits", "avantages"),
+    "en": ("in English", "en anglais"),
+    "fr": ("in French", "en français"),
+    "type": ("type", "type"),
+    "required": ("required", "obligatoire"),
+    "decimals": ("decimals", "décimales"),
+    "choices": ("choices", "choix"),
+}
+
+
+def difference(old: Program | None, new: Program) -> list[Change]:
+    """All differences between two versions, in the order of the document; none where they are equal.
+
+    Without `old` the program is new: one change for it and one for each of its parts.
+    """
+    found = _Difference(new)
+    if old is None:
+        name = (new.name.en or new.name.fr or new.key, new.name.fr or new.name.en or new.key)
+        found.changes.append(
+            Change(
+                "",
+                "added",
+                None,
+                new.key,
+                f'The program "{name[0]}" ({new.key}) is new',
+                f"Le programme « {name[1]} » ({new.key}) est nouveau",
+            )
+        )
+        for path, parts in (
+            ("point_currencies", new.point_currencies),
+            ("activity_types", new.activity_types),
+            ("rules", new.rules),
+            ("groups", new.groups),
+            ("caps", new.caps),
+            ("tiers.tiers", new.tiers.tiers if new.tiers is not None else []),
+        ):
+            found.keyed([], parts, path)
+        return found.changes
+    found.before = old
+    found.struct(old, new, "")
+    return found.changes
+
+
+def _key(item: Any) -> str:
+    key: str = item.currency if isinstance(item, MemberCap) else item.key
+    return key
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+class _Difference:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.before = program
+        self.changes: list[Change] = []
+
+    def struct(self, old: Strict, new: Strict, path: str) -> None:
+        for field in msgspec.structs.fields(new):
+            own = _join(path, field.encode_name)
+            self.value(getattr(old, field.name), getattr(new, field.name), own)
+
+    def value(self, old: Any, new: Any, path: str) -> None:
+        if old == new:
+            return
+        if isinstance(old, Strict) and type(old) is type(new) and not isinstance(old, (Condition, Noun)):
+            self.struct(old, new, path)
+        elif isinstance(old, list) and isinstance(new, list) and _is_keyed([*old, *new]):
+            self.keyed(old, new, path)
+        elif isinstance(old, dict) or isinstance(new, dict):
+            before, after = old or _EMPTY, new or _EMPTY
+            for key in [*after, *(key for key in before if key not in after)]:
+                self.value(before.get(key), after.get(key), _join(path, key))
+        else:
+            self.changed(old, new, path)
+
+    def keyed(self, old: Sequence[Any], new: Sequence[Any], path: str) -> None:
+        """Parts that have keys are told apart by them; an order that changes is one change of its own."""
+        before = {_key(item): item for item in old}
+        after = {_key(item): item for item in new}
+        for key, item in before.items():
+            if key not in after:
+                self.part(item, None, _join(path, key))
+        for key, item in after.items():
+            if key in before:
+                self.value(before[key], item, _join(path, key))
+            else:
+                self.part(None, item, _join(path, key))
+        kept_before = [key for key in before if key in after]
+        kept_after = [key for key in after if key in before]
+        if kept_before != kept_after and path in ("rules", "tiers.tiers"):
+            order = ", ".join(kept_after)
+            what = ("rules", "règles") if path == "rules" else ("tiers", "niveaux")
+            self.changes.append(
+                Change(
+                    path,
+                    "moved",
+                    kept_before,
+                    kept_after,
+                    f"The order of the {what[0]} changes to {order}",
+                    f"L'ordre des {what[1]} devient {order}",
+                )
+            )
+
+    def part(self, old: Any, new: Any, path: str) -> None:
+        item = new if new is not None else old
+        noun = _PARTS.get(
+            path.split(".")[-2] if "." in path else path, ("Part", "Partie", "est ajouté", "est retiré")
+        )
+        key = _key(item)
+        tail_en = tail_fr = ""
+        if new is not None and isinstance(item, Rule):
+            tail_en, tail_fr = (f": {self.rule(item, language)}" for language in ("en", "fr"))
+        plural = noun[2].startswith("sont")
+        if new is None:
+            sentence_en = f"{noun[0]} {key} {'are' if plural else 'is'} removed"
+            sentence_fr = f"{noun[1]} {key} {noun[3]}"
+        else:
+            sentence_en = f"{noun[0]} {key} {'are' if plural else 'is'} added{tail_en}"
+            sentence_fr = f"{noun[1]} {key} {noun[2]}{tail_fr.replace(': ', ' : ', 1)}"
+        kind: Literal["added", "removed"] = "removed" if new is None else "added"
+        self.changes.append(Change(path, kind, _plain(old), _plain(new), sentence_en, sentence_fr))
+
+    def rule(self, rule: Rule, language: str) -> str:
+        """A rule's effect and condition, as a phrase."""
+        fr = language == "fr"
+        if rule.per_spend is not None:
+            points = self.points(rule.per_spend.points, rule.currency, language)
+            places = exponent(self.program.currency)
+            every = money(to_minor(rule.per_spend.every, places), self.program.currency, language)
+            effect = f"{points} par {every}" if fr else f"{points} for every {every}"
+        elif rule.per_unit is not None:
+            points = self.points(rule.per_unit, rule.currency, language)
+            effect = f"{points} par unité" if fr else f"{points} per unit"
+        elif rule.fixed is not None:
+            points = self.points(rule.fixed, rule.currency, language)
+            effect = f"un bonus de {points}" if fr else f"a bonus of {points}"
+        else:
+            factor = localized(rule.multiply or "1", language)
+            effect = (
+                f"ce qui précède est multiplié par {factor}" if fr else f"what comes before times {factor}"
+            )
+        when = explain(rule.when, self.program, language)
+        return f"{effect}, {when}" if when else effect
+
+    def points(self, text: str, key: str, language: str) -> str:
+        """An amount of points with the currency's own noun: "1 star", "1,5 étoile"."""
+        currency = next(item for item in self.program.point_currencies if item.key == key)
+        noun = currency.name.fr if language == "fr" else currency.name.en
+        # French counts everything below 2 as one, English only 1 itself.
+        single = Fraction(text) < 2 if language == "fr" else Fraction(text) == 1
+        word = key if noun is None else noun.one if single else noun.other
+        return f"{localized(text, language)} {word}"
+
+    def changed(self, old: Any, new: Any, path: str) -> None:
+        where_en, where_fr, names = _where(path)
+        labels = [_SETTINGS.get(name, (name, name)) for name in names]
+        setting_en = ", ".join(label[0] for label in labels)
+        setting_fr = ", ".join(label[1] for label in labels)
+        old_en, new_en = self.shown(old, self.before, "en"), self.shown(new, self.program, "en")
+        old_fr, new_fr = self.shown(old, self.before, "fr"), self.shown(new, self.program, "fr")
+        self.changes.append(
+            Change(
+                path,
+                "added" if old is None else "removed" if new is None else "changed",
+                _plain(old),
+                _plain(new),
+                f"{where_en}{setting_en}: {old_en} becomes {new_en}",
+                f"{where_fr}{setting_fr} : {old_fr} devient {new_fr}",
+            )
+        )
+
+    def shown(self, value: Any, program: Program, language: str) -> str:
+        fr = language == "fr"
+        if value is None or value == [] or value == "":
+            return "rien" if fr else "nothing"
+        if isinstance(value, bool):
+            return ("oui" if value else "non") if fr else ("yes" if value else "no")
+        if isinstance(value, Condition):
+            return f"« {explain(value, program, 'fr')} »" if fr else f'"{explain(value, program, "en")}"'
+        if isinstance(value, Text):
+            words = (value.fr or value.en) if fr else (value.en or value.fr)
+            return f"« {words} »" if fr else f'"{words}"'
+        if isinstance(value, Noun):
+            return f"{value.one} / {value.other}"
+        if isinstance(value, list):
+            return ", ".join(self.shown(item, program, language) for item in value)
+        if isinstance(value, Struct):
+            value = _plain(value)
+        if isinstance(value, dict):
+            return " ".join(f"{key} {self.shown(item, program, language)}" for key, item in value.items())
+        return str(value)
+
+
+def _is_keyed(items: Sequence[Any]) -> bool:
+    return bool(items) and all(isinstance(item, MemberCap) or hasattr(item, "key") for item in items)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value)
+
+
+def _where(path: str) -> tuple[str, str, list[str]]:
+    """The part a path is in, named in both languages, and the settings below it."""
+    names = path.split(".")
+    if names[:2] == ["tiers", "tiers"]:
+        names = names[1:]
+    if len(names) > 2 and names[0] in _PARTS:
+        noun = _PARTS[names[0]]
+        if names[0] == "activity_types" and names[2] == "attributes" and len(names) > 3:
+            attribute_en, attribute_fr = (f", {_PARTS['attributes'][column]} {names[3]}" for column in (0, 1))
+            rest = names[4:] or ["type"]
+            return f"{noun[0]} {names[1]}{attribute_en}, ", f"{noun[1]} {names[1]}{attribute_fr}, ", rest
+        return f"{noun[0]} {names[1]}, ", f"{noun[1]} {names[1]}, ", names[2:]
+    if len(names) == 2 and names[0] in _PARTS:
+        noun = _PARTS[names[0]]
+        return "", "", [f"{noun[0]} {names[1]}"]
+    if names[0] == "tiers" and len(names) > 1:
+        return "Tiers, ", "Niveaux, ", names[1:]
+    return "Program, ", "Programme, ", names
