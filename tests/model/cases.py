@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -384,7 +384,7 @@ def instants(draw: Draw, zone: ZoneInfo, start: date) -> int:
             day = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
             day -= timedelta(days=draw(st.integers(0, 1)))  # first or last of a month
     hour, minute, second = draw(st.sampled_from(CLOCKS))
-    at = instant(datetime(day.year, day.month, day.day, hour, minute, second), zone)
+    at = instant(datetime.combine(day, time(hour, minute, second)), zone)
     if chance(draw, 15):
         at += HOUR  # in autumn, the second of two equal clock times
     if chance(draw, 10):
@@ -551,7 +551,7 @@ def sales_of(draw: Draw, contested: bool) -> Fact:
 
 @st.composite
 def returns_of(draw: Draw, sale: Fact, contested: bool) -> Fact:
-    """The content of a return of a sale: by line or by amount, at times too much, at times before the sale."""
+    """The content of a return of a sale: by line or amount, at times too much or before the sale."""
     at = sale["at"] + draw(
         st.sampled_from([-40 * DAY, -1, 0, 1, HOUR, DAY, 3 * DAY, 20 * DAY, 60 * DAY, 60 * DAY, 200 * DAY])
     )

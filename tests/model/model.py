@@ -6,8 +6,8 @@ fact each time; state is plain lists and dicts; amounts are ints in minor units 
 
 `fold(program, facts).end(as_of)` is the whole interface. A fact is a dict:
 
-    type        "sale", "return", "visit", a custom type, or a command: "redeem", "hold", "capture", "release",
-                "adjust"
+    type        "sale", "return", "visit", a custom type, or a command: "redeem", "hold", "capture",
+                "release", "adjust"
     source, id  who says it, and its name there
     at          instant, microseconds since 1970 UTC
     amount, tax, shipping, discount            minor units of the program's money
@@ -17,8 +17,8 @@ fact each time; state is plain lists and dicts; amounts are ints in minor units 
     points, currency                           minor points, for redeem, hold, adjust (signed), capture (part)
     hold        {"source", "id"}: the hold a capture or release names
 
-A return has `lines` ([{"line": index, "amount": minor}]), or `amount`, or `"whole": True`. A hold may have its own
-`hold_until`; an activity may carry what was known of its member: `member` (attributes) and `segments`.
+A return has `lines` ([{"line": index, "amount": minor}]), or `amount`, or `"whole": True`. A hold may have
+its own `hold_until`; an activity may carry what was known of its member: `member` (attributes), `segments`.
 """
 
 from __future__ import annotations
@@ -284,7 +284,7 @@ class Member:
         self.exponent = EXPONENTS.get(program.currency, 2)
         self.currencies = {currency.key: currency for currency in program.point_currencies}
         self.lots: list[dict[str, Any]] = []
-        self.debt = {key: 0 for key in self.currencies}
+        self.debt = dict.fromkeys(self.currencies, 0)
         self.sales: dict[Ref, dict[str, Any]] = {}  # every activity that can earn, not sales alone
         self.holds: dict[Ref, dict[str, Any]] = {}
         self.redemptions: dict[Ref, dict[str, Any]] = {}
@@ -501,7 +501,7 @@ class Member:
     # -- holds and redemptions --
 
     def close_hold(self, hold: dict[str, Any], captured: int, names: list[Ref]) -> None:
-        """Take the captured part for good; the rest goes back to its lots. What the hold lacked is owed last."""
+        """Take the captured part for good, what the hold lacked last; the rest goes back to its lots."""
         hold["open"] = False
         left = captured
         used = []
