@@ -9,7 +9,7 @@ disk and huge in memory; so are duplicate keys, which other readers drop without
 from __future__ import annotations
 
 import re
-from json.decoder import JSONDecodeError, scanstring
+from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
 import yaml
@@ -26,6 +26,7 @@ _FRACTIONAL: Final = re.compile(
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _JSON_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _LONGEST_INTEGER: Final = 19
+_json_text: Final = JSONDecoder().raw_decode
 
 
 class Fractional(Struct, frozen=True):
@@ -243,10 +244,11 @@ class _JsonReader:
 
     def string(self, path: str) -> str:
         try:
-            value, self.at = scanstring(self.text, self.at + 1, True)
+            found, self.at = _json_text(self.text, self.at)
         except JSONDecodeError as error:
             self.at = error.pos
             raise self.wrong(path, f"this is not JSON: {error.msg}", "close or escape the text") from None
+        value = str(found)
         try:
             value.encode()
         except UnicodeEncodeError:
