@@ -137,13 +137,18 @@ def socket_directory(directory: Path) -> Path:
 def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> Server:
     """Start the server of `data_dir` (default: the environment's) unless it runs; return it ready.
 
-    Several processes may call it at once: one starts it. A new cluster gets the roles and the database of
-    the environment. `settings` replace the standard ones when this call is the one that starts it.
+    Several processes may call it at once: one starts it. Each holds it from then on, until `release` or its own
+    end, so that another's release does not stop it. A new cluster gets the roles and the database of the
+    environment. `settings` replace the standard ones when this call is the one that starts it.
     Refuses a cluster of another major version, or one whose files another user owns.
     """
     directory = (data_dir or environment().directory).expanduser().absolute()
     ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
     server = Server(directory)
+    if directory not in _leases:
+        lease = _open_lock(directory / "lease.lock")
+        fcntl.flock(lease, fcntl.LOCK_SH)
+        _leases[directory] = lease
     with _locked(directory / "start.lock"):
         if not server.ready():
             _launch(server, {**_SETTINGS, **_sized(), **(settings or {})})
@@ -151,39 +156,27 @@ def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = Non
     return server
 
 
-_lease: IO[str] | None = None
+_leases: Final[dict[Path, IO[str]]] = {}
 
 
 def ensure_running() -> Server:
-    """The environment's embedded server, started unless it runs, and kept up while this process lives.
-
-    The hold ends with the process, or by `release()`.
-    """
-    global _lease
-    directory = environment().directory
-    if _lease is None:
-        ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
-        held = _open_lock(directory / "lease.lock")
-        fcntl.flock(held, fcntl.LOCK_SH)
-        _lease = held
-    return start(directory)
+    """The environment's embedded server, started unless it runs, and held by this process."""
+    return start()
 
 
-def release(stop_if_last: bool = True) -> bool:
+def release(data_dir: Path | None = None) -> bool:
     """End this process's hold. Stops the server, and returns True, when no other process holds it."""
-    global _lease
-    if _lease is None:
+    directory = (data_dir or environment().directory).expanduser().absolute()
+    lease = _leases.pop(directory, None)
+    if lease is None:
         return False
-    held, _lease = _lease, None
-    with held:
-        if not stop_if_last:
-            return False
+    with lease:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         # Whoever wants the server now waits for the lease, then finds it stopped and starts it.
-        Server(environment().directory).stop()
+        Server(directory).stop()
         return True
 
 
@@ -200,7 +193,9 @@ def create_database(connection: psycopg.Connection[Any], database: str, template
     """Create `database`, owned by palier_owner and open to the run-time roles only. Autocommit connection."""
     name = sql.Identifier(database)
     connection.execute(
-        sql.SQL("create database {} owner palier_owner template {}").format(name, sql.Identifier(template))
+        sql.SQL("create database {} owner palier_owner template {} strategy file_copy").format(
+            name, sql.Identifier(template)
+        )
     )
     connection.execute(sql.SQL("revoke all on database {} from public").format(name))
     connection.execute(sql.SQL("grant connect, temporary on database {} to palier_app").format(name))

@@ -1,0 +1,69 @@
+# `make` lists the targets. Everything is installed into .venv from requirements/dev.txt, with uv where it is found.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+UV ?= $(shell command -v uv 2>/dev/null)
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check format bench crash docs lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Create .venv with everything in it
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Palier needs Python 3.11 or newer; install it, or run make PYTHON=/path/to/python."; exit 2; }
+ifneq ($(UV),)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+else
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endif
+	@touch $@
+
+demo: $(INSTALLED) ## A grocery's history, imported, verified and served on http://127.0.0.1:8000
+	$(BIN)/palier demo
+
+serve: $(INSTALLED) ## Database, web and worker on http://127.0.0.1:8000
+	$(BIN)/palier serve
+
+test: $(INSTALLED) ## The tests
+	$(BIN)/python -m pytest -n 2 -m "not crash"
+
+check: $(INSTALLED) ## Format, lint, types, layers, migrations, templates, and the guards
+	$(BIN)/ruff format --check src tests $(wildcard bench)
+	$(BIN)/ruff check src tests $(wildcard bench)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -W ignore::RuntimeWarning -m django makemigrations --check --dry-run --settings palier.site.settings
+	$(BIN)/djlint --quiet --lint src/palier
+	$(BIN)/python -m pytest -q -m guard
+
+format: $(INSTALLED) ## Format the code and repair what can be repaired
+	$(BIN)/ruff check --fix src tests $(wildcard bench)
+	$(BIN)/ruff format src tests $(wildcard bench)
+
+bench: $(INSTALLED) ## Speed, each figure beside its floor
+	$(BIN)/python -m bench
+
+crash: $(INSTALLED) ## A long run of kills under load
+	$(BIN)/python -m pytest -m crash -n 0
+
+docs: $(INSTALLED) ## The reference pages that are made from the code
+	$(BIN)/palier docs
+
+lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
+	$(UV) pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file requirements/runtime.txt
+	$(UV) pip compile pyproject.toml --extra demo --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file requirements/dev.txt
+
+clean: ## Remove .venv and caches; data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,143 @@
+"""One embedded PostgreSQL for a whole test session, one database for each test that asks for one.
+
+Every worker of pytest-xdist shares the server; the process that began the session stops it at the end. Each test
+with the fixture `database` gets a fresh copy of a migrated template (about 40 ms), and after it every invariant of
+the ledger is verified: a test that plants a violation says so with the mark `plants_violation`.
+"""
+
+import contextlib
+import fcntl
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+# Read by the platform at its import, so set before anything of it is imported.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+FOLDERS = Path("/var/tmp")
+os.environ.pop("PALIER_DATABASE_URL", None)
+if "PALIER_TEST_SESSION" not in os.environ:
+    _directory = Path(tempfile.mkdtemp(prefix="palier-test-", dir=FOLDERS))
+    # PostgreSQL runs as another user when the tests run as root: it must get through.
+    _directory.chmod(0o711)
+    os.environ["PALIER_TEST_SESSION"] = os.environ["PALIER_DATA_DIR"] = str(_directory)
+os.environ["PALIER_DATABASE_NAME"] = f"palier_{WORKER}"
+# Tests lose nothing when the machine stops; what is tested for durability starts a server of its own.
+os.environ["PALIER_ACCEPT_DATA_LOSS"] = "yes-i-understand"
+os.environ["PALIER_SHARED_BUFFERS_MB"] = "128"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
+
+import django  # noqa: E402
+import psycopg  # noqa: E402
+import pytest  # noqa: E402
+from django.db import connections  # noqa: E402
+
+from palier.site import database as platform_database  # noqa: E402
+from palier.site import embedded  # noqa: E402
+
+django.setup()
+
+TEMPLATE = "palier_template"
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        _sweep()
+        config.stash[_session_lock] = _hold(Path(os.environ["PALIER_DATA_DIR"]))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        _remove(Path(os.environ["PALIER_DATA_DIR"]))
+
+
+_session_lock = pytest.StashKey[IO[str]]()
+
+
+def _hold(directory: Path) -> IO[str]:
+    held = (directory / "session.lock").open("w")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
+
+
+def _sweep() -> None:
+    """Remove what sessions that were killed left behind: their lock is free."""
+    for lock in FOLDERS.glob("palier-test-*/session.lock"):
+        with contextlib.suppress(OSError), lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(lock.parent)
+
+
+def _remove(directory: Path) -> None:
+    embedded.Server(directory).stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> embedded.Server:
+    """The session's server, with a migrated template in it."""
+    directory = Path(os.environ["PALIER_DATA_DIR"])
+    found = embedded.start(directory, settings={"fsync": "off"})
+    with (directory / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = directory / "template.made"
+        if not made.exists():
+            subprocess.run(
+                [sys.executable, "-m", "palier", "migrate"],
+                env={**os.environ, "PALIER_DATABASE_NAME": TEMPLATE},
+                check=True,
+            )
+            made.touch()
+    return found
+
+
+@pytest.fixture
+def database(server: embedded.Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh, migrated database, also Django's; its name. Verified after the test."""
+    name = os.environ["PALIER_DATABASE_NAME"]
+    connections.close_all()
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:
+        maker.execute(f"drop database if exists {name} with (force)")
+        embedded.create_database(maker, name, TEMPLATE)
+    yield name
+    connections.close_all()
+    if request.node.get_closest_marker("plants_violation") is None:
+        _verify()
+
+
+def _verify() -> None:
+    """Fail the test if what it left in the ledger breaks an invariant."""
+    if importlib.util.find_spec("palier.ledger.verify") is None:
+        return
+    verify = importlib.import_module("palier.ledger.verify").verify
+    with platform_database.connect("auditor") as connection:
+        violations = list(verify(connection))
+    assert not violations, f"the ledger is not sound after this test: {violations[:5]}"
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    """A connection as the run-time role to the test's database."""
+    with contextlib.closing(platform_database.connect("app")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def owner_connection(database: str) -> Iterator[Connection]:
+    """A connection as the owner of the tables."""
+    with contextlib.closing(platform_database.connect("owner")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def superuser_connection(server: embedded.Server, database: str) -> Iterator[Connection]:
+    """A connection that may do anything, for planting what nobody may do. Autocommit."""
+    with contextlib.closing(psycopg.connect(server.dsn(database), autocommit=True)) as opened:
+        yield opened
