@@ -1,0 +1,1 @@
+"""Performance: every result beside its floor, measured in the same run on the same machine."""
