@@ -216,6 +216,11 @@ _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
+def operators_for(field: FieldType) -> tuple[str, ...]:
+    """The operators by which a field can be compared."""
+    return _OPERATORS[field.kind]
+
+
 def operators_of(condition: Condition) -> Iterator[tuple[str, Value | list[Value]]]:
     """The operators of one comparison with their values as written, in a fixed order."""
     for name, value in (
