@@ -110,7 +110,7 @@ def programs(draw: Draw, contested: bool = False) -> document.Program:
 
 
 def expiries(inactivity: bool = True) -> st.SearchStrategy[dict[str, Any]]:
-    kinds = [
+    kinds: list[st.SearchStrategy[dict[str, Any]]] = [
         st.just({"kind": "never"}),
         st.fixed_dictionaries({"kind": st.just("rolling"), "days": st.sampled_from([30, 60, 90, 364])}),
         st.fixed_dictionaries({"kind": st.just("end_of_month"), "after_months": st.integers(0, 3)}),
@@ -417,7 +417,7 @@ def histories(draw: Draw, program: document.Program, most: int = 25, contested: 
         return int(draw(instants(zone, start)))
 
     def points(key: str) -> int:
-        return int(draw(st.sampled_from([1, 3, 10, 40]))) * 10 ** scales[key]
+        return int(draw(st.sampled_from([1, 3, 10, 40])) * 10 ** scales[key])
 
     size = draw(st.integers(1, most))
     while len(facts) < size:

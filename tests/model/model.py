@@ -1185,7 +1185,7 @@ class Member:
 
 def exact(text: str, decimals: int) -> Fraction:
     """A decimal string in minor units, exactly."""
-    return Fraction(text) * 10**decimals
+    return Fraction(text) * Fraction(10**decimals)
 
 
 def minor(text: str, decimals: int) -> int:

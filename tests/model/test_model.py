@@ -5,6 +5,7 @@ If one of these fails, the model is wrong, not the engine.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -862,7 +863,11 @@ def test_due_work_of_an_instant_comes_before_its_activities() -> None:
 
 # --- what must hold for any history -----------------------------------------------------------------
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+many = settings(
+    max_examples=int(os.environ.get("MODEL_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @many
