@@ -230,8 +230,9 @@ class Block(models.Model):
     """Answers "has anything in the sealed ledger changed since?": one link of a program's hash chain.
 
     Gives each posting its place: the k-th transfer of the arrays has postings `first_seq + 2(k-1)` (debit
-    leg) and the next (credit leg). Insert only. Never stored here: the transfers' content; the root is over
-    their canonical bytes (docs/audit.md).
+    leg) and the next (credit leg). `root` covers the canonical bytes of every row (docs/audit.md);
+    `row_marks` holds the first 8 bytes of each row's hash, only to name the row when the root differs.
+    Insert only. Never stored here: what the transfers say.
     """
 
     placement: ClassVar[Placement] = "queue"
@@ -244,6 +245,7 @@ class Block(models.Model):
     rows = models.IntegerField()
     root = models.BinaryField()
     prev_root = models.BinaryField()
+    row_marks = models.BinaryField()
     member_ids = ArrayField(models.BigIntegerField())
     transfer_ids = ArrayField(models.BigIntegerField())
     sealed_at = models.DateTimeField()

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ("rows", models.IntegerField()),
                 ("root", models.BinaryField()),
                 ("prev_root", models.BinaryField()),
+                ("row_marks", models.BinaryField()),
                 (
                     "member_ids",
                     django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None),

@@ -8,6 +8,4 @@ from palier.staff.guards import create_roles
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies: list[tuple[str, str]] = []
-
     operations = [*create_roles()]
