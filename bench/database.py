@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import statistics
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -66,6 +68,23 @@ def fresh(running: embedded.Server, script: LiteralString) -> Iterator[psycopg.C
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
         yield connection
+
+
+def fdatasync_ms() -> float:
+    """The median time of a durable 8 kB write in the benches' directory: what a lone commit waits for."""
+    path = directory() / "fdatasync"
+    times = []
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        for _ in range(200):
+            started = time.perf_counter()
+            os.pwrite(handle, b"\0" * 8192, 0)
+            os.fdatasync(handle)
+            times.append(time.perf_counter() - started)
+    finally:
+        os.close(handle)
+        path.unlink()
+    return statistics.median(times) * 1000
 
 
 def pgbench() -> Path | None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROUNDS = 3
+BUSY = 0.7
+"""Load average above which the machine is not ours alone."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -72,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         conditions = Conditions(server=server, rounds=ROUNDS, seconds=1.0 if options.quick else 5.0)
         machine = _machine(conditions)
         console.print(" · ".join(f"{name} {value}" for name, value in machine.items()), style="dim")
+        if machine["load_before"] > BUSY:
+            console.print("Other processes are busy: compare ratios, not rates.", style="yellow")
         for name in names:
             with console.status(f"{name}: {_summary(every[name])}"):
                 values[name] = every[name](conditions)
@@ -130,7 +134,13 @@ def _line(target: Target, values: dict[str, list[float]]) -> Line:
 def _machine(conditions: Conditions) -> dict[str, Any]:
     with psycopg.connect(conditions.server.dsn("postgres"), autocommit=True) as connection:
         told = database.settings(connection, ("server_version", *database.DURABILITY))
-    return {"cores": os.cpu_count(), "Python": platform.python_version(), **told}
+    return {
+        "cores": os.cpu_count(),
+        "Python": platform.python_version(),
+        "fdatasync_ms": round(database.fdatasync_ms(), 2),
+        "load_before": round(os.getloadavg()[0], 2),
+        **told,
+    }
 
 
 def _summary(bench: Any) -> str:
