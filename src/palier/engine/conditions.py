@@ -520,6 +520,7 @@ def _check_possible(
     lower: int | None = field.least
     upper: int | None = len(field.choices) - 1 if field.kind == "tier" and field.choices else None
     wanted: set[Value] | None = None
+    chosen: list[set[Value]] = []
     refused: set[Value] = set()
     steps: list[int] = []
     for comparison in comparisons:
@@ -536,6 +537,7 @@ def _check_possible(
                 continue
             values = {_literal(item, field) for item in (value if isinstance(value, list) else [value])}
             if operator in ("is", "in"):
+                chosen.append(values)
                 wanted = values if wanted is None else wanted & values
             elif operator in ("is_not", "not_in"):
                 refused |= values
@@ -548,8 +550,8 @@ def _check_possible(
                     bound -= operator == "below"
                     upper = bound if upper is None else min(upper, bound)
     if field.many:
-        # The values of a list-valued field are several: only a value both named and refused is absurd.
-        impossible = wanted is not None and not wanted - refused
+        # The field may hold several values at once: only what is asked for and refused alike is absurd.
+        impossible = any(values <= refused for values in chosen)
     elif wanted is not None:
         impossible = not any(
             item not in refused

@@ -216,7 +216,7 @@ class Fold:
         if kind == RETURN:
             answer = self._return(plan, fact, at, live)
         elif kind in COMMANDS:
-            answer = self._command(plan, fact, inputs, at, live)
+            answer = self._command(plan, known, at, live)
         else:
             answer = self._earn(plan, fact, inputs, at, position)
         if isinstance(answer, Refusal):
@@ -516,6 +516,13 @@ class Fold:
             return Refusal(
                 RefusalCode.UNKNOWN_SALE, "the sale is not known", "sale", "send the sale, or check its source and id"
             )
+        if any(item.line >= len(record.fact.lines) for item in fact.returned):
+            return Refusal(
+                RefusalCode.INVALID_LINES,
+                f"the sale has {len(record.fact.lines)} lines",
+                "returned",
+                "name lines of the sale, counted from 1, or return an amount",
+            )
         state = self.state
         judged = self.timeline.plan_of(record.trace.version) or plan
         before = record.kept()
@@ -731,7 +738,8 @@ class Fold:
 
     # --- commands -------------------------------------------------------------------------------------
 
-    def _command(self, plan: Plan, fact: Fact, inputs: Inputs, at: int, live: bool) -> Decision | Refusal:
+    def _command(self, plan: Plan, known: Known, at: int, live: bool) -> Decision | Refusal:
+        fact = known.fact
         tier = self.state.tier
         if not tier.key:
             tier.key = plan.levels[0]
@@ -749,15 +757,16 @@ class Fold:
         elif fact.type == "transfer_in" or (fact.type == "adjust" and fact.points > 0):
             refusal = self._receive(plan, fact, at, transfers)
         else:
-            refusal = self._spend(plan, fact, at, live, transfers, trace)
+            refusal = self._spend(plan, known, at, live, transfers, trace)
         if refusal is not None:
             return refusal
         return Decision(fact.source, fact.id, fact.type, at, plan.version, tier.key, transfers, trace)
 
     def _spend(
-        self, plan: Plan, fact: Fact, at: int, live: bool, transfers: list[Transfer], trace: Trace
+        self, plan: Plan, known: Known, at: int, live: bool, transfers: list[Transfer], trace: Trace
     ) -> Refusal | None:
         """Takes points from the lots in spending order (a transfer: from the lots fixed when it was decided)."""
+        fact = known.fact
         currency = fact.currency
         points = abs(fact.points)
         wallet = self._wallet(currency)
@@ -796,7 +805,8 @@ class Fold:
         key = key_of(fact.source, fact.id)
         if fact.type == "hold":
             until = fact.hold_until or at + plan.hold_minutes * 60_000_000
-            self.state.holds[key] = HoldState(currency, list(trace.taken), until, points)
+            self.state.holds[key] = HoldState(currency, list(trace.taken), until, points, known.activity_id)
+            trace.holds = [(known.activity_id, "open", 0)]
             if until < self.state.due_at:
                 self.state.due_at = until
             return None
@@ -845,6 +855,7 @@ class Fold:
                 transfers.append(("capture", HOLD, REDEMPTION, hold.currency, identifier, part, at))
             if amount > part:
                 freed.append((lot, amount - part))
+        trace.holds = [(hold.hold_id, "captured" if points else "released", points)]
         self._free(hold.currency, freed, at, transfers)
         if lacking:
             self._owe(plan, hold.currency, lacking, REDEMPTION, at, transfers, trace)
@@ -1077,8 +1088,10 @@ class Fold:
 
     def _holds_due(self, plan: Plan, at: int) -> None:
         transfers: list[Transfer] = []
+        trace = Trace(plan.version, self.state.tier.key)
         for key in [key for key, hold in self.state.holds.items() if hold.until <= at]:
             hold = self.state.holds.pop(key)
+            trace.holds.append((hold.hold_id, "expired", 0))
             wallet = self._wallet(hold.currency)
             parts = []
             for identifier, amount in hold.taken:
@@ -1086,8 +1099,8 @@ class Fold:
                 assert lot is not None, "a held lot is never dropped"
                 parts.append((lot, amount))
             self._free(hold.currency, parts, at, transfers)
-        if transfers:
-            self._due("hold_expired", at, plan, transfers, Trace(plan.version, self.state.tier.key))
+        if trace.holds:
+            self._due("hold_expired", at, plan, transfers, trace)
 
     def _lapse_due(self, plan: Plan, at: int) -> None:
         transfers: list[Transfer] = []

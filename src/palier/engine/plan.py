@@ -300,6 +300,9 @@ class Plan:
             for key, currency in self.currencies.items()
             if isinstance(expiry := self.expiries[currency.expiry], doc.ExpiryInactivity)
         }
+        self.member_fields = sorted(
+            {field.removeprefix("member.") for rule in rules for field in rule.uses if field.startswith("member.")}
+        )
         self.hold_minutes = program.hold_minutes
         self.declared = {kind.key: kind for kind in program.activity_types}
         self.late_window = program.late_window_days
@@ -340,6 +343,12 @@ class Plan:
             fate = (expires, self.lapse(expires, expiry.grace_days), False, False)
         self._fates[index][month] = fate
         return fate
+
+    def grace_days(self, currency: str) -> int:
+        """The days of grace of a currency's own expiry policy."""
+        found = self.currencies.get(currency)
+        policy = self.expiries[found.expiry] if found is not None else None
+        return 0 if policy is None or isinstance(policy, doc.ExpiryNever) else policy.grace_days
 
     def lapse(self, expires: int, grace_days: int) -> int:
         """The end of the grace after an expiry."""

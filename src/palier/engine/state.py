@@ -77,12 +77,14 @@ class WalletState(Struct, array_like=True):
 
 
 class HoldState(Struct, array_like=True):
-    """Points set aside: which (lot, amount), in the order taken, and until when. `amount` was asked for."""
+    """Points set aside: which (lot, amount), in the order taken, and until when. `amount` was asked for;
+    `hold_id` is the platform's id of the activity that made it."""
 
     currency: str
     taken: list[tuple[int, int]]
     until: int
     amount: int
+    hold_id: int = 0
 
 
 class TierState(Struct, array_like=True):

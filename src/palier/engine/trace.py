@@ -31,7 +31,8 @@ class Trace(Struct, omit_defaults=True):
     before), `carry` (rule -> remainder brought in, `carry_out` what was left) and `nth` (counter -> ordinal) are what the activity saw,
     frozen with it. `taken`: (lot, amount) spent, in order; `restored`: (lot, amount) given back. `owed` became
     debt, `written_off` was let go. `returned` is the money given back so far of the sale, `cut` what a
-    return asked beyond what was left. `late` marks an activity judged apart because it came too late.
+    return asked beyond what was left. `late` marks an activity judged apart because it came too late. `after`: currency -> points
+    that could be spent when it was first decided. `holds`: (hold, state, points captured) it made or ended.
     """
 
     version: int
@@ -50,6 +51,8 @@ class Trace(Struct, omit_defaults=True):
     cut: int = 0
     late: bool = False
     reason: str = ""
+    after: dict[str, int] = {}
+    holds: list[tuple[int, str, int]] = []
 
 
 encode_trace = msgspec.json.Encoder(order="deterministic").encode

@@ -1,0 +1,1098 @@
+"""The one way in: a batch of activities or commands, in one transaction and six steps.
+
+claim (ids, exactly once), lock (members, in one order), load (all that deciding needs), decide (the engine),
+write (set-based), announce (to the sealer). A request is a batch of one, an import a batch of thousands.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.activities import store
+from palier.activities.answers import Result
+from palier.activities.runtime import Runtime
+from palier.activities.wire import Read
+from palier.engine.clock import DAY, instant
+from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, Transfer, key_of
+from palier.engine.facts import (
+    NO_INPUTS,
+    OWN_SOURCE,
+    RETURN,
+    SALE,
+    Fact,
+    Inputs,
+    Known,
+    Reference,
+    decode_fact,
+    encode_fact,
+    encode_inputs,
+)
+from palier.engine.history import Correction, differences, fold, in_fold_order, judge_late
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.state import NEVER, Lot, MemberState, decode_state, encode_state
+from palier.engine.trace import RuleTrace, Trace, encode_trace
+from palier.members import queries as members
+from palier.members import refs
+from palier.site.ids import new_id, new_ids
+
+PARKED_FOR = 400 * DAY
+"""How long a return waits for its sale before it is reported as overdue."""
+ATTEMPTS = 5
+
+Lanes = Callable[[Sequence[int]], list[list[int]]]
+Answer = TypeVar("Answer")
+
+
+def one_lane(member_ids: Sequence[int]) -> list[list[int]]:
+    """The members that the database keeps together: on one PostgreSQL, all of them."""
+    return [list(member_ids)]
+
+
+lanes: Lanes = one_lane
+"""The one function that differs by database engine: members grouped by where they live, in lane order."""
+
+
+class Item(Struct):
+    """One line on its way through a batch."""
+
+    index: int
+    fact: Fact
+    payload: bytes
+    sha256: bytes
+    member_id: int = 0
+    activity_id: int = 0
+    inputs: Inputs = NO_INPUTS
+    sale_id: int = 0
+    live: bool = False
+    unparked: bool = False
+
+
+class _Work(Struct):
+    """What a member's decisions write."""
+
+    member_id: int
+    state: MemberState
+    decisions: list[tuple[int, Decision]] = []
+    corrections: list[tuple[int, Correction]] = []
+
+
+class Conflict(Exception):
+    """The batch met another writer in a way that a fresh attempt resolves."""
+
+
+def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Answer:
+    """Runs an operation and commits it, the whole again on a serialization failure, deadlock or conflict.
+
+    Everything is decided anew each time, with jitter between, at most ATTEMPTS times; then the last error is
+    raised. Nothing of a failed attempt stays.
+    """
+    for tried in range(1, ATTEMPTS + 1):
+        try:
+            answer = operation()
+            connection.commit()
+            return answer
+        except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, Conflict):
+            connection.rollback()
+            if tried == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.001, 0.01) * 2**tried)
+        except BaseException:
+            if not connection.closed:
+                connection.rollback()
+            raise
+    raise AssertionError("unreachable")
+
+
+def apply(
+    connection: Connection[Any],
+    runtime: Runtime,
+    lines: Sequence[Read | Refusal],
+    *,
+    now: int,
+    history: bool = False,
+    dry_run: bool = False,
+    known_members: Sequence[int] | None = None,
+    sent: Sequence[tuple[str, str]] | None = None,
+) -> list[Result]:
+    """Applies lines in one transaction of the caller's connection and commits it; one result per line.
+
+    `now` is the server's instant in microseconds. `history` imports old activities: the late window is
+    without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
+    line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
+    before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
+    changes nothing.
+    """
+    if dry_run:
+        try:
+            return _apply(connection, runtime, lines, now, history, known_members, sent)
+        finally:
+            connection.rollback()
+    return attempt(
+        connection, lambda: _apply(connection, runtime, lines, now, history, known_members, sent)
+    )
+
+
+def _apply(
+    connection: Connection[Any],
+    runtime: Runtime,
+    lines: Sequence[Read | Refusal],
+    now: int,
+    history: bool,
+    known_members: Sequence[int] | None,
+    sent: Sequence[tuple[str, str]] | None,
+) -> list[Result]:
+    batch = _Batch(connection, runtime, now, history)
+    for index, line in enumerate(lines):
+        if isinstance(line, Refusal):
+            source, identifier = sent[index] if sent is not None else ("", "")
+            batch.results[index] = Result(source, identifier, "refused", refusal=line)
+    reads = [(index, line) for index, line in enumerate(lines) if isinstance(line, Read)]
+    batch.find_members(reads, known_members)
+    batch.run()
+    return [batch.results[index] for index in range(len(lines))]
+
+
+def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> list[Result]:
+    """Applies commands (facts made by the platform's own operations) to members already known.
+
+    Does not commit: the caller's operation may have more to write in the same transaction.
+    """
+    batch = _Batch(connection, runtime, now, False)
+    batch.items = items
+    batch.run()
+    return [batch.results[item.index] for item in items]
+
+
+def command_item(index: int, fact: Fact, member_id: int) -> Item:
+    """A command's line. Its instant is set when it is decided, so the same command sent again is the same."""
+    payload = encode_fact(fact)
+    return Item(index, fact, payload, sha256(payload).digest(), member_id, live=True)
+
+
+class _Batch:
+    """The six steps over one batch. Results are by the line's index."""
+
+    def __init__(self, connection: Connection[Any], runtime: Runtime, now: int, history: bool) -> None:
+        self.connection = connection
+        self.runtime = runtime
+        self.timeline = runtime.timeline
+        self.now = now
+        self.history = history
+        self.results: dict[int, Result] = {}
+        self.items: list[Item] = []
+        self.facts_written: dict[int, Item] = {}
+        self.doubles: list[tuple[Item, Item]] = []
+        self.unparked: list[Item] = []
+        self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": now}
+
+    # --- who ------------------------------------------------------------------------------------------
+
+    def refuse(self, item: Item | tuple[int, Fact], refusal: Refusal) -> None:
+        index, fact = (item.index, item.fact) if isinstance(item, Item) else item
+        self.results[index] = Result(fact.source, fact.id, "refused", refusal=refusal)
+
+    def find_members(self, reads: list[tuple[int, Read]], known: Sequence[int] | None) -> None:
+        """Makes items of lines: who the member is, by identity, by reference, or by the sale of a return."""
+        wanted: dict[int, list[bytes]] = {}
+        for index, read in reads:
+            if isinstance(read.member, dict) and not (known is not None and known[index]):
+                try:
+                    wanted[index] = [members.hashed(kind, value) for kind, value in read.member.items()]
+                except members.IdentityError as error:
+                    self.refuse((index, read.fact), _unknown_member(str(error)))
+        found = members.find_hashes(
+            self.connection, self.runtime.program_id, [h for hashes in wanted.values() for h in hashes]
+        )
+        for index, read in reads:
+            if index in self.results:
+                continue
+            member_id = known[index] if known is not None else 0
+            if member_id:
+                pass
+            elif isinstance(read.member, dict):
+                owners = {found.get(value_hash, 0) for value_hash in wanted[index]}
+                member_id = owners.pop() if len(owners) == 1 else 0
+                if not member_id:
+                    self.refuse(
+                        (index, read.fact), _unknown_member("no member of the program has this identity")
+                    )
+                    continue
+            elif isinstance(read.member, str):
+                try:
+                    member_id = refs.decode(read.member)
+                except ValueError as error:
+                    self.refuse((index, read.fact), _unknown_member(str(error)))
+                    continue
+            elif read.fact.type != RETURN and not (read.fact.sale is not None):
+                self.refuse((index, read.fact), _unknown_member("the activity does not say whose it is"))
+                continue
+            self.items.append(Item(index, read.fact, read.payload, read.sha256, member_id))
+
+    # --- the steps ------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        self._settle_doubles()
+        self._check_references()
+        self._check_standing()
+        self._claim()
+        self._unpark()
+        by_member: dict[int, list[Item]] = {}
+        for item in self.items:
+            by_member.setdefault(item.member_id, []).append(item)
+        for lane in lanes(sorted(by_member)):
+            self._lane(sorted(lane), by_member)
+        self._settle_claims()
+
+    def _settle_doubles(self) -> None:
+        """The same id twice in a batch: the first counts, the other is its duplicate, or differs from it."""
+        first: dict[tuple[str, str], Item] = {}
+        kept = []
+        for item in self.items:
+            key = (item.fact.source, item.fact.id)
+            earlier = first.setdefault(key, item)
+            if earlier is item:
+                kept.append(item)
+            elif earlier.sha256 != item.sha256:
+                self.refuse(item, _content_differs())
+            else:
+                self.doubles.append((item, earlier))
+        self.items = kept
+
+    def _check_references(self) -> None:
+        """Sales and redemptions that lines name: whose they are, and whether they are known at all."""
+        self.own = own = {(item.fact.source, item.fact.id): item for item in self.items}
+        named: dict[int, Reference] = {}
+        for item in self.items:
+            reference = _names(item.fact)
+            if reference is not None:
+                named[item.index] = reference
+        self.named_claims: dict[tuple[str, str], tuple[int, int, str]] = {}
+        self.parking: set[int] = set()
+        if not named:
+            return
+        rows = self.connection.execute(
+            store.FIND_CLAIMS,
+            {**self.parameters, "ids": sorted({reference.id for reference in named.values()})},
+        )
+        for external_id, source, member_id, activity_id, _, status, _ in rows:
+            self.named_claims[(source, external_id)] = (member_id or 0, activity_id or 0, status)
+        kept = []
+        used: set[int] = set()
+        for item in self.items:
+            reference = named.get(item.index)
+            if reference is None:
+                kept.append(item)
+                continue
+            refusal = self._resolve(item, reference, own, used)
+            if refusal is None:
+                kept.append(item)
+            else:
+                self.refuse(item, refusal)
+        self.items = kept
+
+    def _resolve(
+        self, item: Item, reference: Reference, own: dict[tuple[str, str], Item], used: set[int]
+    ) -> Refusal | None:
+        key = (reference.source, reference.id)
+        member_id, activity_id, status = self.named_claims.get(key, (0, 0, ""))
+        beside = own.get(key)
+        if status != "applied" and beside is not None and beside is not item:
+            member_id, activity_id = beside.member_id, -1
+            status = "applied"
+        redemption = item.fact.type == SALE
+        if status != "applied":
+            if redemption:
+                return Refusal(
+                    RefusalCode.UNKNOWN_REDEMPTION,
+                    "the redemption that a tender names is not known",
+                    "tenders",
+                    "redeem first, then send the sale",
+                )
+            if item.fact.type == RETURN:
+                self.parking.add(item.index)
+                return None
+            if item.fact.hold is not None:
+                return Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known", "hold", "check its id")
+            return Refusal(
+                RefusalCode.UNKNOWN_SALE, "the sale is not known yet", "sale", "send it again after the sale"
+            )
+        if item.member_id and member_id and item.member_id != member_id:
+            return Refusal(
+                RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,
+                "it belongs to another member",
+                "tenders" if redemption else "sale",
+                "check the id, or leave the member out",
+            )
+        if not item.member_id:
+            item.member_id = member_id
+        if redemption:
+            taken = activity_id in used or (
+                activity_id > 0
+                and self.connection.execute(
+                    "select 1 from activity a where a.member_id = %s and a.sale_id = %s and a.type = 'sale'"
+                    " and a.external_id <> %s",
+                    (member_id, activity_id, item.fact.id),
+                ).fetchone()
+                is not None
+            )
+            if taken:
+                return Refusal(
+                    RefusalCode.REDEMPTION_ALREADY_USED,
+                    "the redemption has paid another sale",
+                    "tenders",
+                    "name the redemption of this sale",
+                )
+            used.add(activity_id)
+        item.sale_id = max(activity_id, 0)
+        return None
+
+    def _check_standing(self) -> None:
+        """Members must be of this program and active; what rules ask of them is recorded with each line."""
+        wanted = sorted({item.member_id for item in self.items if item.member_id})
+        self.standing: dict[int, tuple[str, str]] = {}
+        if wanted:
+            rows = self.connection.execute(store.STANDING, {**self.parameters, "members": wanted})
+            self.standing = {row[0]: (row[1], row[2]) for row in rows}
+        kept = []
+        for item in self.items:
+            if not item.member_id and item.index in self.parking:
+                kept.append(item)
+                continue
+            standing = self.standing.get(item.member_id)
+            if standing is None:
+                self.refuse(item, _unknown_member("no member of the program has this reference"))
+            elif standing[0] == "erased" or (standing[0] != "active" and item.live):
+                self.refuse(
+                    item,
+                    Refusal(
+                        RefusalCode.MEMBER_NOT_ACTIVE,
+                        f"the member is {standing[0]}",
+                        "member",
+                        "nothing can be spent until the member is active again",
+                    ),
+                )
+            else:
+                self._record_inputs(item, standing[1])
+                kept.append(item)
+        self.items = kept
+
+    def _record_inputs(self, item: Item, attributes: str) -> None:
+        plan = self.timeline.at(item.fact.at)
+        if plan is None or not plan.member_fields or attributes == "{}":
+            return
+        values = msgspec.json.decode(attributes)
+        seen = {name: values[name] for name in plan.member_fields if name in values}
+        if seen:
+            item.inputs = Inputs(member=seen)
+
+    def _claim(self) -> None:
+        """Takes the ids. Lines that lose were applied before: the same content is answered again."""
+        if not self.items:
+            return
+        for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
+            item.activity_id = identifier
+        rows = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
+        won = self.connection.execute(
+            store.CLAIM,
+            {
+                **self.parameters,
+                "ids": [item.fact.id for item in rows],
+                "sources": [item.fact.source for item in rows],
+                "members": [item.member_id for item in rows],
+                "activities": [item.activity_id for item in rows],
+                "hashes": [item.sha256 for item in rows],
+                "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
+            },
+        ).fetchall()
+        if len(won) < len(rows):
+            winners = {(source, external_id) for external_id, source in won}
+            losers = [item for item in rows if (item.fact.source, item.fact.id) not in winners]
+            self._answer_again(losers)
+            lost = {item.index for item in losers}
+            self.items = [item for item in self.items if item.index not in lost]
+        for item in self.items:
+            reference = _names(item.fact)
+            beside = self.own.get((reference.source, reference.id)) if reference is not None else None
+            if beside is not None and not item.sale_id:
+                item.sale_id = beside.activity_id
+        self._park([item for item in self.items if item.index in self.parking])
+        self.items = [item for item in self.items if item.index not in self.parking]
+
+    def _answer_again(self, losers: list[Item]) -> None:
+        rows = self.connection.execute(
+            store.FIND_CLAIMS, {**self.parameters, "ids": [item.fact.id for item in losers]}
+        ).fetchall()
+        claims = {(row[1], row[0]): row for row in rows}
+        decided: dict[int, tuple[Item, int]] = {}
+        for item in losers:
+            claim = claims.get((item.fact.source, item.fact.id))
+            if claim is None:
+                raise Conflict("a claim was lost to a transaction that has not committed")
+            _, _, member_id, activity_id, stored_hash, status, code = claim
+            if bytes(stored_hash) != item.sha256:
+                self.refuse(item, _content_differs())
+            elif status == "applied":
+                decided[activity_id] = (item, member_id)
+            else:
+                refusal = None
+                if status == "refused":
+                    refusal = Refusal(RefusalCode(code), "it was refused when it was first sent")
+                self.results[item.index] = Result(
+                    item.fact.source, item.fact.id, "duplicate", replayed=status, refusal=refusal
+                )
+        if decided:
+            self._answer_decided(decided)
+
+    def _answer_decided(self, decided: dict[int, tuple[Item, int]]) -> None:
+        rows = self.connection.execute(
+            """
+            -- activities.stored_results
+            select a.activity_id, a.member_id, a.version, a.tier, a.trace::text
+            from activity a where a.member_id = any(%s) and a.activity_id = any(%s)
+            """,
+            (sorted({member_id for _, member_id in decided.values()}), sorted(decided)),
+        ).fetchall()
+        for activity_id, member_id, version, tier, trace in rows:
+            item, _ = decided.pop(activity_id)
+            self.results[item.index] = Result(
+                item.fact.source,
+                item.fact.id,
+                "duplicate",
+                member_id,
+                activity_id,
+                version,
+                tier or "",
+                store.decode_trace(trace),
+                replayed="applied",
+            )
+        if decided:
+            raise Conflict("a claim is seen before its activity")
+
+    def _park(self, items: list[Item]) -> None:
+        if not items:
+            return
+        self.connection.execute(
+            store.PARK,
+            {
+                **self.parameters,
+                "deadline": self.now + PARKED_FOR,
+                "sale_ids": [_sale(item).id for item in items],
+                "sale_sources": [_sale(item).source for item in items],
+                "ids": [item.fact.id for item in items],
+                "sources": [item.fact.source for item in items],
+                "activities": [item.activity_id for item in items],
+                "payloads": [item.payload.decode() for item in items],
+            },
+        )
+        for item in items:
+            self.results[item.index] = Result(item.fact.source, item.fact.id, "parked", item.member_id)
+
+    def _unpark(self) -> None:
+        """Returns that waited for the sales of this batch join it."""
+        sales = {(item.fact.source, item.fact.id): item for item in self.items if item.fact.type == SALE}
+        if not sales:
+            return
+        rows = self.connection.execute(
+            store.FIND_PARKED, {**self.parameters, "ids": sorted({key[1] for key in sales})}
+        ).fetchall()
+        for sale_id, sale_source, external_id, source, activity_id, payload in rows:
+            sale = sales.get((sale_source, sale_id))
+            if sale is None:
+                continue
+            fact = decode_fact(payload)
+            item = Item(
+                -1 - len(self.unparked), fact, payload.encode(), b"", sale.member_id, activity_id, unparked=True
+            )  # fmt: skip
+            self.unparked.append(item)
+            self.items.append(item)
+            assert (external_id, source) == (fact.id, fact.source)
+
+    def _lane(self, lane: list[int], by_member: dict[int, list[Item]]) -> None:
+        rows = self.connection.execute(store.LOCK, {"members": lane}).fetchall()
+        works = []
+        quick: list[tuple[_Work, list[Item]]] = []
+        slow: list[tuple[_Work, list[Item]]] = []
+        for member_id, state in rows:
+            work = _Work(member_id, decode_state(state))
+            items = by_member[member_id]
+            for item in items:
+                if item.live:
+                    self._date(item, work.state)
+            if len(items) > 1:
+                order = {id(item.fact): item for item in items}
+                facts = in_fold_order(Known(item.fact, item.inputs) for item in items)
+                items = [order[id(known.fact)] for known in facts]
+            works.append(work)
+            quick.append((work, items))
+        if quick:
+            slow = self._decide_in_order(quick)
+        if slow:
+            self._decide_anew(slow)
+        self._write(works)
+
+    def _date(self, item: Item, state: MemberState) -> None:
+        """A command carries the server's instant, and never acts before what was decided."""
+        at = max(self.now, state.latest, state.due_done)
+        item.fact = msgspec.structs.replace(item.fact, at=at)
+        item.payload = encode_fact(item.fact)
+
+    # --- deciding in order ----------------------------------------------------------------------------
+
+    def _decide_in_order(self, works: list[tuple[_Work, list[Item]]]) -> list[tuple[_Work, list[Item]]]:
+        """Decides what comes after all that was decided; hands back members for whom that does not hold."""
+        records = self._load_records(works)
+        late: list[tuple[_Work, list[Item]]] = []
+        for work, items in works:
+            returns = any(item.fact.type == RETURN for item in items)
+            engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
+            if work.member_id in records:
+                engine.sales, engine.redemptions, closed = records[work.member_id]
+                for currency, lots in closed.items():
+                    wallet = work.state.wallets.get(currency)
+                    if wallet is not None:
+                        present = {lot.id for lot in wallet.lots}
+                        wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
+            if not _in_order(engine, items):
+                late.append((work, items))
+                continue
+            answers: list[tuple[Item, Decision | Refusal]] = []
+            for item in items:
+                known = Known(item.fact, item.inputs, item.activity_id)
+                live = item.live or (item.fact.type == RETURN and not self.history and not item.unparked)
+                answers.append((item, engine.decide(known, live=live)))
+            self._take_decisions(work, engine, answers)
+        return late
+
+    def _take_decisions(
+        self, work: _Work, engine: Fold, answers: list[tuple[Item, Decision | Refusal]]
+    ) -> None:
+        given: dict[int, int] = {}
+        for item, answer in answers:
+            if isinstance(answer, Refusal):
+                self.results[item.index] = Result(
+                    item.fact.source, item.fact.id, "refused", work.member_id, refusal=answer
+                )
+                continue
+            given[id(answer)] = item.activity_id
+            self._applied(work, item, answer)
+        fresh = [decision for decision in engine.decisions if id(decision) not in given]
+        ids = iter(new_ids(len(fresh))) if fresh else iter(())
+        for decision in engine.decisions:
+            identifier = given.get(id(decision))
+            work.decisions.append((identifier if identifier is not None else next(ids), decision))
+
+    def _applied(self, work: _Work, item: Item, decision: Decision) -> None:
+        trace = decision.trace
+        trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
+        self.results[item.index] = Result(
+            item.fact.source,
+            item.fact.id,
+            "applied",
+            work.member_id,
+            item.activity_id,
+            decision.version,
+            decision.tier,
+            trace,
+        )
+        self.facts_written[item.activity_id] = item
+
+    def _load_records(
+        self, works: list[tuple[_Work, list[Item]]]
+    ) -> dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]]:
+        """The sales that returns name, with what has come back of them, their lots, and what paid them."""
+        wanted: dict[int, set[int]] = {}
+        for work, items in works:
+            for item in items:
+                if item.fact.type == RETURN and item.sale_id:
+                    wanted.setdefault(work.member_id, set()).add(item.sale_id)
+        if not wanted:
+            return {}
+        member_ids = sorted(wanted)
+        sale_ids = sorted({sale for sales in wanted.values() for sale in sales})
+        stored = self._stored(member_ids, sale_ids)
+        paid_by = sorted({item.sale_id for item in stored if item.type == SALE and item.sale_id})
+        if paid_by:
+            stored += self._stored(member_ids, paid_by)
+        result: dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]] = {}
+        lots: set[int] = set()
+        for member_id in member_ids:
+            mine = {item.activity_id: item for item in stored if item.member_id == member_id}
+            records, redemptions = _records(list(mine.values()), wanted[member_id], self.timeline)
+            for record in records.values():
+                lots.update(rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot)
+            for redemption in redemptions.values():
+                lots.update(lot for lot, _ in redemption.taken if lot)
+            result[member_id] = (records, redemptions, {})
+        plan = self.runtime.latest
+        rows = self.connection.execute(store.LOAD_LOTS, {"members": member_ids, "lots": sorted(lots)}).fetchall()
+        for member_id, lot_id, currency, expires, funder, first, *amounts in rows:
+            expires_at = instant(expires) if expires is not None else NEVER
+            lapses_at = NEVER if expires is None else plan.lapse(expires_at, plan.grace_days(currency))
+            lot = Lot(lot_id, expires_at, lapses_at, funder, instant(first), *amounts)
+            if member_id in result:
+                result[member_id][2].setdefault(currency, []).append(lot)
+        return result
+
+    def _stored(self, member_ids: list[int], sale_ids: list[int]) -> list[store.StoredActivity]:
+        rows = self.connection.execute(store.LOAD_SALES, {"members": member_ids, "sales": sale_ids})
+        return store.activities(rows)
+
+    # --- deciding anew --------------------------------------------------------------------------------
+
+    def _decide_anew(self, works: list[tuple[_Work, list[Item]]]) -> None:
+        """Members for whom something comes late: their whole history is folded again with it."""
+        member_ids = sorted(work.member_id for work, _ in works)
+        histories: dict[int, list[store.StoredActivity]] = {member_id: [] for member_id in member_ids}
+        for item in store.activities(self.connection.execute(store.LOAD_HISTORY, {"members": member_ids})):
+            histories[item.member_id].append(item)
+        transfers: dict[int, list[tuple[Any, ...]]] = {member_id: [] for member_id in member_ids}
+        for row in self.connection.execute(store.LOAD_TRANSFERS, {"members": member_ids}):
+            transfers[row[0]].append(row)
+        for work, items in works:
+            history = histories[work.member_id]
+            refold(self, work, history, transfers[work.member_id], items)
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    def _write(self, works: list[_Work]) -> None:
+        write(self.connection, self.runtime, works, self.facts_written, self.now)
+
+    def _settle_claims(self) -> None:
+        """Claims whose line was refused in deciding, or that waited and are now settled, say so."""
+        changed: list[tuple[Item, str, str]] = []
+        for item in self.items:
+            result = self.results.get(item.index)
+            if result is not None and result.status == "refused" and result.refusal is not None:
+                changed.append((item, "refused", result.refusal.code.value))
+            elif item.unparked:
+                changed.append((item, "applied", ""))
+        if changed:
+            changed.sort(key=lambda row: (row[0].fact.id, row[0].fact.source))
+            self.connection.execute(
+                store.SETTLE_CLAIMS,
+                {
+                    **self.parameters,
+                    "ids": [item.fact.id for item, _, _ in changed],
+                    "sources": [item.fact.source for item, _, _ in changed],
+                    "statuses": [status for _, status, _ in changed],
+                    "codes": [code for _, _, code in changed],
+                    "members": [item.member_id for item, _, _ in changed],
+                },
+            )
+        if self.unparked:
+            self.connection.execute(
+                store.UNPARK,
+                {
+                    **self.parameters,
+                    "sale_ids": [_sale(item).id for item in self.unparked],
+                    "ids": [item.fact.id for item in self.unparked],
+                    "sources": [item.fact.source for item in self.unparked],
+                },
+            )
+        for item, earlier in self.doubles:
+            result = self.results[earlier.index]
+            self.results[item.index] = msgspec.structs.replace(
+                result, status="duplicate", replayed=result.replayed or result.status
+            )
+
+
+def _in_order(engine: Fold, items: Sequence[Item]) -> bool:
+    """Whether lines of one member, in fold order, all come after what was decided and after each other."""
+    last = engine.state.last
+    if not items[0].fact.at >= engine.state.due_done:
+        return False
+    own: dict[str, Any] = {}
+    for item in items:
+        fact = item.fact
+        position = engine.position(fact, item.inputs)
+        sale = fact.sale
+        if fact.type == RETURN and sale is not None:
+            anchor = own.get(key_of(sale.source, sale.id))
+            if anchor is not None and position <= anchor:
+                position = (*anchor, *position[:1], fact.source, fact.id)
+        else:
+            own[key_of(fact.source, fact.id)] = position
+        if position <= last:
+            return False
+        last = position
+    return True
+
+
+def _sale(item: Item) -> Reference:
+    assert item.fact.sale is not None
+    return item.fact.sale
+
+
+def _names(fact: Fact) -> Reference | None:
+    """The other activity that a line builds on: a return's sale, a capture's hold, what paid a sale."""
+    if fact.sale is not None:
+        return fact.sale
+    if fact.hold is not None:
+        return fact.hold
+    for tender in fact.tenders:
+        if tender.redemption is not None:
+            return tender.redemption
+    return None
+
+
+def _unknown_member(message: str) -> Refusal:
+    return Refusal(RefusalCode.UNKNOWN_MEMBER, message, "member", "enrol the member first, or check the identity")
+
+
+def _content_differs() -> Refusal:
+    return Refusal(
+        RefusalCode.CONTENT_DIFFERS,
+        "this id was used before, with other content",
+        "id",
+        "send a correction as a return or an adjustment, or use a new id",
+    )
+
+
+def _records(
+    stored: list[store.StoredActivity], sales: set[int], timeline: Any
+) -> tuple[dict[str, SaleRecord], dict[str, RedemptionRecord]]:
+    """Sale and redemption records of one member from their stored rows."""
+    latest: dict[int, Trace] = {}
+    for item in stored:
+        if item.corrects_id:
+            latest[item.corrects_id] = item.trace
+    records: dict[str, SaleRecord] = {}
+    by_id: dict[int, SaleRecord] = {}
+    redemptions: dict[str, RedemptionRecord] = {}
+    for item in stored:
+        if item.corrects_id:
+            continue
+        fact, trace = item.known.fact, latest.get(item.activity_id, item.trace)
+        if item.type == SALE and item.activity_id in sales:
+            at = item.known.inputs.acts_at or fact.at
+            record = SaleRecord(fact, item.known.inputs, trace, (at, 0, fact.source, fact.id))
+            records[key_of(fact.source, fact.id)] = by_id[item.activity_id] = record
+        elif item.type in ("redeem", "capture"):
+            taken = [*trace.taken, (0, trace.owed)] if trace.owed else list(trace.taken)
+            named = fact.hold if fact.hold is not None else Reference(fact.source, fact.id)
+            redemptions[key_of(named.source, named.id)] = RedemptionRecord(fact.currency, taken, fact.at)
+    returns = [item for item in stored if item.type == RETURN and item.sale_id in by_id]
+    order = {item.activity_id: item for item in returns}
+    for known in in_fold_order(item.known for item in returns):
+        item = order[known.activity_id]
+        by_id[item.sale_id].replay(known.fact, latest.get(item.activity_id, item.trace))
+    return records, redemptions
+
+
+def refold(
+    batch: _Batch,
+    work: _Work,
+    history: list[store.StoredActivity],
+    transfer_rows: list[tuple[Any, ...]],
+    items: list[Item],
+) -> None:
+    """Folds a member's history again with new lines, and takes the differences as corrections."""
+    timeline = batch.timeline
+    knowns = [item.known for item in history if item.source != OWN_SOURCE]
+    latest = max(work.state.latest, work.state.due_done)
+    for item in items:
+        fact = item.fact
+        plan = timeline.at(fact.at)
+        if fact.type != RETURN and plan is not None and not batch.history and not item.live and fact.rank == 0:
+            if plan.clock.add_days(fact.at, plan.late_window) < work.state.latest:
+                item.inputs = judge_late(timeline, knowns, fact, latest, item.inputs)
+        elif fact.type == RETURN and not batch.history and plan is not None:
+            if plan.clock.add_days(fact.at, plan.late_window) < work.state.latest:
+                item.inputs = Inputs(latest, None, item.inputs.member, item.inputs.segments)
+        knowns.append(Known(fact, item.inputs, item.activity_id))
+    engine = fold(timeline, knowns)
+    engine.advance(work.state.due_done)
+    work.state = engine.state
+    new = {key_of(item.fact.source, item.fact.id): item for item in items}
+    decided = set()
+    standing = store.posted(history, transfer_rows)
+    for correction in differences(standing, engine.decisions):
+        decision = correction.decision
+        key = key_of(decision.source, decision.id) if decision is not None else ""
+        item = new.get(key)
+        if item is not None and decision is not None and correction.activity_id == 0:
+            decided.add(item.index)
+            batch._applied(work, item, decision)
+            work.decisions.append((item.activity_id, decision))
+        elif correction.activity_id == 0 and decision is not None:
+            work.decisions.append((new_id(), decision))
+        else:
+            work.corrections.append((new_id(), correction))
+    for item in items:
+        if item.index not in decided:
+            refusal = Refusal(
+                RefusalCode.INVALID_LINES, "it does not fit its sale", "returned", "check the lines of the sale"
+            )
+            batch.results[item.index] = Result(
+                item.fact.source, item.fact.id, "refused", work.member_id, refusal=refusal
+            )
+
+
+_LOT_EFFECTS = {
+    # kind: (side that is the wallet or hold, earned, redeemed, expired, reversed, held)
+    "earn": (1, 0, 0, 0, 0),
+    "release": (1, 0, 0, 0, 0),
+    "transfer_in": (1, 0, 0, 0, 0),
+    "regrant": (1, 0, 0, 0, 0),
+    "redeem": (0, 1, 0, 0, 0),
+    "transfer_out": (0, 1, 0, 0, 0),
+    "restore": (0, -1, 0, 0, 0),
+    "expire": (0, 0, 1, 0, 0),
+    "unexpire": (0, 0, -1, 0, 0),
+    "reverse": (0, 0, 0, 1, 0),
+    "repay": (0, 0, 0, 1, 0),
+    "hold": (0, 0, 0, 0, 1),
+    "unhold": (0, 0, 0, 0, -1),
+    "capture": (0, 1, 0, 0, -1),
+}
+
+
+def lot_effect(transfer: Transfer) -> tuple[int, int, int, int, int] | None:
+    """What one unit of a transfer does to its lot: (earned, redeemed, expired, reversed, held); None: nothing."""
+    kind, debit, credit = transfer[0], transfer[1], transfer[2]
+    if kind == "adjust":
+        return (1, 0, 0, 0, 0) if credit == "wallet" else (0, 1, 0, 0, 0) if debit == "wallet" else None
+    if debit in ("wallet", "hold") or credit in ("wallet", "hold"):
+        return _LOT_EFFECTS[kind]
+    return None
+
+
+def write(
+    connection: Connection[Any], runtime: Runtime, works: Iterable[_Work], items: dict[int, Item], now: int
+) -> None:
+    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
+    Writer(runtime, items, now).write(connection, works)
+
+
+class Writer:
+    """Collects the rows of a batch in arrays, in the order of members, and writes each table once."""
+
+    def __init__(self, runtime: Runtime, items: dict[int, Item], now: int) -> None:
+        self.runtime = runtime
+        self.items = items
+        self.now = now
+        self.activities: list[tuple[Any, ...]] = []
+        self.transfers: list[tuple[Any, ...]] = []
+        self.wallets: dict[tuple[int, str], list[int]] = {}
+        self.lots: dict[tuple[int, int], list[Any]] = {}
+        self.new_holds: list[tuple[Any, ...]] = []
+        self.ended_holds: list[tuple[Any, ...]] = []
+        self.progress: list[tuple[int, bytes, int]] = []
+
+    def write(self, connection: Connection[Any], works: Iterable[_Work]) -> None:
+        for work in works:
+            self._member(work)
+        with connection.pipeline():
+            self._send(connection)
+
+    def _member(self, work: _Work) -> None:
+        touched: dict[str, set[int]] = {}
+        for identifier, decision in work.decisions:
+            self._decision(work.member_id, identifier, decision, 0, touched)
+            self._hold(work.member_id, decision, self.items.get(identifier))
+        for identifier, correction in work.corrections:
+            self._correction(work.member_id, identifier, correction, touched)
+        self._lots(work, touched)
+        state = work.state
+        due = state.due_at if state.due_at < NEVER else store.NONE
+        self.progress.append((work.member_id, encode_state(state), due))
+
+    def _decision(
+        self, member_id: int, identifier: int, decision: Decision, corrects: int, touched: dict[str, set[int]]
+    ) -> None:
+        item = self.items.get(identifier)
+        total = 0
+        for transfer in decision.transfers:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
+        own = decision.source == OWN_SOURCE
+        self.activities.append(
+            (
+                member_id,
+                identifier,
+                decision.source,
+                decision.id,
+                decision.type,
+                decision.at if own else item.fact.at if item is not None else decision.at,
+                decision.at,
+                decision.version,
+                "{}" if item is None else item.payload.decode(),
+                "" if item is None or item.inputs is NO_INPUTS else encode_inputs(item.inputs).decode(),
+                encode_trace(decision.trace).decode(),
+                decision.tier,
+                len(decision.transfers),
+                total,
+                corrects,
+                item.sale_id if item is not None else 0,
+            )
+        )
+
+    def _transfer(
+        self,
+        member_id: int,
+        activity_id: int,
+        transfer: Transfer,
+        version: int,
+        corrects: int,
+        touched: dict[str, set[int]],
+    ) -> None:
+        kind, debit, credit, currency, lot, amount, at = transfer
+        sign = -1 if corrects else 1
+        if corrects:
+            self.transfers.append(
+                (member_id, activity_id, kind, credit, debit, currency, lot, amount, at, version, corrects)
+            )
+        else:
+            self.transfers.append(
+                (member_id, activity_id, kind, debit, credit, currency, lot, amount, at, version, 0)
+            )
+        wallet = self.wallets.get((member_id, currency))
+        if wallet is None:
+            wallet = self.wallets[(member_id, currency)] = [0, 0, 0, 0]
+        moved = sign * amount
+        if debit == "wallet":
+            wallet[0] -= moved
+        elif debit == "pending":
+            wallet[1] -= moved
+        elif debit == "hold":
+            wallet[0] -= moved
+            wallet[2] -= moved
+        elif debit == "debt":
+            wallet[3] += moved
+        if credit == "wallet":
+            wallet[0] += moved
+        elif credit == "pending":
+            wallet[1] += moved
+        elif credit == "hold":
+            wallet[0] += moved
+            wallet[2] += moved
+        elif credit == "debt":
+            wallet[3] -= moved
+        effect = lot_effect(transfer)
+        if effect is None:
+            return
+        row = self.lots.get((member_id, lot))
+        if row is None:
+            row = self.lots[(member_id, lot)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
+            touched.setdefault(currency, set()).add(lot)
+        row[4] += moved * effect[0]
+        row[5] += moved * effect[1]
+        row[6] += moved * effect[2]
+        row[7] += moved * effect[3]
+        row[8] += moved * effect[4]
+        row[9] += moved * (effect[0] - effect[1] - effect[2] - effect[3] - effect[4])
+
+    def _correction(
+        self, member_id: int, identifier: int, correction: Correction, touched: dict[str, set[int]]
+    ) -> None:
+        """A correction is a decision of its own that names the one it corrects."""
+        decision = correction.decision
+        total = 0
+        version = decision.version if decision is not None else 0
+        for transfer_id, transfer in correction.undo:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, version, transfer_id, touched)
+        for transfer in correction.post:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, version, 0, touched)
+        trace = decision.trace if decision is not None else Trace(version)
+        at = decision.at if decision is not None else self.now
+        self.activities.append(
+            (
+                member_id,
+                identifier,
+                OWN_SOURCE,
+                f"correction:{identifier}",
+                "correction",
+                at,
+                at,
+                decision.version if decision is not None else 0,
+                "{}",
+                "",
+                encode_trace(trace).decode(),
+                decision.tier if decision is not None else "",
+                len(correction.undo) + len(correction.post),
+                total,
+                correction.activity_id,
+                0,
+            )
+        )
+
+    def _lots(self, work: _Work, touched: dict[str, set[int]]) -> None:
+        """Fills in the fate of the lots that moved, and of those whose expiry moves with activity."""
+        for currency, wallet in work.state.wallets.items():
+            wanted = touched.get(currency, ())
+            for lot in wallet.lots:
+                if lot.id in wanted or lot.idle:
+                    row = self.lots.get((work.member_id, lot.id))
+                    if row is None:
+                        row = self.lots[(work.member_id, lot.id)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
+                    row[1], row[3] = lot.funder, lot.first_earned
+                    row[2] = lot.expires_at if lot.expires_at < NEVER else store.NONE
+
+    def _hold(self, member_id: int, decision: Decision, item: Item | None) -> None:
+        """Keeps the readable row of a hold: made by its decision, ended by a capture, release or expiry."""
+        for hold_id, standing, captured in decision.trace.holds:
+            if standing == "open":
+                assert item is not None
+                fact = item.fact
+                until = fact.hold_until or decision.at + self.runtime.latest.hold_minutes * 60_000_000
+                self.new_holds.append((member_id, hold_id, fact.currency, fact.points, until, decision.at))
+            else:
+                self.ended_holds.append((member_id, hold_id, captured, standing))
+
+    def _send(self, connection: Connection[Any]) -> None:
+        parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": self.now}
+        if self.activities:
+            names = (
+                "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
+                " sums corrects sales"
+            )
+            connection.execute(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
+        if self.transfers:
+            names = "members activities kinds debits credits currencies lots amounts effective versions corrects"
+            ids = new_ids(len(self.transfers))
+            columns = _columns(names, self.transfers)
+            connection.execute(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
+            connection.execute(
+                store.QUEUE_SEAL, {**parameters, "members": columns["members"], "transfers": ids}
+            )
+        if self.wallets:
+            rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
+            columns = _columns("members currencies posted pending held debt", rows)
+            connection.execute(store.ENSURE_WALLETS, {**parameters, **columns})
+            connection.execute(store.UPDATE_WALLETS, columns)
+        if self.lots:
+            rows = [(*key, *row) for key, row in sorted(self.lots.items())]
+            columns = _columns(
+                "members lots currencies funders expires first earned redeemed expired reversed held remaining",
+                rows,
+            )
+            connection.execute(store.ENSURE_LOTS, {**parameters, **columns})
+            connection.execute(store.UPDATE_LOTS, columns)
+        if self.new_holds:
+            columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
+            connection.execute(store.INSERT_HOLDS, {**parameters, **columns})
+        if self.ended_holds:
+            columns = _columns("members holds captured states", sorted(self.ended_holds))
+            connection.execute(store.UPDATE_HOLDS, {**parameters, **columns})
+        if self.progress:
+            columns = _columns("members states due", self.progress)
+            connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
+
+
+def _columns(names: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows turned into one array per column."""
+    return {name: list(column) for name, column in zip(names.split(), zip(*rows, strict=True), strict=True)}
+
+
+__all__ = ["RuleTrace", "apply", "attempt", "command", "command_item", "lanes"]

@@ -1,0 +1,51 @@
+"""A program ready to decide: its timeline compiled, kept for as long as no newer version judges."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from psycopg import Connection
+
+from palier.engine.plan import Plan, Timeline
+from palier.programs import queries as programs
+
+
+class Runtime:
+    """One program as the activities room needs it: its id, its key, and the compiled timeline."""
+
+    __slots__ = ("key", "program_id", "stored", "timeline")
+
+    def __init__(self, stored: programs.Timeline) -> None:
+        self.program_id = stored.program_id
+        self.key = stored.key
+        self.stored = stored
+        plans = {number: Plan(document, number) for number, document in stored.documents.items()}
+        self.timeline = Timeline([(e.from_at, e.until_at, plans[e.version]) for e in stored.entries])
+
+    @property
+    def latest(self) -> Plan:
+        """The version that was published last, for what is asked of no instant in particular."""
+        number = max(self.stored.documents)
+        plan = self.timeline.plan_of(number)
+        assert plan is not None
+        return plan
+
+
+_lock = threading.Lock()
+_compiled: dict[str, Runtime] = {}
+
+
+def runtime(connection: Connection[Any], key: str) -> Runtime | None:
+    """The program with this key, compiled; None where there is none. One small query when nothing changed."""
+    stored = programs.timeline(connection, key)
+    if stored is None:
+        return None
+    with _lock:
+        known = _compiled.get(key)
+        if known is not None and known.stored is stored:
+            return known
+    made = Runtime(stored)
+    with _lock:
+        _compiled[key] = made
+    return made

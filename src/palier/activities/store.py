@@ -1,0 +1,300 @@
+"""The SQL of a batch: every statement set-based, named, and kept to one member's rows by member_id.
+
+Arrays are sorted by member; results are joined back by key, never by position. Instants travel as integer
+microseconds and become timestamps in the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.engine.clock import instant
+from palier.engine.decide import Transfer
+from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Known, decode_fact, decode_inputs
+from palier.engine.history import Posted
+from palier.engine.trace import Trace, decode_trace
+
+AT: Final = "timestamptz '1970-01-01 00:00:00+00' + {} * interval '1 microsecond'"
+NONE: Final = -1
+"""Stands for no instant in arrays of instants."""
+KEEP: Final = -2
+"""Stands for an instant that stays as it is."""
+
+
+def _at(column: str) -> str:
+    return AT.format(column)
+
+
+CLAIM: Final = f"""
+-- activities.claim
+insert into activity_claim
+  (external_id, source, program_id, member_id, activity_id, payload_sha256, status, code, claimed_at)
+select x, s, %(program)s, nullif(m, 0), a, h, t, null, {_at("%(now)s::bigint")}
+from unnest(%(ids)b::text[], %(sources)b::text[], %(members)b::bigint[], %(activities)b::bigint[],
+            %(hashes)b::bytea[], %(statuses)b::text[]) as u(x, s, m, a, h, t)
+order by x, s
+on conflict (external_id, source, program_id) do nothing
+returning external_id, source
+"""
+
+FIND_CLAIMS: Final = """
+-- activities.find_claims
+select c.external_id, c.source, c.member_id, c.activity_id, c.payload_sha256, c.status, c.code
+from activity_claim c
+where c.external_id = any(%(ids)b) and c.program_id = %(program)s
+"""
+
+LOCK: Final = """
+-- activities.lock
+select p.member_id, p.state from progress p
+where p.member_id = any(%(members)b)
+order by p.member_id
+for no key update
+"""
+
+STANDING: Final = """
+-- activities.standing
+select m.member_id, m.status, m.attributes::text from member m
+where m.member_id = any(%(members)b) and m.program_id = %(program)s
+"""
+
+LOAD_SALES: Final = """
+-- activities.load_sales
+select a.member_id, a.activity_id, a.source, a.external_id, a.type, a.payload::text, a.inputs::text,
+       a.trace::text, a.corrects_id, a.sale_id, a.transfer_count
+from activity a
+where a.member_id = any(%(members)b)
+  and (a.activity_id = any(%(sales)b) or a.sale_id = any(%(sales)b) or a.corrects_id = any(%(sales)b))
+order by a.member_id, a.activity_id
+"""
+
+LOAD_HISTORY: Final = """
+-- activities.load_history
+select a.member_id, a.activity_id, a.source, a.external_id, a.type, a.payload::text, a.inputs::text,
+       a.trace::text, a.corrects_id, a.sale_id, a.transfer_count
+from activity a
+where a.member_id = any(%(members)b)
+order by a.member_id, a.activity_id
+"""
+
+LOAD_TRANSFERS: Final = """
+-- activities.load_transfers
+select t.member_id, t.transfer_id, t.activity_id, t.kind, t.debit, t.credit, t.currency, t.lot_id, t.amount,
+       t.effective_at, t.corrects_id
+from transfer t
+where t.member_id = any(%(members)b)
+order by t.member_id, t.transfer_id
+"""
+
+LOAD_LOTS: Final = """
+-- activities.load_lots
+select l.member_id, l.lot_id, l.currency, l.expires_at, l.funder, l.first_earned_at, l.earned, l.redeemed,
+       l.expired, l.reversed, l.held, l.remaining
+from lot l
+where l.member_id = any(%(members)b) and l.lot_id = any(%(lots)b)
+"""
+
+INSERT_ACTIVITIES: Final = f"""
+-- activities.insert_activities
+insert into activity
+  (member_id, activity_id, program_id, source, external_id, type, occurred_at, acts_at, recorded_at, version,
+   payload, inputs, trace, tier, transfer_count, transfer_sum, corrects_id, sale_id)
+select m, a, %(program)s, s, x, t, {_at("o")}, {_at("c")}, {_at("%(now)s::bigint")}, v,
+       p::json, nullif(i, '')::json, r::json, g, n, q, nullif(k, 0), nullif(y, 0)
+from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(sources)b::text[], %(ids)b::text[],
+            %(types)b::text[], %(occurred)b::bigint[], %(acts)b::bigint[], %(versions)b::int[],
+            %(payloads)b::text[], %(inputs)b::text[], %(traces)b::text[], %(tiers)b::text[],
+            %(counts)b::int[], %(sums)b::bigint[], %(corrects)b::bigint[], %(sales)b::bigint[])
+     as u(m, a, s, x, t, o, c, v, p, i, r, g, n, q, k, y)
+"""
+
+INSERT_TRANSFERS: Final = f"""
+-- activities.insert_transfers
+insert into transfer
+  (member_id, transfer_id, program_id, activity_id, kind, debit, credit, currency, lot_id, amount,
+   effective_at, recorded_at, version, corrects_id)
+select m, i, %(program)s, a, k, d, c, y, nullif(l, 0), q, {_at("e")}, {_at("%(now)s::bigint")}, v, nullif(o, 0)
+from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigint[], %(kinds)b::text[],
+            %(debits)b::text[], %(credits)b::text[], %(currencies)b::text[], %(lots)b::bigint[],
+            %(amounts)b::bigint[], %(effective)b::bigint[], %(versions)b::int[], %(corrects)b::bigint[])
+     as u(m, i, a, k, d, c, y, l, q, e, v, o)
+"""
+
+# The floors of a wallet are checked on the row as it would be inserted too, so a delta is not inserted and
+# left to ON CONFLICT: first the wallets are there, then they move.
+ENSURE_WALLETS: Final = """
+-- activities.ensure_wallets
+insert into wallet (member_id, currency, program_id, posted, pending, held, debt)
+select m, y, %(program)s, 0, 0, 0, 0 from unnest(%(members)b::bigint[], %(currencies)b::text[]) as u(m, y)
+on conflict (member_id, currency) do nothing
+"""
+
+UPDATE_WALLETS: Final = """
+-- activities.update_wallets
+update wallet w set posted = w.posted + u.p, pending = w.pending + u.n, held = w.held + u.h, debt = w.debt + u.d
+from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
+            %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
+where w.member_id = any(%(members)b) and w.member_id = u.m and w.currency = u.y
+"""
+
+ENSURE_LOTS: Final = f"""
+-- activities.ensure_lots
+insert into lot (member_id, lot_id, program_id, currency, funder, expires_at, first_earned_at,
+                 earned, redeemed, expired, reversed, held, remaining)
+select m, l, %(program)s, y, f, case when e >= 0 then {_at("e")} end, {_at("b")}, 0, 0, 0, 0, 0, 0
+from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
+            %(expires)b::bigint[], %(first)b::bigint[]) as u(m, l, y, f, e, b)
+on conflict (member_id, lot_id) do nothing
+"""
+
+UPDATE_LOTS: Final = f"""
+-- activities.update_lots
+update lot w set
+  expires_at = case when u.e >= 0 then {_at("u.e")} when u.e = {KEEP} then w.expires_at end,
+  earned = w.earned + u.d1, redeemed = w.redeemed + u.d2, expired = w.expired + u.d3,
+  reversed = w.reversed + u.d4, held = w.held + u.d5, remaining = w.remaining + u.d6
+from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(expires)b::bigint[], %(earned)b::bigint[],
+            %(redeemed)b::bigint[], %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[],
+            %(remaining)b::bigint[]) as u(m, l, e, d1, d2, d3, d4, d5, d6)
+where w.member_id = any(%(members)b) and w.member_id = u.m and w.lot_id = u.l
+"""
+
+UPDATE_PROGRESS: Final = f"""
+-- activities.update_progress
+update progress w set state = u.s, due_at = case when u.d >= 0 then {_at("u.d")} end,
+  decided_at = {_at("%(now)s::bigint")}
+from unnest(%(members)b::bigint[], %(states)b::bytea[], %(due)b::bigint[]) as u(m, s, d)
+where w.member_id = any(%(members)b) and w.member_id = u.m
+"""
+
+INSERT_HOLDS: Final = f"""
+-- activities.insert_holds
+insert into hold (member_id, hold_id, program_id, currency, amount, captured, state, expires_at, created_at)
+select m, i, %(program)s, y, q, 0, 'open', {_at("e")}, {_at("b")}
+from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(currencies)b::text[], %(amounts)b::bigint[],
+            %(expires)b::bigint[], %(created)b::bigint[]) as u(m, i, y, q, e, b)
+on conflict (member_id, hold_id) do nothing
+"""
+
+UPDATE_HOLDS: Final = """
+-- activities.update_holds
+update hold w set captured = u.c, state = u.t
+from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(captured)b::bigint[], %(states)b::text[])
+     as u(m, i, c, t)
+where w.member_id = any(%(members)b) and w.member_id = u.m and w.hold_id = u.i
+"""
+
+QUEUE_SEAL: Final = f"""
+-- activities.queue_seal
+insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at)
+values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], {_at("%(now)s::bigint")})
+"""
+
+SETTLE_CLAIMS: Final = """
+-- activities.settle_claims
+update activity_claim c set status = u.t, code = nullif(u.k, ''), member_id = nullif(u.m, 0)
+from unnest(%(ids)b::text[], %(sources)b::text[], %(statuses)b::text[], %(codes)b::text[],
+            %(members)b::bigint[]) as u(x, s, t, k, m)
+where c.external_id = any(%(ids)b) and c.external_id = u.x and c.source = u.s and c.program_id = %(program)s
+"""
+
+PARK: Final = f"""
+-- activities.park
+insert into parked_activity
+  (sale_external_id, sale_source, program_id, external_id, source, activity_id, payload, parked_at, deadline_at)
+select sx, ss, %(program)s, x, s, a, p::json, {_at("%(now)s::bigint")}, {_at("%(deadline)s::bigint")}
+from unnest(%(sale_ids)b::text[], %(sale_sources)b::text[], %(ids)b::text[], %(sources)b::text[],
+            %(activities)b::bigint[], %(payloads)b::text[]) as u(sx, ss, x, s, a, p)
+on conflict (sale_external_id, sale_source, program_id, external_id, source) do nothing
+"""
+
+FIND_PARKED: Final = """
+-- activities.find_parked
+select k.sale_external_id, k.sale_source, k.external_id, k.source, k.activity_id, k.payload::text
+from parked_activity k
+where k.sale_external_id = any(%(ids)b) and k.program_id = %(program)s
+order by k.sale_external_id, k.external_id
+"""
+
+UNPARK: Final = """
+-- activities.unpark
+delete from parked_activity k
+using unnest(%(sale_ids)b::text[], %(ids)b::text[], %(sources)b::text[]) as u(sx, x, s)
+where k.sale_external_id = any(%(sale_ids)b) and k.sale_external_id = u.sx and k.external_id = u.x
+  and k.source = u.s and k.program_id = %(program)s
+"""
+
+FIND_HOLD: Final = """
+-- activities.find_hold
+select h.hold_id, h.currency, h.amount, h.captured, h.state, h.expires_at, h.created_at
+from hold h where h.member_id = %(member)s and h.hold_id = %(hold)s
+"""
+
+
+_OWN = Fact(OWN_SOURCE, "", "", 0)
+
+
+class StoredActivity(Struct, frozen=True):
+    """A row of `activity`, decoded."""
+
+    member_id: int
+    activity_id: int
+    source: str
+    id: str
+    type: str
+    known: Known
+    trace: Trace
+    corrects_id: int
+    sale_id: int
+
+
+def activities(rows: Iterable[tuple[Any, ...]]) -> list[StoredActivity]:
+    """Rows of LOAD_SALES or LOAD_HISTORY, decoded, in the order of their ids."""
+    found = []
+    for member_id, activity_id, source, external_id, kind, payload, inputs, trace, corrects, sale, _ in rows:
+        fact = _OWN if source == OWN_SOURCE else decode_fact(payload)
+        known = Known(fact, decode_inputs(inputs) if inputs else NO_INPUTS, activity_id)
+        found.append(
+            StoredActivity(
+                member_id, activity_id, source, external_id, kind, known, decode_trace(trace), corrects or 0, sale or 0
+            )  # fmt: skip
+        )
+    return found
+
+
+def posted(stored: Sequence[StoredActivity], transfer_rows: Iterable[tuple[Any, ...]]) -> list[Posted]:
+    """What stands in the ledger of each decision of one member, corrections taken into account."""
+    original = {item.activity_id: item.corrects_id or item.activity_id for item in stored}
+    traces = {item.activity_id: item.trace for item in stored}
+    for item in stored:
+        if item.corrects_id:
+            traces[item.corrects_id] = item.trace
+    for trace in traces.values():
+        trace.after = {}
+    undone = set()
+    standing: dict[int, list[tuple[int, Transfer]]] = {}
+    for _, transfer_id, activity_id, kind, debit, credit, currency, lot, amount, effective, corrects in transfer_rows:
+        if corrects is not None:
+            undone.add(corrects)
+            continue
+        transfer = (kind, debit, credit, currency, lot or 0, amount, instant(effective))
+        standing.setdefault(original[activity_id], []).append((transfer_id, transfer))
+    return [
+        Posted(
+            item.activity_id,
+            item.source,
+            item.id,
+            item.type,
+            tuple(row for row in standing.get(item.activity_id, ()) if row[0] not in undone),
+            traces[item.activity_id],
+        )
+        for item in stored
+        if not item.corrects_id
+    ]
+
+
+Connect = Connection[tuple[Any, ...]]

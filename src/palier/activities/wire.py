@@ -1,0 +1,540 @@
+"""Activities as they are sent: one JSON form for the API and for imports, read into facts.
+
+Reading refuses with a code, the field and the remedy; it never guesses. Amounts are taken from the text of
+the JSON itself, string or number, so none passes through a binary fraction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_minor
+from palier.engine.clock import instant
+from palier.engine.facts import (
+    COMMANDS,
+    DERIVED,
+    OWN_SOURCE,
+    RETURN,
+    SALE,
+    VISIT,
+    Fact,
+    Line,
+    Reference,
+    ReturnedLine,
+    Tender,
+    encode_fact,
+)
+from palier.engine.plan import Plan, Timeline
+from palier.engine.program import Attribute
+from palier.engine.refusals import Refusal, RefusalCode
+
+MAX_LINES: Final = 1000
+"""The most activities in one request."""
+MAX_BYTES: Final = 2_000_000
+"""The most bytes in one request body; a body must be smaller than 2 MB."""
+MAX_ITEMS: Final = 2000
+"""The most lines in one basket."""
+LONGEST_TEXT: Final = 200
+FUTURE_ALLOWED: Final = 5 * 60 * 1_000_000
+EARLIEST: Final = 0
+
+Amount = msgspec.Raw
+
+
+class WireReference(Struct, forbid_unknown_fields=True):
+    source: str
+    id: str
+
+
+class WireLine(Struct, forbid_unknown_fields=True):
+    amount: Amount
+    category: str = ""
+    sku: str = ""
+    quantity: int = 0
+    kind: Literal["product", "shipping", "gift_card"] = "product"
+
+
+class WireTender(Struct, forbid_unknown_fields=True):
+    kind: str
+    amount: Amount
+    redemption: WireReference | None = None
+
+
+class WireReturnedLine(Struct, forbid_unknown_fields=True):
+    line: int
+    amount: Amount | None = None
+    quantity: int = 0
+
+
+class WireActivity(Struct, forbid_unknown_fields=True):
+    """One activity as sent. `line` of a returned line counts from 1, as people count."""
+
+    source: str
+    id: str
+    type: str
+    occurred_at: str
+    member: str | dict[str, str] | None = None
+    amount: Amount | None = None
+    currency: str | None = None
+    tax: Amount | None = None
+    shipping: Amount | None = None
+    discount: Amount | None = None
+    lines: list[WireLine] = []
+    tenders: list[WireTender] = []
+    channel: str | None = None
+    location: str | None = None
+    partner: str | None = None
+    attributes: dict[str, str | int | bool | float | None] = {}
+    sale: WireReference | None = None
+    returned: list[WireReturnedLine] = []
+    whole: bool = False
+    program: str | None = None
+
+
+class Read(Struct):
+    """One line read: its fact with the stored bytes and their hash, and how its member is named."""
+
+    fact: Fact
+    member: str | dict[str, str] | None
+    payload: bytes
+    sha256: bytes
+
+
+_one = msgspec.json.Decoder(WireActivity).decode
+_many = msgspec.json.Decoder(list[WireActivity]).decode
+_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_AMOUNT = re.compile(rb'\s*("?)([0-9]{1,20}(?:\.[0-9]{1,20})?)\1\s*')
+_ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+
+
+class BodyError(ValueError):
+    """A body that is not a JSON object or array of at most MAX_LINES objects; the text says so."""
+
+
+class _Refused(Exception):
+    def __init__(self, code: RefusalCode, message: str, field: str = "", remedy: str = "") -> None:
+        self.refusal = Refusal(code, message, field, remedy)
+
+
+def split(body: bytes) -> list[WireActivity | Refusal]:
+    """The activities of a body: one object, or an array of up to MAX_LINES of them.
+
+    A line that cannot be read is a refusal of its own and leaves its neighbours alone. Raises BodyError where
+    the body as a whole is not of this form.
+    """
+    start = body.lstrip()[:1]
+    if start == b"{":
+        return [_read_one(body)]
+    if start != b"[":
+        raise BodyError("the body must be a JSON object, or an array of them")
+    try:
+        lines: list[WireActivity | Refusal] = list(_many(body))
+    except msgspec.ValidationError:
+        lines = [_read_one(bytes(raw)) for raw in _decode_raws(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"the body is not JSON: {error}") from None
+    if len(lines) > MAX_LINES:
+        raise BodyError(f"{len(lines)} activities in one request; send at most {MAX_LINES}")
+    if not lines:
+        raise BodyError("the array is empty; send at least one activity")
+    return lines
+
+
+def _decode_raws(body: bytes) -> list[msgspec.Raw]:
+    try:
+        return _raws(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"the body is not JSON: {error}") from None
+
+
+def _read_one(raw: bytes) -> WireActivity | Refusal:
+    try:
+        return _one(raw)
+    except msgspec.ValidationError as error:
+        found = _ERROR_PLACE.match(str(error))
+        message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
+        return Refusal(
+            RefusalCode.MALFORMED, message, place.lstrip("."), "see the form of an activity in the API reference"
+        )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyError(f"the body is not JSON: {error}") from None
+
+
+def from_mapping(row: dict[str, Any]) -> WireActivity | Refusal:
+    """An activity from plain data with text amounts, such as a row of a file."""
+    return _read_one(msgspec.json.encode(row))
+
+
+def to_fact(wire: WireActivity, timeline: Timeline, program_key: str, *, now: int) -> Read | Refusal:
+    """The fact that an activity states, judged by the version in force at its instant; or why it is refused.
+
+    `now` is the server's instant: activities more than five minutes ahead of it are refused.
+    """
+    try:
+        fact = _fact(wire, timeline, program_key, now)
+    except _Refused as refused:
+        return refused.refusal
+    payload = encode_fact(fact)
+    return Read(fact, wire.member, payload, sha256(payload).digest())
+
+
+def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORMED) -> str | None:
+    if value is None:
+        return None
+    if not value or len(value) > LONGEST_TEXT or "\0" in value:
+        raise _Refused(code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise _Refused(code, f"{field} is not valid Unicode text", field, "send UTF-8") from None
+    return value
+
+
+def _instant_of(text: str) -> int:
+    try:
+        found = datetime.fromisoformat(text) if text.isascii() else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or len(text) > 40:
+        raise _Refused(
+            RefusalCode.INVALID_INSTANT,
+            "occurred_at must be an ISO 8601 instant with its offset",
+            "occurred_at",
+            "write it as 2026-03-01T10:00:00+01:00",
+        )
+    try:
+        at = instant(found)
+    except OverflowError:
+        at = -1
+    if at < EARLIEST:
+        raise _Refused(
+            RefusalCode.INVALID_INSTANT, "occurred_at is before 1970", "occurred_at", "check the year"
+        )
+    return at
+
+
+def _money(raw: Amount | None, field: str, decimals: int) -> int:
+    if raw is None:
+        return 0
+    found = _AMOUNT.fullmatch(bytes(raw))
+    try:
+        if found is None:
+            shown = bytes(raw)[:40].decode("utf-8", "replace")
+            raise AmountError(f'{shown} is not a plain decimal such as "42.10"')
+        return to_minor(found.group(2).decode(), decimals)
+    except AmountError as error:
+        raise _Refused(
+            RefusalCode.INVALID_AMOUNT,
+            f"{field}: {error}",
+            field,
+            f"send digits with at most {decimals} decimals, at most {from_minor(MAXIMUM_MINOR, decimals)}",
+        ) from None
+
+
+def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) -> Fact:
+    if wire.program is not None and wire.program != program_key:
+        raise _Refused(
+            RefusalCode.OTHER_PROGRAM,
+            f"this key is for the program {program_key}",
+            "program",
+            "use that program's own key",
+        )
+    source, identifier = _text(wire.source, "source"), _text(wire.id, "id")
+    assert source is not None and identifier is not None
+    if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
+        raise _Refused(
+            RefusalCode.RESERVED_SOURCE,
+            "this source is the platform's own",
+            "source",
+            "name the system that sends, such as till-3",
+        )
+    at = _instant_of(wire.occurred_at)
+    if at > now + FUTURE_ALLOWED:
+        raise _Refused(
+            RefusalCode.IN_THE_FUTURE,
+            "occurred_at is more than 5 minutes ahead of the server's clock",
+            "occurred_at",
+            "check the sender's clock and offset, then send it again",
+        )
+    plan = timeline.at(at)
+    if plan is None:
+        raise _Refused(
+            RefusalCode.BEFORE_PROGRAM,
+            "the program had not begun at this instant",
+            "occurred_at",
+            "send activities dated after the first version takes effect",
+        )
+    kind = wire.type
+    if kind != RETURN and kind not in plan.activities:
+        if kind in COMMANDS or kind in DERIVED:
+            remedy = "redemptions, adjustments and transfers have their own endpoints"
+        else:
+            remedy = "use one of: " + ", ".join([*plan.activities, RETURN])
+        raise _Refused(
+            RefusalCode.UNKNOWN_TYPE, f"the program has no activity type {kind[:60]!r}", "type", remedy
+        )
+    if wire.currency is not None and wire.currency != plan.program.currency:
+        raise _Refused(
+            RefusalCode.WRONG_CURRENCY,
+            f"currency is {wire.currency[:20]!r}; the program counts in {plan.program.currency}",
+            "currency",
+            "convert the amount, or leave the currency out",
+        )
+    channel, location = _text(wire.channel, "channel"), _text(wire.location, "location")
+    partner = _text(wire.partner, "partner")
+    if kind == RETURN:
+        return _return(wire, plan, source, identifier, at, channel, location, partner)
+    if wire.returned or wire.whole:
+        raise _Refused(
+            RefusalCode.INVALID_LINES, "returned and whole belong to a return", "returned", "leave them out"
+        )
+    exponent = plan.exponent
+    amount = _money(wire.amount, "amount", exponent)
+    if kind == SALE and wire.amount is None:
+        raise _Refused(RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid")
+    if kind == VISIT and wire.amount is not None:
+        raise _Refused(RefusalCode.INVALID_AMOUNT, "a visit has no amount", "amount", "send a sale instead")
+    tax = _money(wire.tax, "tax", exponent)
+    shipping = _money(wire.shipping, "shipping", exponent)
+    if tax > amount or shipping > amount:
+        field = "tax" if tax > amount else "shipping"
+        raise _Refused(
+            RefusalCode.INVALID_AMOUNT,
+            f"{field} is more than the amount it is a part of",
+            field,
+            "amount is all that was paid, tax and shipping inside",
+        )
+    lines = _lines(wire.lines, exponent)
+    if shipping and any(line.kind == "shipping" for line in lines):
+        raise _Refused(
+            RefusalCode.INVALID_LINES,
+            "shipping is told both as a field and as a line",
+            "shipping",
+            "keep one of the two",
+        )
+    carried = sum(line.amount for line in lines if line.kind == "shipping")
+    if carried > amount:
+        raise _Refused(
+            RefusalCode.INVALID_LINES, "shipping lines are more than the amount", "lines", "check the amounts"
+        )
+    sale = wire.sale
+    if sale is not None and kind not in plan.releasing:
+        raise _Refused(
+            RefusalCode.MALFORMED,
+            "only returns and activities that release pending points name a sale",
+            "sale",
+            "leave it out",
+        )
+    if kind in plan.releasing and sale is None:
+        raise _Refused(
+            RefusalCode.MALFORMED, "this activity releases the points of a sale", "sale", "name the sale"
+        )
+    return Fact(
+        source,
+        identifier,
+        kind,
+        at,
+        amount,
+        tax,
+        shipping,
+        _money(wire.discount, "discount", exponent),
+        lines,
+        _tenders(wire.tenders, amount, exponent),
+        channel,
+        location,
+        partner,
+        _attributes(wire.attributes, plan.declared[kind].attributes if kind in plan.declared else {}),
+        _reference(sale, "sale") if sale is not None else None,
+    )
+
+
+def _reference(wire: WireReference, field: str) -> Reference:
+    source, identifier = _text(wire.source, f"{field}.source"), _text(wire.id, f"{field}.id")
+    assert source is not None and identifier is not None
+    return Reference(source, identifier)
+
+
+def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
+    if not wires:
+        return ()
+    if len(wires) > MAX_ITEMS:
+        raise _Refused(
+            RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "lines", "add up lines of one category"
+        )
+    lines = []
+    for number, wire in enumerate(wires):
+        if not 0 <= wire.quantity <= 10**9:
+            raise _Refused(
+                RefusalCode.INVALID_LINES,
+                "quantity must be a whole number from 0 to 1000000000",
+                f"lines[{number}].quantity",
+                "send 0 for goods sold by weight",
+            )
+        if len(wire.category) > LONGEST_TEXT or len(wire.sku) > LONGEST_TEXT or "\0" in wire.category + wire.sku:
+            raise _Refused(
+                RefusalCode.INVALID_LINES,
+                f"category and sku are at most {LONGEST_TEXT} characters",
+                f"lines[{number}]",
+                "shorten them",
+            )
+        amount = _money(wire.amount, f"lines[{number}].amount", exponent)
+        lines.append(Line(wire.category, wire.sku, wire.quantity, amount, wire.kind))
+    return tuple(lines)
+
+
+def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[Tender, ...]:
+    if not wires:
+        return ()
+    tenders = []
+    named = 0
+    for number, wire in enumerate(wires):
+        kind = _text(wire.kind, f"tenders[{number}].kind", RefusalCode.INVALID_TENDERS)
+        assert kind is not None
+        redemption = None
+        if wire.redemption is not None:
+            if kind != "points":
+                raise _Refused(
+                    RefusalCode.INVALID_TENDERS,
+                    "only a points tender names a redemption",
+                    f"tenders[{number}].redemption",
+                    "leave it out",
+                )
+            redemption = _reference(wire.redemption, f"tenders[{number}].redemption")
+            named += 1
+        tenders.append(Tender(kind, _money(wire.amount, f"tenders[{number}].amount", exponent), redemption))
+    if named > 1 or len(tenders) > 20:
+        raise _Refused(
+            RefusalCode.INVALID_TENDERS, "too many tenders", "tenders", "at most 20, one of them by redemption"
+        )
+    if sum(tender.amount for tender in tenders) != amount:
+        raise _Refused(
+            RefusalCode.INVALID_TENDERS, "the tenders do not add up to the amount", "tenders", "check the amounts"
+        )
+    return tuple(tenders)
+
+
+def _attributes(
+    given: dict[str, str | int | bool | float | None], declared: dict[str, Attribute]
+) -> dict[str, str | int | bool]:
+    if not given and not declared:
+        return {}
+    result: dict[str, str | int | bool] = {}
+    for name, value in given.items():
+        attribute = declared.get(name)
+        if attribute is None:
+            known = ", ".join(declared) or "none"
+            raise _Refused(
+                RefusalCode.INVALID_ATTRIBUTE,
+                f"{name[:60]!r} is not declared",
+                f"attributes.{name[:60]}",
+                f"declared for this type: {known}",
+            )
+        if value is not None:
+            result[name] = attribute_value(name, value, attribute)
+    for name, attribute in declared.items():
+        if attribute.required and name not in result:
+            raise _Refused(
+                RefusalCode.INVALID_ATTRIBUTE, f"{name} is required", f"attributes.{name}", "send it"
+            )
+    return result
+
+
+def attribute_value(name: str, value: str | int | bool | float, attribute: Attribute) -> str | int | bool:
+    """A declared attribute's value as the engine takes it; raises _Refused where it does not fit."""
+    kind = attribute.type
+    problem = f"{name} must be of type {kind}"
+    if kind == "boolean" and isinstance(value, bool):
+        return value
+    if kind == "integer" and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
+        return value
+    if kind == "decimal" and not isinstance(value, bool | float):
+        try:
+            return to_minor(str(value), attribute.decimals)
+        except AmountError as error:
+            problem = f"{name}: {error}"
+    elif kind == "decimal":
+        problem = f'{name} must be a decimal in quotes, such as "1.50"'
+    if kind == "text" and isinstance(value, str):
+        if len(value) <= LONGEST_TEXT and "\0" not in value:
+            if attribute.choices is None or value in attribute.choices:
+                return value
+            problem = f"{name} must be one of {', '.join(attribute.choices)}"
+        else:
+            problem = f"{name} is at most {LONGEST_TEXT} characters"
+    if kind == "date" and isinstance(value, str):
+        try:
+            return date.fromisoformat(value).toordinal()
+        except ValueError:
+            problem = f"{name} must be a date such as 2026-03-01"
+    raise _Refused(RefusalCode.INVALID_ATTRIBUTE, problem, f"attributes.{name}", "correct the value")
+
+
+def _return(
+    wire: WireActivity,
+    plan: Plan,
+    source: str,
+    identifier: str,
+    at: int,
+    channel: str | None,
+    location: str | None,
+    partner: str | None,
+) -> Fact:
+    if wire.sale is None:
+        raise _Refused(RefusalCode.MALFORMED, "a return names its sale", "sale", "send sale.source and sale.id")
+    if wire.lines or wire.tenders or wire.attributes:
+        raise _Refused(
+            RefusalCode.INVALID_LINES,
+            "a return has no lines, tenders or attributes of its own",
+            "lines",
+            "name what comes back in returned",
+        )
+    amount = _money(wire.amount, "amount", plan.exponent)
+    if wire.whole + bool(wire.returned) + bool(wire.amount is not None) == 0 or (
+        wire.whole and (wire.returned or wire.amount is not None)
+    ):
+        raise _Refused(
+            RefusalCode.INVALID_LINES,
+            "a return says what comes back: returned lines, an amount, or the whole",
+            "returned",
+            "send returned, amount, or whole: true",
+        )
+    returned = []
+    if len(wire.returned) > MAX_ITEMS:
+        raise _Refused(RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "returned", "split the return")
+    for number, item in enumerate(wire.returned):
+        if not 1 <= item.line <= MAX_ITEMS or not 0 <= item.quantity <= 10**9:
+            raise _Refused(
+                RefusalCode.INVALID_LINES,
+                "line counts from 1, quantity from 0",
+                f"returned[{number}]",
+                "check the line's number",
+            )
+        if item.amount is None and not item.quantity:
+            raise _Refused(
+                RefusalCode.INVALID_LINES,
+                "a returned line needs an amount or a quantity",
+                f"returned[{number}]",
+                "send one of them",
+            )
+        money = _money(item.amount, f"returned[{number}].amount", plan.exponent)
+        returned.append(ReturnedLine(item.line - 1, money, item.quantity))
+    return Fact(
+        source,
+        identifier,
+        RETURN,
+        at,
+        amount,
+        channel=channel,
+        location=location,
+        partner=partner,
+        sale=_reference(wire.sale, "sale"),
+        returned=tuple(returned),
+        whole=wire.whole,
+    )

@@ -1,0 +1,175 @@
+"""Writes of members: enrolment, new identities, attributes and standing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.engine.clock import moment
+from palier.engine.state import MemberState, encode_state
+from palier.members import refs
+from palier.members.queries import IdentityError, find_hashes, hashed
+
+_NEW_STATE = encode_state(MemberState())
+
+
+class NewMember(Struct, frozen=True):
+    """Who is to be enrolled: at least one identity (kind -> value); attributes typed as declared."""
+
+    identities: dict[str, str]
+    attributes: dict[str, str | int | bool] = {}
+    locale: str = "en"
+    time_zone: str | None = None
+    enrolled_at: int = 0
+
+
+class Enrolled(Struct, frozen=True):
+    """The outcome for one: a member (`created`, or there already), or `problem` saying why not."""
+
+    member_id: int
+    ref: str
+    created: bool
+    problem: str = ""
+
+
+def enrol(
+    connection: Connection[Any], program_id: int, members: Sequence[NewMember], *, now: int
+) -> list[Enrolled]:
+    """Enrols members, each once: an identity that is enrolled already answers with its member.
+
+    Two callers who enrol the same identity at the same time get the same member. An enrolment whose
+    identities belong to different members is refused (`problem`). Instants are microseconds UTC. Does not
+    commit.
+    """
+    wanted: list[list[tuple[bytes, str]] | str] = []
+    for member in members:
+        try:
+            if not member.identities:
+                raise IdentityError("a member needs at least one identity: a card, e-mail, phone or external_id")
+            wanted.append([(hashed(kind, value), kind) for kind, value in sorted(member.identities.items())])
+        except IdentityError as error:
+            wanted.append(str(error))
+    every = [pair[0] for pairs in wanted if not isinstance(pairs, str) for pair in pairs]
+    known = find_hashes(connection, program_id, every)
+    fresh: dict[int, int] = {}
+    owner: dict[bytes, int] = dict(known)
+    rows: list[tuple[bytes, str, int]] = []
+    for index, pairs in enumerate(wanted):
+        if isinstance(pairs, str) or any(value_hash in owner for value_hash, _ in pairs):
+            continue
+        member_id = secrets.randbits(62)
+        fresh[index] = member_id
+        for value_hash, kind in pairs:
+            owner[value_hash] = member_id
+            rows.append((value_hash, kind, member_id))
+    won = _claim_identities(connection, program_id, rows, now)
+    if len(won) < len(rows):
+        # Somebody enrolled one of them meanwhile: take ours back and look again.
+        _drop_identities(connection, program_id, [value_hash for value_hash, _, _ in rows if value_hash in won])
+        return enrol(connection, program_id, members, now=now)
+    _insert(connection, program_id, [(fresh[index], members[index]) for index in sorted(fresh)], now)
+    answers = []
+    for index, pairs in enumerate(wanted):
+        if isinstance(pairs, str):
+            answers.append(Enrolled(0, "", False, pairs))
+            continue
+        owners = {owner.get(value_hash) for value_hash, _ in pairs}
+        if len(owners) > 1:
+            problem = "these identities belong to different members, or some are new: add them to one member"
+            answers.append(Enrolled(0, "", False, problem))
+            continue
+        member = owners.pop()
+        assert member is not None
+        answers.append(Enrolled(member, refs.encode(member), index in fresh))
+    return answers
+
+
+def _claim_identities(
+    connection: Connection[Any], program_id: int, rows: list[tuple[bytes, str, int]], now: int
+) -> set[bytes]:
+    if not rows:
+        return set()
+    rows.sort()
+    won = connection.execute(
+        """
+        -- members.claim_identities
+        insert into identity (value_hash, kind, program_id, member_id, created_at)
+        select v, k, %s, m, %s from unnest(%s::bytea[], %s::text[], %s::bigint[]) as t(v, k, m)
+        order by v
+        on conflict (value_hash, kind, program_id) do nothing
+        returning value_hash
+        """,
+        (program_id, moment(now), [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]),
+    ).fetchall()
+    return {bytes(row[0]) for row in won}
+
+
+def _drop_identities(connection: Connection[Any], program_id: int, hashes: list[bytes]) -> None:
+    connection.execute(
+        "-- members.drop_identities\ndelete from identity where value_hash = any(%s) and program_id = %s",
+        (hashes, program_id),
+    )
+
+
+def _insert(connection: Connection[Any], program_id: int, rows: list[tuple[int, NewMember]], now: int) -> None:
+    if not rows:
+        return
+    rows.sort(key=lambda row: row[0])
+    ids = [member_id for member_id, _ in rows]
+    members = [member for _, member in rows]
+    connection.execute(
+        """
+        -- members.insert
+        insert into member (member_id, program_id, status, enrolled_at, attributes, locale, time_zone)
+        select m, %s, 'active', e, a::json, l, z
+        from unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) as t(m, e, a, l, z)
+        """,
+        (
+            program_id,
+            ids,
+            [moment(member.enrolled_at or now) for member in members],
+            [msgspec.json.encode(member.attributes).decode() for member in members],
+            [member.locale for member in members],
+            [member.time_zone for member in members],
+        ),
+    )
+    connection.execute(
+        """
+        -- members.insert_progress
+        insert into progress (member_id, program_id, state, due_at, decided_at)
+        select m, %s, %s, null, %s from unnest(%s::bigint[]) as t(m)
+        """,
+        (program_id, _NEW_STATE, moment(now), ids),
+    )
+
+
+def add_identity(
+    connection: Connection[Any], program_id: int, member_id: int, kind: str, value: str, *, now: int
+) -> bool:
+    """Gives a member one more identity. False where it belongs to another member. Does not commit."""
+    value_hash = hashed(kind, value)
+    won = _claim_identities(connection, program_id, [(value_hash, kind, member_id)], now)
+    return bool(won) or find_hashes(connection, program_id, [value_hash]).get(value_hash) == member_id
+
+
+def set_attributes(
+    connection: Connection[Any], program_id: int, member_id: int, attributes: dict[str, str | int | bool]
+) -> None:
+    """Replaces a member's attributes (typed as declared). Decisions already made keep what they saw."""
+    connection.execute(
+        "-- members.set_attributes\nupdate member set attributes = %s::json where member_id = %s and program_id = %s",
+        (msgspec.json.encode(attributes).decode(), member_id, program_id),
+    )
+
+
+def set_status(connection: Connection[Any], program_id: int, member_id: int, status: str) -> None:
+    """Freezes or unfreezes a member: active or frozen. The ledger does not change."""
+    connection.execute(
+        "-- members.set_status\nupdate member set status = %s where member_id = %s and program_id = %s",
+        (status, member_id, program_id),
+    )

@@ -1,0 +1,157 @@
+"""Reads of members: finding them by an identity, and what is known of one."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.engine.clock import instant
+from palier.members import refs
+from palier.site.environment import derived_key
+
+KINDS: Final = ("card", "email", "phone", "external_id")
+"""The kinds of identity by which a member is found."""
+LONGEST: Final = 200
+
+_SEPARATORS = re.compile(r"[\s.\-()]")
+
+
+class IdentityError(ValueError):
+    """An identity that cannot be one; the text says why and what to do."""
+
+
+@lru_cache(maxsize=1)
+def _key() -> bytes:
+    return derived_key("identity hashes", "identity")
+
+
+def normalized(kind: str, value: str) -> str:
+    """The form of an identity that is compared: e-mails in lower case, phones without separators.
+
+    Refuses (IdentityError) an unknown kind, an empty or overlong value, and control characters.
+    """
+    if kind not in KINDS:
+        raise IdentityError(f"{kind[:40]!r} is not a kind of identity; use one of {', '.join(KINDS)}")
+    text = value.strip()
+    if kind == "email":
+        text = text.lower()
+        if text.count("@") != 1 or text.startswith("@") or text.endswith("@"):
+            raise IdentityError("an e-mail address has one @ with text on both sides")
+    elif kind == "phone":
+        text = _SEPARATORS.sub("", text)
+        if text.startswith("00"):
+            text = "+" + text[2:]
+        if not re.fullmatch(r"\+?[0-9]{4,20}", text, re.ASCII):
+            raise IdentityError("a phone number is written with digits, such as +33 6 12 34 56 78")
+    if not text or len(text) > LONGEST or not text.isprintable():
+        raise IdentityError(f"a {kind} is 1 to {LONGEST} printable characters")
+    return text
+
+
+def hashed(kind: str, value: str) -> bytes:
+    """The stored form of an identity: keyed, so that the table alone does not tell who is enrolled."""
+    text = f"{kind}\0{normalized(kind, value)}".encode()
+    return hashlib.blake2b(text, key=_key(), digest_size=20).digest()
+
+
+def find_hashes(connection: Connection[Any], program_id: int, hashes: Iterable[bytes]) -> dict[bytes, int]:
+    """Members by identity hash, for the hashes that are known in the program."""
+    wanted = sorted(set(hashes))
+    if not wanted:
+        return {}
+    rows = connection.execute(
+        """
+        -- members.find_hashes
+        select value_hash, member_id from identity where value_hash = any(%s) and program_id = %s
+        """,
+        (wanted, program_id),
+    ).fetchall()
+    return {bytes(row[0]): row[1] for row in rows}
+
+
+def find(connection: Connection[Any], program_id: int, identities: dict[str, str]) -> int | None:
+    """The member that has all of these identities; None where any is unknown or they name two members."""
+    hashes = [hashed(kind, value) for kind, value in identities.items()]
+    found = find_hashes(connection, program_id, hashes)
+    members = {found.get(value_hash) for value_hash in hashes}
+    return members.pop() if len(members) == 1 else None
+
+
+class MemberView(Struct, frozen=True):
+    """What is known of a member: instants are microseconds UTC."""
+
+    member_id: int
+    ref: str
+    program_id: int
+    status: str
+    enrolled_at: int
+    attributes: dict[str, str | int | bool]
+    locale: str
+    time_zone: str | None
+
+
+def read(connection: Connection[Any], program_id: int, member_id: int) -> MemberView | None:
+    """One member of a program; None where there is none (or it is another program's)."""
+    row = connection.execute(
+        """
+        -- members.read
+        select status, enrolled_at, attributes::text, locale, time_zone
+        from member where member_id = %s and program_id = %s
+        """,
+        (member_id, program_id),
+    ).fetchone()
+    if row is None:
+        return None
+    return MemberView(
+        member_id,
+        refs.encode(member_id),
+        program_id,
+        row[0],
+        instant(row[1]),
+        msgspec.json.decode(row[2]),
+        row[3],
+        row[4],
+    )
+
+
+def resolve(connection: Connection[Any], program_id: int, ref: str) -> int | None:
+    """The member id of a public reference, or of `kind:value` (card:123, email:..), in this program."""
+    kind, colon, value = ref.partition(":")
+    if colon:
+        return find(connection, program_id, {kind: value})
+    try:
+        member_id = refs.decode(ref)
+    except ValueError:
+        return None
+    row = connection.execute(
+        "select 1 from member where member_id = %s and program_id = %s", (member_id, program_id)
+    ).fetchone()
+    return member_id if row is not None else None
+
+
+def list_members(
+    connection: Connection[Any], program_id: int, after: int = -1, limit: int = 50
+) -> Sequence[MemberView]:
+    """A page of members in the order of their ids, after one of them (keyset paging)."""
+    rows = connection.execute(
+        """
+        -- members.list_members
+        -- all members: a page of a program's members by key
+        select member_id, status, enrolled_at, attributes::text, locale, time_zone
+        from member where program_id = %s and member_id > %s order by member_id limit %s
+        """,
+        (program_id, after, limit),
+    ).fetchall()
+    return [
+        MemberView(
+            row[0], refs.encode(row[0]), program_id, row[1], instant(row[2]), msgspec.json.decode(row[3]), row[4], row[5]
+        )  # fmt: skip
+        for row in rows
+    ]
