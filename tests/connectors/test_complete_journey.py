@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from palier.activities import wire
 from palier.connectors import complete_journey
 
 
@@ -74,6 +75,11 @@ def test_a_basket_in_wire_form(baskets: list[dict[str, Any]]) -> None:
         "location": "330",
         "lines": baskets[0]["lines"],
     }
+
+
+def test_every_basket_is_in_the_form_the_intake_reads(baskets: list[dict[str, Any]]) -> None:
+    for basket in baskets[::50]:
+        assert isinstance(wire.from_mapping(basket), wire.WireActivity)
 
 
 def test_fuel_is_never_counted_in_units(baskets: list[dict[str, Any]]) -> None:

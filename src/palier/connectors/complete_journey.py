@@ -39,7 +39,7 @@ class DatasetMissing(Exception):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What can be counted in the data set. Money in cents, shares in basis points (hundredths of a percent)."""
+    """What can be counted in the data set. Money in cents, shares in hundredths of a percent."""
 
     lines: int
     baskets: int
@@ -70,7 +70,7 @@ class CouponRedemption(msgspec.Struct, frozen=True):
 
 
 class Household(msgspec.Struct, frozen=True):
-    """A household, the instant of its first basket (ISO 8601, UTC), and what it told about itself, if anything."""
+    """A household, the instant of its first basket (ISO 8601, UTC), and what it told about itself."""
 
     external_id: str
     first_at: str

@@ -9,6 +9,7 @@ none. Fields are those of an activity:
     tender.KIND        what was paid by that means, such as tender.card; empty or zero: not used
     sale.source sale.id   the sale that a return names
     attributes.NAME    a declared attribute
+    whole              true or 1 on a return of everything
     lines tenders attributes returned   the same as JSON text (or nested columns of a Parquet file)
 
 Values are passed on as text and judged by the intake like any other; this module only resolves what a
@@ -46,11 +47,13 @@ __all__ = [
     "write_refused",
 ]
 
-_PLAIN = ("source", "id", "type", "occurred_at", "currency", "channel", "location", "partner")
+_PLAIN = ("source", "id", "type", "occurred_at", "currency", "channel", "location", "partner", "whole")
 _MONEY = ("amount", "tax", "shipping", "discount")
 _JSON = ("lines", "tenders", "attributes", "returned")
 _LINE = ("sku", "category", "quantity", "amount", "kind")
 _SALE = ("source", "id")
+_TRUE = ("true", "1")
+_FALSE = ("false", "0")
 _CONSTANT = ("source", "type", "currency", "channel", "location", "partner")
 _OPEN = re.compile(r"(member|tender|attributes)\.[a-z][a-z0-9_]{0,47}", re.ASCII)
 
@@ -148,8 +151,9 @@ def load_mapping(path: Path) -> FileMapping:
     except UnicodeDecodeError as error:
         raise FileProblem(f"{path.name} is not UTF-8 text", "Save it as UTF-8") from error
     try:
-        # Everything is read as text first: a column named No or 2024 is neither a boolean nor a number.
-        return msgspec.convert(yaml.load(text, yaml.BaseLoader) or {}, FileMapping, strict=False)
+        # BaseLoader builds nothing but text: a column named No or 2024 is neither a boolean nor a number.
+        document = yaml.load(text, yaml.BaseLoader)  # noqa: S506
+        return msgspec.convert(document or {}, FileMapping, strict=False)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise FileProblem(
@@ -189,6 +193,7 @@ class Reader:
     `time_zone` is the program's, for instants without an offset. Refuses (`FileProblem`) a file that
     cannot be read, columns that are missing or ambiguous, and a mapping under which none of the first 100
     rows can be read; a single bad row among good ones is a `Row` with its problem instead.
+    `attribute_types` are the program's declared types by name: integers and booleans are sent as such.
     """
 
     def __init__(
@@ -197,8 +202,10 @@ class Reader:
         *,
         time_zone: str,
         mapping: FileMapping | None = None,
+        attribute_types: Mapping[str, str] | None = None,
         maximum_bytes: int = MAXIMUM_BYTES,
     ) -> None:
+        self._attribute_types = attribute_types or {}
         self._mapping = mapping = mapping or FileMapping()
         self._table = open_table(
             path, delimiter=mapping.delimiter, sheet=mapping.sheet, maximum_bytes=maximum_bytes
@@ -238,7 +245,7 @@ class Reader:
         self._member: list[tuple[str, int]] = []
         self._line: list[tuple[str, int, Callable[[str], Any] | None]] = []
         self._tenders: list[tuple[str, int]] = []
-        self._attributes: list[tuple[str, int]] = []
+        self._attributes: list[tuple[str, int, Callable[[str], Any]]] = []
         self._sale: list[tuple[str, int]] = []
         for field, column in self.fields.items():
             index = position[column]
@@ -251,20 +258,22 @@ class Reader:
             elif room == "tender":
                 self._tenders.append((name, index))
             elif name and room == "attributes":
-                self._attributes.append((name, index))
+                self._attributes.append((name, index, _TYPED.get(self._attribute_types.get(name, ""), str)))
             elif name:
                 self._sale.append((name, index))
             elif field in _MONEY:
                 self._head.append((field, index, money))
             elif field in _JSON:
                 self._head.append((field, index, _json(list if field != "attributes" else dict)))
+            elif field == "whole":
+                self._head.append((field, index, _boolean))
             elif field == "occurred_at":
                 self._head.append((field, index, self._instant))
             else:
                 self._head.append((field, index, None))
         self._constants = {"type": "sale", **self._mapping.constants}
-        used = [index for _, index, _ in (*self._head, *self._line)]
-        used += [index for _, index in (*self._member, *self._tenders, *self._attributes, *self._sale)]
+        used = [index for _, index, _ in (*self._head, *self._line, *self._attributes)]
+        used += [index for _, index in (*self._member, *self._tenders, *self._sale)]
         self._width = max(used) + 1
         self._common_at = [
             position[name] for field, name in self.fields.items() if not field.startswith("line.")
@@ -295,7 +304,7 @@ class Reader:
             return cell
         try:
             if self._mapping.date_format is not None:
-                moment = datetime.strptime(cell, self._mapping.date_format)
+                moment = datetime.strptime(cell, self._mapping.date_format)  # noqa: DTZ007, zone below
             elif _INSTANT.fullmatch(cell):
                 moment = datetime.fromisoformat(cell[:11] + cell[11:].replace(" ", ""))
             else:
@@ -344,7 +353,7 @@ class Reader:
             if tenders:
                 activity["tenders"] = [*activity.get("tenders", ()), *tenders]
         if self._attributes:
-            own = {name: cells[index] for name, index in self._attributes if cells[index]}
+            own = {name: turn(cell) for name, index, turn in self._attributes if (cell := cells[index])}
             if own:
                 activity["attributes"] = {**activity.get("attributes", {}), **own}
         if self._sale:
@@ -492,6 +501,23 @@ def _count(cell: str) -> int | str:
     return int(cell) if len(cell) <= 9 and cell.isascii() and cell.isdigit() else cell
 
 
+def _integer(cell: str) -> int | str:
+    return int(cell) if re.fullmatch(r"-?[0-9]{1,16}", cell, re.ASCII) else cell
+
+
+def _boolean(cell: str) -> bool | str:
+    lower = cell.lower()
+    return True if lower in _TRUE else False if lower in _FALSE else cell
+
+
+_TYPED: dict[str, Callable[[str], Any]] = {"integer": _integer, "boolean": _boolean}
+
+
+def _present(value: dict[str, Any]) -> dict[str, Any]:
+    """Without what is null: a nested column has every key in every row."""
+    return {key: item for key, item in value.items() if item is not None}
+
+
 def _zero(amount: str) -> bool:
     return not amount.strip("0.")
 
@@ -507,7 +533,9 @@ def _json(shape: type[list[Any] | dict[str, Any]]) -> Callable[[str], Any]:
             raise _RowProblem(
                 "bad_json", f"{cell[:40]!r} is no JSON {'array' if shape is list else 'object'}"
             )
-        return value
+        if isinstance(value, list):
+            return [_present(item) if isinstance(item, dict) else item for item in value]
+        return _present(value)
 
     return turn
 
