@@ -148,11 +148,13 @@ class Lot(models.Model):
 
     class Meta:
         db_table = "lot"
+        # Not `where remaining > 0`: a predicate on an amount would make every update of a lot rewrite its
+        # index entries (none of 200,000 updates stayed in place with it, 95 % without).
         indexes = [
             models.Index(
                 fields=["program_id", "expires_at"],
-                condition=Q(remaining__gt=0) | Q(held__gt=0),
-                name="lot_open_by_expiry",
+                condition=Q(expires_at__isnull=False),
+                name="lot_by_expiry",
             ),
         ]
         constraints = [

@@ -211,9 +211,9 @@ class Migration(migrations.Migration):
                 "db_table": "lot",
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("remaining__gt", 0), ("held__gt", 0), _connector="OR"),
+                        condition=models.Q(("expires_at__isnull", False)),
                         fields=["program_id", "expires_at"],
-                        name="lot_open_by_expiry",
+                        name="lot_by_expiry",
                     )
                 ],
                 "constraints": [

@@ -1,0 +1,97 @@
+"""Commands that prove the ledger: recompute everything from its rows, and seal what was committed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from palier.ledger.verify import Report
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+    app.command()(seal)
+
+
+def verify(
+    program: str = typer.Option(None, help="Key of the only program to verify.", show_default=False),
+    head: Path = typer.Option(
+        None, help="File of exported heads that the sealed chain must still hold.", show_default=False
+    ),
+    json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+) -> int:
+    """Recompute every invariant of the ledger from its rows; exit with 1 and name the first one broken."""
+    from palier.cli.session import open_database
+    from palier.site.refusal import Refused
+
+    if head is not None and not head.is_file():
+        raise Refused(f"There is no file {head}; `palier seal --head FILE` writes one.")
+    with open_database():
+        from palier.ledger.verify import report
+        from palier.site import database
+
+        with database.connect("auditor") as connection:
+            try:
+                found = report(connection, program, head)
+            except ValueError as error:
+                raise Refused(str(error)) from None
+    _print_json(found) if json else _print_text(found)
+    return 1 if found.violations else 0
+
+
+def _print_text(found: "Report") -> None:
+    counts = ", ".join(f"{count} {table}" for table, count in found.rows.items())
+    rate = round(sum(found.rows.values()) / max(found.seconds, 0.001))
+    print(f"{len(found.invariants)} invariants over {counts}: {found.seconds:.1f} s, {rate} rows/s.")
+    if not found.violations:
+        print("All hold.")
+        return
+    first = found.violations[0]
+    print(f"Broken: {first.invariant} at {first.place}: expected {first.expected}, found {first.found}.")
+    if len(found.violations) > 1:
+        names = sorted({violation.invariant for violation in found.violations})
+        print(f"{len(found.violations)} violations in all, of {', '.join(names)}; --json lists them.")
+
+
+def _print_json(found: "Report") -> None:
+    from json import dumps
+
+    print(
+        dumps(
+            {
+                "violations": [violation._asdict() for violation in found.violations],
+                "invariants": found.invariants,
+                "rows": found.rows,
+                "seconds": round(found.seconds, 3),
+            },
+            indent=2,
+        )
+    )
+
+
+def seal(
+    head: Path = typer.Option(
+        None, help="Append the chain's heads to this file, outside the database.", show_default=False
+    ),
+) -> None:
+    """Seal what was committed since the last time; the worker does the same every few seconds."""
+    from datetime import UTC, datetime
+
+    from palier.cli.session import open_database
+    from palier.site.refusal import Refused
+
+    with open_database():
+        from palier.ledger.seal import LedgerChanged, export_head
+        from palier.ledger.seal import seal as seal_queued
+        from palier.site import database
+
+        sealed = 0
+        with database.connect(autocommit=True) as connection:
+            try:
+                while count := seal_queued(connection, now=datetime.now(UTC)):
+                    sealed += count
+                added = export_head(connection, head) if head is not None else []
+            except (LedgerChanged, ValueError, OSError) as error:
+                raise Refused(str(error)) from None
+    print(f"{sealed} transfers sealed." + (f" {len(added)} heads added to {head}." if head is not None else ""))
