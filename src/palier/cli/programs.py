@@ -46,11 +46,10 @@ def plan(
     with open_database(with_django=False):
         from palier.site import database
 
-        with database.connect() as connection:
+        # Published and taken back: what would be refused is refused here already.
+        with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = _changes(connection, program)
-            # Published and taken back: what would be refused is refused here already.
             version = publish(connection, program, now=_now(), published_by="plan")
-            connection.rollback()
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
         return 0

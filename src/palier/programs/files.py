@@ -12,7 +12,7 @@ from msgspec import Struct
 from palier.engine.check import check
 from palier.engine.conditions import Problem
 from palier.engine.program import Program
-from palier.programs.source import MAX_BYTES, Place, Source, SourceError, read_json, read_yaml
+from palier.programs.source import MAX_BYTES, Place, Source, SourceError, read_json, read_yaml, unquoted
 from palier.programs.structure import convert, faults
 
 Format = Literal["yaml", "json"]
@@ -125,7 +125,8 @@ class _Dumper(yaml.SafeDumper):
         return super().increase_indent(flow, False)
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        plain = self.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT_TAG
+        # Readers of YAML 1.1 and of 1.2 take different texts for numbers: quote what either would.
+        plain = self.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT_TAG and unquoted(text) == text
         return yaml.ScalarNode(_TEXT_TAG, text, style=None if plain else '"')
 
     def represent_collection(self, data: Any) -> yaml.Node:

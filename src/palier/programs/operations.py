@@ -21,7 +21,7 @@ PAST_TOLERANCE: Final = 5 * MINUTE
 
 
 def publish(connection: Connection[Any], program: Program, *, now: int, published_by: str) -> Version:
-    """Publish the document as the next version of its program, in one transaction.
+    """Publish the document as the next version of its program, in one transaction (its own, or the open one).
 
     `now` is in microseconds UTC. The version starts at the document's `effective_from`, or now. The first
     version may start at any past instant, so that a history can be imported. A document equal to the latest
@@ -151,8 +151,10 @@ def rerate_judging(
     """Let `version` judge all instants from `from_at` until before `until_at` (None: from then on) again.
 
     Instants are microseconds UTC. Records only which version judges; re-deciding the members is the caller's.
-    Gives the entry's number. Refuses an unknown program or version, an empty period, an empty reason, and an
-    entry that someone else made at the same moment.
+    One transaction: its own, or the open one. Gives the entry's number.
+
+    Refuses an unknown program or version, an empty period, an empty reason, and an entry that someone else
+    made at the same moment.
     """
     versions = list_versions(connection, key)
     if not versions:

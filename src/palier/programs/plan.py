@@ -73,6 +73,12 @@ _SETTINGS: Final = {
     "base": ("what counts of a sale", "part comptée de la vente"),
     "tenders": ("rates by tender", "taux par moyen de paiement"),
     "tier_multipliers": ("multipliers by tier", "multiplicateurs par niveau"),
+    "days": ("days", "jours"),
+    "metric": ("metric", "mesure"),
+    "at_least": ("at least", "au moins"),
+    "all": ("all of", "tout de"),
+    "any": ("one of", "un de"),
+    "kind": ("kind", "sorte"),
     "rounding": ("rounding", "arrondi"),
     "caps": ("caps", "plafonds"),
     "activity": ("by activity", "par activité"),
@@ -284,7 +290,9 @@ class _Difference:
         if isinstance(value, Struct):
             value = _plain(value)
         if isinstance(value, dict):
-            return " ".join(f"{key} {self.shown(item, program, language)}" for key, item in value.items())
+            column = 1 if fr else 0
+            named = ((_SETTINGS.get(key, (key, key))[column], item) for key, item in value.items())
+            return " ".join(f"{name} {self.shown(item, program, language)}" for name, item in named)
         return str(value)
 
 
@@ -301,6 +309,8 @@ def _where(path: str) -> tuple[str, str, list[str]]:
     names = path.split(".")
     if names[:2] == ["tiers", "tiers"]:
         names = names[1:]
+    elif names[0] == "tiers" and len(names) > 1:
+        return "Tiers, ", "Niveaux, ", names[1:]
     if len(names) > 2 and names[0] in _PARTS:
         noun = _PARTS[names[0]]
         if names[0] == "activity_types" and names[2] == "attributes" and len(names) > 3:
@@ -310,7 +320,5 @@ def _where(path: str) -> tuple[str, str, list[str]]:
         return f"{noun[0]} {names[1]}, ", f"{noun[1]} {names[1]}, ", names[2:]
     if len(names) == 2 and names[0] in _PARTS:
         noun = _PARTS[names[0]]
-        return "", "", [f"{noun[0]} {names[1]}"]
-    if names[0] == "tiers" and len(names) > 1:
-        return "Tiers, ", "Niveaux, ", names[1:]
+        return f"{noun[0]} {names[1]}", f"{noun[1]} {names[1]}", []
     return "Program, ", "Programme, ", names

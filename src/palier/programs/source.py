@@ -127,7 +127,7 @@ def read_yaml(raw: bytes) -> Source:
             places.setdefault(path, place)
             value: Any
             if isinstance(event, yaml.ScalarEvent):
-                value = _plain(event.value) if event.implicit[0] else event.value
+                value = unquoted(event.value) if event.implicit[0] else event.value
             else:
                 value = {} if isinstance(event, yaml.MappingStartEvent) else []
             if parent is None:
@@ -180,7 +180,7 @@ def _key(event: yaml.NodeEvent, parent: _Open, place: Place, places: dict[str, P
     return key
 
 
-def _plain(text: str) -> Any:
+def unquoted(text: str) -> Any:
     """A scalar without quotes, by the YAML 1.2 core rules."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None

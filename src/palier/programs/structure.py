@@ -78,7 +78,7 @@ def _mismatch(value: Any, kind: inspect.Type, path: str, problems: list[Problem]
     elif isinstance(value, str) and expected in ("a whole number", "true or false"):
         remedy = f"write {expected}, without quotes"
     elif value is None:
-        remedy = f"write {expected}, or leave the key out"
+        remedy = f"write {expected} behind the colon"
     elif expected == "a list":
         remedy = "write a list: each item on its own line behind a dash"
     _add(problems, path, "type", f"expected {expected}, got {_shown(value)}", remedy)
