@@ -1,19 +1,58 @@
 """The floor of the engine (F6): the least that any decision must do, by hand, in mutable slots.
 
-Five rules, a tier multiplier, a daily cap, a monthly lot and a rolling tier metric, nothing checked and
-nothing explained. No product code; it only says what this machine's Python can do at best.
+Five rules, a tier on spend over a rolling year, caps by day and by month, a lot per month of expiry, and the
+transfer that results; nothing checked, nothing explained, no rule read from a document. No product code: it
+says what this machine's Python can do at best.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 DAY = 86_400_000_000
 MONTH = 30 * DAY
+YEAR = 365 * DAY
+
+
+class Lot:
+    """What was earned with one expiry."""
+
+    __slots__ = ("earned", "expires_at", "remaining")
+
+    def __init__(self, expires_at: int) -> None:
+        self.expires_at = expires_at
+        self.earned = 0
+        self.remaining = 0
+
+
+class Transfer:
+    """One movement of points."""
+
+    __slots__ = ("amount", "at", "credit", "debit", "lot")
+
+    def __init__(self, at: int, debit: str, credit: str, lot: int, amount: int) -> None:
+        self.at = at
+        self.debit = debit
+        self.credit = credit
+        self.lot = lot
+        self.amount = amount
 
 
 class Member:
     """One member's state."""
 
-    __slots__ = ("day", "earned_today", "lots", "points", "spend", "tier", "visits")
+    __slots__ = (
+        "day",
+        "earned_month",
+        "earned_today",
+        "lots",
+        "month",
+        "points",
+        "spend",
+        "tier",
+        "visits",
+        "window",
+    )
 
     def __init__(self) -> None:
         self.points = 0
@@ -21,8 +60,11 @@ class Member:
         self.tier = 0
         self.visits = 0
         self.day = -1
+        self.month = -1
         self.earned_today = 0
-        self.lots: dict[int, int] = {}
+        self.earned_month = 0
+        self.lots: dict[int, Lot] = {}
+        self.window: deque[tuple[int, int]] = deque()
 
 
 class Sale:
@@ -38,10 +80,18 @@ class Sale:
         self.quantity = quantity
 
 
-def decide(member: Member, sale: Sale) -> int:
-    """Points earned by the sale, with the member's state moved on."""
+def decide(member: Member, sale: Sale) -> list[Transfer]:
+    """The transfers that the sale brings, with the member's state moved on."""
+    at = sale.at
     amount = sale.amount
-    day = sale.at // DAY
+    day = at // DAY
+    month = at // MONTH
+    window = member.window
+    while window and window[0][0] <= at - YEAR:
+        member.spend -= window.popleft()[1]
+    tier = 2 if member.spend >= 300_000 else 1 if member.spend >= 100_000 else 0
+    if tier != member.tier:
+        member.tier = tier
     points = amount // 100
     if sale.category == "PRODUCE":
         points += amount // 50
@@ -51,21 +101,27 @@ def decide(member: Member, sale: Sale) -> int:
         points += amount // 200
     if member.visits % 10 == 9:
         points += 50
-    if member.tier:
-        points = points * (120 if member.tier == 1 else 150) // 100
+    if tier:
+        points = points * (120 if tier == 1 else 150) // 100
     if day != member.day:
         member.day = day
         member.earned_today = 0
-    room = 500 - member.earned_today
-    if points > room:
-        points = room
+    if month != member.month:
+        member.month = month
+        member.earned_month = 0
+    points = min(points, 500 - member.earned_today, 5000 - member.earned_month)
     member.earned_today += points
+    member.earned_month += points
     member.visits += 1
     member.spend += amount
-    if member.tier < 2 and member.spend >= 100_000:
-        member.tier = 2 if member.spend >= 300_000 else 1
-    if points:
-        member.points += points
-        expiry = sale.at // MONTH + 13
-        member.lots[expiry] = member.lots.get(expiry, 0) + points
-    return points
+    window.append((at, amount))
+    if not points:
+        return []
+    member.points += points
+    expires_at = (month + 13) * MONTH
+    lot = member.lots.get(expires_at)
+    if lot is None:
+        lot = member.lots[expires_at] = Lot(expires_at)
+    lot.earned += points
+    lot.remaining += points
+    return [Transfer(at, "issuance", "wallet", expires_at, points)]
