@@ -173,7 +173,8 @@ def _read(file: Path) -> "Program | None":
         raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
     for problem in document.problems:
         label = "" if problem.severity == "error" else "warning: "
-        print(f"{file}:{problem.line}: {label}{problem}.", file=sys.stderr)
+        sentence = f"{file}:{problem.line}: {label}{problem}"
+        print(sentence if sentence.endswith("?") else f"{sentence}.", file=sys.stderr)
     return document.program
 
 

@@ -375,7 +375,8 @@ class _Checker:
         if rule.tier_multipliers is not None:
             if effect in ("fixed", "multiply"):
                 self.no_effect(f"{path}.tier_multipliers", f"{effect} is never multiplied by tier")
-            for key in rule.tier_multipliers:
+            self.size(rule.tier_multipliers, f"{path}.tier_multipliers", "tiers")
+            for key in list(rule.tier_multipliers)[: _SIZES["tiers"]]:
                 self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", "tier")
         if rule.lines is not None and effect not in ("per_spend", "per_unit"):
             message = f"lines limit what per_spend and per_unit count, not {effect}"

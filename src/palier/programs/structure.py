@@ -58,7 +58,7 @@ def _expected(kind: inspect.Type) -> str:
         named = [_expected(item) for item in kind.types if not isinstance(item, inspect.NoneType)]
         return " or ".join(dict.fromkeys(named))
     if isinstance(kind, inspect.LiteralType):
-        return "one of " + ", ".join(str(value) for value in kind.values)
+        return ("one of " if len(kind.values) > 1 else "") + ", ".join(str(value) for value in kind.values)
     if isinstance(kind, inspect.StrType):
         return "a text"
     if isinstance(kind, inspect.IntType):
@@ -177,6 +177,8 @@ def _struct(value: dict[str, Any], kind: inspect.StructType, path: str, problems
     fields = {field.encode_name: field for field in kind.fields}
     known = [*([kind.tag_field] if kind.tag_field is not None else []), *fields]
     for key in value:
+        if len(problems) >= _MOST_PROBLEMS:
+            return
         if key not in known:
             close = nearest(key, known)
             remedy = f'did you mean "{close}"?' if close is not None else f"use one of {', '.join(known)}"

@@ -1,0 +1,80 @@
+"""The commands on program documents, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from palier.programs import files
+from tests.engine.documents import program
+
+
+def palier(*arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "palier", *arguments], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "club.yaml"
+    path.write_text(files.write(program()), encoding="utf-8")
+    return path
+
+
+def test_from_file_to_database_and_back(database: str, file: Path, tmp_path: Path) -> None:
+    assert palier("validate", str(file)) == (0, f"{file} is a valid program: club, 2 rules.\n", "")
+
+    code, out, _ = palier("plan", str(file))
+    assert code == 0
+    assert out.startswith('+ The program "Club" (club) is new.\n')
+    assert "This would be version 1 of club" in out
+    assert palier("programs")[1].startswith("There is no program yet")  # a plan writes nothing
+
+    assert "Published version 1 of club" in palier("apply", str(file), "--yes")[1]
+    exported = tmp_path / "again.yaml"
+    exported.write_text(palier("export", "club")[1], encoding="utf-8")
+    assert palier("apply", str(exported))[1] == "No change: version 1 of club says the same.\n"
+    assert palier("plan", str(exported))[1] == "No change: version 1 of club says the same.\n"
+
+    file.write_text(file.read_text(encoding="utf-8").replace('fixed: "5"', 'fixed: "7"'), encoding="utf-8")
+    code, out, _ = palier("plan", str(file), "--language", "fr")
+    assert out.startswith("~ Règle bonus, bonus : 5 devient 7.\n")
+    assert "Published version 2" in palier("apply", str(file), "-y")[1]
+    assert 'fixed: "5"' in palier("export", "club", "--version", "1")[1]
+    assert json.loads(palier("export", "club", "--json")[1])["rules"][1]["fixed"] == "7"
+    assert [row["version"] for row in json.loads(palier("programs", "--json")[1])] == [2]
+
+    code, out, error = palier("export", "other")
+    assert (code, out) == (2, "")
+    assert error == 'There is no program "other"; `palier programs` lists those there are.\n'
+
+
+def test_problems_name_their_line(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace('fixed: "5"', "fixed: 5").replace("on: sale", "onn: sale", 1), encoding="utf-8"
+    )
+    line = 1 + text[: text.index('fixed: "5"')].count("\n")
+    code, out, error = palier("validate", str(file))
+    assert (code, out) == (2, "")
+    assert (
+        f'{file}:{line}: rules[1].fixed: expected a text, got the number 5. Write "5" in quotes.\n' in error
+    )
+    assert 'rules[0].onn: "onn" is no setting here. Did you mean "on"?.' not in error
+    assert 'rules[0].onn: "onn" is no setting here. Did you mean "on"?\n' in error
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    code, _, error = palier("validate", str(tmp_path / "none.yaml"))
+    assert code == 2
+    assert error == f"{tmp_path / 'none.yaml'} cannot be read: No such file or directory; check the name.\n"
+
+
+def test_the_schema_is_json() -> None:
+    assert json.loads(palier("schema")[1])["title"] == "Palier program document"
