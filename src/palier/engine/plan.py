@@ -6,13 +6,14 @@ Compiling happens once per version; deciding an activity then touches only what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date
 
 from palier.engine import program as doc
 from palier.engine.amounts import ratio, to_minor
-from palier.engine.clock import LocalClock, instant
+from palier.engine.clock import LocalClock
 from palier.engine.conditions import compile_condition, compile_line_condition, counting_windows, uses
 from palier.engine.currencies import EXPONENTS
+from palier.engine.instants import ends_at, starts_at
 from palier.engine.state import NEVER
 
 DAY, WEEK, MONTH, YEAR, LIFETIME = range(5)
@@ -152,12 +153,9 @@ class CompiledRule:
             rule.pending if rule.pending is not None else currency.pending
         )
         self.plain = self.lines is None and not self.per_line
-        self.active_from = _instant(rule.active_from, 0)
-        self.active_until = _instant(rule.active_until, NEVER)
-
-
-def _instant(text: str | None, default: int) -> int:
-    return instant(datetime.fromisoformat(text)) if text is not None else default
+        clock = LocalClock(program.time_zone)
+        self.active_from = starts_at(rule.active_from, clock) if rule.active_from is not None else 0
+        self.active_until = ends_at(rule.active_until, clock) if rule.active_until is not None else NEVER
 
 
 class ActivityPlan:
