@@ -76,7 +76,7 @@ class Item(Struct):
     unparked: bool = False
 
 
-class _Work(Struct):
+class Work(Struct):
     """What a member's decisions write."""
 
     member_id: int
@@ -519,10 +519,10 @@ class _Batch:
     def _lane(self, lane: list[int], by_member: dict[int, list[Item]]) -> None:
         rows = self.connection.execute(store.LOCK, {"members": lane}).fetchall()
         works = []
-        quick: list[tuple[_Work, list[Item]]] = []
-        slow: list[tuple[_Work, list[Item]]] = []
+        quick: list[tuple[Work, list[Item]]] = []
+        slow: list[tuple[Work, list[Item]]] = []
         for member_id, state in rows:
-            work = _Work(member_id, decode_state(state))
+            work = Work(member_id, decode_state(state))
             items = by_member[member_id]
             for item in items:
                 if item.live:
@@ -547,10 +547,10 @@ class _Batch:
 
     # --- deciding in order ----------------------------------------------------------------------------
 
-    def _decide_in_order(self, works: list[tuple[_Work, list[Item]]]) -> list[tuple[_Work, list[Item]]]:
+    def _decide_in_order(self, works: list[tuple[Work, list[Item]]]) -> list[tuple[Work, list[Item]]]:
         """Decides what comes after all that was decided; hands back members for whom that does not hold."""
         records = self._load_records(works)
-        late: list[tuple[_Work, list[Item]]] = []
+        late: list[tuple[Work, list[Item]]] = []
         for work, items in works:
             returns = any(item.fact.type == RETURN for item in items)
             engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
@@ -573,7 +573,7 @@ class _Batch:
         return late
 
     def _take_decisions(
-        self, work: _Work, engine: Fold, answers: list[tuple[Item, Decision | Refusal]]
+        self, work: Work, engine: Fold, answers: list[tuple[Item, Decision | Refusal]]
     ) -> None:
         given: dict[int, int] = {}
         for item, answer in answers:
@@ -590,7 +590,7 @@ class _Batch:
             identifier = given.get(id(decision))
             work.decisions.append((identifier if identifier is not None else next(ids), decision))
 
-    def _applied(self, work: _Work, item: Item, decision: Decision) -> None:
+    def _applied(self, work: Work, item: Item, decision: Decision) -> None:
         trace = decision.trace
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
         self.results[item.index] = Result(
@@ -606,7 +606,7 @@ class _Batch:
         self.facts_written[item.activity_id] = item
 
     def _load_records(
-        self, works: list[tuple[_Work, list[Item]]]
+        self, works: list[tuple[Work, list[Item]]]
     ) -> dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]]:
         """The sales that returns name, with what has come back of them, their lots, and what paid them."""
         wanted: dict[int, set[int]] = {}
@@ -648,7 +648,7 @@ class _Batch:
 
     # --- deciding anew --------------------------------------------------------------------------------
 
-    def _decide_anew(self, works: list[tuple[_Work, list[Item]]]) -> None:
+    def _decide_anew(self, works: list[tuple[Work, list[Item]]]) -> None:
         """Members for whom something comes late: their whole history is folded again with it."""
         member_ids = sorted(work.member_id for work, _ in works)
         histories: dict[int, list[store.StoredActivity]] = {member_id: [] for member_id in member_ids}
@@ -663,7 +663,7 @@ class _Batch:
 
     # --- writing --------------------------------------------------------------------------------------
 
-    def _write(self, works: list[_Work]) -> None:
+    def _write(self, works: list[Work]) -> None:
         write(self.connection, self.runtime, works, self.facts_written, self.now)
 
     def _settle_claims(self) -> None:
@@ -790,7 +790,7 @@ def _records(
 
 def refold(
     batch: _Batch,
-    work: _Work,
+    work: Work,
     history: list[store.StoredActivity],
     transfer_rows: list[tuple[Any, ...]],
     items: list[Item],
@@ -867,7 +867,7 @@ def lot_effect(transfer: Transfer) -> tuple[int, int, int, int, int] | None:
 
 
 def write(
-    connection: Connection[Any], runtime: Runtime, works: Iterable[_Work], items: dict[int, Item], now: int
+    connection: Connection[Any], runtime: Runtime, works: Iterable[Work], items: dict[int, Item], now: int
 ) -> None:
     """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
     Writer(runtime, items, now).write(connection, works)
@@ -888,13 +888,13 @@ class Writer:
         self.ended_holds: list[tuple[Any, ...]] = []
         self.progress: list[tuple[int, bytes, int]] = []
 
-    def write(self, connection: Connection[Any], works: Iterable[_Work]) -> None:
+    def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
         for work in works:
             self._member(work)
         with connection.pipeline():
             self._send(connection)
 
-    def _member(self, work: _Work) -> None:
+    def _member(self, work: Work) -> None:
         touched: dict[str, set[int]] = {}
         for identifier, decision in work.decisions:
             self._decision(work.member_id, identifier, decision, 0, touched)
@@ -1027,7 +1027,7 @@ class Writer:
             )
         )
 
-    def _lots(self, work: _Work, touched: dict[str, set[int]]) -> None:
+    def _lots(self, work: Work, touched: dict[str, set[int]]) -> None:
         """Fills in the fate of the lots that moved, and of those whose expiry moves with activity."""
         for currency, wallet in work.state.wallets.items():
             wanted = touched.get(currency, ())

@@ -46,6 +46,8 @@ FUTURE_ALLOWED: Final = 5 * 60 * 1_000_000
 EARLIEST: Final = 0
 
 Amount = msgspec.Raw
+ABSENT: Final = msgspec.Raw()
+"""An amount that was not sent. (A union of Raw and None is not understood by msgspec.)"""
 
 
 class WireReference(Struct, forbid_unknown_fields=True):
@@ -69,7 +71,7 @@ class WireTender(Struct, forbid_unknown_fields=True):
 
 class WireReturnedLine(Struct, forbid_unknown_fields=True):
     line: int
-    amount: Amount | None = None
+    amount: Amount = ABSENT
     quantity: int = 0
 
 
@@ -81,11 +83,11 @@ class WireActivity(Struct, forbid_unknown_fields=True):
     type: str
     occurred_at: str
     member: str | dict[str, str] | None = None
-    amount: Amount | None = None
+    amount: Amount = ABSENT
     currency: str | None = None
-    tax: Amount | None = None
-    shipping: Amount | None = None
-    discount: Amount | None = None
+    tax: Amount = ABSENT
+    shipping: Amount = ABSENT
+    discount: Amount = ABSENT
     lines: list[WireLine] = []
     tenders: list[WireTender] = []
     channel: str | None = None
@@ -220,8 +222,12 @@ def _instant_of(text: str) -> int:
     return at
 
 
-def _money(raw: Amount | None, field: str, decimals: int) -> int:
-    if raw is None:
+def _sent(raw: Amount) -> bool:
+    return bytes(raw) not in (b"", b"null")
+
+
+def _money(raw: Amount, field: str, decimals: int) -> int:
+    if not _sent(raw):
         return 0
     found = _AMOUNT.fullmatch(bytes(raw))
     try:
@@ -297,9 +303,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     exponent = plan.exponent
     amount = _money(wire.amount, "amount", exponent)
-    if kind == SALE and wire.amount is None:
+    if kind == SALE and not _sent(wire.amount):
         raise _Refused(RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid")
-    if kind == VISIT and wire.amount is not None:
+    if kind == VISIT and _sent(wire.amount):
         raise _Refused(RefusalCode.INVALID_AMOUNT, "a visit has no amount", "amount", "send a sale instead")
     tax = _money(wire.tax, "tax", exponent)
     shipping = _money(wire.shipping, "shipping", exponent)
@@ -496,8 +502,8 @@ def _return(
             "name what comes back in returned",
         )
     amount = _money(wire.amount, "amount", plan.exponent)
-    if wire.whole + bool(wire.returned) + bool(wire.amount is not None) == 0 or (
-        wire.whole and (wire.returned or wire.amount is not None)
+    if wire.whole + bool(wire.returned) + _sent(wire.amount) == 0 or (
+        wire.whole and (wire.returned or _sent(wire.amount))
     ):
         raise _Refused(
             RefusalCode.INVALID_LINES,
@@ -516,7 +522,7 @@ def _return(
                 f"returned[{number}]",
                 "check the line's number",
             )
-        if item.amount is None and not item.quantity:
+        if not _sent(item.amount) and not item.quantity:
             raise _Refused(
                 RefusalCode.INVALID_LINES,
                 "a returned line needs an amount or a quantity",

@@ -1,0 +1,24 @@
+"""What time it is: the one place that reads the server's clock.
+
+PALIER_CLOCK_OFFSET_S moves it, for tests and sandboxes; due work then needs no confirmation.
+"""
+
+import os
+import time
+from typing import Final
+
+VARIABLE: Final = "PALIER_CLOCK_OFFSET_S"
+
+_latest = 0
+
+
+def offset() -> int:
+    """The microseconds by which this process's clock is moved; 0 in production."""
+    return int(os.environ.get(VARIABLE, "0")) * 1_000_000
+
+
+def now() -> int:
+    """The server's instant in microseconds since 1970; never less than this process was told before."""
+    global _latest
+    _latest = max(_latest, time.time_ns() // 1000 + offset())
+    return _latest
