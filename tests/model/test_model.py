@@ -217,7 +217,8 @@ def test_a_returned_sale_leaves_a_negative_remainder_to_carry() -> None:
         sale("a", "2026-01-01 10:00", 160),  # 1, carries 0.60
         sale("b", "2026-01-02 10:00", 50),  # 1.10: 1, carries 0.10
         back("r", "a", "2026-01-03 10:00", amount=160),  # 0; carry 0.10 - 0.60
-        sale("c", "2026-01-04 10:00", 149),  # 1.49 - 0.50 = 0.99: 0
+        sale("bb", "2026-01-03 11:00", 10),  # 0.10 - 0.50: 0, never less
+        sale("c", "2026-01-04 10:00", 139),  # 1.39 - 0.40 = 0.99: 0
         sale("d", "2026-01-05 10:00", 1),  # 0.99 + 0.01 = 1
     ]
     state = end(program, facts)
@@ -345,6 +346,16 @@ def test_a_return_frees_room_of_the_sales_own_day_for_later_sales_only() -> None
     assert brought(end(program, facts)) == {"a": 10, "b": 10, "c": 30, "d": 40}
 
 
+def test_a_return_on_another_day_gives_that_day_no_room() -> None:
+    program = club([rule(caps={"day": "50"})])
+    facts = [
+        sale("a", "2026-01-01 09:00", 5000),
+        back("r", "a", "2026-01-02 09:00", whole=True),
+        sale("b", "2026-01-02 10:00", 6000),
+    ]
+    assert brought(end(program, facts)) == {"b": 50}
+
+
 def test_the_room_that_a_sale_saw_is_frozen_with_it() -> None:
     program = club([rule(caps={"day": "50"})])
     facts = [
@@ -387,6 +398,22 @@ def test_a_happy_hour_where_clocks_move_by_half_an_hour() -> None:
     spring = at("2026-10-04", zone)  # forward from 02:00 to 02:30
     facts = [sale(f"m{i:03}", spring + i * 60_000_000, 100) for i in range(5 * 60)]
     assert len(brought(end(happy_hour(zone), facts))) == 30
+
+
+def test_a_time_of_day_may_run_over_midnight() -> None:
+    program = club([rule("late", fixed="1", when={"field": "time", "from": "22:00", "until": "02:00"})])
+    times = (
+        "2026-01-01 01:59",
+        "2026-01-01 02:00",
+        "2026-01-01 21:59",
+        "2026-01-01 22:00",
+        "2026-01-02 00:00",
+    )
+    assert sorted(brought(end(program, [sale(each, each, 100) for each in times]))) == [
+        "2026-01-01 01:59",
+        "2026-01-01 22:00",
+        "2026-01-02 00:00",
+    ]
 
 
 def test_the_first_sale_of_a_local_month() -> None:
@@ -442,6 +469,17 @@ def test_a_return_by_amount_spreads_over_what_the_lines_still_hold() -> None:
     assert brought(end(club([wanted]), facts[:2])) == {"s": 1334}
     # line 1 gone, then 1000 over the two that hold 1000 each: 500 of line 2 is left
     assert brought(end(club([wanted]), facts)) == {"s": 500}
+
+
+def test_when_every_line_came_back_shipping_is_no_purchase() -> None:
+    lines = [{"category": "a", "sku": "x", "quantity": 1, "amount": 2000, "kind": "product"}]
+    rules = [rule(base={"shipping": "in"}), rule("bonus", fixed="5")]
+    facts = [
+        sale("s", "2026-01-01 10:00", 2500, lines=lines, shipping=500),
+        back("r", "s", "2026-01-02 10:00", lines=[{"line": 0, "amount": 2000}]),
+    ]
+    assert brought(end(club(rules), facts[:1])) == {"s": 30}
+    assert brought(end(club(rules), facts)) == {}
 
 
 def test_a_return_is_rated_at_the_tier_of_its_sale() -> None:
@@ -696,6 +734,23 @@ def test_points_that_paid_come_back_pro_rata_last_taken_first() -> None:
     assert lots(state)[at("2026-03-01")] == {"earned": 20, "redeemed": 4, "reversed": 3, "remaining": 13}
     facts.append(back("q", "s", "2026-02-04 10:00", whole=True))
     assert lots(end(club(rules), facts))[at("2026-03-01")] == {"earned": 20, "reversed": 10, "remaining": 10}
+
+
+def test_points_that_paid_come_back_to_the_lot_they_were_last_taken_from() -> None:
+    points = {"expiry": {"kind": "end_of_month", "after_months": 0}, "return_grace_days": 7}
+    tenders = [{"kind": "points", "amount": 100, "redemption": {"source": "till", "id": "pay"}}]
+    rules = [rule(), rule("later", fixed="10", expiry={"kind": "end_of_year", "after_years": 0})]
+    facts = [
+        sale("a", "2026-01-01 10:00", 1000),  # 10 until 1 February, 10 until 1 January
+        redeem("pay", "2026-01-02 10:00", 15),
+        sale("s", "2026-01-02 11:00", 100, tenders=tenders),  # brings the bonus of 10
+        back("r", "s", "2026-01-03 10:00", amount=40),  # 6 of 15 come back: 5 and then 1
+    ]
+    state = end(club(rules, points=points), facts)
+    assert lots(state) == {
+        at("2026-02-01"): {"earned": 10, "redeemed": 9, "remaining": 1},
+        at("2027-01-01"): {"earned": 20, "remaining": 20},
+    }
 
 
 @pytest.mark.parametrize(
