@@ -122,6 +122,7 @@ def apply(
     dry_run: bool = False,
     known_members: Sequence[int] | None = None,
     sent: Sequence[tuple[str, str]] | None = None,
+    also: Callable[[Connection[Any]], None] | None = None,
 ) -> list[Result]:
     """Applies lines in one transaction of the caller's connection and commits it; one result per line.
 
@@ -129,16 +130,21 @@ def apply(
     without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
     line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
     before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
-    changes nothing.
+    changes nothing. `also` runs last in the same transaction (an import moves its progress there).
     """
     if dry_run:
         try:
             return _apply(connection, runtime, lines, now, history, known_members, sent)
         finally:
             connection.rollback()
-    return attempt(
-        connection, lambda: _apply(connection, runtime, lines, now, history, known_members, sent)
-    )
+
+    def all_of_it() -> list[Result]:
+        results = _apply(connection, runtime, lines, now, history, known_members, sent)
+        if also is not None:
+            also(connection)
+        return results
+
+    return attempt(connection, all_of_it)
 
 
 def _apply(
