@@ -59,16 +59,22 @@ class BodyTooLarge(Exception):
     """The request's body is longer than the limit; the rest was not read."""
 
 
-async def read_body(scope: Scope, protocol: HttpProtocol, limit: int = BODY_LIMIT) -> bytes:
-    """The whole body, at most `limit` bytes. Raises BodyTooLarge before reading more than that."""
+def has_body(scope: Scope) -> bool:
+    """Whether a body follows the head. HTTP/2 need not announce one, so only methods without are sure."""
     headers = scope.headers
     declared = headers.get("content-length")
     if declared is not None:
+        return bool(declared != "0")
+    return scope.method not in _BODYLESS or "transfer-encoding" in headers
+
+
+async def read_body(scope: Scope, protocol: HttpProtocol, limit: int = BODY_LIMIT) -> bytes:
+    """The whole body, at most `limit` bytes. Raises BodyTooLarge before reading more than that."""
+    declared = scope.headers.get("content-length")
+    if declared is not None:
         if int(declared) > limit:
             raise BodyTooLarge
-        return bytes(await protocol()) if declared != "0" else b""
-    if scope.method in _BODYLESS and "transfer-encoding" not in headers:
-        return b""
+        return bytes(await protocol())
     chunks: list[bytes] = []
     size = 0
     async for chunk in protocol:
@@ -132,15 +138,17 @@ class Bridge:
         if self._requests.qsize() >= self._waiting:
             refuse(protocol, 503, "overloaded", "Too many requests wait already; repeat this one later.", 1)
             return
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                body = await read_body(scope, protocol)
-        except BodyTooLarge:
-            refuse_large_body(protocol)
-            return
-        except TimeoutError:
-            refuse(protocol, 408, "body_too_slow", "The request's body did not arrive in time; send it again.")
-            return
+        body = b""
+        if has_body(scope):
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    body = await read_body(scope, protocol)
+            except BodyTooLarge:
+                refuse_large_body(protocol)
+                return
+            except TimeoutError:
+                refuse(protocol, 408, "body_too_slow", "The body did not arrive in time; send it again.")
+                return
         loop = asyncio.get_running_loop()
         request = _Request(
             environ=_environ(scope, body),

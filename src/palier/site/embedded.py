@@ -150,9 +150,18 @@ def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = Non
         fcntl.flock(lease, fcntl.LOCK_SH)
         _leases[directory] = lease
     with _locked(directory / "start.lock"):
-        if not server.ready():
-            _launch(server, {**_SETTINGS, **_sized(), **(settings or {})})
-        bootstrap(server, environment().database_name)
+        for last in (False, False, True):
+            if not server.ready():
+                _launch(server, {**_SETTINGS, **_sized(), **(settings or {})})
+            try:
+                bootstrap(server, environment().database_name)
+                break
+            except psycopg.OperationalError as error:
+                # Found running, and killed or stopped in the same moment.
+                if last:
+                    reason = str(error).strip().splitlines()[-1].strip()
+                    raise Refused(f"PostgreSQL takes no connections: {reason} See {server.log}.") from None
+                time.sleep(0.2)
     return server
 
 

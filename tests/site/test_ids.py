@@ -1,0 +1,63 @@
+"""Identifiers: unique, rising, 63 bits, whatever the clock does."""
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from palier.site import ids
+
+SECOND_NS = 1_000_000_000
+
+
+def test_ids_rise_and_fit_in_63_bits() -> None:
+    made = ids.new_ids(5000) + [ids.new_id() for _ in range(100)]
+    assert made == sorted(set(made))
+    assert all(0 < value < 1 << 63 for value in made)
+
+
+def test_a_clock_that_goes_back_repeats_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = ids.EPOCH_MS * 1_000_000 + 86_400 * SECOND_NS
+    monkeypatch.setattr(ids, "_ticks", 0)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now)
+    before = ids.new_ids(3)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now - 3600 * SECOND_NS)
+    after = ids.new_ids(3)
+    assert before + after == sorted(set(before + after))
+
+
+def test_more_than_fit_in_a_millisecond_borrow_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = ids.EPOCH_MS * 1_000_000 + 86_400 * SECOND_NS
+    monkeypatch.setattr(ids, "_ticks", 0)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now)
+    made = ids.new_ids(3000)
+    assert len(set(made)) == 3000
+    assert (made[-1] >> 22) - (made[0] >> 22) == 2
+    assert len({value >> 10 & 4095 for value in made}) == 1
+
+
+def test_the_end_of_its_time_is_an_error_not_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_ticks", 0)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: (ids.EPOCH_MS + (1 << 41)) * 1_000_000)
+    with pytest.raises(OverflowError, match="2089"):
+        ids.new_id()
+
+
+def test_threads_share_no_id() -> None:
+    made: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: made.extend(ids.new_id() for _ in range(2000))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 16_000
+
+
+def test_the_node_comes_from_the_database(connection: psycopg.Connection[Any]) -> None:
+    first = ids.take_node(connection)
+    second = ids.take_node(connection)
+    assert second == (first + 1) % ids.NODES
+    assert ids.new_id() >> 10 & 4095 == second
