@@ -122,7 +122,6 @@ def apply(
     dry_run: bool = False,
     known_members: Sequence[int] | None = None,
     sent: Sequence[tuple[str, str]] | None = None,
-    also: Callable[[Connection[Any]], None] | None = None,
 ) -> list[Result]:
     """Applies lines in one transaction of the caller's connection and commits it; one result per line.
 
@@ -130,21 +129,14 @@ def apply(
     without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
     line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
     before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
-    changes nothing. `also` runs last in the same transaction (an import moves its progress there).
+    changes nothing.
     """
     if dry_run:
         try:
             return _apply(connection, runtime, lines, now, history, known_members, sent)
         finally:
             connection.rollback()
-
-    def all_of_it() -> list[Result]:
-        results = _apply(connection, runtime, lines, now, history, known_members, sent)
-        if also is not None:
-            also(connection)
-        return results
-
-    return attempt(connection, all_of_it)
+    return attempt(connection, lambda: _apply(connection, runtime, lines, now, history, known_members, sent))
 
 
 def _apply(
