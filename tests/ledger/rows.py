@@ -5,6 +5,8 @@ from typing import Any
 
 import psycopg
 
+from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletState, encode_state
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -25,8 +27,14 @@ HISTORY: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]] = [
         (ANN, 80, "palier", "k1", "correction", 70),
         [(81, "expire", "breakage", "wallet", 7, 5, 71), (82, "expire", "wallet", "breakage", 7, 3, None)],
     ),
-    ((ANN, 90, "till", "o1", "transfer_out", None), [(91, "transfer_out", "wallet", "in_transit", 7, 12, None)]),
-    ((BOB, 90, "till", "o1", "transfer_in", None), [(92, "transfer_in", "in_transit", "wallet", 7, 12, None)]),
+    (
+        (ANN, 90, "till", "o1", "transfer_out", None),
+        [(91, "transfer_out", "wallet", "in_transit", 7, 12, None)],
+    ),
+    (
+        (BOB, 90, "till", "o1", "transfer_in", None),
+        [(92, "transfer_in", "in_transit", "wallet", 7, 12, None)],
+    ),
     (
         (BOB, 100, "till", "b1", "return", None),
         [
@@ -37,6 +45,25 @@ HISTORY: list[tuple[tuple[Any, ...], list[tuple[Any, ...]]]] = [
     ),
     ((BOB, 110, "till", "n1", "visit", None), []),
 ]
+
+
+def states() -> dict[int, bytes]:
+    """The engine's state of each member after HISTORY."""
+    first = 1_772_359_200_000_000
+    ann = WalletState(
+        lots=[Lot(7, NEVER, NEVER, "shop", first, 120, 37, 3, 0, 25, 55)],
+        pending=[PendingPoints("till", "t2", 7, NEVER, NEVER, "shop", first, False, False, 30, NEVER)],
+    )
+    bob = WalletState(
+        lots=[
+            Lot(7, NEVER, NEVER, "shop", first, 12, 0, 0, 4, 0, 8),
+            Lot(8, NEVER, NEVER, "shop", first, 6, 0, 0, 0, 0, 6),
+        ],
+        debt=5,
+    )
+    return {
+        member: encode_state(MemberState(wallets={"points": wallet})) for member, wallet in ((ANN, ann), (BOB, bob))
+    }
 
 
 def write(connection: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
@@ -91,11 +118,13 @@ def add_ledger(connection: Connection) -> None:
     """A program, two members and every kind of thing that verification reads; sound. Commits."""
     with connection.transaction():
         connection.execute("insert into program values (%s, 'shop', %s)", [PROGRAM, NOW])
-        for member in (ANN, BOB):
+        for member, state in states().items():
             connection.execute(
                 "insert into member values (%s, %s, 'active', %s, '{}', 'en', null)", [member, PROGRAM, NOW]
             )
-            connection.execute("insert into progress values (%s, %s, '', null, %s)", [member, PROGRAM, NOW])
+            connection.execute(
+                "insert into progress values (%s, %s, %s, null, %s)", [member, PROGRAM, state, NOW]
+            )
         for activity, transfers in HISTORY:
             add_activity(connection, activity, transfers)
         write(

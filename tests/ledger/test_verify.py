@@ -166,4 +166,6 @@ def test_what_was_queued_is_sealed_once(superuser_connection: Connection) -> Non
     assert seal.seal(superuser_connection, now=NOW) == 0
     places = superuser_connection.execute("select array_agg(seq order by seq) from audit.posting").fetchone()
     assert places == (list(range(1, 29)),)
-    assert BOB in superuser_connection.execute("select member_ids from block where number = 2").fetchall()[0][0]
+    assert (
+        BOB in superuser_connection.execute("select member_ids from block where number = 2").fetchall()[0][0]
+    )

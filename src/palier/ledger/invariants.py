@@ -45,6 +45,7 @@ _PAIRS = ", ".join(
 # A correction row undoes a movement of the original's direction: `source` and `target` are that direction,
 # and `sign` is -1.
 _DIRECTED = """
+-- all members: part of a sum over the whole ledger
 select member_id, transfer_id, lot_id, currency, kind, amount, debit, credit,
        case when corrects_id is null then 1 else -1 end as sign,
        case when corrects_id is null then debit else credit end as source,
@@ -54,6 +55,7 @@ from transfer where (%(program_id)s::bigint is null or program_id = %(program_id
 
 # Of the member's own accounts only: what each transfer adds to and takes from them.
 _ACCOUNT_SUMS = """
+-- all members: part of a sum over the whole ledger
 select member_id, currency,
        sum(case 'wallet' when credit then amount when debit then -amount else 0 end) as wallet,
        sum(case 'pending' when credit then amount when debit then -amount else 0 end) as pending,
@@ -64,6 +66,7 @@ group by member_id, currency
 """
 
 _WALLETS = f"""
+-- all members: part of a sum over the whole ledger
 with posting as ({_ACCOUNT_SUMS}),
 stored as (select * from wallet where (%(program_id)s::bigint is null or program_id = %(program_id)s))
 """
