@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import store
 from palier.activities.answers import Result
 from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
+from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant
-from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, Transfer, key_of
+from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, key_of
 from palier.engine.facts import (
-    NO_INPUTS,
     OWN_SOURCE,
     RETURN,
     SALE,
@@ -34,12 +33,11 @@ from palier.engine.facts import (
     Reference,
     decode_fact,
     encode_fact,
-    encode_inputs,
 )
-from palier.engine.history import Correction, differences, fold, in_fold_order, judge_late
+from palier.engine.history import differences, fold, in_fold_order, judge_late
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import NEVER, Lot, MemberState, decode_state, encode_state
-from palier.engine.trace import RuleTrace, Trace, encode_trace
+from palier.engine.state import NEVER, Lot, MemberState, decode_state
+from palier.engine.trace import Trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.site.ids import new_id, new_ids
@@ -59,30 +57,6 @@ def one_lane(member_ids: Sequence[int]) -> list[list[int]]:
 
 lanes: Lanes = one_lane
 """The one function that differs by database engine: members grouped by where they live, in lane order."""
-
-
-class Item(Struct):
-    """One line on its way through a batch."""
-
-    index: int
-    fact: Fact
-    payload: bytes
-    sha256: bytes
-    member_id: int = 0
-    activity_id: int = 0
-    inputs: Inputs = NO_INPUTS
-    sale_id: int = 0
-    live: bool = False
-    unparked: bool = False
-
-
-class Work(Struct):
-    """What a member's decisions write."""
-
-    member_id: int
-    state: MemberState
-    decisions: list[tuple[int, Decision]] = []
-    corrections: list[tuple[int, Correction]] = []
 
 
 class Conflict(Exception):
@@ -170,6 +144,26 @@ def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *,
     return [batch.results[item.index] for item in items]
 
 
+def settle_parked(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> None:
+    """Applies returns that were parked and whose sale is known by now. Does not commit."""
+    batch = _Batch(connection, runtime, now, False)
+    batch.items = items
+    batch.unparked = items
+    batch.decide_and_write()
+
+
+def decide_again(
+    connection: Connection[Any], runtime: Runtime, works: list[Work], *, now: int
+) -> dict[int, Item]:
+    """Folds the whole history of members anew by the runtime's timeline; `works` take the differences.
+
+    Returns the lines by activity id that writing needs (none: nothing new was sent). Does not commit.
+    """
+    batch = _Batch(connection, runtime, now, True)
+    batch.decide_anew([(work, []) for work in works])
+    return batch.facts_written
+
+
 def command_item(index: int, fact: Fact, member_id: int) -> Item:
     """A command's line. Its instant is set when it is decided, so the same command sent again is the same."""
     payload = encode_fact(fact)
@@ -243,6 +237,10 @@ class _Batch:
         self._check_standing()
         self._claim()
         self._unpark()
+        self.decide_and_write()
+
+    def decide_and_write(self) -> None:
+        """The last four steps, for lines whose ids are claimed."""
         by_member: dict[int, list[Item]] = {}
         for item in self.items:
             by_member.setdefault(item.member_id, []).append(item)
@@ -315,14 +313,10 @@ class _Batch:
                     "tenders",
                     "redeem first, then send the sale",
                 )
-            if item.fact.type == RETURN:
-                self.parking.add(item.index)
-                return None
             if item.fact.hold is not None:
                 return Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known", "hold", "check its id")
-            return Refusal(
-                RefusalCode.UNKNOWN_SALE, "the sale is not known yet", "sale", "send it again after the sale"
-            )
+            self.parking.add(item.index)
+            return None
         if item.member_id and member_id and item.member_id != member_id:
             return Refusal(
                 RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,
@@ -508,7 +502,8 @@ class _Batch:
                 continue
             fact = decode_fact(payload)
             item = Item(
-                -1 - len(self.unparked), fact, payload.encode(), b"", sale.member_id, activity_id, unparked=True
+                -1 - len(self.unparked), fact, payload.encode(), b"", sale.member_id, activity_id,
+                sale_id=sale.activity_id, unparked=True,
             )  # fmt: skip
             self.unparked.append(item)
             self.items.append(item)
@@ -534,7 +529,7 @@ class _Batch:
         if quick:
             slow = self._decide_in_order(quick)
         if slow:
-            self._decide_anew(slow)
+            self.decide_anew(slow)
         self._write(works)
 
     def _date(self, item: Item, state: MemberState) -> None:
@@ -620,7 +615,9 @@ class _Batch:
         paid_by = sorted({item.sale_id for item in stored if item.type == SALE and item.sale_id})
         if paid_by:
             stored += self._stored(member_ids, paid_by)
-        result: dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]] = {}
+        result: dict[
+            int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
+        ] = {}
         lots: set[int] = set()
         for member_id in member_ids:
             mine = {item.activity_id: item for item in stored if item.member_id == member_id}
@@ -631,7 +628,9 @@ class _Batch:
                 lots.update(lot for lot, _ in redemption.taken if lot)
             result[member_id] = (records, redemptions, {})
         plan = self.runtime.latest
-        rows = self.connection.execute(store.LOAD_LOTS, {"members": member_ids, "lots": sorted(lots)}).fetchall()
+        rows = self.connection.execute(
+            store.LOAD_LOTS, {"members": member_ids, "lots": sorted(lots)}
+        ).fetchall()
         for member_id, lot_id, currency, expires, funder, first, *amounts in rows:
             expires_at = instant(expires) if expires is not None else NEVER
             lapses_at = NEVER if expires is None else plan.lapse(expires_at, plan.grace_days(currency))
@@ -646,7 +645,7 @@ class _Batch:
 
     # --- deciding anew --------------------------------------------------------------------------------
 
-    def _decide_anew(self, works: list[tuple[Work, list[Item]]]) -> None:
+    def decide_anew(self, works: list[tuple[Work, list[Item]]]) -> None:
         """Members for whom something comes late: their whole history is folded again with it."""
         member_ids = sorted(work.member_id for work, _ in works)
         histories: dict[int, list[store.StoredActivity]] = {member_id: [] for member_id in member_ids}
@@ -743,7 +742,9 @@ def _names(fact: Fact) -> Reference | None:
 
 
 def _unknown_member(message: str) -> Refusal:
-    return Refusal(RefusalCode.UNKNOWN_MEMBER, message, "member", "enrol the member first, or check the identity")
+    return Refusal(
+        RefusalCode.UNKNOWN_MEMBER, message, "member", "enrol the member first, or check the identity"
+    )
 
 
 def _content_differs() -> Refusal:
@@ -800,7 +801,13 @@ def refold(
     for item in items:
         fact = item.fact
         plan = timeline.at(fact.at)
-        if fact.type != RETURN and plan is not None and not batch.history and not item.live and fact.rank == 0:
+        if (
+            fact.type != RETURN
+            and plan is not None
+            and not batch.history
+            and not item.live
+            and fact.rank == 0
+        ):
             if plan.clock.add_days(fact.at, plan.late_window) < work.state.latest:
                 item.inputs = judge_late(timeline, knowns, fact, latest, item.inputs)
         elif fact.type == RETURN and not batch.history and plan is not None:
@@ -828,269 +835,14 @@ def refold(
     for item in items:
         if item.index not in decided:
             refusal = Refusal(
-                RefusalCode.INVALID_LINES, "it does not fit its sale", "returned", "check the lines of the sale"
+                RefusalCode.INVALID_LINES,
+                "it does not fit its sale",
+                "returned",
+                "check the lines of the sale",
             )
             batch.results[item.index] = Result(
                 item.fact.source, item.fact.id, "refused", work.member_id, refusal=refusal
             )
 
 
-_LOT_EFFECTS = {
-    # kind: (side that is the wallet or hold, earned, redeemed, expired, reversed, held)
-    "earn": (1, 0, 0, 0, 0),
-    "release": (1, 0, 0, 0, 0),
-    "transfer_in": (1, 0, 0, 0, 0),
-    "regrant": (1, 0, 0, 0, 0),
-    "redeem": (0, 1, 0, 0, 0),
-    "transfer_out": (0, 1, 0, 0, 0),
-    "restore": (0, -1, 0, 0, 0),
-    "expire": (0, 0, 1, 0, 0),
-    "unexpire": (0, 0, -1, 0, 0),
-    "reverse": (0, 0, 0, 1, 0),
-    "repay": (0, 0, 0, 1, 0),
-    "hold": (0, 0, 0, 0, 1),
-    "unhold": (0, 0, 0, 0, -1),
-    "capture": (0, 1, 0, 0, -1),
-}
-
-
-def lot_effect(transfer: Transfer) -> tuple[int, int, int, int, int] | None:
-    """What one unit of a transfer does to its lot: (earned, redeemed, expired, reversed, held); None: nothing."""
-    kind, debit, credit = transfer[0], transfer[1], transfer[2]
-    if kind == "adjust":
-        return (1, 0, 0, 0, 0) if credit == "wallet" else (0, 1, 0, 0, 0) if debit == "wallet" else None
-    if debit in ("wallet", "hold") or credit in ("wallet", "hold"):
-        return _LOT_EFFECTS[kind]
-    return None
-
-
-def write(
-    connection: Connection[Any], runtime: Runtime, works: Iterable[Work], items: dict[int, Item], now: int
-) -> None:
-    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
-    Writer(runtime, items, now).write(connection, works)
-
-
-class Writer:
-    """Collects the rows of a batch in arrays, in the order of members, and writes each table once."""
-
-    def __init__(self, runtime: Runtime, items: dict[int, Item], now: int) -> None:
-        self.runtime = runtime
-        self.items = items
-        self.now = now
-        self.activities: list[tuple[Any, ...]] = []
-        self.transfers: list[tuple[Any, ...]] = []
-        self.wallets: dict[tuple[int, str], list[int]] = {}
-        self.lots: dict[tuple[int, int], list[Any]] = {}
-        self.new_holds: list[tuple[Any, ...]] = []
-        self.ended_holds: list[tuple[Any, ...]] = []
-        self.progress: list[tuple[int, bytes, int]] = []
-
-    def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
-        for work in works:
-            self._member(work)
-        with connection.pipeline():
-            self._send(connection)
-
-    def _member(self, work: Work) -> None:
-        touched: dict[str, set[int]] = {}
-        for identifier, decision in work.decisions:
-            self._decision(work.member_id, identifier, decision, 0, touched)
-            self._hold(work.member_id, decision, self.items.get(identifier))
-        for identifier, correction in work.corrections:
-            self._correction(work.member_id, identifier, correction, touched)
-        self._lots(work, touched)
-        state = work.state
-        due = state.due_at if state.due_at < NEVER else store.NONE
-        self.progress.append((work.member_id, encode_state(state), due))
-
-    def _decision(
-        self, member_id: int, identifier: int, decision: Decision, corrects: int, touched: dict[str, set[int]]
-    ) -> None:
-        item = self.items.get(identifier)
-        total = 0
-        for transfer in decision.transfers:
-            total += transfer[5]
-            self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
-        own = decision.source == OWN_SOURCE
-        self.activities.append(
-            (
-                member_id,
-                identifier,
-                decision.source,
-                decision.id,
-                decision.type,
-                decision.at if own else item.fact.at if item is not None else decision.at,
-                decision.at,
-                decision.version,
-                "{}" if item is None else item.payload.decode(),
-                "" if item is None or item.inputs is NO_INPUTS else encode_inputs(item.inputs).decode(),
-                encode_trace(decision.trace).decode(),
-                decision.tier,
-                len(decision.transfers),
-                total,
-                corrects,
-                item.sale_id if item is not None else 0,
-            )
-        )
-
-    def _transfer(
-        self,
-        member_id: int,
-        activity_id: int,
-        transfer: Transfer,
-        version: int,
-        corrects: int,
-        touched: dict[str, set[int]],
-    ) -> None:
-        kind, debit, credit, currency, lot, amount, at = transfer
-        sign = -1 if corrects else 1
-        if corrects:
-            self.transfers.append(
-                (member_id, activity_id, kind, credit, debit, currency, lot, amount, at, version, corrects)
-            )
-        else:
-            self.transfers.append(
-                (member_id, activity_id, kind, debit, credit, currency, lot, amount, at, version, 0)
-            )
-        wallet = self.wallets.get((member_id, currency))
-        if wallet is None:
-            wallet = self.wallets[(member_id, currency)] = [0, 0, 0, 0]
-        moved = sign * amount
-        if debit == "wallet":
-            wallet[0] -= moved
-        elif debit == "pending":
-            wallet[1] -= moved
-        elif debit == "hold":
-            wallet[0] -= moved
-            wallet[2] -= moved
-        elif debit == "debt":
-            wallet[3] += moved
-        if credit == "wallet":
-            wallet[0] += moved
-        elif credit == "pending":
-            wallet[1] += moved
-        elif credit == "hold":
-            wallet[0] += moved
-            wallet[2] += moved
-        elif credit == "debt":
-            wallet[3] -= moved
-        effect = lot_effect(transfer)
-        if effect is None:
-            return
-        row = self.lots.get((member_id, lot))
-        if row is None:
-            row = self.lots[(member_id, lot)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
-            touched.setdefault(currency, set()).add(lot)
-        row[4] += moved * effect[0]
-        row[5] += moved * effect[1]
-        row[6] += moved * effect[2]
-        row[7] += moved * effect[3]
-        row[8] += moved * effect[4]
-        row[9] += moved * (effect[0] - effect[1] - effect[2] - effect[3] - effect[4])
-
-    def _correction(
-        self, member_id: int, identifier: int, correction: Correction, touched: dict[str, set[int]]
-    ) -> None:
-        """A correction is a decision of its own that names the one it corrects."""
-        decision = correction.decision
-        total = 0
-        version = decision.version if decision is not None else 0
-        for transfer_id, transfer in correction.undo:
-            total += transfer[5]
-            self._transfer(member_id, identifier, transfer, version, transfer_id, touched)
-        for transfer in correction.post:
-            total += transfer[5]
-            self._transfer(member_id, identifier, transfer, version, 0, touched)
-        trace = decision.trace if decision is not None else Trace(version)
-        at = decision.at if decision is not None else self.now
-        self.activities.append(
-            (
-                member_id,
-                identifier,
-                OWN_SOURCE,
-                f"correction:{identifier}",
-                "correction",
-                at,
-                at,
-                decision.version if decision is not None else 0,
-                "{}",
-                "",
-                encode_trace(trace).decode(),
-                decision.tier if decision is not None else "",
-                len(correction.undo) + len(correction.post),
-                total,
-                correction.activity_id,
-                0,
-            )
-        )
-
-    def _lots(self, work: Work, touched: dict[str, set[int]]) -> None:
-        """Fills in the fate of the lots that moved, and of those whose expiry moves with activity."""
-        for currency, wallet in work.state.wallets.items():
-            wanted = touched.get(currency, ())
-            for lot in wallet.lots:
-                if lot.id in wanted or lot.idle:
-                    row = self.lots.get((work.member_id, lot.id))
-                    if row is None:
-                        row = self.lots[(work.member_id, lot.id)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
-                    row[1], row[3] = lot.funder, lot.first_earned
-                    row[2] = lot.expires_at if lot.expires_at < NEVER else store.NONE
-
-    def _hold(self, member_id: int, decision: Decision, item: Item | None) -> None:
-        """Keeps the readable row of a hold: made by its decision, ended by a capture, release or expiry."""
-        for hold_id, standing, captured in decision.trace.holds:
-            if standing == "open":
-                assert item is not None
-                fact = item.fact
-                until = fact.hold_until or decision.at + self.runtime.latest.hold_minutes * 60_000_000
-                self.new_holds.append((member_id, hold_id, fact.currency, fact.points, until, decision.at))
-            else:
-                self.ended_holds.append((member_id, hold_id, captured, standing))
-
-    def _send(self, connection: Connection[Any]) -> None:
-        parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": self.now}
-        if self.activities:
-            names = (
-                "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
-                " sums corrects sales"
-            )
-            connection.execute(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
-        if self.transfers:
-            names = "members activities kinds debits credits currencies lots amounts effective versions corrects"
-            ids = new_ids(len(self.transfers))
-            columns = _columns(names, self.transfers)
-            connection.execute(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
-            connection.execute(
-                store.QUEUE_SEAL, {**parameters, "members": columns["members"], "transfers": ids}
-            )
-        if self.wallets:
-            rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
-            columns = _columns("members currencies posted pending held debt", rows)
-            connection.execute(store.ENSURE_WALLETS, {**parameters, **columns})
-            connection.execute(store.UPDATE_WALLETS, columns)
-        if self.lots:
-            rows = [(*key, *row) for key, row in sorted(self.lots.items())]
-            columns = _columns(
-                "members lots currencies funders expires first earned redeemed expired reversed held remaining",
-                rows,
-            )
-            connection.execute(store.ENSURE_LOTS, {**parameters, **columns})
-            connection.execute(store.UPDATE_LOTS, columns)
-        if self.new_holds:
-            columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
-            connection.execute(store.INSERT_HOLDS, {**parameters, **columns})
-        if self.ended_holds:
-            columns = _columns("members holds captured states", sorted(self.ended_holds))
-            connection.execute(store.UPDATE_HOLDS, {**parameters, **columns})
-        if self.progress:
-            columns = _columns("members states due", self.progress)
-            connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
-
-
-def _columns(names: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """Rows turned into one array per column."""
-    return {name: list(column) for name, column in zip(names.split(), zip(*rows, strict=True), strict=True)}
-
-
-__all__ = ["RuleTrace", "apply", "attempt", "command", "command_item", "lanes"]
+__all__ = ["Item", "Work", "apply", "attempt", "command", "command_item", "lanes", "write"]

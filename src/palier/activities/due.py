@@ -94,7 +94,9 @@ class ClockStanding(Struct, frozen=True):
     stopped_at: int
 
 
-def see_clock(connection: Connection[Any], now: int, *, running: bool, moved_on_purpose: bool) -> ClockStanding:
+def see_clock(
+    connection: Connection[Any], now: int, *, running: bool, moved_on_purpose: bool
+) -> ClockStanding:
     """Notes the server's instant and tells whether due work may run; commits.
 
     A clock that jumps ahead by more than 24 hours while the worker runs stops due work until somebody
@@ -131,5 +133,3 @@ def confirm_clock(connection: Connection[Any], now: int) -> None:
         " on conflict (only_row) do update set last_seen_at = %(at)s, stopped_at = null",
         {"at": moment(now)},
     )
-
-

@@ -57,9 +57,14 @@ def engine_state(connection: Connection[Any], program: str | None) -> Iterator[V
             for lot_id in sorted(open_lots.keys() | lots.keys()):
                 if open_lots.get(lot_id) != lots.get(lot_id):
                     yield Violation(
-                        "state.lot", f"{place} lot {lot_id}", str(lots.get(lot_id)), str(open_lots.get(lot_id))
+                        "state.lot",
+                        f"{place} lot {lot_id}",
+                        str(lots.get(lot_id)),
+                        str(open_lots.get(lot_id)),
                     )
             if nothing_due and any(
-                lot.remaining and lot.lapses_at < NEVER for wallet in state.wallets.values() for lot in wallet.lots
+                lot.remaining and lot.lapses_at < NEVER
+                for wallet in state.wallets.values()
+                for lot in wallet.lots
             ):
                 yield Violation("state.due", place, "an instant at which points lapse", "nothing due")

@@ -260,7 +260,15 @@ def activities(rows: Iterable[tuple[Any, ...]]) -> list[StoredActivity]:
         known = Known(fact, decode_inputs(inputs) if inputs else NO_INPUTS, activity_id)
         found.append(
             StoredActivity(
-                member_id, activity_id, source, external_id, kind, known, decode_trace(trace), corrects or 0, sale or 0
+                member_id,
+                activity_id,
+                source,
+                external_id,
+                kind,
+                known,
+                decode_trace(trace),
+                corrects or 0,
+                sale or 0,
             )  # fmt: skip
         )
     return found
@@ -277,7 +285,19 @@ def posted(stored: Sequence[StoredActivity], transfer_rows: Iterable[tuple[Any, 
         trace.after = {}
     undone = set()
     standing: dict[int, list[tuple[int, Transfer]]] = {}
-    for _, transfer_id, activity_id, kind, debit, credit, currency, lot, amount, effective, corrects in transfer_rows:
+    for (
+        _,
+        transfer_id,
+        activity_id,
+        kind,
+        debit,
+        credit,
+        currency,
+        lot,
+        amount,
+        effective,
+        corrects,
+    ) in transfer_rows:
         if corrects is not None:
             undone.add(corrects)
             continue

@@ -163,7 +163,10 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
         found = _ERROR_PLACE.match(str(error))
         message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
         return Refusal(
-            RefusalCode.MALFORMED, message, place.lstrip("."), "see the form of an activity in the API reference"
+            RefusalCode.MALFORMED,
+            message,
+            place.lstrip("."),
+            "see the form of an activity in the API reference",
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(f"the body is not JSON: {error}") from None
@@ -383,7 +386,11 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
                 f"lines[{number}].quantity",
                 "send 0 for goods sold by weight",
             )
-        if len(wire.category) > LONGEST_TEXT or len(wire.sku) > LONGEST_TEXT or "\0" in wire.category + wire.sku:
+        if (
+            len(wire.category) > LONGEST_TEXT
+            or len(wire.sku) > LONGEST_TEXT
+            or "\0" in wire.category + wire.sku
+        ):
             raise _Refused(
                 RefusalCode.INVALID_LINES,
                 f"category and sku are at most {LONGEST_TEXT} characters",
@@ -417,11 +424,17 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
         tenders.append(Tender(kind, _money(wire.amount, f"tenders[{number}].amount", exponent), redemption))
     if named > 1 or len(tenders) > 20:
         raise _Refused(
-            RefusalCode.INVALID_TENDERS, "too many tenders", "tenders", "at most 20, one of them by redemption"
+            RefusalCode.INVALID_TENDERS,
+            "too many tenders",
+            "tenders",
+            "at most 20, one of them by redemption",
         )
     if sum(tender.amount for tender in tenders) != amount:
         raise _Refused(
-            RefusalCode.INVALID_TENDERS, "the tenders do not add up to the amount", "tenders", "check the amounts"
+            RefusalCode.INVALID_TENDERS,
+            "the tenders do not add up to the amount",
+            "tenders",
+            "check the amounts",
         )
     return tuple(tenders)
 
@@ -493,7 +506,9 @@ def _return(
     partner: str | None,
 ) -> Fact:
     if wire.sale is None:
-        raise _Refused(RefusalCode.MALFORMED, "a return names its sale", "sale", "send sale.source and sale.id")
+        raise _Refused(
+            RefusalCode.MALFORMED, "a return names its sale", "sale", "send sale.source and sale.id"
+        )
     if wire.lines or wire.tenders or wire.attributes:
         raise _Refused(
             RefusalCode.INVALID_LINES,
@@ -513,7 +528,9 @@ def _return(
         )
     returned = []
     if len(wire.returned) > MAX_ITEMS:
-        raise _Refused(RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "returned", "split the return")
+        raise _Refused(
+            RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "returned", "split the return"
+        )
     for number, item in enumerate(wire.returned):
         if not 1 <= item.line <= MAX_ITEMS or not 0 <= item.quantity <= 10**9:
             raise _Refused(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Final
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def periodic(every_s: float) -> Callable[[Callable[[], None]], Callable[[], None
 
 def run(stop_event: threading.Event) -> None:
     """Call each registered task when it is due, one after the other, until `stop_event` is set."""
+    import_module("palier.jobs.tasks")
     while not stop_event.is_set():
         now = time.monotonic()
         for task in TASKS:

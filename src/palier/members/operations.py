@@ -50,7 +50,9 @@ def enrol(
     for member in members:
         try:
             if not member.identities:
-                raise IdentityError("a member needs at least one identity: a card, e-mail, phone or external_id")
+                raise IdentityError(
+                    "a member needs at least one identity: a card, e-mail, phone or external_id"
+                )
             wanted.append([(hashed(kind, value), kind) for kind, value in sorted(member.identities.items())])
         except IdentityError as error:
             wanted.append(str(error))
@@ -70,7 +72,9 @@ def enrol(
     won = _claim_identities(connection, program_id, rows, now)
     if len(won) < len(rows):
         # Somebody enrolled one of them meanwhile: take ours back and look again.
-        _drop_identities(connection, program_id, [value_hash for value_hash, _, _ in rows if value_hash in won])
+        _drop_identities(
+            connection, program_id, [value_hash for value_hash, _, _ in rows if value_hash in won]
+        )
         return enrol(connection, program_id, members, now=now)
     _insert(connection, program_id, [(fresh[index], members[index]) for index in sorted(fresh)], now)
     answers = []
@@ -116,7 +120,9 @@ def _drop_identities(connection: Connection[Any], program_id: int, hashes: list[
     )
 
 
-def _insert(connection: Connection[Any], program_id: int, rows: list[tuple[int, NewMember]], now: int) -> None:
+def _insert(
+    connection: Connection[Any], program_id: int, rows: list[tuple[int, NewMember]], now: int
+) -> None:
     if not rows:
         return
     rows.sort(key=lambda row: row[0])

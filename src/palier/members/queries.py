@@ -151,7 +151,14 @@ def list_members(
     ).fetchall()
     return [
         MemberView(
-            row[0], refs.encode(row[0]), program_id, row[1], instant(row[2]), msgspec.json.decode(row[3]), row[4], row[5]
+            row[0],
+            refs.encode(row[0]),
+            program_id,
+            row[1],
+            instant(row[2]),
+            msgspec.json.decode(row[3]),
+            row[4],
+            row[5],
         )  # fmt: skip
         for row in rows
     ]

@@ -1,0 +1,313 @@
+"""Writing what was decided: each table once per batch, from arrays in the order of members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.activities import store
+from palier.activities.runtime import Runtime
+from palier.engine.decide import Decision, Transfer
+from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
+from palier.engine.history import Correction
+from palier.engine.state import NEVER, MemberState, encode_state
+from palier.engine.trace import Trace, encode_trace
+from palier.site.ids import new_ids
+
+
+class Item(Struct):
+    """One line on its way through a batch."""
+
+    index: int
+    fact: Fact
+    payload: bytes
+    sha256: bytes
+    member_id: int = 0
+    activity_id: int = 0
+    inputs: Inputs = NO_INPUTS
+    sale_id: int = 0
+    live: bool = False
+    unparked: bool = False
+
+
+class Work(Struct):
+    """What a member's decisions write."""
+
+    member_id: int
+    state: MemberState
+    decisions: list[tuple[int, Decision]] = []
+    corrections: list[tuple[int, Correction]] = []
+
+
+_LOT_EFFECTS = {
+    # kind: (side that is the wallet or hold, earned, redeemed, expired, reversed, held)
+    "earn": (1, 0, 0, 0, 0),
+    "release": (1, 0, 0, 0, 0),
+    "transfer_in": (1, 0, 0, 0, 0),
+    "regrant": (1, 0, 0, 0, 0),
+    "redeem": (0, 1, 0, 0, 0),
+    "transfer_out": (0, 1, 0, 0, 0),
+    "restore": (0, -1, 0, 0, 0),
+    "expire": (0, 0, 1, 0, 0),
+    "unexpire": (0, 0, -1, 0, 0),
+    "reverse": (0, 0, 0, 1, 0),
+    "repay": (0, 0, 0, 1, 0),
+    "hold": (0, 0, 0, 0, 1),
+    "unhold": (0, 0, 0, 0, -1),
+    "capture": (0, 1, 0, 0, -1),
+}
+
+
+def lot_effect(transfer: Transfer) -> tuple[int, int, int, int, int] | None:
+    """What one unit of a transfer does to its lot: (earned, redeemed, expired, reversed, held); None: nothing."""
+    kind, debit, credit = transfer[0], transfer[1], transfer[2]
+    if kind == "adjust":
+        return (1, 0, 0, 0, 0) if credit == "wallet" else (0, 1, 0, 0, 0) if debit == "wallet" else None
+    if debit in ("wallet", "hold") or credit in ("wallet", "hold"):
+        return _LOT_EFFECTS[kind]
+    return None
+
+
+def write(
+    connection: Connection[Any], runtime: Runtime, works: Iterable[Work], items: dict[int, Item], now: int
+) -> None:
+    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
+    Writer(runtime, items, now).write(connection, works)
+
+
+class Writer:
+    """Collects the rows of a batch in arrays, in the order of members, and writes each table once."""
+
+    def __init__(self, runtime: Runtime, items: dict[int, Item], now: int) -> None:
+        self.runtime = runtime
+        self.items = items
+        self.now = now
+        self.activities: list[tuple[Any, ...]] = []
+        self.transfers: list[tuple[Any, ...]] = []
+        self.wallets: dict[tuple[int, str], list[int]] = {}
+        self.lots: dict[tuple[int, int], list[Any]] = {}
+        self.new_holds: list[tuple[Any, ...]] = []
+        self.ended_holds: list[tuple[Any, ...]] = []
+        self.progress: list[tuple[int, bytes, int]] = []
+
+    def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
+        for work in works:
+            self._member(work)
+        with connection.pipeline():
+            self._send(connection)
+
+    def _member(self, work: Work) -> None:
+        touched: dict[str, set[int]] = {}
+        for identifier, decision in work.decisions:
+            self._decision(work.member_id, identifier, decision, 0, touched)
+            self._hold(work.member_id, decision, self.items.get(identifier))
+        for identifier, correction in work.corrections:
+            self._correction(work.member_id, identifier, correction, touched)
+        self._lots(work, touched)
+        state = work.state
+        due = state.due_at if state.due_at < NEVER else store.NONE
+        self.progress.append((work.member_id, encode_state(state), due))
+
+    def _decision(
+        self, member_id: int, identifier: int, decision: Decision, corrects: int, touched: dict[str, set[int]]
+    ) -> None:
+        item = self.items.get(identifier)
+        total = 0
+        for transfer in decision.transfers:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
+        own = decision.source == OWN_SOURCE
+        self.activities.append(
+            (
+                member_id,
+                identifier,
+                decision.source,
+                decision.id,
+                decision.type,
+                decision.at if own else item.fact.at if item is not None else decision.at,
+                decision.at,
+                decision.version,
+                "{}" if item is None else item.payload.decode(),
+                "" if item is None or item.inputs is NO_INPUTS else encode_inputs(item.inputs).decode(),
+                encode_trace(decision.trace).decode(),
+                decision.tier,
+                len(decision.transfers),
+                total,
+                corrects,
+                item.sale_id if item is not None else 0,
+            )
+        )
+
+    def _transfer(
+        self,
+        member_id: int,
+        activity_id: int,
+        transfer: Transfer,
+        version: int,
+        corrects: int,
+        touched: dict[str, set[int]],
+    ) -> None:
+        kind, debit, credit, currency, lot, amount, at = transfer
+        sign = -1 if corrects else 1
+        if corrects:
+            self.transfers.append(
+                (member_id, activity_id, kind, credit, debit, currency, lot, amount, at, version, corrects)
+            )
+        else:
+            self.transfers.append(
+                (member_id, activity_id, kind, debit, credit, currency, lot, amount, at, version, 0)
+            )
+        wallet = self.wallets.get((member_id, currency))
+        if wallet is None:
+            wallet = self.wallets[(member_id, currency)] = [0, 0, 0, 0]
+        moved = sign * amount
+        if debit == "wallet":
+            wallet[0] -= moved
+        elif debit == "pending":
+            wallet[1] -= moved
+        elif debit == "hold":
+            wallet[0] -= moved
+            wallet[2] -= moved
+        elif debit == "debt":
+            wallet[3] += moved
+        if credit == "wallet":
+            wallet[0] += moved
+        elif credit == "pending":
+            wallet[1] += moved
+        elif credit == "hold":
+            wallet[0] += moved
+            wallet[2] += moved
+        elif credit == "debt":
+            wallet[3] -= moved
+        effect = lot_effect(transfer)
+        if effect is None:
+            return
+        row = self.lots.get((member_id, lot))
+        if row is None:
+            row = self.lots[(member_id, lot)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
+            touched.setdefault(currency, set()).add(lot)
+        row[4] += moved * effect[0]
+        row[5] += moved * effect[1]
+        row[6] += moved * effect[2]
+        row[7] += moved * effect[3]
+        row[8] += moved * effect[4]
+        row[9] += moved * (effect[0] - effect[1] - effect[2] - effect[3] - effect[4])
+
+    def _correction(
+        self, member_id: int, identifier: int, correction: Correction, touched: dict[str, set[int]]
+    ) -> None:
+        """A correction is a decision of its own that names the one it corrects."""
+        decision = correction.decision
+        total = 0
+        version = decision.version if decision is not None else 0
+        for transfer_id, transfer in correction.undo:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, version, transfer_id, touched)
+        for transfer in correction.post:
+            total += transfer[5]
+            self._transfer(member_id, identifier, transfer, version, 0, touched)
+        trace = decision.trace if decision is not None else Trace(version)
+        at = decision.at if decision is not None else self.now
+        self.activities.append(
+            (
+                member_id,
+                identifier,
+                OWN_SOURCE,
+                f"correction:{identifier}",
+                "correction",
+                at,
+                at,
+                decision.version if decision is not None else 0,
+                "{}",
+                "",
+                encode_trace(trace).decode(),
+                decision.tier if decision is not None else "",
+                len(correction.undo) + len(correction.post),
+                total,
+                correction.activity_id,
+                0,
+            )
+        )
+
+    def _lots(self, work: Work, touched: dict[str, set[int]]) -> None:
+        """Fills in the fate of the lots that moved, and of those whose expiry moves with activity."""
+        for currency, wallet in work.state.wallets.items():
+            wanted = touched.get(currency, ())
+            for lot in wallet.lots:
+                if lot.id in wanted or lot.idle:
+                    row = self.lots.get((work.member_id, lot.id))
+                    if row is None:
+                        row = self.lots[(work.member_id, lot.id)] = [
+                            currency,
+                            "",
+                            store.KEEP,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                        ]
+                    row[1], row[3] = lot.funder, lot.first_earned
+                    row[2] = lot.expires_at if lot.expires_at < NEVER else store.NONE
+
+    def _hold(self, member_id: int, decision: Decision, item: Item | None) -> None:
+        """Keeps the readable row of a hold: made by its decision, ended by a capture, release or expiry."""
+        for hold_id, standing, captured in decision.trace.holds:
+            if standing == "open":
+                assert item is not None
+                fact = item.fact
+                until = fact.hold_until or decision.at + self.runtime.latest.hold_minutes * 60_000_000
+                self.new_holds.append((member_id, hold_id, fact.currency, fact.points, until, decision.at))
+            else:
+                self.ended_holds.append((member_id, hold_id, captured, standing))
+
+    def _send(self, connection: Connection[Any]) -> None:
+        parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": self.now}
+        if self.activities:
+            names = (
+                "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
+                " sums corrects sales"
+            )
+            connection.execute(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
+        if self.transfers:
+            names = (
+                "members activities kinds debits credits currencies lots amounts effective versions corrects"
+            )
+            ids = new_ids(len(self.transfers))
+            columns = _columns(names, self.transfers)
+            connection.execute(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
+            connection.execute(
+                store.QUEUE_SEAL, {**parameters, "members": columns["members"], "transfers": ids}
+            )
+        if self.wallets:
+            rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
+            columns = _columns("members currencies posted pending held debt", rows)
+            connection.execute(store.ENSURE_WALLETS, {**parameters, **columns})
+            connection.execute(store.UPDATE_WALLETS, columns)
+        if self.lots:
+            rows = [(*key, *row) for key, row in sorted(self.lots.items())]
+            columns = _columns(
+                "members lots currencies funders expires first earned redeemed expired reversed held remaining",
+                rows,
+            )
+            connection.execute(store.ENSURE_LOTS, {**parameters, **columns})
+            connection.execute(store.UPDATE_LOTS, columns)
+        if self.new_holds:
+            columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
+            connection.execute(store.INSERT_HOLDS, {**parameters, **columns})
+        if self.ended_holds:
+            columns = _columns("members holds captured states", sorted(self.ended_holds))
+            connection.execute(store.UPDATE_HOLDS, {**parameters, **columns})
+        if self.progress:
+            columns = _columns("members states due", self.progress)
+            connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
+
+
+def _columns(names: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Rows turned into one array per column."""
+    return {name: list(column) for name, column in zip(names.split(), zip(*rows, strict=True), strict=True)}

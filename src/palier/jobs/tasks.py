@@ -1,0 +1,104 @@
+"""The worker's timetable: due work, the seal, the exported head, and returns that wait for their sale."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from palier.activities import due, parking
+from palier.activities.runtime import Runtime, runtime
+from palier.jobs.worker import periodic
+from palier.ledger import seal
+from palier.programs import queries as programs
+from palier.site import clock, database, ids
+from palier.site.environment import environment
+
+logger = logging.getLogger(__name__)
+
+CHUNKS_A_TURN = 20
+"""Chunks of due work before the worker looks after the rest of its timetable."""
+
+_seen_at: tuple[float, int] | None = None
+_connection: psycopg.Connection[Any] | None = None
+
+
+def _connected() -> psycopg.Connection[Any]:
+    global _connection
+    if _connection is None or _connection.closed:
+        _connection = database.connect("app")
+        ids.take_node(_connection)
+        _connection.commit()
+    _connection.rollback()
+    return _connection
+
+
+def _programs(connection: psycopg.Connection[Any]) -> list[Runtime]:
+    found = [runtime(connection, version.key) for version in programs.list_programs(connection)]
+    connection.rollback()
+    return [program for program in found if program is not None]
+
+
+@periodic(every_s=1)
+def due_work() -> None:
+    """Posts what is due for members, unless the server's clock has jumped and nobody confirmed it."""
+    connection = _connected()
+    now = clock.now()
+    if not clock_may_run(connection, now):
+        return
+    for program in _programs(connection):
+        for _ in range(CHUNKS_A_TURN):
+            members = due.due_members(connection, program.program_id, now)
+            connection.rollback()
+            if not members:
+                break
+            due.advance(connection, program, members, now, now=now)
+
+
+def clock_may_run(connection: psycopg.Connection[Any], now: int) -> bool:
+    """Whether the clock is trusted: compared with the machine's own count of passed time while running."""
+    global _seen_at
+    passed = time.monotonic()
+    running = False
+    if _seen_at is not None:
+        before, then = _seen_at
+        elapsed = int((passed - before) * 1_000_000)
+        # Asleep is not a jump: only time that passed on the clock but not for the machine counts as one.
+        running = abs((now - then) - elapsed) > due.LONGEST_JUMP
+    _seen_at = (passed, now)
+    standing = due.see_clock(connection, now, running=running, moved_on_purpose=clock.offset() != 0)
+    if standing.stopped_at:
+        logger.error(
+            "the clock jumped by more than a day; due work waits until somebody runs: palier clock confirm"
+        )
+        return False
+    return True
+
+
+@periodic(every_s=1)
+def seal_ledger() -> None:
+    """Seals what was committed since into the hash chain."""
+    connection = _connected()
+    moment = datetime.now(UTC)
+    while seal.seal(connection, now=moment):
+        connection.commit()
+    connection.rollback()
+
+
+@periodic(every_s=3600)
+def export_heads() -> None:
+    """Writes the chain's heads to a file outside the database, where a change of history would show."""
+    path = environment().directory / "heads.jsonl"
+    seal.export_head(_connected(), path)
+
+
+@periodic(every_s=30)
+def settle_parked() -> None:
+    """Applies returns whose sale has come by another way than its own batch."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        parking.settle(connection, program, now=now)
