@@ -27,7 +27,8 @@ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and a.
 """
 
 FOREIGN_KEYS = """
-select c.conname, f.relname, t.relname, c.condeferrable, c.confdeltype in ('n', 'd') or c.confupdtype in ('n', 'd'),
+select c.conname, f.relname, t.relname, c.condeferrable, c.confdeltype in ('n',
+       'd') or c.confupdtype in ('n', 'd'),
        array(select a.attname::text || '=' || b.attname::text
              from unnest(c.conkey, c.confkey) as k (near, far)
              join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.near
@@ -49,10 +50,12 @@ where not t.tgisinternal and c.relnamespace = 'public'::regnamespace
 
 RIGHTS = """
 select c.relname, array(
-  select right_name from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES'])
+  select right_name from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER',
+         'REFERENCES'])
     as right_name
   where has_table_privilege('palier_app', c.oid, right_name)
-     or (right_name in ('UPDATE', 'REFERENCES') and has_any_column_privilege('palier_app', c.oid, right_name)))
+     or (right_name in ('UPDATE', 'REFERENCES') and has_any_column_privilege('palier_app', c.oid,
+            right_name)))
 from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
 """
 

@@ -62,7 +62,8 @@ def states() -> dict[int, bytes]:
         debt=5,
     )
     return {
-        member: encode_state(MemberState(wallets={"points": wallet})) for member, wallet in ((ANN, ann), (BOB, bob))
+        member: encode_state(MemberState(wallets={"points": wallet}))
+        for member, wallet in ((ANN, ann), (BOB, bob))
     }
 
 
@@ -76,7 +77,8 @@ def add_activity(connection: Connection, activity: tuple[Any, ...], transfers: l
     """One decision with its claim and its transfers."""
     member, activity_id, source, external_id, kind, corrects = activity
     connection.execute(
-        "insert into activity values (%s, %s, %s, %s, %s, %s, %s, %s, %s, 1, '{}', null, '{}', 'base', %s, %s, %s)",
+        "insert into activity values (%s, %s, %s, %s, %s, %s, %s, %s, %s, 1, '{}', null, '{}', "
+        "'base', %s, %s, %s)",
         [
             *(member, activity_id, PROGRAM, source, external_id, kind, NOW, NOW, NOW),
             *(len(transfers), sum(row[5] for row in transfers), corrects),
@@ -152,7 +154,8 @@ def queue(connection: Connection) -> None:
     connection.execute(
         """
         insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at)
-        select program_id, array_agg(member_id order by place), array_agg(transfer_id order by place), min(recorded_at)
+        select program_id, array_agg(member_id order by place), array_agg(transfer_id order by place),
+               min(recorded_at)
         from (
           select t.*, row_number() over (order by transfer_id) as place from transfer t
           where transfer_id not in (select unnest(transfer_ids) from block)

@@ -26,7 +26,7 @@ EVERYWHERE = {
     r"\bon\s+conflict\s*\([^)]*\)\s*where\b": "no partial index as target of ON CONFLICT",
 }
 IN_WRITES = {
-    r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp)\s*\(": "no clock in a write: pass the instant",
+    r"\b(now|\w+_timestamp)\s*\(": "no clock in a write: pass the instant",
     r"\bcurrent_(timestamp|date|time)\b": "no clock in a write: pass the instant",
     r"\b(random|gen_random_uuid|uuidv7|uuidv4)\s*\(": "no randomness in a write: pass the value",
     r"\bnextval\s*\(": "no sequence in a write: ids are made by the application",
@@ -88,18 +88,19 @@ def problems(statement: Statement) -> list[str]:
     sql = COMMENT.sub(" ", statement.sql)
     names = "|".join(sorted(tables("member")))
     read = re.search(
-        rf"\b(from|join|update|using|truncate|copy)\s+(only\s+)?(public\.)?({names})\b|,\s*({names})\s+\w+\s*(,|where|join|$)",
+        rf"\b(from|join|update|using|truncate|copy)\s+(only\s+)?(public\.)?({names})\b"
+        rf"|,\s*({names})\s+\w+\s*(,|where|join|$)",
         sql,
         re.I,
     )
     audited = re.search(r"\b(from|join)\s+audit\.(posting|balance|lot|activity|decision)\b", sql, re.I)
     found = []
-    # `update` of ON CONFLICT DO UPDATE is not followed by a table, and an insert alone names its members itself.
+    # An insert that reads no member table names its members itself.
     if (read or audited) and not BY_MEMBER.search(sql) and not MARK.search(statement.sql):
         table = (read or audited).group(0).strip()  # type: ignore[union-attr]
         found.append(
-            f"`{table}` without `member_id = $1` or `member_id = any($1)`: add it beside the join, or say why not "
-            "in a comment `-- all members: reason`"
+            f"`{table}` without `member_id = $1` or `member_id = any($1)`: add it beside the join, "
+            "or say why not in a comment `-- all members: reason`"
         )
     bans = dict(EVERYWHERE)
     if WRITE.search(sql):

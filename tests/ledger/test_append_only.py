@@ -15,7 +15,8 @@ REFUSED_TO_APP = [
     "drop trigger transfer_no_change on transfer",
     "drop index transfer_corrected_once",
     "drop table transfer cascade",
-    "insert into transfer select * from transfer on conflict (member_id, transfer_id) do update set amount = 1",
+    "insert into transfer select * from transfer on conflict (member_id, transfer_id) do update "
+    "set amount = 1",
     "merge into transfer t using member m on m.member_id = t.member_id when matched then delete",
     "create trigger quiet before insert on transfer for each row execute function palier_refuse_change()",
     "update activity set transfer_sum = 0 where member_id = 101",
@@ -39,7 +40,8 @@ REFUSED_TO_APP = [
     "delete from lot where member_id = 101",
     "update member set program_id = 2 where member_id = 101",
     "update seal_queue set transfer_ids = '{}'",
-    "create or replace function palier_refuse_change() returns trigger language plpgsql as 'begin return null; end'",
+    "create or replace function palier_refuse_change() returns trigger language plpgsql as "
+    "'begin return null; end'",
     "create or replace view audit.posting as select 1",
     "drop schema audit cascade",
     "set session_replication_role = replica",
@@ -94,7 +96,8 @@ def test_a_row_that_cannot_be_true_is_refused(ledger: Connection, what: str) -> 
 def test_a_transfer_of_no_decision_is_refused(ledger: Connection) -> None:
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         ledger.execute(
-            "insert into transfer values (101, 999, 1, 998, 'earn', 'issuance', 'wallet', 'points', 7, 5, %s, %s, 1, null)",
+            "insert into transfer values (101, 999, 1, 998, 'earn', 'issuance', 'wallet', "
+            "'points', 7, 5, %s, %s, 1, null)",
             [NOW, NOW],
         )
     ledger.rollback()

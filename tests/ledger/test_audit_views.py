@@ -12,7 +12,8 @@ CONTRACT = {
     "effective_at recorded_at program_version",
     "block": "program number first_seq last_seq rows root prev_root sealed_at",
     "balance": "program currency account member_ref posted pending held floor",
-    "lot": "lot_id program currency member_ref funder earned redeemed expired reversed held remaining expires_at",
+    "lot": "lot_id program currency member_ref funder earned redeemed expired reversed held "
+    "remaining expires_at",
     "activity": "program source external_id payload_sha256 status activity_id occurred_at received_at",
     "decision": "activity_id program_version transfers sum",
     "log": "seq actor role action object at reason hash prev_hash",
@@ -35,7 +36,8 @@ def rows(connection: Connection, sql: str) -> list[tuple[object, ...]]:
 def test_a_view_has_the_columns_of_the_contract_in_order(connection: Connection, view: str) -> None:
     found = rows(
         connection,
-        f"select column_name from information_schema.columns where table_schema = 'audit' and table_name = '{view}' "
+        f"select column_name from information_schema.columns where table_schema = 'audit' and "
+        f"table_name = '{view}' "
         "order by ordinal_position",
     )
     assert [name for (name,) in found] == CONTRACT[view].split()
@@ -93,7 +95,8 @@ def test_a_lot_is_known_by_its_member_and_id(ledger: Connection) -> None:
 
 def test_an_activity_shows_its_claim(ledger: Connection) -> None:
     ledger.execute(
-        "insert into activity_claim values ('t9', 'till', 1, 101, null, sha256('y'), 'refused', 'insufficient', %s)",
+        "insert into activity_claim values ('t9', 'till', 1, 101, null, sha256('y'), 'refused', "
+        "'insufficient', %s)",
         [NOW],
     )
     found = rows(

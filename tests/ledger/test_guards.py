@@ -23,16 +23,20 @@ BROKEN = {
     "keys: lot_pkey of lot does not begin": "alter table lot drop constraint lot_pkey, "
     "add constraint lot_pkey primary key (lot_id, member_id)",
     "keys: apart of hold lacks": "alter table hold add constraint apart exclude using btree (hold_id with =)",
-    "ids: transfer.transfer_id": "create sequence s; alter table transfer alter transfer_id set default nextval('s')",
+    "ids: transfer.transfer_id": "create sequence s; alter table transfer alter transfer_id set "
+    "default nextval('s')",
     "ids: lot.lot_id": "alter table lot alter lot_id add generated always as identity",
     "ids: identity.created_at": "alter table identity alter created_at set default now()",
     "foreign keys: late from wallet": "alter table wallet add constraint late foreign key (member_id) "
     "references member deferrable initially deferred",
-    "foreign keys: half from transfer to activity lacks member_id": "alter table activity add constraint one unique "
-    "(activity_id); alter table transfer add constraint half foreign key (activity_id) references activity (activity_id)",
+    "foreign keys: half from transfer to activity lacks member_id": "alter table activity add "
+    "constraint one unique "
+    "(activity_id); alter table transfer add constraint half foreign key (activity_id) "
+    "references activity (activity_id)",
     "foreign keys: crossing from activity_claim": "alter table activity_claim add constraint crossing "
     "foreign key (member_id) references member",
-    "foreign keys: queue_cross from block": "alter table block add owner bigint; alter table block add constraint "
+    "foreign keys: queue_cross from block": "alter table block add owner bigint; alter table "
+    "block add constraint "
     "queue_cross foreign key (owner) references member",
     "foreign keys: nulling from wallet": "alter table wallet add constraint nulling foreign key (member_id) "
     "references member on delete set null",
@@ -40,14 +44,17 @@ BROKEN = {
     "triggers: t: a config table": "create trigger t before update on program for each row "
     "execute function palier_refuse_change()",
     "triggers: clever of wallet runs": "create function clever() returns trigger language plpgsql as "
-    "'begin return new; end'; create trigger clever before update on wallet for each row execute function clever()",
-    "append-only: all_in_one of transfer": "create trigger all_in_one before update or delete or truncate on transfer "
+    "'begin return new; end'; create trigger clever before update on wallet for each row "
+    "execute function clever()",
+    "append-only: all_in_one of transfer": "create trigger all_in_one before update or delete "
+    "or truncate on transfer "
     "for each statement execute function palier_refuse_change()",
     "append-only: transfer has no row trigger": "drop trigger transfer_no_change on transfer",
     "append-only: activity has no row trigger": "alter table activity disable trigger activity_no_change",
     "append-only: block has no trigger that refuses TRUNCATE": "drop trigger block_no_truncate on block",
     "append-only: palier_app has": "grant update on transfer to palier_app",
-    "append-only: palier_app has ['SELECT', 'INSERT', 'UPDATE'] on activity": "grant update (tier) on activity to palier_app",
+    "append-only: palier_app has ['SELECT', 'INSERT', 'UPDATE'] on activity": "grant update "
+    "(tier) on activity to palier_app",
 }
 
 
@@ -80,7 +87,8 @@ BAD_SQL = {
     "no ctid": ["delete from lot where member_id = %s and ctid in (select 1)", "select xmin from block"],
     "no RETURNING old": ["update wallet set posted = 1 where member_id = %s returning old.posted"],
     "no LATERAL": [
-        "select * from unnest(%s) u cross join lateral (select * from lot where member_id = any(%s) limit 1) l"
+        "select * from unnest(%s) u cross join lateral (select * from lot where member_id = "
+        "any(%s) limit 1) l"
     ],
     "no ROLLUP": ["select currency, sum(posted) from wallet where member_id = %s group by rollup (currency)"],
     "no recursive": ["with recursive x as (select 1) select * from x"],
@@ -110,7 +118,8 @@ def test_a_bad_statement_is_found(remedy: str, sql: str) -> None:
         "select amount from transfer where member_id = %s",
         "select l.lot_id from lot l where l.member_id = any(%(members)s)",
         "select 1 from lot l where l.member_id = any(%(members)b) for no key update",
-        "insert into lot (member_id) select m from unnest(%s::bigint[]) as u (m) on conflict (member_id, lot_id) do nothing",
+        "insert into lot (member_id) select m from unnest(%s::bigint[]) as u (m) on conflict "
+        "(member_id, lot_id) do nothing",
         "-- all members: liability is a sum over all\nselect sum(remaining) from lot",
         "select status from activity_claim where external_id = any(%s)",
         "select queue_id from seal_queue order by queue_id",

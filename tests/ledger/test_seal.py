@@ -59,17 +59,20 @@ TAMPERED: dict[str, tuple[list[str], int, int | None]] = {
     "swap two rows": ([SWAP], 1, 6),
     "swap two places": (
         [
-            "update block set transfer_ids = transfer_ids[2:2] || transfer_ids[1:1] || transfer_ids[3:] where number = 1"
+            "update block set transfer_ids = transfer_ids[2:2] || transfer_ids[1:1] || "
+            "transfer_ids[3:] where number = 1"
         ],
         1,
         1,
     ),
     "insert into a block": (
         [
-            "insert into transfer select member_id, 12, program_id, activity_id, kind, debit, credit, currency, "
+            "insert into transfer select member_id, 12, program_id, activity_id, kind, debit, "
+            "credit, currency, "
             "lot_id, 1, effective_at, recorded_at, version from transfer where transfer_id = 11",
             "alter table block drop constraint block_two_postings_a_row",
-            "update block set member_ids = member_ids || 101::bigint, transfer_ids = transfer_ids || 12::bigint, "
+            "update block set member_ids = member_ids || 101::bigint, transfer_ids = "
+            "transfer_ids || 12::bigint, "
             "rows = rows + 1 where number = 2",
         ],
         2,
@@ -181,7 +184,8 @@ def test_the_app_role_may_seal(connection: Connection) -> None:
 def test_anyone_can_recompute_the_chain(chain: Connection) -> None:
     prev_root = GENESIS
     blocks = chain.execute(
-        "select program_id, number, first_seq, rows, sealed_at, root, member_ids, transfer_ids from block order by number"
+        "select program_id, number, first_seq, rows, sealed_at, root, member_ids, transfer_ids "
+        "from block order by number"
     ).fetchall()
     for program_id, number, first_seq, rows, sealed_at, root, members, transfers in blocks:
         hashes = []

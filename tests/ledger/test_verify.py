@@ -23,7 +23,8 @@ FIRST_TRANSFER = "where member_id = 101 and transfer_id = 11"
 PLANTED: dict[str, list[str]] = {
     "posting.balanced": [
         "create or replace view audit.posting as select null::bigint as seq, transfer_id, activity_id, "
-        "'shop'::text as program, currency, credit as account, kind, audit.member_ref(member_id) as member_ref, "
+        "'shop'::text as program, currency, credit as account, kind, "
+        "audit.member_ref(member_id) as member_ref, "
         "null::text as partner, null::text as lot_id, amount, effective_at, recorded_at, "
         "version as program_version from transfer"
     ],
@@ -63,16 +64,19 @@ PLANTED: dict[str, list[str]] = {
     "progress.exists": ["delete from progress where member_id = 202"],
     "seal.exists": ["delete from transfer where transfer_id = 61"],
     "seal.once": [
-        "insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at) values (1, '{101}', '{11}', now())"
+        "insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at) values (1, "
+        "'{101}', '{11}', now())"
     ],
     "seal.covers": [
         "insert into activity select member_id, 300, program_id, 'palier', null, type, occurred_at, acts_at, "
         "recorded_at, version, payload, inputs, trace, tier, 1, 5 from activity where activity_id = 10",
-        "insert into transfer select member_id, 301, program_id, 300, kind, debit, 'pending', currency, lot_id, 5, "
+        "insert into transfer select member_id, 301, program_id, 300, kind, debit, 'pending', "
+        "currency, lot_id, 5, "
         "effective_at, recorded_at, version from transfer where transfer_id = 11",
     ],
     "seal.queue": [
-        "insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at) values (1, '{101}', '{9}', now())"
+        "insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at) values (1, "
+        "'{101}', '{9}', now())"
     ],
     "block.chain": ["update block set root = prev_root"],
 }

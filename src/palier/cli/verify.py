@@ -14,11 +14,17 @@ def register(app: typer.Typer) -> None:
     app.command()(seal)
 
 
+_KNOWN_HEADS = typer.Option(
+    None, "--head", help="File of exported heads that the sealed chain must still hold.", show_default=False
+)
+_NEW_HEADS = typer.Option(
+    None, "--head", help="Append the chain's heads to this file, outside the database.", show_default=False
+)
+
+
 def verify(
     program: str = typer.Option(None, help="Key of the only program to verify.", show_default=False),
-    head: Path = typer.Option(
-        None, help="File of exported heads that the sealed chain must still hold.", show_default=False
-    ),
+    head: Path = _KNOWN_HEADS,
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
 ) -> int:
     """Recompute every invariant of the ledger from its rows; exit with 1 and name the first one broken."""
@@ -71,9 +77,7 @@ def _print_json(found: "Report") -> None:
 
 
 def seal(
-    head: Path = typer.Option(
-        None, help="Append the chain's heads to this file, outside the database.", show_default=False
-    ),
+    head: Path = _NEW_HEADS,
 ) -> None:
     """Seal what was committed since the last time; the worker does the same every few seconds."""
     from datetime import UTC, datetime
@@ -94,4 +98,6 @@ def seal(
                 added = export_head(connection, head) if head is not None else []
             except (LedgerChanged, ValueError, OSError) as error:
                 raise Refused(str(error)) from None
-    print(f"{sealed} transfers sealed." + (f" {len(added)} heads added to {head}." if head is not None else ""))
+    print(f"{sealed} transfers sealed.")
+    if head is not None:
+        print(f"{len(added)} heads added to {head}.")
