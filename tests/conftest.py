@@ -1,8 +1,8 @@
 """One embedded PostgreSQL for a whole test session, one database for each test that asks for one.
 
-Every worker of pytest-xdist shares the server; the process that began the session stops it at the end. Each test
-with the fixture `database` gets a fresh copy of a migrated template (about 40 ms), and after it every invariant of
-the ledger is verified: a test that plants a violation says so with the mark `plants_violation`.
+Every worker of pytest-xdist shares the server; the process that began the session stops it at the end. Each
+test with the fixture `database` gets a fresh copy of a migrated template (about 40 ms), and after it every
+invariant of the ledger is verified: a test that plants a violation has the mark `plants_violation`.
 """
 
 import contextlib

@@ -38,8 +38,13 @@ class Request:
     authority: str | None = None
 
     def __init__(
-        self, method: str = "GET", path: str = "/", body: bytes = b"", headers: Headers | None = None,
-        client: str = "10.0.0.7:5000", chunked: bool = False,
+        self,
+        method: str = "GET",
+        path: str = "/",
+        body: bytes = b"",
+        headers: Headers | None = None,
+        client: str = "10.0.0.7:5000",
+        chunked: bool = False,
     ) -> None:
         self.method, self.path, self.query_string, self.client = method, path, "a=b%20c", client
         pairs = list(headers or [])
@@ -98,7 +103,9 @@ def telling(environ: dict[str, Any], start_response: Callable[..., Any]) -> Resp
 
 
 @contextmanager
-def bridge(application: Any = telling, threads: int = 2, waiting: int = 4, deadline_s: float = 5) -> Iterator[Bridge]:
+def bridge(
+    application: Any = telling, threads: int = 2, waiting: int = 4, deadline_s: float = 5
+) -> Iterator[Bridge]:
     made = Bridge(application, threads, waiting, deadline_s)
     yield made
     made.close(5)
@@ -116,7 +123,14 @@ def test_a_request_arrives_whole() -> None:
         "POST",
         "/é",
         b"hello",
-        [("host", "shop.example"), ("content-type", "text/plain"), ("cookie", "a=1"), ("cookie", "b=2"), ("x-a", "1"), ("x-a", "2")],
+        [
+            ("host", "shop.example"),
+            ("content-type", "text/plain"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("x-a", "1"),
+            ("x-a", "2"),
+        ],
     )
     environ = told(request)
     assert environ["PATH_INFO"].encode("latin-1").decode() == "/é"

@@ -32,7 +32,8 @@ def test_the_runtime_role_makes_no_tables(connection: psycopg.Connection[Any]) -
 @pytest.mark.parametrize("role", ["palier_owner", "palier_app", "auditor"])
 def test_no_role_is_superuser(superuser_connection: psycopg.Connection[Any], role: str) -> None:
     row = superuser_connection.execute(
-        "select rolsuper or rolcreaterole or rolcreatedb or rolbypassrls from pg_roles where rolname = %s", [role]
+        "select rolsuper or rolcreaterole or rolcreatedb or rolbypassrls from pg_roles where rolname = %s",
+        [role],
     ).fetchone()
     assert row == (False,)
 
@@ -82,16 +83,22 @@ def test_another_encoding_is_refused(server: embedded.Server) -> None:
     name = f"latin_{environment().database_name}"
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:
         maker.execute(f"drop database if exists {name}")
-        maker.execute(f"create database {name} template template0 encoding 'LATIN1' locale_provider libc locale 'C'")
+        maker.execute(
+            f"create database {name} template template0 encoding 'LATIN1' locale_provider libc locale 'C'"
+        )
         try:
             with psycopg.connect(server.dsn(name), options="-c TimeZone=UTC") as connection:
-                assert "the database's encoding is LATIN1 and must be UTF8" in platform.unsafe_settings(connection)
+                assert "the database's encoding is LATIN1 and must be UTF8" in platform.unsafe_settings(
+                    connection
+                )
         finally:
             maker.execute(f"drop database {name} with (force)")
 
 
 def test_an_external_address_takes_on_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment(), "database_url", "postgresql://someone:word@db.example/shop?options=-c%20jit%3Doff")
+    monkeypatch.setattr(
+        environment(), "database_url", "postgresql://someone:word@db.example/shop?options=-c%20jit%3Doff"
+    )
     app = psycopg.conninfo.conninfo_to_dict(platform.dsn("app"))
     assert app["options"] == "-c jit=off -c TimeZone=UTC -c role=palier_app"
     assert "role=" not in str(psycopg.conninfo.conninfo_to_dict(platform.dsn("owner"))["options"])
@@ -104,9 +111,7 @@ def test_a_bad_address_is_refused_without_its_password(monkeypatch: pytest.Monke
     assert "hunter2" not in str(refusal.value)
 
 
-def test_an_external_database_is_prepared(
-    server: embedded.Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_external_database_is_prepared(server: embedded.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded server plays an external one: another user owns the database, the roles are taken on."""
     name = f"external_{environment().database_name}"
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:

@@ -36,7 +36,9 @@ def test_a_new_cluster_is_safe_and_private(directory: Path) -> None:
     name = os.environ["PALIER_DATABASE_NAME"]
     with psycopg.connect(server.dsn(name, "palier_app"), options="-c TimeZone=UTC") as connection:
         assert platform.unsafe_settings(connection) == []
-        row = connection.execute("select current_setting('listen_addresses'), current_setting('max_connections')")
+        row = connection.execute(
+            "select current_setting('listen_addresses'), current_setting('max_connections')"
+        )
         assert row.fetchone() == ("", "100")
     postmaster = psutil.Process(server.pid())
     assert [c for c in postmaster.net_connections("inet") if c.status == psutil.CONN_LISTEN] == []
@@ -73,7 +75,10 @@ def test_starting_twice_is_one_server(directory: Path) -> None:
 
 
 def test_many_processes_start_one_server(directory: Path) -> None:
-    code = f"from palier.site import embedded; print(embedded.start(__import__('pathlib').Path({str(directory)!r})).pid())"
+    code = (
+        "import pathlib; from palier.site import embedded;"
+        f"print(embedded.start(pathlib.Path({str(directory)!r})).pid())"
+    )
     started = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)
     ]
@@ -101,7 +106,7 @@ def test_it_starts_again_after_a_kill_with_what_was_committed(directory: Path) -
 
 
 def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path) -> None:
-    """After a restart of a container the old number belongs to someone else; PostgreSQL alone would refuse."""
+    """After a restart of a container the old number is another program; PostgreSQL alone would refuse."""
     server = embedded.start(directory)
     pid_file = server.cluster / "postmaster.pid"
     content = pid_file.read_text().split("\n", 1)
@@ -135,7 +140,7 @@ def test_another_major_version_is_refused_untouched(directory: Path) -> None:
 
 
 def test_an_unusable_setting_is_refused_with_its_reason(directory: Path) -> None:
-    with pytest.raises(Refused, match="did not start: configuration file .* contains errors"):
+    with pytest.raises(Refused, match=r"did not start: configuration file .* contains errors"):
         embedded.start(directory, settings={"shared_buffers": "'many'"})
 
 
@@ -179,7 +184,9 @@ def test_a_flipped_byte_is_found_not_served(directory: Path) -> None:
     """Data checksums are really on."""
     server = embedded.start(directory)
     with psycopg.connect(server.dsn("postgres")) as connection:
-        connection.execute("create table t as select n, repeat('x', 100) as pad from generate_series(1, 1000) n")
+        connection.execute(
+            "create table t as select n, repeat('x', 100) as pad from generate_series(1, 1000) n"
+        )
         row = connection.execute("select pg_relation_filepath('t')").fetchone()
         assert row is not None
     server.stop()

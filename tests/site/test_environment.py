@@ -28,7 +28,9 @@ def test_a_secret_is_made_once_and_private(own_directory: Path) -> None:
     assert set(os.listdir(path.parent)) == {"key", "identity"}
 
 
-@pytest.mark.parametrize("weak", ["secret", "a" * 80, "django-insecure-" + "x8$kq1!m" * 8, "", "abcabcabc" * 10])
+@pytest.mark.parametrize(
+    "weak", ["secret", "a" * 80, "django-insecure-" + "x8$kq1!m" * 8, "", "abcabcabc" * 10]
+)
 def test_a_weak_secret_is_refused(monkeypatch: pytest.MonkeyPatch, weak: str) -> None:
     monkeypatch.setattr(environment(), "secret_key", weak)
     with pytest.raises(Refused, match="PALIER_SECRET_KEY is too weak"):
@@ -43,7 +45,11 @@ def test_derived_keys_differ_by_purpose(own_directory: Path) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PALIER_WEB_THREADS", "many"), ("PALIER_DATABASE_NAME", "Robert'); drop"), ("PALIER_LOG_LEVEL", "loud")],
+    [
+        ("PALIER_WEB_THREADS", "many"),
+        ("PALIER_DATABASE_NAME", "Robert'); drop"),
+        ("PALIER_LOG_LEVEL", "loud"),
+    ],
 )
 def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)

@@ -26,7 +26,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def lint(copy: Path, contract: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports")), "--contract", contract, "--no-cache", "--no-logo"],
+        [
+            str(Path(sys.executable).with_name("lint-imports")),
+            "--contract",
+            contract,
+            "--no-cache",
+            "--no-logo",
+        ],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy / "src")},
         capture_output=True,

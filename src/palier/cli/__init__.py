@@ -1,13 +1,13 @@
 """The `palier` command.
 
-To add commands, write a module of this package with a function `register(app: typer.Typer) -> None` that adds
-them, and name the module in `MODULES`; `palier.cli.server` is a short example. Two habits keep `palier --help`
-fast and errors readable:
+To add commands, write a module of this package with a function `register(app: typer.Typer) -> None` that
+adds them, and name the module in `MODULES`; `palier.cli.server` is a short example. Two habits keep
+`palier --help` fast and errors readable:
 
-- a module imports nothing heavy at its top (no Django, psycopg, polars, no room of the platform): import inside
-  the command; a command that needs the database opens it with `palier.cli.session.open_database()`;
-- to refuse, raise `palier.site.refusal.Refused("One sentence with its remedy.")`: it is printed on stderr and the
-  command exits with 2. Anything else that is raised is a defect: one sentence, and the rest in a log file.
+- a module imports nothing heavy at its top (no Django, psycopg, polars, no room of the platform): import
+  inside the command; a command that needs the database opens it with `palier.cli.session.open_database()`;
+- to refuse, raise `palier.site.refusal.Refused("One sentence with its remedy.")`: it is printed on stderr and
+  the command exits with 2. Anything else raised is a defect: one sentence, and the rest in a log file.
 """
 
 import os
@@ -20,7 +20,7 @@ MODULES: Final = ("server", "database", "programs", "verify")
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 1 defect or failed check, 2 refused or misused, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 defect or failed check, 2 refused or misused."""
     import typer
 
     from palier.site.refusal import Refused
@@ -57,7 +57,7 @@ def _say(sentence: str, code: int) -> int:
 
 
 def _misuse(error: Any) -> int:
-    """What the command-line library says about a wrong option, in a line, with where to read about the right ones."""
+    """What is wrong with the words of the command, in a line, and where to read about the right ones."""
     context = getattr(error, "ctx", None)
     message = error.format_message().strip()
     if context is None or "Usage:" in message:
@@ -66,7 +66,7 @@ def _misuse(error: Any) -> int:
 
 
 def _defect(error: Exception) -> int:
-    """One sentence for people, the traceback for a file: the environment's log folder, else a temporary one."""
+    """One sentence for people, the traceback for a file in the log folder, else in a temporary one."""
     import tempfile
     import time
     import traceback
@@ -84,4 +84,6 @@ def _defect(error: Exception) -> int:
         path = Path(tempfile.gettempdir()) / name
         path.write_text(text)
     summary = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-    return _say(f"Something went wrong inside Palier ({type(error).__name__}: {summary}); details in {path}.", 1)
+    return _say(
+        f"Something went wrong inside Palier ({type(error).__name__}: {summary}); details in {path}.", 1
+    )

@@ -19,7 +19,9 @@ def serve(
     from palier.site.supervisor import Supervisor
 
     Supervisor(
-        host, port, on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True)
+        host,
+        port,
+        on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True),
     ).run()
 
 

@@ -1,4 +1,4 @@
-"""Django behind RSGI: requests are answered by a bounded pool of threads, each with its own database connection.
+"""Django behind RSGI: a bounded pool of threads answers requests, each with its own database connection.
 
 Granian can serve WSGI itself, but one port has one interface; the intake needs RSGI. What this adds over the
 server's own WSGI are a queue that refuses when full, and a deadline after which the caller is told so.
@@ -95,7 +95,9 @@ def refuse(protocol: HttpProtocol, status: int, code: str, detail: str, retry_af
 
 def refuse_large_body(protocol: HttpProtocol, limit: int = BODY_LIMIT) -> None:
     megabytes = limit // 2**20
-    refuse(protocol, 413, "body_too_large", f"A request's body may have {megabytes} MiB; send less at a time.")
+    refuse(
+        protocol, 413, "body_too_large", f"A request's body may have {megabytes} MiB; send less at a time."
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -112,7 +114,7 @@ class _Request:
 
 
 class Bridge:
-    """Runs a WSGI application on `threads` threads; at most `waiting` requests wait, each `deadline_s` at most."""
+    """Runs a WSGI application on `threads` threads; `waiting` may wait, each `deadline_s` at most."""
 
     def __init__(self, application: WsgiApplication, threads: int, waiting: int, deadline_s: float) -> None:
         self._application = application
@@ -120,7 +122,8 @@ class Bridge:
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._waiting = waiting
         self._threads = [
-            threading.Thread(target=self._work, name=f"pages-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._work, name=f"pages-{number}", daemon=True)
+            for number in range(threads)
         ]
         for thread in self._threads:
             thread.start()
@@ -168,7 +171,7 @@ class Bridge:
             timer.cancel()
 
     def _give_up(self, request: _Request) -> None:
-        """The deadline: what the thread does may still happen, so the caller is told to ask with the same ids."""
+        """The deadline: what the thread does may still happen, so the caller is told to repeat the same."""
         with request.lock:
             if request.answered:
                 return
@@ -191,7 +194,9 @@ class Bridge:
                 self._answer(request)
             except Exception:
                 logger.exception("a request was not answered")
-                self._finish(request, 500, [], problem_body(500, "defect", "Something went wrong inside Palier."))
+                self._finish(
+                    request, 500, [], problem_body(500, "defect", "Something went wrong inside Palier.")
+                )
 
     def _answer(self, request: _Request) -> None:
         status = 500

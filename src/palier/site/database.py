@@ -49,7 +49,7 @@ def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connecti
 
 
 def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
-    """What this connection's server would do that may lose or falsify data: one sentence each, none if safe."""
+    """What this connection's server may lose or falsify by its settings: one sentence each, none if safe."""
     names = (
         "fsync",
         "full_page_writes",
@@ -60,9 +60,7 @@ def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
         "server_version_num",
         "server_version",
     )
-    row = connection.execute(
-        "select " + ", ".join(f"current_setting('{name}')" for name in names)
-    ).fetchone()
+    row = connection.execute("select " + ", ".join(f"current_setting('{name}')" for name in names)).fetchone()
     assert row is not None
     values = dict(zip(names, row, strict=True))
     found = [

@@ -3,7 +3,7 @@
 Layout of a data directory::
 
     postgresql/    the cluster (data checksums on)
-    run/           its socket, mode 700: no TCP, and peer authentication refuses every other user of the machine
+    run/           its socket, mode 700: no TCP, and peer authentication refuses other users of the machine
     logs/          postgresql.log
     secrets/       made at first use
     start.lock     held while a server is started or stopped
@@ -122,7 +122,9 @@ class Server:
 
 def dsn(directory: Path, database: str, role: str) -> str:
     """Connection string over the socket of the server of `directory`, whether it runs or not."""
-    return make_conninfo(host=str(socket_directory(directory)), dbname=database, user=role, connect_timeout=10)
+    return make_conninfo(
+        host=str(socket_directory(directory)), dbname=database, user=role, connect_timeout=10
+    )
 
 
 def socket_directory(directory: Path) -> Path:
@@ -131,14 +133,15 @@ def socket_directory(directory: Path) -> Path:
     if len(str(inside / ".s.PGSQL.5432").encode()) <= _SOCKET_PATH_MAX:
         return inside
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
-    return Path("/tmp") / f"palier-{os.getuid()}-{digest}"
+    # Shared, so `_private` refuses a folder that someone else made there.
+    return Path("/tmp") / f"palier-{os.getuid()}-{digest}"  # noqa: S108
 
 
 def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> Server:
     """Start the server of `data_dir` (default: the environment's) unless it runs; return it ready.
 
-    Several processes may call it at once: one starts it. Each holds it from then on, until `release` or its own
-    end, so that another's release does not stop it. A new cluster gets the roles and the database of the
+    Several processes may call it at once: one starts it. Each holds it from then on, until `release` or its
+    own end, so that another's release does not stop it. A new cluster gets the roles and the database of the
     environment. `settings` replace the standard ones when this call is the one that starts it.
     Refuses a cluster of another major version, or one whose files another user owns.
     """
@@ -224,7 +227,7 @@ def ensure_roles(connection: psycopg.Connection[Any], login: bool = True) -> Non
             )
 
 
-# --- Starting and stopping -------------------------------------------------------------------------------------
+# --- Starting and stopping ------------------------------------------------------------------------
 
 
 def _launch(server: Server, settings: Mapping[str, str]) -> None:
@@ -249,7 +252,7 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
             if time.monotonic() > deadline:
                 _stop(server.cluster, 5)
                 raise Refused(
-                    f"PostgreSQL did not become ready in {START_TIMEOUT_S} s; see {server.log}, then try again."
+                    f"PostgreSQL was not ready within {START_TIMEOUT_S} s; see {server.log}, then try again."
                 )
             time.sleep(0.02)
         if process.poll() is None:
@@ -321,8 +324,8 @@ def _alive(pid: int) -> bool:
 def _postmaster(cluster: Path) -> tuple[int, str] | None:
     """Pid and status from postmaster.pid, if that process lives and is a postmaster of this cluster.
 
-    Read once: the file of a killed server says "ready" until its successor writes its own. After a crash of the
-    machine or of a container the number may belong to another program.
+    Read once: the file of a killed server says "ready" until its successor writes its own. After a crash of
+    the machine or of a container the number may belong to another program.
     """
     _collect()
     try:
@@ -343,7 +346,7 @@ def _belongs(process: psutil.Process, cluster: Path) -> bool:
 
 
 def _clear_leftovers(cluster: Path) -> None:
-    """Wait for backends of a killed postmaster to end, then remove a pid file whose number means another program.
+    """Wait for backends of a killed postmaster to end; remove a pid file whose number is another program's.
 
     PostgreSQL itself takes any live process with that number for its predecessor, and refuses.
     """
@@ -352,7 +355,7 @@ def _clear_leftovers(cluster: Path) -> None:
         if time.monotonic() > deadline:
             numbers = ", ".join(str(process.pid) for process in leftovers)
             raise Refused(
-                f"Processes of an earlier PostgreSQL still use {cluster}: {numbers}. End them, then start again."
+                f"Processes of an earlier PostgreSQL still use {cluster}: {numbers}. End them, start again."
             )
         _collect()
         time.sleep(0.05)
@@ -362,11 +365,11 @@ def _clear_leftovers(cluster: Path) -> None:
             path.unlink()
 
 
-# --- The cluster -------------------------------------------------------------------------------------------------
+# --- The cluster ----------------------------------------------------------------------------------
 
 
 def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | None) -> None:
-    """initdb beside the final place, then rename: a crash half way leaves nothing that looks like a cluster."""
+    """initdb beside the final place, then rename: a crash half way leaves nothing like a cluster."""
     draft = server.directory / "postgresql.partial"
     if draft.exists():
         shutil.rmtree(draft)
@@ -422,8 +425,8 @@ def _refuse_foreign(cluster: Path, owner: pwd.struct_passwd | None) -> None:
     actual = cluster.stat().st_uid
     if actual != expected:
         raise Refused(
-            f"{cluster} belongs to user id {actual}, PostgreSQL would run as {expected}: start as the user who "
-            "made it, or choose another PALIER_DATA_DIR."
+            f"{cluster} belongs to user id {actual}, PostgreSQL would run as {expected}: start as the user "
+            "who made it, or choose another PALIER_DATA_DIR."
         )
 
 
@@ -437,9 +440,7 @@ def _write_settings(server: Server, settings: Mapping[str, str], owner: pwd.stru
     _write(server.cluster / "pg_hba.conf", "local all all peer map=palier\n", owner)
     _write(
         server.cluster / "pg_ident.conf",
-        "".join(
-            f'palier "{person}" {role}\n' for person in sorted(people) for role in (SUPERUSER, *ROLES)
-        ),
+        "".join(f'palier "{person}" {role}\n' for person in sorted(people) for role in (SUPERUSER, *ROLES)),
         owner,
     )
 
@@ -451,7 +452,7 @@ def _sized() -> dict[str, str]:
     return {"shared_buffers": f"{buffers_mb}MB", "effective_cache_size": f"{eighth_mb * 4}MB"}
 
 
-# --- Users, files, locks -----------------------------------------------------------------------------------------
+# --- Users, files, locks --------------------------------------------------------------------------
 
 
 def _run_user() -> pwd.struct_passwd | None:
@@ -492,7 +493,7 @@ def _write(path: Path, text: str, owner: pwd.struct_passwd | None) -> None:
 
 
 def _private(path: Path, owner: pwd.struct_passwd | None) -> Path:
-    """Create the socket's folder with mode 700, or refuse one that someone else prepared in a shared place."""
+    """Create the socket's folder with mode 700, or refuse one that someone else made in a shared place."""
     ensure_directory(path, 0o700)
     info = path.lstat()
     allowed = {os.geteuid()} | ({owner.pw_uid} if owner else set())
@@ -524,7 +525,9 @@ def _binaries(directory: Path) -> Path:
             shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
+                path.chmod(
+                    path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444)
+                )
         draft.rename(copy)
     return copy / package.name / installed.name / "bin"
 

@@ -32,7 +32,7 @@ def new_id() -> int:
 
 
 def new_ids(count: int) -> list[int]:
-    """`count` new identifiers, ascending; one lock for all. More than 1,024 a millisecond borrow from the next."""
+    """`count` new identifiers, ascending. Beyond 1,024 a millisecond they borrow from the next."""
     global _ticks
     with _lock:
         now = (time.time_ns() // 1_000_000 - EPOCH_MS) << _COUNTER_BITS

@@ -30,7 +30,7 @@ def headers(get_response: Answer) -> Answer:
 
 
 class AnswerWhenUnavailable(MiddlewareMixin):
-    """A lost or absent database is 503 with Retry-After: the caller may repeat the request with the same id."""
+    """A lost or absent database is 503 with Retry-After: the caller may repeat the same request."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, OperationalError | InterfaceError):

@@ -1,4 +1,4 @@
-"""Migrations, run as the owner of the tables; at run time the platform is another role that cannot change them."""
+"""Migrations, run as the owner of the tables; at run time the platform is a role that cannot change them."""
 
 import io
 from typing import Any
@@ -15,9 +15,9 @@ _ADVISORY_KEY = 7_020_501
 
 
 def migrate() -> int:
-    """Apply the migrations that are missing; returns how many there were. Safe to repeat and to run twice at once."""
+    """Apply the missing migrations; returns how many there were. Safe to repeat and to run twice at once."""
     database.prepare()
-    with database.connect("owner", autocommit=True) as guard, _as_owner() as alias:
+    with database.connect("owner", autocommit=True) as guard, _AsOwner() as alias:
         guard.execute("select pg_advisory_lock(%s)", [_ADVISORY_KEY])
         missing = len(pending(alias))
         if missing:
@@ -32,11 +32,11 @@ def pending(alias: str = "default") -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
-class _as_owner:
+class _AsOwner:
     """The connection `default` as the owner, for the length of a block.
 
-    Migrations that use the default connection without saying so must not run as the wrong role; so the default
-    is exchanged rather than a second one added.
+    Migrations that use the default connection without saying so must not run as the wrong role; so the
+    default is exchanged rather than a second one added.
     """
 
     def __enter__(self) -> str:

@@ -39,7 +39,7 @@ def end_with_parent(number: int = signal.SIGTERM) -> None:
 
 
 def stop_event() -> threading.Event:
-    """An event that SIGTERM, SIGINT or the parent's end sets, for a process that finishes its turn and ends."""
+    """An event that SIGTERM, SIGINT or the parent's end sets, for a process that ends after its turn."""
     event = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: event.set())

@@ -22,6 +22,11 @@ class Application:
         self._bridge: Bridge | None = None
         self._intake: ModuleType | None = None
 
+    def load(self) -> None:
+        """Import the intake, when this installation has it."""
+        if self._intake is None and find_spec("palier.api.intake") is not None:
+            self._intake = import_module("palier.api.intake")
+
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         import django
         from django.core.wsgi import get_wsgi_application
@@ -34,10 +39,9 @@ class Application:
             get_wsgi_application(), settings.web_threads, settings.web_queue, settings.web_deadline_s
         )
         self._take_node()
-        if find_spec("palier.api.intake") is not None:
-            self._intake = import_module("palier.api.intake")
-            if hasattr(self._intake, "start"):
-                self._intake.start(loop)
+        self.load()
+        if self._intake is not None and hasattr(self._intake, "start"):
+            self._intake.start(loop)
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -52,7 +52,9 @@ def _database() -> dict[str, Any]:
     parts = conninfo_to_dict(database.dsn("app"))
     deadline_ms = _environment.web_deadline_s * 1000
     options = {
-        key: value for key, value in parts.items() if key not in ("dbname", "user", "password", "host", "port")
+        key: value
+        for key, value in parts.items()
+        if key not in ("dbname", "user", "password", "host", "port")
     }
     # A statement must not outlive the request that waits for it.
     options["options"] = f"{options.get('options', '')} -c statement_timeout={deadline_ms}".strip()

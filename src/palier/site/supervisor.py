@@ -30,7 +30,7 @@ _SHORTEST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 15.0
 # A process that lived this long had started well: the next failure is a new one.
 _SETTLED_S: Final = 20.0
-_TRIES_TO_START: Final = 5
+_TRIES_TO_START: Final = 3
 
 
 @dataclass(slots=True)
@@ -138,7 +138,9 @@ class Supervisor:
                 ready = True
                 self.on_ready(f"http://{_in_address(self.host)}:{self.port}")
             if not ready and web.failures >= _TRIES_TO_START:
-                raise Refused(f"The web process ended {web.failures} times while starting; its reason is above.")
+                raise Refused(
+                    f"The web process ended {web.failures} times while starting; its reason is above."
+                )
             time.sleep(_POLL_S)
 
     def _keep_database(self) -> None:
@@ -160,13 +162,17 @@ class Supervisor:
             log.error("database not restarted", reason=str(error), again_in_s=pause_s)
 
     def _stop(self) -> None:
-        """Children first, with time to finish what they have; then what is left of them; the database last."""
+        """Children first, with time to finish; then what is left of them; the database last."""
         for child in self.children:
             child.signal(signal.SIGTERM)
         asked = self._signals
         until = time.monotonic() + DRAIN_S
         # A second signal means now.
-        while any(child.alive for child in self.children) and time.monotonic() < until and self._signals <= asked:
+        while (
+            any(child.alive for child in self.children)
+            and time.monotonic() < until
+            and self._signals <= asked
+        ):
             time.sleep(0.05)
         for child in self.children:
             child.kill()
@@ -182,7 +188,9 @@ def _migrate() -> None:
         if result.returncode:
             raise Refused("The database lacks migrations; run `palier migrate`, then `palier serve` again.")
         return
-    result = subprocess.run([sys.executable, "-m", "palier", "migrate"], stdout=subprocess.DEVNULL, check=False)
+    result = subprocess.run(
+        [sys.executable, "-m", "palier", "migrate"], stdout=subprocess.DEVNULL, check=False
+    )
     if result.returncode:
         raise Refused("The database could not be migrated; its reason is above.")
 
@@ -199,7 +207,7 @@ def _only_supervisor(directory: Path) -> Iterator[None]:
         except BlockingIOError:
             other = file.read().strip() or "unknown"
             raise Refused(
-                f"Another `palier serve` (process {other}) runs on {directory}; stop it, or set PALIER_DATA_DIR."
+                f"Another `palier serve` (process {other}) runs on {directory}; stop that one first."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -221,7 +229,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 
 def _answers(host: str, port: int) -> bool:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     try:
         with socket.create_connection((reachable, port), timeout=0.2):
             return True
@@ -234,4 +242,4 @@ def _in_address(host: str) -> str:
 
 
 def _pause_s(failures: int) -> float:
-    return min(_SHORTEST_PAUSE_S * 2 ** (failures - 1), _LONGEST_PAUSE_S)
+    return min(_SHORTEST_PAUSE_S * float(2 ** min(failures - 1, 16)), _LONGEST_PAUSE_S)

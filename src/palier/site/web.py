@@ -1,6 +1,7 @@
 """The web process: Granian around `palier.site.rsgi`."""
 
 import os
+from importlib import import_module
 
 from palier.site import parent
 from palier.site.environment import environment
@@ -15,6 +16,7 @@ def run(host: str, port: int) -> None:
     from granian.log import LogLevels
 
     parent.end_with_supervisor()
+    _load()
     settings = environment()
     Granian(
         "palier.site.rsgi:application",
@@ -32,6 +34,18 @@ def run(host: str, port: int) -> None:
     ).serve()
 
 
+def _load() -> None:
+    """Import everything once, here: a broken module ends this process at once, with its reason, and web
+    processes forked later, also in place of one that died, have it all already."""
+    import django
+    from django.urls import get_resolver
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
+    django.setup(set_prefix=False)
+    _ = get_resolver().url_patterns
+    import_module("palier.site.rsgi").application.load()
+
+
 def _processes() -> int:
-    """One process for up to three cores: the database and the worker need theirs, and groups grow with callers."""
+    """One for up to three cores: database and worker need theirs, and groups grow with callers."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))
