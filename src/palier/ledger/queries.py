@@ -50,9 +50,7 @@ class TransferView(Struct, frozen=True):
     corrects_id: int
 
 
-def holdings(
-    connection: Connection[Any], member_id: int, *, as_of: int, known_at: int
-) -> dict[str, Holding]:
+def holdings(connection: Connection[Any], member_id: int, *, as_of: int, known_at: int) -> dict[str, Holding]:
     """A member's wallets as the ledger's rows have them, by currency.
 
     Counted are the rows that took effect by `as_of` and were recorded by `known_at` (microseconds UTC). Due
@@ -128,8 +126,31 @@ def transfers_of(
         (member_id, sorted(activity_ids)),
     ).fetchall()
     for row in rows:
+        (
+            transfer_id,
+            activity_id,
+            kind,
+            debit,
+            credit,
+            currency,
+            lot,
+            amount,
+            effective,
+            recorded,
+            corrects,
+        ) = row
         view = TransferView(
-            *row[:6], row[6] or 0, row[7], instant(row[8]), instant(row[9]), row[10] or 0
+            transfer_id,
+            activity_id,
+            kind,
+            debit,
+            credit,
+            currency,
+            lot or 0,
+            amount,
+            instant(effective),
+            instant(recorded),
+            corrects or 0,
         )
         found.setdefault(view.activity_id, []).append(view)
     return found

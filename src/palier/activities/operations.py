@@ -1,0 +1,317 @@
+"""Commands: redeeming, holding, capturing, releasing, adjusting and transferring points.
+
+Each is a fact of its own with a permanent id (source and id): sent again with the same content it is answered
+with what was decided, with other content it is refused. None commits: they run inside `batch.attempt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from psycopg import Connection
+
+from palier.activities import batch, store, wire
+from palier.activities.answers import Result
+from palier.activities.queries import Redemption
+from palier.activities.runtime import Runtime
+from palier.engine.amounts import AmountError, to_minor
+from palier.engine.clock import MINUTE
+from palier.engine.decide import Fold
+from palier.engine.facts import OWN_SOURCE, Fact, Reference
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.state import MemberState, decode_state
+from palier.members import queries as members
+from palier.members import refs
+
+LONGEST_REASON: Final = 500
+LONGEST_HOLD_MINUTES: Final = 525_600
+
+
+class NotDone(Exception):
+    """A command was refused in a way that leaves nothing behind; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def points_minor(runtime: Runtime, currency: str, text: str, *, signed: bool = False) -> int:
+    """Minor units of points written as decimal text, at the currency's scale; never zero.
+
+    Raises NotDone for a currency that the program does not have, and for text that is no such amount.
+    """
+    found = runtime.latest.currencies.get(currency)
+    if found is None:
+        raise NotDone(
+            Refusal(
+                RefusalCode.UNKNOWN_POINT_CURRENCY,
+                "the program has no such point currency",
+                "currency",
+                "use one of: " + ", ".join(runtime.latest.currencies),
+            )
+        )
+    negative = signed and text.startswith("-")
+    try:
+        minor = to_minor(text[1:] if negative else text, found.scale)
+        if not minor:
+            raise AmountError("zero points change nothing")
+    except AmountError as error:
+        raise NotDone(
+            Refusal(
+                RefusalCode.INVALID_AMOUNT,
+                str(error),
+                "points",
+                f'send a positive decimal with at most {found.scale} decimals, such as "12"'
+                if not signed
+                else f'send a decimal with at most {found.scale} decimals, such as "12" or "-12"',
+            )
+        ) from None
+    return -minor if negative else minor
+
+
+def refuse_foreign_source(source: str, own: str) -> None:
+    """Refuses a source that belongs to the platform or to another key; `own` is the caller's."""
+    if (
+        source == OWN_SOURCE
+        or source.startswith(f"{OWN_SOURCE}:")
+        or (source.startswith("api:") and source != own)
+    ):
+        raise NotDone(
+            Refusal(
+                RefusalCode.RESERVED_SOURCE,
+                "this source is not yours to use",
+                "source",
+                "name the system that sends, such as till-3, or leave it out",
+            )
+        )
+
+
+def _command(
+    connection: Connection[Any],
+    runtime: Runtime,
+    fact: Fact,
+    member_id: int,
+    content: Sequence[object],
+    now: int,
+) -> Result:
+    """Decides one command. What makes it the same when it is sent again is `content`, as it was asked."""
+    item = batch.command_item(0, fact, member_id)
+    item.sha256 = sha256(b"command\0" + msgspec.json.encode([fact.type, member_id, *content])).digest()
+    return batch.command(connection, runtime, [item], now=now)[0]
+
+
+def _locked(connection: Connection[Any], member_ids: Sequence[int]) -> dict[int, MemberState]:
+    """Locks members in the order of their ids, lane by lane, and reads their states."""
+    found: dict[int, MemberState] = {}
+    for lane in batch.lanes(sorted(set(member_ids))):
+        rows = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
+        found.update((member_id, decode_state(state)) for member_id, state in rows)
+    return found
+
+
+def redeem(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    currency: str,
+    points: int,
+    source: str,
+    id: str,
+    now: int,
+) -> Result:
+    """Spends points (minor units, > 0) at once. Refused when the member is not active or has too few."""
+    fact = Fact(source, id, "redeem", 0, points=points, currency=currency)
+    return _command(connection, runtime, fact, member_id, [currency, points], now)
+
+
+def hold(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    currency: str,
+    points: int,
+    minutes: int | None,
+    source: str,
+    id: str,
+    now: int,
+) -> Result:
+    """Sets points aside until they are captured or released, at the latest after `minutes`.
+
+    Without `minutes` the program's own duration holds. Refused like `redeem`.
+    """
+    until = 0
+    if minutes is not None:
+        state = _locked(connection, [member_id]).get(member_id, MemberState())
+        until = max(now, state.latest, state.due_done) + minutes * MINUTE
+    fact = Fact(source, id, "hold", 0, points=points, currency=currency, hold_until=until)
+    return _command(connection, runtime, fact, member_id, [currency, points, minutes], now)
+
+
+def capture(
+    connection: Connection[Any],
+    runtime: Runtime,
+    redemption: Redemption,
+    *,
+    points: int | None,
+    source: str,
+    id: str,
+    now: int,
+) -> Result:
+    """Spends what is held, or `points` of it; the rest is free again. Refused when the hold is not open."""
+    fact = Fact(
+        source,
+        id,
+        "capture",
+        0,
+        points=points or 0,
+        currency=redemption.currency,
+        hold=Reference(redemption.source, redemption.id),
+    )
+    content = [redemption.source, redemption.id, points]
+    return _command(connection, runtime, fact, redemption.member_id, content, now)
+
+
+def release(
+    connection: Connection[Any], runtime: Runtime, redemption: Redemption, *, source: str, id: str, now: int
+) -> Result:
+    """Frees what is held. Refused when the hold is not open."""
+    fact = Fact(
+        source,
+        id,
+        "release",
+        0,
+        currency=redemption.currency,
+        hold=Reference(redemption.source, redemption.id),
+    )
+    content = [redemption.source, redemption.id]
+    return _command(connection, runtime, fact, redemption.member_id, content, now)
+
+
+def adjust(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    currency: str,
+    points: int,
+    reason: str,
+    actor: str,
+    source: str,
+    id: str,
+    now: int,
+) -> Result:
+    """Gives (points > 0) or takes (< 0) points for a reason. Refused when more is taken than can be spent."""
+    fact = Fact(source, id, "adjust", 0, points=points, currency=currency, reason=reason, actor=actor)
+    return _command(connection, runtime, fact, member_id, [currency, points, reason, actor], now)
+
+
+def transfer(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    sender_id: int,
+    receiver_id: int,
+    currency: str,
+    points: int,
+    source: str,
+    id: str,
+    now: int,
+) -> Result:
+    """Moves points (minor units, > 0) to another member of the program, with their expiry and funder.
+
+    Two facts of one transaction, transfer_out and transfer_in, in which the lots that move are written down.
+    Refused (NotDone: nothing is kept) when the currency is not transferable, to oneself, and when the
+    receiver is not active; refused for good when the sender has too few. The result is the sender's.
+    """
+    # Both members are locked before either moves, in the order of their ids.
+    states = _locked(connection, [sender_id, receiver_id])
+    found = runtime.latest.program.point_currencies
+    if not any(item.key == currency and item.transferable for item in found):
+        raise NotDone(
+            Refusal(
+                RefusalCode.NOT_TRANSFERABLE,
+                "these points cannot be transferred between members",
+                "currency",
+                "the program allows it by `transferable: true`",
+            )
+        )
+    if sender_id == receiver_id:
+        raise NotDone(
+            Refusal(
+                RefusalCode.SAME_MEMBER,
+                "sender and receiver are the same member",
+                "to",
+                "name another member",
+            )
+        )
+    state = states.get(sender_id, MemberState())
+    engine = Fold(runtime.timeline, state)
+    engine.advance(max(now, state.latest, state.due_done))
+    moved = engine.choose(currency, points)
+    sender, receiver = refs.encode(sender_id), refs.encode(receiver_id)
+    content = [receiver_id, currency, points]
+    out = Fact(
+        source, id, "transfer_out", 0, points=points, currency=currency, moved=moved, other_member=receiver
+    )
+    result = _command(connection, runtime, out, sender_id, content, now)
+    if result.status != "applied":
+        return result
+    into = Fact(
+        source,
+        f"{id}:in",
+        "transfer_in",
+        0,
+        points=points,
+        currency=currency,
+        moved=moved,
+        other_member=sender,
+    )
+    received = _command(connection, runtime, into, receiver_id, [sender_id, currency, points], now)
+    if received.refusal is not None:
+        raise NotDone(msgspec.structs.replace(received.refusal, field="to"))
+    return result
+
+
+# --- attributes of members --------------------------------------------------------------------------------
+
+
+def member_attributes(
+    runtime: Runtime, given: Mapping[str, str | int | bool | float | None]
+) -> dict[str, str | int | bool]:
+    """Attributes as declared by the program's latest version, from what was sent; null leaves one out.
+
+    Raises NotDone for one that is not declared, does not fit its type, or is required and missing.
+    """
+    try:
+        return wire._attributes(dict(given), runtime.latest.program.member_attributes)
+    except wire._Refused as refused:
+        raise NotDone(refused.refusal) from None
+
+
+def lock_member(connection: Connection[Any], member_id: int) -> None:
+    """Takes the member's lock, so that what is read now is what the next write changes."""
+    _locked(connection, [member_id])
+
+
+def known_member(connection: Connection[Any], runtime: Runtime, ref: str, field: str) -> int:
+    """The id of a member of the program by reference; raises NotDone where there is none or it was erased."""
+    try:
+        member_id = refs.decode(ref)
+    except ValueError:
+        member_id = -1
+    found = members.read(connection, runtime.program_id, member_id) if member_id >= 0 else None
+    if found is None or found.status == "erased":
+        raise NotDone(
+            Refusal(
+                RefusalCode.UNKNOWN_MEMBER,
+                "no member of the program has this reference",
+                field,
+                "enrol the member first, or check the reference",
+            )
+        )
+    return member_id

@@ -1,0 +1,606 @@
+"""Reads of a member's standing: wallets at any instant as known at any other, expiry, tier, history.
+
+Every read behaves as if due work (releases, expiry, falls of tier) had run, whether or not it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.activities.runtime import Runtime
+from palier.engine.amounts import to_minor
+from palier.engine.clock import instant, moment
+from palier.engine.decide import Fold
+from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Known, decode_fact, decode_inputs
+from palier.engine.history import fold
+from palier.engine.plan import Plan, Timeline
+from palier.engine.program import Threshold
+from palier.engine.refusals import RefusalCode
+from palier.engine.state import NEVER, MemberState, TierState, WalletState, decode_state
+from palier.engine.trace import Trace, decode_trace
+from palier.ledger.queries import Holding, TransferView, holdings, transfers_of
+from palier.members import refs
+
+IN_FLIGHT_WAIT_MS: Final = 100
+"""How long a read waits to learn whether an id it does not find is being applied at this moment."""
+
+
+# --- wallets ----------------------------------------------------------------------------------------------
+
+
+class Lot(Struct, frozen=True):
+    """What a wallet holds with one fate. `spendable_until` is the end of the grace after `expires_at`.
+
+    A `moving` lot's expiry moves with the member's activity. Instants are microseconds UTC; NEVER is no end.
+    """
+
+    expires_at: int
+    spendable_until: int
+    funder: str
+    first_earned: int
+    spendable: int
+    held: int
+    moving: bool = False
+
+
+class Pending(Struct, frozen=True):
+    """Points that wait: for the instant `release_at`, or for an activity of type `until` naming the sale."""
+
+    source: str
+    id: str
+    points: int
+    release_at: int
+    until: str
+    expires_at: int
+    spendable_until: int
+
+
+class Wallet(Struct, frozen=True):
+    """One point currency of one member, in minor units. `posted` is spendable and held together."""
+
+    currency: str
+    spendable: int
+    pending: int
+    held: int
+    debt: int
+    lots: tuple[Lot, ...] = ()
+    waiting: tuple[Pending, ...] = ()
+
+    @property
+    def posted(self) -> int:
+        return self.spendable + self.held
+
+
+class Wallets(Struct, frozen=True):
+    """A member's wallets by currency, at `as_of` and as known at `known_at`."""
+
+    as_of: int
+    known_at: int
+    wallets: dict[str, Wallet]
+
+
+def wallets(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    *,
+    as_of: int | None = None,
+    known_at: int | None = None,
+    now: int,
+) -> Wallets | None:
+    """What a member had, has or will have; None for an unknown member. Instants are microseconds UTC.
+
+    `as_of` (default: now) may lie ahead: what is held now is carried forward, with what expires and is
+    released until then. `known_at` (default: all that is known) leaves out what was recorded later.
+    """
+    found = _state(connection, runtime, member_id)
+    if found is None:
+        return None
+    state, decided_at = found
+    latest = max(state.latest, state.due_done)
+    at = as_of if as_of is not None else max(now, latest)
+    known = min(known_at, now) if known_at is not None else now
+    if known_at is not None and known < decided_at:
+        told = _of_state(runtime, _replayed(connection, runtime, member_id, at, known))
+    elif at >= latest:
+        engine = Fold(runtime.timeline, state)
+        engine.advance(at)
+        told = _of_state(runtime, engine.state)
+    else:
+        told = _of_rows(runtime, holdings(connection, member_id, as_of=at, known_at=max(known, decided_at)))
+    return Wallets(at, known, told)
+
+
+def _state(connection: Connection[Any], runtime: Runtime, member_id: int) -> tuple[MemberState, int] | None:
+    row = connection.execute(
+        """
+        -- activities.state
+        select state, decided_at from progress where member_id = %s and program_id = %s
+        """,
+        (member_id, runtime.program_id),
+    ).fetchone()
+    return (decode_state(row[0]), instant(row[1])) if row is not None else None
+
+
+def _replayed(
+    connection: Connection[Any], runtime: Runtime, member_id: int, at: int, known: int
+) -> MemberState:
+    """The fold of the facts recorded by an instant, by the versions that judged as of then."""
+    rows = connection.execute(
+        """
+        -- activities.facts_known
+        select activity_id, payload::text, inputs::text
+        from activity where member_id = %s and recorded_at <= %s and source <> %s
+        """,
+        (member_id, moment(known), OWN_SOURCE),
+    ).fetchall()
+    knowns = [
+        Known(decode_fact(payload), decode_inputs(inputs) if inputs else NO_INPUTS, activity_id)
+        for activity_id, payload, inputs in rows
+    ]
+    judged = zip(runtime.stored.entries, runtime.timeline.spans, strict=True)
+    timeline = Timeline([span for entry, span in judged if entry.recorded_at <= known])
+    engine = fold(timeline, knowns, until=at)
+    engine.advance(at)
+    return engine.state
+
+
+def _of_state(runtime: Runtime, state: MemberState) -> dict[str, Wallet]:
+    found = {key: Wallet(key, 0, 0, 0, 0) for key in runtime.latest.currencies}
+    for currency, wallet in state.wallets.items():
+        lots = tuple(_lot(wallet, lot) for lot in wallet.lots if lot.remaining or lot.held)
+        waiting = tuple(
+            Pending(
+                entry.source,
+                entry.id,
+                entry.amount,
+                entry.release_at,
+                entry.until,
+                wallet.idle_at if entry.idle else entry.expires_at,
+                wallet.idle_lapses_at if entry.idle else entry.lapses_at,
+            )
+            for entry in wallet.pending
+        )
+        found[currency] = Wallet(
+            currency,
+            wallet.spendable,
+            sum(entry.points for entry in waiting),
+            sum(lot.held for lot in lots),
+            wallet.debt,
+            lots,
+            waiting,
+        )
+    return found
+
+
+def _lot(wallet: WalletState, lot: Any) -> Lot:
+    expires, lapses = (wallet.idle_at, wallet.idle_lapses_at) if lot.idle else (lot.expires_at, lot.lapses_at)
+    return Lot(expires, lapses, lot.funder, lot.first_earned, lot.remaining, lot.held, lot.idle)
+
+
+def _of_rows(runtime: Runtime, rows: dict[str, Holding]) -> dict[str, Wallet]:
+    plan = runtime.latest
+    found = {key: Wallet(key, 0, 0, 0, 0) for key in plan.currencies}
+    for currency, holding in rows.items():
+        grace = plan.grace_days(currency)
+        found[currency] = Wallet(
+            currency,
+            holding.spendable,
+            holding.pending,
+            holding.held,
+            holding.debt,
+            tuple(
+                Lot(
+                    lot.expires_at,
+                    NEVER if lot.expires_at == NEVER else plan.lapse(lot.expires_at, grace),
+                    lot.funder,
+                    lot.first_earned,
+                    lot.remaining,
+                    lot.held,
+                )
+                for lot in holding.lots
+                if lot.remaining or lot.held
+            ),
+        )
+    return found
+
+
+class Expiry(Struct, frozen=True):
+    """Points that expire at one instant unless they are used: spendable now, held, and pending until then."""
+
+    currency: str
+    expires_at: int
+    spendable_until: int
+    spendable: int
+    held: int
+    pending: int
+    moving: bool
+
+
+def expiries(found: Wallets) -> list[Expiry]:
+    """What of these wallets expires when, soonest first; what never expires is left out."""
+    sums: dict[tuple[int, str, int, bool], list[int]] = {}
+    for wallet in found.wallets.values():
+        for lot in wallet.lots:
+            if lot.expires_at < NEVER:
+                entry = sums.setdefault(
+                    (lot.spendable_until, wallet.currency, lot.expires_at, lot.moving), [0, 0, 0]
+                )
+                entry[0] += lot.spendable
+                entry[1] += lot.held
+        for waiting in wallet.waiting:
+            if waiting.expires_at < NEVER:
+                key = (waiting.spendable_until, wallet.currency, waiting.expires_at, False)
+                sums.setdefault(key, [0, 0, 0])[2] += waiting.points
+    return [
+        Expiry(currency, expires, until, spendable, held, pending, moving)
+        for (until, currency, expires, moving), (spendable, held, pending) in sorted(sums.items())
+    ]
+
+
+# --- progress ---------------------------------------------------------------------------------------------
+
+
+class Missing(Struct, frozen=True):
+    """One threshold of the next tier: what is needed and what is there, in minor units or counts."""
+
+    metric: Literal["spend", "points", "visits"]
+    at_least: int
+    current: int
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.at_least - self.current)
+
+
+class NextTier(Struct, frozen=True):
+    """The tier above the one held; `needs` says whether all or any of the thresholds grant it."""
+
+    key: str
+    needs: Literal["all", "any"]
+    thresholds: tuple[Missing, ...]
+
+
+class Standing(Struct, frozen=True):
+    """Where a member stands in the tiers. Metrics are [spend, points, visits] in the window.
+
+    `held_until` is the end of a grace in which a tier no longer deserved is kept (0: none).
+    `period_ends_at` is the end of a calendar window (NEVER otherwise).
+    """
+
+    as_of: int
+    tier: str
+    spend: int
+    points: int
+    visits: int
+    held_until: int
+    period_ends_at: int
+    next: NextTier | None
+    waiting: tuple[tuple[str, Pending], ...]
+
+
+def standing(connection: Connection[Any], runtime: Runtime, member_id: int, *, now: int) -> Standing | None:
+    """Tier, metrics, what is missing for the next, and what waits to be released; None: unknown member."""
+    found = _state(connection, runtime, member_id)
+    if found is None:
+        return None
+    state = found[0]
+    at = max(now, state.latest, state.due_done)
+    engine = Fold(runtime.timeline, state)
+    engine.advance(at)
+    plan = runtime.timeline.at(at) or runtime.latest
+    tier = engine.state.tier
+    spend, points, visits = _metrics(plan, tier, at)
+    ladder = plan.ladder
+    told = _of_state(runtime, engine.state)
+    return Standing(
+        at,
+        tier.key or plan.levels[0],
+        spend,
+        points,
+        visits,
+        tier.held_until,
+        plan.period_start(plan.period_number(at) + 1)
+        if ladder is not None and ladder.kind == "calendar"
+        else NEVER,
+        _next_tier(plan, tier.key, {"spend": spend, "points": points, "visits": visits}),
+        tuple((wallet.currency, entry) for wallet in told.values() for entry in wallet.waiting),
+    )
+
+
+def _metrics(plan: Plan, tier: TierState, at: int) -> tuple[int, int, int]:
+    """The metrics that count at an instant: what has left the window is not in them."""
+    ladder = plan.ladder
+    if ladder is None:
+        return 0, 0, 0
+    spend, points, visits = tier.current
+    if ladder.kind == "rolling":
+        for leaves, spent, earned, visited in tier.entries:
+            if leaves <= at:
+                spend, points, visits = spend - spent, points - earned, visits - visited
+    elif ladder.kind == "calendar" and tier.period != plan.period_number(at):
+        return 0, 0, 0
+    return spend, points, visits
+
+
+def _next_tier(plan: Plan, key: str, current: dict[str, int]) -> NextTier | None:
+    ladder = plan.program.tiers
+    if ladder is None:
+        return None
+    keys = [tier.key for tier in ladder.tiers]
+    number = keys.index(key) + 1 if key in keys else 1
+    if number >= len(keys):
+        return None
+    qualify = ladder.tiers[number].qualify
+    if qualify is None:
+        return None
+    thresholds = qualify.all if qualify.all is not None else qualify.any or []
+    return NextTier(
+        keys[number],
+        "all" if qualify.all is not None else "any",
+        tuple(Missing(item.metric, _least(plan, item), current[item.metric]) for item in thresholds),
+    )
+
+
+def metric_decimals(plan: Plan, metric: str) -> int:
+    """The decimals of a tier metric: those of money, of the points that count, or none for visits."""
+    if metric == "spend":
+        return plan.exponent
+    ladder = plan.ladder
+    found = plan.currencies.get(ladder.points_currency) if metric == "points" and ladder is not None else None
+    return found.scale if found is not None else 0
+
+
+def _least(plan: Plan, threshold: Threshold) -> int:
+    return to_minor(threshold.at_least, metric_decimals(plan, threshold.metric))
+
+
+# --- history ----------------------------------------------------------------------------------------------
+
+
+class Line(Struct, frozen=True):
+    """One decision of a member's history. Instants are microseconds UTC.
+
+    `corrects` names the decision that a correction changed; `sale_id` is the platform's id of the sale that a
+    return names.
+    """
+
+    member_id: int
+    activity_id: int
+    type: str
+    source: str
+    id: str
+    occurred_at: int
+    acts_at: int
+    recorded_at: int
+    version: int
+    tier: str
+    trace: Trace
+    corrects: tuple[str, str] | None
+    transfers: tuple[TransferView, ...]
+
+
+_HISTORY: Final = """
+-- activities.history
+select a.activity_id, a.type, a.source, a.external_id, a.occurred_at, a.acts_at, a.recorded_at, a.version,
+       a.tier, a.trace::text, a.corrects_id
+from activity a
+where a.member_id = %s and a.program_id = %s and a.activity_id < %s
+order by a.activity_id desc limit %s
+"""
+
+_READ: Final = """
+-- activities.read
+select a.activity_id, a.type, a.source, a.external_id, a.occurred_at, a.acts_at, a.recorded_at, a.version,
+       a.tier, a.trace::text, a.corrects_id
+from activity a
+where a.member_id = %s and (a.activity_id = %s or a.corrects_id = %s)
+order by a.activity_id
+"""
+
+
+def history(
+    connection: Connection[Any], program_id: int, member_id: int, *, before: int | None, limit: int
+) -> list[Line]:
+    """A page of a member's decisions, the latest recorded first, from just before an activity id on."""
+    first = before if before is not None else (1 << 63) - 1
+    rows = connection.execute(_HISTORY, (member_id, program_id, first, limit)).fetchall()
+    return _lines(connection, member_id, rows)
+
+
+def _lines(connection: Connection[Any], member_id: int, rows: Sequence[tuple[Any, ...]]) -> list[Line]:
+    moved = transfers_of(connection, member_id, [row[0] for row in rows])
+    named = sorted({row[10] for row in rows if row[10] is not None})
+    corrected: dict[int, tuple[str, str]] = {}
+    if named:
+        found = connection.execute(
+            """
+            -- activities.corrected
+            select activity_id, source, external_id
+            from activity where member_id = %s and activity_id = any(%s)
+            """,
+            (member_id, named),
+        ).fetchall()
+        corrected = {row[0]: (row[1], row[2] or "") for row in found}
+    return [
+        Line(
+            member_id,
+            row[0],
+            row[1],
+            row[2],
+            row[3] or "",
+            instant(row[4]),
+            instant(row[5]),
+            instant(row[6]),
+            row[7],
+            row[8] or "",
+            decode_trace(row[9]),
+            corrected.get(row[10]),
+            tuple(moved.get(row[0], ())),
+        )
+        for row in rows
+    ]
+
+
+class Found(Struct, frozen=True):
+    """What is known of one id: `line` and its `corrections` where it was applied, `code` where refused."""
+
+    source: str
+    id: str
+    status: Literal["applied", "parked", "refused", "in_progress"]
+    line: Line | None = None
+    corrections: tuple[Line, ...] = ()
+    code: RefusalCode | None = None
+    received_at: int = 0
+    sale: tuple[str, str] | None = None
+    deadline_at: int = 0
+
+
+def find_activity(connection: Connection[Any], program_id: int, source: str, identifier: str) -> Found | None:
+    """One activity or command by its permanent id; None where the id was never used in this program."""
+    row = connection.execute(
+        """
+        -- activities.find_claim
+        select member_id, activity_id, status, code, claimed_at
+        from activity_claim where external_id = %s and source = %s and program_id = %s
+        """,
+        (identifier, source, program_id),
+    ).fetchone()
+    if row is None:
+        return (
+            Found(source, identifier, "in_progress")
+            if _in_flight(connection, program_id, source, identifier)
+            else None
+        )
+    member_id, activity_id, status, code, claimed = row
+    if status == "refused":
+        return Found(source, identifier, "refused", code=RefusalCode(code), received_at=instant(claimed))
+    if status == "parked":
+        return _parked(connection, program_id, source, identifier, instant(claimed))
+    rows = connection.execute(_READ, (member_id, activity_id, activity_id)).fetchall()
+    lines = _lines(connection, member_id, rows)
+    own = [line for line in lines if line.activity_id == activity_id]
+    if not own:
+        # On several machines the claim may be seen a moment before the decision.
+        return Found(source, identifier, "in_progress")
+    corrections = tuple(line for line in lines if line.activity_id != activity_id)
+    return Found(source, identifier, "applied", own[0], corrections, received_at=instant(claimed))
+
+
+def _parked(
+    connection: Connection[Any], program_id: int, source: str, identifier: str, claimed: int
+) -> Found:
+    row = connection.execute(
+        """
+        -- activities.find_parked_one
+        -- by its own id, not its sale's: few returns are parked at a time
+        select sale_source, sale_external_id, deadline_at
+        from parked_activity where external_id = %s and source = %s and program_id = %s
+        """,
+        (identifier, source, program_id),
+    ).fetchone()
+    if row is None:
+        return Found(source, identifier, "parked", received_at=claimed)
+    return Found(
+        source, identifier, "parked", received_at=claimed, sale=(row[0], row[1]), deadline_at=instant(row[2])
+    )
+
+
+def _in_flight(connection: Connection[Any], program_id: int, source: str, identifier: str) -> bool:
+    """Whether a transaction that has not committed holds this id: the same insert would wait for it."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(f"set local lock_timeout = '{IN_FLIGHT_WAIT_MS}ms'")
+            connection.execute(
+                """
+                -- activities.probe_claim
+                insert into activity_claim
+                  (external_id, source, program_id, payload_sha256, status, claimed_at)
+                values (%s, %s, %s, '', 'parked', now())
+                on conflict (external_id, source, program_id) do nothing
+                """,
+                (identifier, source, program_id),
+            )
+    except psycopg.errors.LockNotAvailable:
+        return True
+    return False
+
+
+# --- redemptions ------------------------------------------------------------------------------------------
+
+
+class Redemption(Struct, frozen=True):
+    """Points redeemed or held: `points` asked for, `captured` spent so far. `expires_at` 0: not a hold."""
+
+    member_id: int
+    activity_id: int
+    source: str
+    id: str
+    currency: str
+    points: int
+    captured: int
+    status: Literal["open", "captured", "released", "expired"]
+    created_at: int
+    expires_at: int
+
+    @property
+    def ref(self) -> str:
+        """The public id: the member's reference, a point, and the activity's id in the same alphabet."""
+        return redemption_ref(self.member_id, self.activity_id)
+
+
+def redemption_ref(member_id: int, activity_id: int) -> str:
+    """The public id of a redemption."""
+    return f"{refs.encode(member_id)}.{refs.encode(activity_id).removeprefix('m_')}"
+
+
+def decode_redemption_ref(ref: str) -> tuple[int, int] | None:
+    """(member id, activity id) of a public id; None for text that cannot be one."""
+    member, _, activity = ref.partition(".")
+    try:
+        return refs.decode(member), refs.decode(f"m_{activity}")
+    except ValueError:
+        return None
+
+
+def redemption(
+    connection: Connection[Any], program_id: int, member_id: int, activity_id: int, *, now: int
+) -> Redemption | None:
+    """One redemption of a member of this program; None where there is none."""
+    row = connection.execute(
+        """
+        -- activities.redemption
+        select a.source, a.external_id, a.type, a.payload::text, h.captured, h.state, h.expires_at
+        from activity a
+        left join hold h on h.member_id = a.member_id and h.hold_id = a.activity_id
+        where a.member_id = %s and a.activity_id = %s and a.program_id = %s and a.type in ('redeem', 'hold')
+        """,
+        (member_id, activity_id, program_id),
+    ).fetchone()
+    if row is None:
+        return None
+    source, identifier, kind, payload, captured, state, expires = row
+    fact = decode_fact(payload)
+    status: Literal["open", "captured", "released", "expired"]
+    if kind == "redeem":
+        status, captured, until = "captured", fact.points, 0
+    else:
+        until = instant(expires)
+        status = "expired" if state == "open" and until <= now else state
+    return Redemption(
+        member_id,
+        activity_id,
+        source,
+        identifier,
+        fact.currency,
+        fact.points,
+        captured,
+        status,
+        fact.at,
+        until,
+    )
