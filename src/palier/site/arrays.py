@@ -1,0 +1,127 @@
+"""Long arrays of numbers, texts and bytes as parameters, in the binary form that PostgreSQL takes.
+
+The platform writes sets, never rows: a batch sends some hundred thousand array elements. The driver packs
+them one call at a time; packing a flat array whole takes a fifth of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct, error
+from typing import Any, Final
+
+import psycopg
+from psycopg.abc import DumperKey, PyFormat
+from psycopg.types.array import BaseListDumper, ListBinaryDumper
+
+_LENGTH: Final = Struct("!i").pack
+_LENGTHS: Final = tuple(_LENGTH(number) for number in range(2048))
+_NULL: Final = _LENGTH(-1)
+_HEAD: Final = Struct("!iiIii").pack
+"""Dimensions, whether there are nulls, element type; then the one dimension: its length and lower bound."""
+_INT8, _TEXT, _BYTEA = 20, 25, 17
+_ARRAYS: Final = {_INT8: 1016, _TEXT: 1009, _BYTEA: 1001}
+
+
+@lru_cache(maxsize=1024)
+def _numbers(count: int) -> Callable[..., bytes]:
+    return Struct("!" + "iq" * count).pack
+
+
+def _length(size: int) -> bytes:
+    return _LENGTHS[size] if size < 2048 else _LENGTH(size)
+
+
+class _Flat(ListBinaryDumper):
+    """A flat array of one type, nulls allowed."""
+
+    element: int
+
+    def __init__(self, cls: type, context: Any = None) -> None:
+        super().__init__(cls, context)
+        self.oid = _ARRAYS[self.element]
+
+    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
+        return (self.cls, self.element)
+
+    def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
+        return self
+
+
+class _Numbers(_Flat):
+    element = _INT8
+
+    def dump(self, obj: list[Any]) -> bytes:
+        values = [8] * (2 * len(obj))
+        values[1::2] = obj
+        try:
+            return _HEAD(1, 0, _INT8, len(obj), 1) + _numbers(len(obj))(*values)
+        except error:
+            return _with_nulls(obj, _INT8, _number)
+
+
+class _Texts(_Flat):
+    element = _TEXT
+
+    def dump(self, obj: list[Any]) -> bytes:
+        try:
+            items = [item.encode() for item in obj]
+        except AttributeError:
+            return _with_nulls(obj, _TEXT, str.encode)
+        return _joined(items, _TEXT)
+
+
+class _Bytes(_Flat):
+    element = _BYTEA
+
+    def dump(self, obj: list[Any]) -> bytes:
+        try:
+            return _joined(obj, _BYTEA)
+        except TypeError:
+            return _with_nulls(obj, _BYTEA, bytes)
+
+
+def _joined(items: list[bytes], element: int) -> bytes:
+    parts: list[bytes] = [b""] * (2 * len(items))
+    parts[::2] = [_length(len(item)) for item in items]
+    parts[1::2] = items
+    return _HEAD(1, 0, element, len(items), 1) + b"".join(parts)
+
+
+def _number(value: int) -> bytes:
+    try:
+        return value.to_bytes(8, "big", signed=True)
+    except (OverflowError, AttributeError):
+        raise psycopg.DataError(f"{value!r} is no 64-bit integer") from None
+
+
+def _with_nulls(obj: list[Any], element: int, packed: Callable[[Any], bytes]) -> bytes:
+    parts = [_HEAD(1, 1, element, len(obj), 1)]
+    for value in obj:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            item = packed(value)
+            parts += (_length(len(item)), item)
+    return b"".join(parts)
+
+
+_KINDS: Final[dict[type, type[_Flat]]] = {int: _Numbers, str: _Texts, bytes: _Bytes}
+
+
+class _Lists(ListBinaryDumper):
+    """Chooses by the first element; whatever is not one of the three kinds is left to the driver."""
+
+    def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
+        kind = _KINDS.get(type(obj[0])) if obj else None
+        return (self.cls, kind.element) if kind is not None else super().get_key(obj, format)
+
+    def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
+        kind = _KINDS.get(type(obj[0])) if obj else None
+        return kind(self.cls, self._tx) if kind is not None else super().upgrade(obj, format)
+
+
+def register(connection: psycopg.Connection[Any]) -> None:
+    """Makes this connection send flat lists of integers, texts or bytes fast, where binary is asked (`%b`)."""
+    connection.adapters.register_dumper(list, _Lists)
