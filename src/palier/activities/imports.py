@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -50,7 +50,8 @@ Clock = Callable[[], int]
 class ImportSummary(Struct, frozen=True):
     """How an import came out: the four outcomes add up to the rows `sent`.
 
-    `resumed` rows were done by an earlier run of the same file and not read again; `enrolled` members are new.
+    `resumed` rows were done by an earlier run of the same content and not read again; `enrolled` members
+    are new.
     """
 
     sent: int = 0
@@ -187,7 +188,8 @@ class _File:
             connection.execute(
                 """
                 -- activities.begin_import
-                insert into import_file (import_id, program_id, sha256, name, lines, done_lines, state, created_at)
+                insert into import_file
+                  (import_id, program_id, sha256, name, lines, done_lines, state, created_at)
                 values (%s, %s, %s, %s, 0, 0, 'running', %s)
                 """,
                 (row[0], program_id, sha256, name, moment(now)),
@@ -201,7 +203,8 @@ class _File:
         connection.execute(
             """
             -- activities.move_import
-            update import_file set done_lines = greatest(done_lines, %s), lines = greatest(lines, %s), state = %s
+            update import_file
+            set done_lines = greatest(done_lines, %s), lines = greatest(lines, %s), state = %s
             where import_id = %s
             """,
             (self.done, self.done, state, self.import_id),
@@ -227,7 +230,7 @@ class _Window(Struct):
     ended: bool
 
 
-def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Iterator[_Window | BaseException]:
+def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Generator[_Window | BaseException, None, None]:
     """Windows of rows, read by a thread while earlier ones are decided; an error comes in its place."""
     ready: queue.Queue[_Window | BaseException] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -277,7 +280,9 @@ def _window(rows: list[Row], read: int, skipped: int, ended: bool) -> _Window:
     problems = [RefusedLine(row, *row.problem) for row in rows if row.problem is not None]
     sales = {}
     if any("sale" in row.activity for row in rows):
-        sales = {_own_id(row): _owner(row) for row in rows if row.problem is None and "sale" not in row.activity}
+        sales = {
+            _own_id(row): _owner(row) for row in rows if row.problem is None and "sale" not in row.activity
+        }
     placed = []
     for number, row in enumerate(rows):
         if row.problem is None:
@@ -344,7 +349,7 @@ _REFUSED: Final = 2
 
 
 class _Outcome(Struct, array_like=True):
-    """Counts (applied, duplicate, refused, parked, enrolled) and refusals as (row of the batch, code, reason)."""
+    """Counts (applied, duplicate, refused, parked, enrolled); refusals as (row of the batch, code, reason)."""
 
     counts: tuple[int, int, int, int, int]
     refused: list[tuple[int, str, str]]
@@ -498,7 +503,9 @@ class _Workers:
 
 
 def _ended() -> ImportFailed:
-    return ImportFailed("a worker process of the import ended; run the same import again, it goes on from here")
+    return ImportFailed(
+        "a worker process of the import ended; run the same import again, it goes on from here"
+    )
 
 
 def _work(pipe: Pipe, program_key: str) -> None:

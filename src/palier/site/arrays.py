@@ -43,7 +43,7 @@ class _Flat(ListBinaryDumper):
         self.oid = _ARRAYS[self.element]
 
     def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
-        return (self.cls, self.element)
+        return (self.cls, type(self))
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
         return self
@@ -115,7 +115,7 @@ class _Lists(ListBinaryDumper):
 
     def get_key(self, obj: list[Any], format: PyFormat) -> DumperKey:
         kind = _KINDS.get(type(obj[0])) if obj else None
-        return (self.cls, kind.element) if kind is not None else super().get_key(obj, format)
+        return (self.cls, kind) if kind is not None else super().get_key(obj, format)
 
     def upgrade(self, obj: list[Any], format: PyFormat) -> BaseListDumper:
         kind = _KINDS.get(type(obj[0])) if obj else None
@@ -123,5 +123,5 @@ class _Lists(ListBinaryDumper):
 
 
 def register(connection: psycopg.Connection[Any]) -> None:
-    """Makes this connection send flat lists of integers, texts or bytes fast, where binary is asked (`%b`)."""
+    """Makes this connection send flat lists of integers, texts or bytes fast, where binary is asked for."""
     connection.adapters.register_dumper(list, _Lists)
