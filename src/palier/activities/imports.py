@@ -112,6 +112,7 @@ def import_rows(
     window: int = WINDOW,
     on_progress: OnProgress | None = None,
     on_refused: OnRefused | None = None,
+    on_resume: Callable[[int], None] | None = None,
 ) -> ImportSummary:
     """Applies rows as history (the late window is without limit) and commits them, batch by batch.
 
@@ -120,12 +121,15 @@ def import_rows(
     duplicates, and rows that were refused are tried once more. `enrol_unknown` enrols members that are not
     known, by the identities in the rows, as of their first activity. `workers` processes decide side by side,
     each with its own connection (0: this process alone does everything). `on_refused` is called before the
-    progress moves past the rows it is given; after a kill it may be given some of them again. Raises
+    progress moves past the rows it is given; after a kill it may be given some of them again. `on_resume`
+    is told before anything else how many rows an earlier, unfinished run had done. Raises
     ImportFailed where a worker ended; whatever `rows` raises passes through.
     """
     started = time.monotonic()
     file = _File.begin(connection, program.program_id, name, sha256, clock()) if sha256 else None
     skipped = file.done if file is not None else 0
+    if on_resume is not None and file is not None and file.resumed:
+        on_resume(skipped)
     team: _Team = _Workers(program.key, workers) if workers else _Alone(connection, program)
     totals = [0] * 5
     done = resumed = 0
@@ -168,9 +172,10 @@ def import_rows(
 class _File:
     """The row that says how far the import of one content is: all rows up to `done` are committed."""
 
-    def __init__(self, import_id: int, done: int) -> None:
+    def __init__(self, import_id: int, done: int, resumed: bool) -> None:
         self.import_id = import_id
         self.done = done
+        self.resumed = resumed
 
     @classmethod
     def begin(cls, connection: Connection[Any], program_id: int, name: str, sha256: str, now: int) -> _File:
@@ -183,6 +188,7 @@ class _File:
             """,
             (program_id, sha256),
         ).fetchone()
+        resumed = row is not None
         if row is None:
             row = (new_id(), 0)
             connection.execute(
@@ -195,7 +201,7 @@ class _File:
                 (row[0], program_id, sha256, name, moment(now)),
             )
         connection.commit()
-        return cls(row[0], row[1])
+        return cls(row[0], row[1], resumed)
 
     def move(self, connection: Connection[Any], done: int, state: str) -> None:
         """Takes note that all rows up to `done` are committed; commits."""
@@ -349,7 +355,7 @@ _REFUSED: Final = 2
 
 
 class _Outcome(Struct, array_like=True):
-    """Counts (applied, duplicate, refused, parked, enrolled); refusals as (row of the batch, code, reason)."""
+    """Counts (applied, duplicate, refused, parked, enrolled); refusals as (row of the batch, code, why)."""
 
     counts: tuple[int, int, int, int, int]
     refused: list[tuple[int, str, str]]

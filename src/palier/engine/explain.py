@@ -77,15 +77,13 @@ def lines(told: Told, plan: Plan, language: str) -> list[Step]:
     return _Teller(told, plan, language).steps()
 
 
-class _Teller:
-    def __init__(self, told: Told, plan: Plan, language: str) -> None:
-        self.told = told
-        self.trace = told.trace
+class Words:
+    """Amounts, days and names of one version of a program, in one language."""
+
+    def __init__(self, plan: Plan, language: str) -> None:
         self.plan = plan
         self.fr = language == "fr"
         self.language = language
-
-    # --- words ------------------------------------------------------------------------------------
 
     def say(self, english: str, french: str) -> str:
         return french if self.fr else english
@@ -144,6 +142,13 @@ class _Teller:
         if expires_at >= NEVER:
             return self.say("without end", "sans échéance")
         return self.say("good through ", "valables jusqu'au ") + self.day(expires_at - 1)
+
+
+class _Teller(Words):
+    def __init__(self, told: Told, plan: Plan, language: str) -> None:
+        super().__init__(plan, language)
+        self.told = told
+        self.trace = told.trace
 
     # --- what is told -----------------------------------------------------------------------------
 
@@ -794,4 +799,4 @@ def _would_earn(
     return sum(result.earned for result in rated.results if result.rule == rule.key)
 
 
-__all__ = ["Step", "Told", "lines", "sentence", "why_not"]
+__all__ = ["Step", "Told", "Words", "lines", "sentence", "why_not"]

@@ -1,0 +1,196 @@
+"""Commands that bring history in from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from palier.activities.imports import ImportSummary, RefusedLine
+
+# Defaults of options must be evaluated where typer reads them, so they stand here.
+_FILE: Final = typer.Argument(help="A CSV, XLSX or Parquet file.", show_default=False)
+_PROGRAM: Final = typer.Option(
+    None, "--program", help="Key of the program; needed where there are several.", show_default=False
+)
+_MAP: Final = typer.Option(
+    None, "--map", help="FIELD=COLUMN, such as id=Ticket; repeat it.", show_default=False
+)
+_MAPPING: Final = typer.Option(
+    None, "--mapping", help="A YAML file that says how columns are read.", show_default=False
+)
+_REFUSED: Final = typer.Option(
+    None,
+    "--refused",
+    help="Where refused lines go, with their reasons [default: FILE.refused.csv].",
+    show_default=False,
+)
+
+
+def register(app: typer.Typer) -> None:
+    imports = typer.Typer(help="Bring history in from files.", no_args_is_help=True)
+    imports.command("activities")(activities)
+    # A command of its own name needs a group with more than one member, or this callback.
+    imports.callback()(lambda: None)
+    app.add_typer(imports, name="import")
+
+
+def activities(
+    file: Path = _FILE,
+    program: str | None = _PROGRAM,
+    map: list[str] | None = _MAP,
+    mapping: Path | None = _MAPPING,
+    refused: Path | None = _REFUSED,
+    enrol: bool = typer.Option(False, "--enrol", help="Enrol members that are not known yet."),
+    workers: int = typer.Option(0, min=0, max=64, help="Processes; 0 for one per core."),
+    json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
+) -> int:
+    """Import activities. A killed import goes on where it was; importing a file again changes nothing."""
+    import os
+
+    from palier.cli.members import program_of
+    from palier.cli.session import open_database
+    from palier.connectors.files import (
+        FileProblem,
+        Reader,
+        digest,
+        load_mapping,
+        mapping_from_options,
+    )
+    from palier.site import clock, database
+    from palier.site.refusal import Refused
+
+    target = refused or file.with_name(f"{file.stem}.refused.csv")
+    try:
+        chosen = mapping_from_options(map or [], load_mapping(mapping) if mapping is not None else None)
+        with open_database(with_django=False), database.connect() as connection:
+            from palier.activities.imports import ImportFailed, import_rows
+            from palier.site.ids import take_node
+
+            found = program_of(connection, program)
+            take_node(connection)
+            connection.commit()
+            document = found.latest.program
+            types = {
+                name: attribute.type
+                for kind in document.activity_types
+                for name, attribute in kind.attributes.items()
+            }
+            sha256 = _content(digest(file), chosen)
+            reader = Reader(file, time_zone=document.time_zone, mapping=chosen, attribute_types=types)
+            writer = _Refusals(target, reader.header)
+            with _bar(quiet=json) as bar:
+                task = bar.add_task(file.name, total=None)
+
+                def progress(moved: Any) -> None:
+                    part = 1.0 if moved.ended else max(reader.fraction_read(), 1e-6)
+                    bar.update(task, completed=moved.done, total=max(moved.done, round(moved.read / part)))
+
+                try:
+                    summary = import_rows(
+                        connection,
+                        found,
+                        (row for batch in reader.batches() for row in batch),
+                        clock=clock.now,
+                        name=file.name,
+                        sha256=sha256,
+                        enrol_unknown=enrol,
+                        workers=workers or os.cpu_count() or 1,
+                        on_progress=progress,
+                        on_refused=writer.write,
+                        on_resume=writer.resume,
+                    )
+                except ImportFailed as failed:
+                    raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
+    except FileProblem as problem:
+        raise Refused(str(problem)) from None
+    _print_json(summary, writer) if json else _print_text(file, summary, writer)
+    return 0
+
+
+def _content(sha256: str, mapping: Any) -> str:
+    """What tells an import of the same content again: the file, read in the same way."""
+    from hashlib import sha256 as hashed
+
+    import msgspec
+
+    return hashed(sha256.encode() + msgspec.json.encode(mapping)).hexdigest()
+
+
+def _bar(*, quiet: bool) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("Importing {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, quiet=quiet),
+    )
+
+
+class _Refusals:
+    """Writes refused lines to a file of their own: a new one, or further down the one of a killed run."""
+
+    def __init__(self, path: Path, header: Any) -> None:
+        self.path = path
+        self.header = header
+        self.lines = 0
+        self.append = False
+
+    def resume(self, done: int) -> None:
+        self.append = True
+
+    def write(self, refused: list[RefusedLine]) -> None:
+        from palier.connectors.files import RefusedRow, write_refused
+
+        rows = (RefusedRow(item.row.line, item.code, item.reason, item.row.cells) for item in refused)
+        self.lines += write_refused(self.path, self.header, rows, append=self.append)
+        self.append = True
+
+
+def _print_json(summary: ImportSummary, writer: _Refusals) -> None:
+    import msgspec
+
+    told = msgspec.to_builtins(summary)
+    told["seconds"] = round(summary.seconds, 3)
+    told["refused_file"] = str(writer.path) if writer.lines else None
+    print(msgspec.json.format(msgspec.json.encode(told)).decode())
+
+
+def _print_text(file: Path, summary: ImportSummary, writer: _Refusals) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if summary.resumed:
+        console.print(f"{summary.resumed:,} activities were done by an earlier run of this file.")
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    for label, count in (
+        ("applied", summary.applied),
+        ("duplicate", summary.duplicate),
+        ("refused", summary.refused),
+        ("parked", summary.parked),
+    ):
+        table.add_row(label, f"{count:,}")
+    console.print(table)
+    rate = round(summary.sent / max(summary.seconds, 0.001))
+    text = f"{summary.sent:,} activities of {file.name} in {summary.seconds:.1f} s, {rate:,} a second."
+    if summary.enrolled:
+        text += f" {summary.enrolled:,} members enrolled."
+    if summary.sent and summary.duplicate == summary.sent:
+        text = f"Nothing new: all {summary.sent:,} activities of {file.name} were here already."
+    elif not summary.sent and summary.resumed:
+        text = f"Nothing was left to do of {file.name}."
+    console.print(text, soft_wrap=True)
+    if summary.parked:
+        console.print("Parked returns wait for their sales and are applied when these come.", soft_wrap=True)
+    if writer.lines:
+        console.print(
+            f"Refused lines are in {writer.path}; correct them there and import that file.", soft_wrap=True
+        )

@@ -1,0 +1,478 @@
+"""Commands on members: find and enrol them, their wallets, their history, and every decision explained."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from palier.activities.queries import Wallets
+    from palier.activities.runtime import Runtime
+    from palier.activities.telling import Story
+    from palier.members.queries import MemberView
+
+_PROGRAM: Final = typer.Option(
+    None, "--program", help="Key of the program; needed where there are several.", show_default=False
+)
+_REF: Final = typer.Argument(
+    help="A member's reference (m_...) or an identity as KIND:VALUE, such as card:123.", show_default=False
+)
+_LANGUAGE: Final = typer.Option("en", "--language", help="Language of the sentences.")
+_JSON: Final = typer.Option(False, "--json", help="Print it as JSON.")
+_Language = Literal["en", "fr"]
+
+
+def register(app: typer.Typer) -> None:
+    members = typer.Typer(help="Members: find, list, enrol.", no_args_is_help=True)
+    members.command("find")(find)
+    members.command("list")(list_members)
+    members.command("enrol")(enrol)
+    app.add_typer(members, name="members")
+    app.command()(wallet)
+    app.command()(history)
+    app.command()(explain)
+
+
+def program_of(connection: Any, key: str | None) -> Runtime:
+    """The program with this key; without one, the only program there is."""
+    from palier.activities.runtime import runtime
+    from palier.programs.queries import list_programs
+    from palier.site.refusal import Refused
+
+    if key is None:
+        keys = [version.key for version in list_programs(connection)]
+        if not keys:
+            raise Refused("There is no program yet; publish one with `palier apply FILE`.")
+        if len(keys) > 1:
+            raise Refused(f"Say which program with --program: {', '.join(keys)}.")
+        key = keys[0]
+    found = runtime(connection, key)
+    if found is None:
+        raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+    return found
+
+
+def member_of(connection: Any, program: Runtime, ref: str) -> int:
+    """The member of a reference or KIND:VALUE."""
+    from palier.members.queries import IdentityError, resolve
+    from palier.site.refusal import Refused
+
+    try:
+        member_id = resolve(connection, program.program_id, ref)
+    except IdentityError as error:
+        raise Refused(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+    if member_id is None:
+        raise Refused(
+            f"{program.key} has no member {ref[:80]}; `palier members list` shows those there are, "
+            "`palier members enrol KIND:VALUE` makes one."
+        )
+    return member_id
+
+
+def find(
+    ref: str = _REF,
+    program: str | None = _PROGRAM,
+    json: bool = _JSON,
+) -> int:
+    """Find a member by reference or identity."""
+    from palier.cli.session import open_database
+    from palier.members import queries
+    from palier.site import database
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        view = queries.read(connection, found.program_id, member_of(connection, found, ref))
+    assert view is not None
+    _print_members([view], json)
+    return 0
+
+
+def list_members(
+    program: str | None = _PROGRAM,
+    after: str = typer.Option(
+        None, "--after", help="Go on after this member's reference.", show_default=False
+    ),
+    limit: int = typer.Option(50, "--limit", min=1, max=10_000, help="How many."),
+    json: bool = _JSON,
+) -> int:
+    """List members, a page at a time."""
+    from palier.cli.session import open_database
+    from palier.members import queries
+    from palier.site import database
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        start = member_of(connection, found, after) if after else -1
+        views = queries.list_members(connection, found.program_id, start, limit)
+    _print_members(list(views), json)
+    if len(views) == limit and not json:
+        print(f"More: palier members list --after {views[-1].ref}")
+    return 0
+
+
+def enrol(
+    identities: list[str] = typer.Argument(help="KIND:VALUE, such as card:123; one or several."),
+    program: str | None = _PROGRAM,
+    locale: str = typer.Option("en", "--locale", help="The member's language."),
+    json: bool = _JSON,
+) -> int:
+    """Enrol a member by identities; who is enrolled already is found."""
+    from palier.cli.session import open_database
+    from palier.members import operations, queries
+    from palier.site import clock, database
+    from palier.site.refusal import Refused
+
+    pairs: dict[str, str] = {}
+    for text in identities:
+        kind, colon, value = text.partition(":")
+        if not colon:
+            raise Refused(f"{text[:60]!r} is no identity; write KIND:VALUE, such as card:123.")
+        pairs[kind] = value
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        new = operations.NewMember(pairs, locale=locale)
+        answer = operations.enrol(connection, found.program_id, [new], now=clock.now())[0]
+        if answer.problem:
+            connection.rollback()
+            raise Refused(f"{answer.problem[0].upper()}{answer.problem[1:]}.")
+        connection.commit()
+        view = queries.read(connection, found.program_id, answer.member_id)
+    assert view is not None
+    if not json:
+        print("Enrolled." if answer.created else "Enrolled before.")
+    _print_members([view], json)
+    return 0
+
+
+def wallet(
+    ref: str = _REF,
+    program: str | None = _PROGRAM,
+    as_of: str = typer.Option(
+        None, "--as-of", help="How it stood at this instant or day (now by default).", show_default=False
+    ),
+    known_at: str = typer.Option(
+        None, "--known-at", help="By what was recorded until this instant or day.", show_default=False
+    ),
+    language: _Language = _LANGUAGE,
+    json: bool = _JSON,
+) -> int:
+    """Show what a member has: spendable, pending, held and owed points, and what expires when."""
+    from palier.activities import queries
+    from palier.cli.session import open_database
+    from palier.site import clock, database
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        member_id = member_of(connection, found, ref)
+        now = clock.now()
+        told = queries.wallets(
+            connection,
+            found,
+            member_id,
+            as_of=_instant_of(as_of, found) if as_of else None,
+            known_at=_instant_of(known_at, found) if known_at else None,
+            now=now,
+        )
+        standing = queries.standing(connection, found, member_id, now=now)
+    assert told is not None
+    assert standing is not None
+    if json:
+        _print_wallet_json(found, ref, told)
+    else:
+        _print_wallet(found, ref, told, standing.tier, language)
+    return 0
+
+
+def history(
+    ref: str = _REF,
+    program: str | None = _PROGRAM,
+    limit: int = typer.Option(20, "--limit", min=1, max=10_000, help="How many, the latest first."),
+    language: _Language = _LANGUAGE,
+    json: bool = _JSON,
+) -> int:
+    """List a member's decisions, the latest first, each in one line."""
+    from palier.activities import queries
+    from palier.activities.telling import tell
+    from palier.cli.session import open_database
+    from palier.site import database
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        member_id = member_of(connection, found, ref)
+        lines = queries.history(connection, found.program_id, member_id, before=None, limit=limit)
+        stories = tell(connection, found, member_id, lines)
+    if json:
+        _print_stories_json(found, stories, language, steps=False)
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right", style="bold")
+    table.add_column(overflow="fold")
+    for story in stories:
+        points = _points(story, language)
+        table.add_row(_local(story, found), _kind(story, language), points, story.sentence(language))
+    Console(highlight=False).print(table)
+    if not stories:
+        print(_said(language, "Nothing yet.", "Rien encore."))
+    return 0
+
+
+def explain(
+    ref: str = _REF,
+    source: str = typer.Argument(None, help="Source of one activity.", show_default=False),
+    id: str = typer.Argument(None, help="Its id.", show_default=False),
+    program: str | None = _PROGRAM,
+    limit: int = typer.Option(10, "--limit", min=1, max=1000, help="How many, without an activity."),
+    language: _Language = _LANGUAGE,
+    json: bool = _JSON,
+) -> int:
+    """Explain a member's decisions by hand-checkable arithmetic: the latest ones, or one activity in full."""
+    from palier.activities import queries
+    from palier.activities.telling import tell
+    from palier.cli.session import open_database
+    from palier.site import clock, database
+    from palier.site.refusal import Refused
+
+    if source and not id:
+        raise Refused("Name the activity by its source and its id: palier explain REF SOURCE ID.")
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        member_id = member_of(connection, found, ref)
+        if source:
+            known = queries.find_activity(connection, found.program_id, source, id)
+            if known is None or known.line is None or known.line.member_id != member_id:
+                state = (
+                    "" if known is None or known.line is not None else f" that was applied ({known.status})"
+                )
+                raise Refused(
+                    f"The member has no activity {source} {id}{state}; `palier history` lists them."
+                )
+            stories = tell(connection, found, member_id, [known.line, *known.corrections])
+        else:
+            lines = queries.history(connection, found.program_id, member_id, before=None, limit=limit)
+            stories = tell(connection, found, member_id, lines)
+        told = queries.wallets(connection, found, member_id, now=clock.now())
+        standing = queries.standing(connection, found, member_id, now=clock.now())
+    assert told is not None
+    assert standing is not None
+    if json:
+        _print_stories_json(found, stories, language, steps=True)
+        return 0
+    if not source:
+        _print_wallet(found, ref, told, standing.tier, language)
+        print()
+    for story in stories:
+        _print_story(story, found, language)
+    return 0
+
+
+# --- printing -----------------------------------------------------------------------------------------
+
+
+def _said(language: str, english: str, french: str) -> str:
+    return french if language == "fr" else english
+
+
+def _instant_of(text: str, program: Runtime) -> int:
+    """An instant as typed; a day alone means its end in the program's zone."""
+    from palier.engine.clock import instant
+    from palier.site.refusal import Refused
+
+    zone = program.latest.clock.zone
+    try:
+        if len(text) == 10:
+            following = date.fromisoformat(text) + timedelta(days=1)
+            return instant(datetime(following.year, following.month, following.day, tzinfo=zone)) - 1
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise Refused(
+            f"{text[:40]!r} is no instant; write 2026-03-01 or 2026-03-01T10:00:00+01:00."
+        ) from None
+    return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
+
+
+def _written(at: int) -> str:
+    return datetime.fromtimestamp(at // 1_000_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _print_members(views: list[MemberView], json: bool) -> None:
+    if json:
+        from json import dumps
+
+        rows = [
+            {
+                "member": view.ref,
+                "status": view.status,
+                "enrolled_at": _written(view.enrolled_at),
+                "attributes": view.attributes,
+                "locale": view.locale,
+            }
+            for view in views
+        ]
+        print(dumps(rows, ensure_ascii=False))
+        return
+    for view in views:
+        attributes = ", ".join(f"{name}: {value}" for name, value in view.attributes.items())
+        print(f"{view.ref}  {view.status}  since {_written(view.enrolled_at)[:10]}  {attributes}".rstrip())
+
+
+def _print_wallet_json(program: Runtime, ref: str, told: Wallets) -> None:
+    from json import dumps
+
+    from palier.activities.answers import points_text
+    from palier.activities.queries import expiries
+
+    plan = program.latest
+    print(
+        dumps(
+            {
+                "member": ref,
+                "as_of": _written(told.as_of),
+                "known_at": _written(told.known_at),
+                "wallets": [
+                    {
+                        "currency": key,
+                        "spendable": points_text(item.spendable, plan, key),
+                        "pending": points_text(item.pending, plan, key),
+                        "held": points_text(item.held, plan, key),
+                        "debt": points_text(item.debt, plan, key),
+                        "expiries": [
+                            {
+                                "expires_at": _written(end.expires_at),
+                                "spendable": points_text(end.spendable, plan, key),
+                                "pending": points_text(end.pending, plan, key),
+                            }
+                            for end in expiries(told)
+                            if end.currency == key
+                        ],
+                    }
+                    for key, item in told.wallets.items()
+                ],
+            },
+            indent=2,
+        )
+    )
+
+
+def _print_wallet(program: Runtime, ref: str, told: Wallets, tier: str, language: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from palier.activities.queries import expiries
+    from palier.engine.explain import Words
+
+    console = Console(highlight=False)
+    words = Words(program.latest, language)
+    head = f"[bold]{ref}[/bold] · {words.text(program.latest.program.name)}"
+    if tier:
+        head += f" · {words.tier(tier)}"
+    console.print(head)
+    ends = expiries(told)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(justify="right", style="bold", no_wrap=True)
+    table.add_column(style="dim")
+    for key, item in told.wallets.items():
+        table.add_row(words.points(item.spendable, key), _said(language, "to spend", "à dépenser"))
+        if item.pending:
+            table.add_row(words.number(item.pending, key), _said(language, "pending", "en attente"))
+        if item.held:
+            table.add_row(words.number(item.held, key), _said(language, "set aside", "mis de côté"))
+        if item.debt:
+            table.add_row(words.number(item.debt, key), _said(language, "owed", "en dette"))
+        for end in [end for end in ends if end.currency == key and end.spendable][:6]:
+            table.add_row(words.number(end.spendable, key), words.good_through(end.expires_at))
+    console.print(table)
+    console.print(_said(language, "as of ", "au ") + f"{_written(told.as_of)}", style="dim", highlight=False)
+
+
+def _local(story: Story, program: Runtime) -> str:
+    at = datetime.fromtimestamp(story.line.occurred_at // 1_000_000, UTC)
+    return at.astimezone(program.latest.clock.zone).strftime("%Y-%m-%d %H:%M")
+
+
+_KINDS: Final = {
+    "sale": ("sale", "achat"),
+    "return": ("return", "retour"),
+    "visit": ("visit", "visite"),
+    "redeem": ("redemption", "dépense"),
+    "hold": ("hold", "mise de côté"),
+    "capture": ("capture", "encaissement"),
+    "release": ("release", "libération"),
+    "adjust": ("adjustment", "ajustement"),
+    "transfer_out": ("transfer", "transfert"),
+    "transfer_in": ("transfer", "transfert"),
+    "released": ("release", "libération"),
+    "expired": ("expiry", "expiration"),
+    "tier_changed": ("tier", "niveau"),
+    "hold_expired": ("hold ended", "fin de mise de côté"),
+    "correction": ("correction", "correction"),
+}
+
+
+def _kind(story: Story, language: str) -> str:
+    return _said(language, *_KINDS.get(story.line.type, (story.line.type, story.line.type)))
+
+
+def _points(story: Story, language: str) -> str:
+    """What the decision changed of all that the member has, by currency."""
+    from palier.engine.explain import Words
+    from palier.ledger.queries import changes
+
+    words = Words(story.plan, language)
+    parts = []
+    for currency, (total, _) in changes(story.line.transfers).items():
+        if total:
+            parts.append(("+" if total > 0 else "") + words.number(total, currency))
+    return " ".join(parts) or "0"
+
+
+def _print_story(story: Story, program: Runtime, language: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    named = "" if story.line.source == "palier" else f"  {story.line.source} {story.line.id}"
+    console.print(
+        f"[dim]{_local(story, program)}[/dim]  [bold]{_kind(story, language)}[/bold]{escape(named)}"
+        f"  [bold]{_points(story, language)}[/bold]",
+        soft_wrap=True,
+    )
+    joint = "\u00a0: " if language == "fr" else ": "
+    for step in story.steps(language):
+        title = f"{step.title}{joint}" if step.title else ""
+        console.print(f"    {escape(title)}[bold]{escape(step.text)}[/bold]", soft_wrap=True)
+    for text in story.why_not(language):
+        console.print(f"    [dim]· {escape(text)}[/dim]", soft_wrap=True)
+
+
+def _print_stories_json(program: Runtime, stories: list[Story], language: str, *, steps: bool) -> None:
+    from json import dumps
+
+    from palier.activities.answers import points_text
+    from palier.ledger.queries import changes
+
+    rows = []
+    for story in stories:
+        row: dict[str, Any] = {
+            "type": story.line.type,
+            "source": story.line.source,
+            "id": story.line.id,
+            "occurred_at": _written(story.line.occurred_at),
+            "program_version": story.line.version,
+            "points": {
+                currency: points_text(total, story.plan, currency)
+                for currency, (total, _) in changes(story.line.transfers).items()
+            },
+            "sentence": story.sentence(language),
+        }
+        if steps:
+            row["steps"] = [{"rule": step.title, "text": step.text} for step in story.steps(language)]
+            row["why_not"] = story.why_not(language)
+        rows.append(row)
+    print(dumps(rows, ensure_ascii=False, indent=2))
