@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from psycopg import Connection
 
 from palier.engine.state import NEVER, decode_state
@@ -33,8 +34,12 @@ def engine_state(connection: Connection[Any], program: str | None) -> Iterator[V
         cursor.itersize = 5000
         cursor.execute(STATES, {"program": program})
         for member_id, stored, wallets, lots, nothing_due in cursor:
-            state = decode_state(stored)
             place = f"member {refs.encode(member_id)}"
+            try:
+                state = decode_state(stored)
+            except msgspec.DecodeError as error:
+                yield Violation("state.readable", place, "a state that the engine reads", str(error))
+                continue
             found = {
                 currency: [
                     sum(lot.remaining + lot.held for lot in wallet.lots),

@@ -145,7 +145,7 @@ class CompiledRule:
         )
         self.mode = rule.rounding.mode
         self.per_line = rule.rounding.per == "line"
-        self.carry = rule.rounding.per == "carry" and self.kind == PER_SPEND
+        self.carry = rule.rounding.per == "carry" and self.kind in (PER_SPEND, PER_UNIT)
         self.caps = CapSet(f"rule:{rule.key}", rule.caps, currency.scale) if rule.caps is not None else None
         self.group = rule.group
         self.expiry = 0
@@ -347,6 +347,14 @@ class Plan:
         found = self.currencies.get(currency)
         policy = self.expiries[found.expiry] if found is not None else None
         return 0 if policy is None or isinstance(policy, doc.ExpiryNever) else policy.grace_days
+
+    def worth(self, currency: str, points: int) -> int:
+        """The value of points (minor units) in money minor units, rounded down; 0 where none is declared."""
+        found = next((c for c in self.program.point_currencies if c.key == currency), None)
+        if found is None or found.value is None:
+            return 0
+        value, per = ratio(found.value)
+        return int(points * value * 10**self.exponent // (per * 10**found.scale))
 
     def lapse(self, expires: int, grace_days: int) -> int:
         """The end of the grace after an expiry."""

@@ -1,0 +1,315 @@
+"""The demo: a year of a grocery's history, imported, verified, summed up and served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from palier.activities.figures import Figures
+    from palier.activities.runtime import Runtime
+
+PROGRAM: Final = "grocery"
+BASKETS: Final = 155_848
+LAST_BASKET: Final = "2018-01-01T04:01:20+00:00"
+KEY_FILE: Final = "demo-key"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)
+
+
+def demo(
+    serve: bool = typer.Option(True, help="Serve when the history is there; --no-serve ends instead."),
+    json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
+    host: str = typer.Option("127.0.0.1", help="Address to serve on."),
+    port: int = typer.Option(8000, min=1, max=65535, help="Port to serve on."),
+    original_dates: bool = typer.Option(
+        False, "--original-dates", help="Keep the dates of 2017 instead of moving the year up to now."
+    ),
+) -> int:
+    """Import a year of a grocery's history, verify it, sum it up, and serve it. A second run starts at once."""
+    from palier.cli.session import open_database
+
+    with open_database(role="owner"):
+        from palier.site.migration import migrate
+
+        migrate()
+        with open_database():
+            summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
+    if json:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(summary)).decode())
+    else:
+        _show(summary, key, f"http://{host}:{port}" if serve else "")
+    if violations:
+        return 1
+    if serve:
+        from palier.site.supervisor import Supervisor
+
+        Supervisor(
+            host, port, on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True)
+        ).run()
+    return 0
+
+
+def gallery_program(key: str) -> Path:
+    """The document of a program of the gallery, in an installed package or in a checkout."""
+    import palier
+    from palier.site.refusal import Refused
+
+    inside = Path(palier.__file__).parent / "gallery" / key / "program.yaml"
+    beside = Path(palier.__file__).parents[2] / "gallery" / key / "program.yaml"
+    for path in (inside, beside):
+        if path.is_file():
+            return path
+    raise Refused(f"The gallery's program {key} is not installed; install the package again.")
+
+
+def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, str]:
+    import msgspec
+
+    from palier.activities.figures import figures
+    from palier.activities.runtime import runtime
+    from palier.site import clock, database, ids
+
+    with database.connect() as connection:
+        ids.take_node(connection)
+        connection.commit()
+        program = runtime(connection, PROGRAM)
+        if program is None:
+            _publish(connection)
+            program = runtime(connection, PROGRAM)
+            assert program is not None
+        row = connection.execute(
+            "-- demo.imported\nselect count(*) from activity_claim where program_id = %s and source = %s",
+            (program.program_id, "complete-journey"),
+        ).fetchone()
+        connection.rollback()
+        import_summary: dict[str, Any] = {}
+        violations = 0
+        if row is None or row[0] < BASKETS:
+            import_summary = _import(connection, program, quiet, weeks)
+            with database.connect("owner", autocommit=True) as owner:
+                # The planner learns what came in now rather than when it next looks.
+                owner.execute("analyze")
+            _do_due_work(connection, program, quiet)
+            violations = _verify(connection, import_summary)
+        key = _key(connection, program.program_id)
+        found: Figures = figures(connection, program)
+        connection.rollback()
+        summary = {
+            **msgspec.to_builtins(found),
+            "import": import_summary or None,
+            "verified": (violations == 0) if import_summary else None,
+            "now": datetime.fromtimestamp(clock.now() // 1_000_000).astimezone().isoformat(),
+        }
+        return summary, violations, key
+
+
+def _publish(connection: psycopg.Connection[Any]) -> None:
+    from palier.programs.files import read
+    from palier.programs.operations import publish
+    from palier.site import clock
+    from palier.site.refusal import Refused
+
+    document = read(gallery_program(PROGRAM))
+    if document.program is None:
+        raise Refused(f"The demo's program does not fit this release: {document.problems[0]}")
+    publish(connection, document.program, now=clock.now(), published_by="demo")
+    connection.commit()
+
+
+def _weeks_to_now() -> int:
+    """Whole weeks by which the year is moved so that its last basket lies within the last seven days."""
+    from palier.site import clock
+
+    last = datetime.fromisoformat(LAST_BASKET)
+    return (datetime.fromtimestamp(clock.now() // 1_000_000, last.tzinfo) - last) // timedelta(weeks=1)
+
+
+def _moved(batches: Iterator[list[dict[str, Any]]], weeks: int) -> Iterator[list[dict[str, Any]]]:
+    """The same baskets, the same weekdays and hours (UTC), so many weeks later."""
+    move = timedelta(weeks=weeks)
+    for batch in batches:
+        for activity in batch:
+            activity["occurred_at"] = (datetime.fromisoformat(activity["occurred_at"]) + move).isoformat()
+        yield batch
+
+
+def _import(
+    connection: psycopg.Connection[Any], program: Runtime, quiet: bool, weeks: int | None
+) -> dict[str, Any]:
+    from hashlib import sha256
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from palier.activities.imports import import_rows, rows_of
+    from palier.activities.imports import Progress as Imported
+    from palier.connectors import complete_journey
+    from palier.site import clock
+    from palier.site.refusal import Refused
+
+    begun = connection.execute(
+        "-- demo.begun\nselect name from import_file where program_id = %s and name like 'complete-journey+%%'"
+        " order by created_at limit 1",
+        (program.program_id,),
+    ).fetchone()
+    connection.rollback()
+    if begun is not None:
+        # An import that was cut off goes on with the dates it began with: its ids are claimed with them.
+        weeks = int(begun[0].removeprefix("complete-journey+").removesuffix("w"))
+    if weeks is None:
+        weeks = _weeks_to_now()
+    name = f"complete-journey+{weeks}w"
+    refused: list[dict[str, str]] = []
+    console = Console(stderr=True, quiet=quiet)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("Importing a year of baskets", total=BASKETS)
+
+        def on_progress(progress: Imported) -> None:
+            bar.update(task, completed=progress.done)
+
+        try:
+            batches = _moved(complete_journey.activities(), weeks)
+            summary = import_rows(
+                connection,
+                program,
+                rows_of(batches),
+                clock=clock.now,
+                name=name,
+                sha256=sha256(name.encode()).hexdigest(),
+                enrol_unknown=True,
+                workers=2,
+                on_progress=on_progress,
+                on_refused=lambda lines: refused.extend(
+                    {"line": str(item.row.line), "code": item.code, "reason": item.reason} for item in lines
+                ),
+            )
+        except complete_journey.DatasetMissing as error:
+            raise Refused(str(error)) from None
+    return {
+        "sent": summary.sent + summary.resumed,
+        "applied": summary.applied,
+        "duplicate": summary.duplicate,
+        "refused": summary.refused,
+        "parked": summary.parked,
+        "seconds": round(summary.seconds, 1),
+        "per_second": round(summary.sent / max(summary.seconds, 0.001)),
+        "moved_weeks": weeks,
+        "refused_lines": refused[:20],
+    }
+
+
+def _do_due_work(connection: psycopg.Connection[Any], program: Runtime, quiet: bool) -> None:
+    from rich.console import Console
+
+    from palier.activities import due
+    from palier.ledger import seal
+    from palier.site import clock
+
+    now = clock.now()
+    with Console(stderr=True, quiet=quiet).status("Expiring and releasing what was due"):
+        due.advance_all(connection, program, now, now=now)
+        due.confirm_clock(connection, now)
+        connection.commit()
+        from datetime import UTC
+
+        while seal.seal(connection, now=datetime.now(UTC)):
+            connection.commit()
+        connection.commit()
+
+
+def _verify(connection: psycopg.Connection[Any], into: dict[str, Any]) -> int:
+    from palier.ledger.verify import report
+
+    found = report(connection, PROGRAM)
+    connection.rollback()
+    into["invariants"] = len(found.invariants)
+    into["verify_seconds"] = round(found.seconds, 1)
+    into["violations"] = [violation._asdict() for violation in found.violations[:5]]
+    return len(found.violations)
+
+
+def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
+    """The demo's API key, kept in the data directory: the demo's alone, a real key is shown only once."""
+    import os
+
+    from palier.site import clock
+    from palier.site.environment import environment
+    from palier.staff.operations import create_key
+    from palier.staff.queries import RIGHTS, authenticate
+
+    path = environment().directory / "secrets" / KEY_FILE
+    if path.exists():
+        token = path.read_text().strip()
+        if authenticate(connection, f"Bearer {token}") is not None:
+            return token
+    made = create_key(connection, program_id, name="demo", rights=RIGHTS, now=clock.now(), actor="demo")
+    connection.commit()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(made.token)
+    return made.token
+
+
+def _show(summary: dict[str, Any], key: str, address: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+
+    def number(text: Any) -> str:
+        whole, dot, rest = str(text).partition(".")
+        return f"{int(whole):,}{dot}{rest}"
+
+    table = Table(title="Fresh Stars: a year of a grocery's baskets", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_row("Members", number(summary["members"]))
+    table.add_row("Activities", number(summary["activities"]))
+    table.add_row("Spend", f"{number(summary['spend'])} {summary['money']}")
+    for item in summary["currencies"]:
+        unit = item["currency"]
+        table.add_section()
+        for label in ("issued", "redeemed", "expired", "reversed", "pending", "outstanding"):
+            table.add_row(f"{unit.capitalize()} {label}", number(item[label]))
+        table.add_row("Worth of what is outstanding", f"{number(item['liability'])} {summary['money']}")
+    table.add_section()
+    for tier, members in summary["tiers"].items():
+        table.add_row(f"Tier {tier}", number(members))
+    done = summary["import"]
+    if done:
+        table.add_section()
+        table.add_row("Imported", f"{number(done['sent'])} lines, {number(done['per_second'])} a second")
+        table.add_row("Refused lines", number(done["refused"]))
+        state = "clean" if summary["verified"] else "NOT CLEAN"
+        table.add_row("palier verify", f"{state}: {done['invariants']} invariants in {done['verify_seconds']} s")
+        for violation in done["violations"]:
+            table.add_row("", str(violation))
+    console.print(table)
+    if done and done["refused_lines"]:
+        for line in done["refused_lines"]:
+            console.print(f"  line {line['line']}: {line['code']}: {line['reason']}")
+    if address:
+        console.print(f"\nOpen  {address}/v1/docs        the API, readable")
+        console.print(f"      {address}/v1/openapi.json")
+        console.print(f"      {address}/health")
+        console.print(f"Key   {key}", soft_wrap=True)
+        console.print("Try   palier explain external_id:household-1 ", soft_wrap=True)
+        console.print(
+            f'      curl -H "Authorization: Bearer {key}" "{address}/v1/members?external_id=household-1"\n',
+            soft_wrap=True,
+        )
