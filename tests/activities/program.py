@@ -30,7 +30,13 @@ def program(**settings: Any) -> Program:
         "time_zone": "Europe/Paris",
         "currency": "EUR",
         "point_currencies": [
-            {"key": "stars", "name": {"en": {"one": "star", "other": "stars"}, "fr": {"one": "étoile", "other": "étoiles"}}}
+            {
+                "key": "stars",
+                "name": {
+                    "en": {"one": "star", "other": "stars"},
+                    "fr": {"one": "étoile", "other": "étoiles"},
+                },
+            }
         ],
         "rules": [
             {

@@ -35,7 +35,14 @@ def standing(state: MemberState) -> dict[str, Any]:
         pending = sorted((e.source, e.id, e.lot, e.amount, e.release_at, e.until) for e in wallet.pending)
         wallets[key] = (lots, pending, wallet.debt, wallet.epoch, wallet.idle_at)
     used = {key: value for key, value in state.used.items() if value[1]}
-    return {"wallets": wallets, "used": used, "carry": state.carry, "nth": state.nth, "tier": plain[8], "last": state.last}
+    return {
+        "wallets": wallets,
+        "used": used,
+        "carry": state.carry,
+        "nth": state.nth,
+        "tier": plain[8],
+        "last": state.last,
+    }
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

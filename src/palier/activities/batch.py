@@ -22,7 +22,7 @@ from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant
-from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, key_of
+from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, behind, key_of, paid_with
 from palier.engine.facts import (
     OWN_SOURCE,
     RETURN,
@@ -37,7 +37,7 @@ from palier.engine.facts import (
 from palier.engine.history import differences, fold, in_fold_order, judge_late
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state
-from palier.engine.trace import Trace
+from palier.engine.trace import Trace, decode_trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.site.ids import new_id, new_ids
@@ -78,7 +78,7 @@ def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Ans
             connection.rollback()
             if tried == ATTEMPTS:
                 raise
-            time.sleep(random.uniform(0.001, 0.01) * 2**tried)
+            time.sleep(random.uniform(0.001, 0.01) * 2**tried)  # noqa: S311 (jitter, no secret)
         except BaseException:
             if not connection.closed:
                 connection.rollback()
@@ -463,7 +463,7 @@ class _Batch:
                 activity_id,
                 version,
                 tier or "",
-                store.decode_trace(trace),
+                decode_trace(trace),
                 replayed="applied",
             )
         if decided:
@@ -533,8 +533,12 @@ class _Batch:
         self._write(works)
 
     def _date(self, item: Item, state: MemberState) -> None:
-        """A command carries the server's instant, and never acts before what was decided."""
-        at = max(self.now, state.latest, state.due_done)
+        """A command carries the server's instant, and always acts after what was decided.
+
+        Two of one instant would act in the order of their ids, and the second would be decided as one that
+        was granted already.
+        """
+        at = max(self.now, state.latest + 1, state.due_done)
         item.fact = msgspec.structs.replace(item.fact, at=at)
         item.payload = encode_fact(item.fact)
 
@@ -576,14 +580,14 @@ class _Batch:
                 )
                 continue
             given[id(answer)] = item.activity_id
-            self._applied(work, item, answer)
+            self.applied(work, item, answer)
         fresh = [decision for decision in engine.decisions if id(decision) not in given]
         ids = iter(new_ids(len(fresh))) if fresh else iter(())
         for decision in engine.decisions:
             identifier = given.get(id(decision))
             work.decisions.append((identifier if identifier is not None else next(ids), decision))
 
-    def _applied(self, work: Work, item: Item, decision: Decision) -> None:
+    def applied(self, work: Work, item: Item, decision: Decision) -> None:
         trace = decision.trace
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
         self.results[item.index] = Result(
@@ -714,8 +718,8 @@ def _in_order(engine: Fold, items: Sequence[Item]) -> bool:
         sale = fact.sale
         if fact.type == RETURN and sale is not None:
             anchor = own.get(key_of(sale.source, sale.id))
-            if anchor is not None and position <= anchor:
-                position = (*anchor, *position[:1], fact.source, fact.id)
+            if anchor is not None:
+                position = behind(anchor, position)
         else:
             own[key_of(fact.source, fact.id)] = position
         if position <= last:
@@ -776,9 +780,10 @@ def _records(
             record = SaleRecord(fact, item.known.inputs, trace, (at, 0, fact.source, fact.id))
             records[key_of(fact.source, fact.id)] = by_id[item.activity_id] = record
         elif item.type in ("redeem", "capture"):
-            taken = [*trace.taken, (0, trace.owed)] if trace.owed else list(trace.taken)
             named = fact.hold if fact.hold is not None else Reference(fact.source, fact.id)
-            redemptions[key_of(named.source, named.id)] = RedemptionRecord(fact.currency, taken, fact.at)
+            redemptions[key_of(named.source, named.id)] = RedemptionRecord(
+                fact.currency, paid_with(trace), fact.at
+            )
     returns = [item for item in stored if item.type == RETURN and item.sale_id in by_id]
     order = {item.activity_id: item for item in returns}
     for known in in_fold_order(item.known for item in returns):
@@ -801,18 +806,17 @@ def refold(
     for item in items:
         fact = item.fact
         plan = timeline.at(fact.at)
-        if (
-            fact.type != RETURN
-            and plan is not None
+        late = (
+            plan is not None
             and not batch.history
             and not item.live
-            and fact.rank == 0
-        ):
-            if plan.clock.add_days(fact.at, plan.late_window) < work.state.latest:
-                item.inputs = judge_late(timeline, knowns, fact, latest, item.inputs)
-        elif fact.type == RETURN and not batch.history and plan is not None:
-            if plan.clock.add_days(fact.at, plan.late_window) < work.state.latest:
-                item.inputs = Inputs(latest, None, item.inputs.member, item.inputs.segments)
+            and plan.clock.add_days(fact.at, plan.late_window) < work.state.latest
+        )
+        if late and fact.sale is not None:
+            # What names a sale acts on it as it stands; only its instant moves to where it is posted.
+            item.inputs = Inputs(latest, None, item.inputs.member, item.inputs.segments)
+        elif late:
+            item.inputs = judge_late(timeline, knowns, fact, latest, item.inputs)
         knowns.append(Known(fact, item.inputs, item.activity_id))
     engine = fold(timeline, knowns)
     engine.advance(work.state.due_done)
@@ -823,11 +827,11 @@ def refold(
     for correction in differences(standing, engine.decisions):
         decision = correction.decision
         key = key_of(decision.source, decision.id) if decision is not None else ""
-        item = new.get(key)
-        if item is not None and decision is not None and correction.activity_id == 0:
-            decided.add(item.index)
-            batch._applied(work, item, decision)
-            work.decisions.append((item.activity_id, decision))
+        sent = new.get(key)
+        if sent is not None and decision is not None and correction.activity_id == 0:
+            decided.add(sent.index)
+            batch.applied(work, sent, decision)
+            work.decisions.append((sent.activity_id, decision))
         elif correction.activity_id == 0 and decision is not None:
             work.decisions.append((new_id(), decision))
         else:

@@ -153,6 +153,3 @@ def figures(connection: Connection[Any], program: Runtime) -> Figures:
         currencies,
         counted,
     )
-
-
-

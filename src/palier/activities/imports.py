@@ -287,13 +287,13 @@ def _window(rows: list[Row], read: int, skipped: int, ended: bool) -> _Window:
     sales = {}
     if any("sale" in row.activity for row in rows):
         sales = {
-            _own_id(row): _owner(row) for row in rows if row.problem is None and "sale" not in row.activity
+            own_id(row): owner_of(row) for row in rows if row.problem is None and "sale" not in row.activity
         }
     placed = []
     for number, row in enumerate(rows):
         if row.problem is None:
             # A return stands with its sale, whoever it says it is of.
-            owner = sales.get(_named_sale(row)) or _owner(row)
+            owner = sales.get(named_sale(row)) or owner_of(row)
             placed.append((owner, str(row.activity.get("occurred_at")), number))
     placed.sort()
     batches: list[_Lot] = []
@@ -332,19 +332,21 @@ def _bodies(rows: list[Row]) -> list[bytes]:
     ]
 
 
-def _owner(row: Row) -> str:
+def owner_of(row: Row) -> str:
     """One text for the member a row names, the same for rows that name him alike."""
     member = row.activity.get("member")
     if isinstance(member, dict):
         return min((f"{kind}\0{value}" for kind, value in member.items()), default="")
-    return str(member) if member is not None else "\0".join(_named_sale(row))
+    return str(member) if member is not None else "\0".join(named_sale(row))
 
 
-def _own_id(row: Row) -> tuple[str, str]:
+def own_id(row: Row) -> tuple[str, str]:
+    """The source and id of a row."""
     return str(row.activity.get("source")), str(row.activity.get("id"))
 
 
-def _named_sale(row: Row) -> tuple[str, str]:
+def named_sale(row: Row) -> tuple[str, str]:
+    """The source and id of the sale that a row names; empty where it names none."""
     sale = row.activity.get("sale")
     return (str(sale.get("source")), str(sale.get("id"))) if isinstance(sale, dict) else ("", "")
 
@@ -550,5 +552,8 @@ __all__ = [
     "Progress",
     "RefusedLine",
     "import_rows",
+    "named_sale",
+    "own_id",
+    "owner_of",
     "rows_of",
 ]

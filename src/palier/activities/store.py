@@ -269,7 +269,7 @@ def activities(rows: Iterable[tuple[Any, ...]]) -> list[StoredActivity]:
                 decode_trace(trace),
                 corrects or 0,
                 sale or 0,
-            )  # fmt: skip
+            )
         )
     return found
 

@@ -256,7 +256,8 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "use that program's own key",
         )
     source, identifier = _text(wire.source, "source"), _text(wire.id, "id")
-    assert source is not None and identifier is not None
+    assert source is not None
+    assert identifier is not None
     if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
         raise _Refused(
             RefusalCode.RESERVED_SOURCE,
@@ -366,7 +367,8 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
 
 def _reference(wire: WireReference, field: str) -> Reference:
     source, identifier = _text(wire.source, f"{field}.source"), _text(wire.id, f"{field}.id")
-    assert source is not None and identifier is not None
+    assert source is not None
+    assert identifier is not None
     return Reference(source, identifier)
 
 

@@ -20,9 +20,10 @@ import psycopg
 from palier.activities import batch, wire
 from palier.activities.answers import Result, body, counts
 from palier.activities.runtime import Runtime, runtime
+from palier.api.limits import allow
 from palier.engine.refusals import Refusal
 from palier.site import clock, database
-from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body, refuse
+from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body
 from palier.site.environment import environment
 from palier.staff.queries import Key, authenticate
 

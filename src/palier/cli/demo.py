@@ -55,7 +55,9 @@ def demo(
         from palier.site.supervisor import Supervisor
 
         Supervisor(
-            host, port, on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True)
+            host,
+            port,
+            on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True),
         ).run()
     return 0
 
@@ -152,8 +154,8 @@ def _import(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from palier.activities.imports import import_rows, rows_of
     from palier.activities.imports import Progress as Imported
+    from palier.activities.imports import import_rows, rows_of
     from palier.connectors import complete_journey
     from palier.site import clock
     from palier.site.refusal import Refused
@@ -296,7 +298,9 @@ def _show(summary: dict[str, Any], key: str, address: str) -> None:
         table.add_row("Imported", f"{number(done['sent'])} lines, {number(done['per_second'])} a second")
         table.add_row("Refused lines", number(done["refused"]))
         state = "clean" if summary["verified"] else "NOT CLEAN"
-        table.add_row("palier verify", f"{state}: {done['invariants']} invariants in {done['verify_seconds']} s")
+        table.add_row(
+            "palier verify", f"{state}: {done['invariants']} invariants in {done['verify_seconds']} s"
+        )
         for violation in done["violations"]:
             table.add_row("", str(violation))
     console.print(table)

@@ -8,12 +8,12 @@ a business refusal does.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 from msgspec import Struct
 
 
-class RefusalCode(str, Enum):
+class RefusalCode(StrEnum):
     """Every reason for which a line or a command is refused, in order of precedence."""
 
     MALFORMED = "malformed"

@@ -28,11 +28,12 @@ class Trace(Struct, omit_defaults=True):
     """How a decision came out.
 
     `version` and `tier` judged it; `tier_after` when it changed the tier. `rooms` (cap -> points still free
-    before), `carry` (rule -> remainder brought in, `carry_out` what was left) and `nth` (counter -> ordinal) are what the activity saw,
-    frozen with it. `taken`: (lot, amount) spent, in order; `restored`: (lot, amount) given back. `owed` became
-    debt, `written_off` was let go. `returned` is the money given back so far of the sale, `cut` what a
-    return asked beyond what was left. `late` marks an activity judged apart because it came too late. `after`: currency -> points
-    that could be spent when it was first decided. `holds`: (hold, state, points captured) it made or ended.
+    before), `carry` (rule -> remainder brought in, `carry_out` what was left) and `nth` (counter -> ordinal)
+    are what the activity saw, frozen with it. `taken`: (lot, amount) spent, in order; `restored`: (lot, amount)
+    given back. `owed` became debt, `written_off` was let go. `returned` is the money given back so far of the
+    sale, `cut` what a return asked beyond what was left. `late` marks an activity judged apart because it came
+    too late. `after`: currency -> points that could be spent when it was first decided. `holds`: (hold, state,
+    points captured) it made or ended.
     """
 
     version: int

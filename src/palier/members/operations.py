@@ -87,9 +87,9 @@ def enrol(
             problem = "these identities belong to different members, or some are new: add them to one member"
             answers.append(Enrolled(0, "", False, problem))
             continue
-        member = owners.pop()
-        assert member is not None
-        answers.append(Enrolled(member, refs.encode(member), index in fresh))
+        owned = owners.pop()
+        assert owned is not None
+        answers.append(Enrolled(owned, refs.encode(owned), index in fresh))
     return answers
 
 
@@ -168,7 +168,10 @@ def set_attributes(
 ) -> None:
     """Replaces a member's attributes (typed as declared). Decisions already made keep what they saw."""
     connection.execute(
-        "-- members.set_attributes\nupdate member set attributes = %s::json where member_id = %s and program_id = %s",
+        """
+        -- members.set_attributes
+        update member set attributes = %s::json where member_id = %s and program_id = %s
+        """,
         (msgspec.json.encode(attributes).decode(), member_id, program_id),
     )
 

@@ -159,6 +159,6 @@ def list_members(
             msgspec.json.decode(row[3]),
             row[4],
             row[5],
-        )  # fmt: skip
+        )
         for row in rows
     ]
