@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
 
 from palier.site import database
 from palier.site.environment import environment
 
+AnyConnection = Connection[Any]
 TRUSTED_FOR_S: Final = 2.0
 """A connection used this recently is taken to be alive; after longer it is asked first."""
 
@@ -31,8 +32,10 @@ _own = _Own()
 
 
 @contextmanager
-def session() -> Iterator[Connection[Any]]:
+def session(*, snapshot: bool = False) -> Iterator[Connection[Any]]:
     """This thread's connection, outside any transaction at the start and at the end.
+
+    With `snapshot`, all statements of the block see the database as of the first.
 
     What the block does not commit is rolled back. Raises Unavailable where the database does not answer,
     where a statement outlives the request's deadline, or where a transaction lost to others too often.
@@ -42,6 +45,8 @@ def session() -> Iterator[Connection[Any]]:
     except psycopg.Error as error:
         raise Unavailable(type(error).__name__) from error
     try:
+        if snapshot:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
         yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise Unavailable(type(error).__name__) from error
@@ -80,5 +85,6 @@ def _put_back(connection: Connection[Any]) -> None:
     _own.used_at = time.monotonic()
     try:
         connection.rollback()
+        connection.isolation_level = None
     except psycopg.Error:
         close()

@@ -1,0 +1,38 @@
+"""Cursors of pages: opaque to callers, and refused when they were not made here."""
+
+from __future__ import annotations
+
+import hmac
+from functools import lru_cache
+from hashlib import sha256
+
+from palier.members.refs import decode, encode
+from palier.site.environment import derived_key
+
+_CHECK_LENGTH = 8
+
+
+@lru_cache(maxsize=1)
+def _key() -> bytes:
+    return derived_key("page cursors")
+
+
+def _check(text: str) -> str:
+    return hmac.new(_key(), text.encode(), sha256).hexdigest()[:_CHECK_LENGTH]
+
+
+def encode_cursor(position: int) -> str:
+    """The cursor of a page that begins after a position."""
+    text = encode(position).removeprefix("m_")
+    return text + _check(text)
+
+
+def decode_cursor(cursor: str) -> int | None:
+    """The position of a cursor; None for a text that is none."""
+    text, check = cursor[:-_CHECK_LENGTH], cursor[-_CHECK_LENGTH:]
+    if not cursor.isascii() or not hmac.compare_digest(_check(text), check):
+        return None
+    try:
+        return decode(f"m_{text}")
+    except ValueError:
+        return None

@@ -1,0 +1,87 @@
+"""Problem documents (RFC 9457): one form for every refusal and error of the API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from django.http import HttpResponse
+
+from palier.engine.refusals import Refusal, RefusalCode
+
+CONTENT_TYPE: Final = "application/problem+json"
+_NOT_FOUND: Final = frozenset(
+    {
+        RefusalCode.UNKNOWN_PROGRAM,
+        RefusalCode.UNKNOWN_MEMBER,
+        RefusalCode.UNKNOWN_HOLD,
+        RefusalCode.UNKNOWN_REDEMPTION,
+        RefusalCode.UNKNOWN_POINT_CURRENCY,
+    }
+)
+
+
+class Problem(Exception):
+    """What is answered instead of a result: `code` is stable, `detail` one sentence, `remedy` what to do."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        remedy: str = "",
+        retry_after_s: float = 0,
+        errors: Sequence[dict[str, str]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.remedy = remedy
+        self.retry_after_s = retry_after_s
+        self.errors = list(errors)
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of the problem."""
+        content: dict[str, Any] = {
+            "type": f"urn:palier:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        if self.field:
+            content["field"] = self.field
+        if self.remedy:
+            content["remedy"] = self.remedy
+        if self.errors:
+            content["errors"] = self.errors
+        return content
+
+    def response(self) -> HttpResponse:
+        """The answer over HTTP."""
+        found = HttpResponse(
+            msgspec.json.encode(self.document()), status=self.status, content_type=CONTENT_TYPE
+        )
+        if self.retry_after_s:
+            found["Retry-After"] = str(math.ceil(self.retry_after_s))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            found["WWW-Authenticate"] = "Bearer"
+        return found
+
+
+def of_refusal(refusal: Refusal) -> Problem:
+    """A refusal as a problem: 404 where what was named does not exist, else 422."""
+    status = 404 if refusal.code in _NOT_FOUND else 422
+    return Problem(status, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy)
+
+
+def not_found(what: str = "member") -> Problem:
+    """The one answer for what does not exist here, belongs to another program, or was erased."""
+    return Problem(404, f"unknown_{what}", f"There is no such {what} in this program.")

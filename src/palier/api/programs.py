@@ -1,0 +1,221 @@
+"""Programs: the key's own program, its versions, and publishing a new one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+from pydantic import Field
+
+from palier.api.bodies import raw_body
+from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
+from palier.api.problems import Problem, not_found
+from palier.api.schemas import (
+    DocumentAnswer,
+    IdempotencyKey,
+    Key,
+    PlanAnswer,
+    ProgramsAnswer,
+    ValidationAnswer,
+    VersionAnswer,
+    VersionsAnswer,
+    problems,
+)
+from palier.api.views import version as shown
+from palier.engine.program import Program, to_builtins
+from palier.programs import files, queries
+from palier.programs.operations import publish
+from palier.programs.plan import difference
+from palier.site.refusal import Refused
+from palier.staff.operations import Answer, write_log
+
+router = Router(tags=["Programs"])
+READ: Final = ApiKey("programs:read")
+WRITE: Final = ApiKey("programs:write")
+_TYPES: Final = ("application/json", "application/yaml")
+DOCUMENT: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A program document; `palier schema` prints its JSON Schema.",
+        "content": {
+            "application/json": {"schema": {"type": "object", "title": "Program document"}},
+            "application/yaml": {"schema": {"type": "string", "title": "Program document in YAML"}},
+        },
+    }
+}
+
+
+def _own(made: Call, program: str) -> str:
+    """The key's own program; any other is answered as if it did not exist."""
+    if program != made.key.program:
+        raise not_found("program")
+    return program
+
+
+@router.get(
+    "/programs",
+    auth=READ,
+    operation_id="list_programs",
+    summary="List programs",
+    response={200: ProgramsAnswer, **problems()},
+)
+def list_programs(request: HttpRequest) -> HttpResponse:
+    """The program of this key, with its latest version."""
+    with call(request) as made:
+        versions = queries.list_versions(made.connection, made.key.program)
+        return answer({"programs": [shown(found) for found in versions[-1:]]})
+
+
+@router.get(
+    "/programs/{program}/versions",
+    auth=READ,
+    operation_id="list_versions",
+    summary="List a program's versions",
+    response={200: VersionsAnswer, **problems(404)},
+)
+def list_versions(request: HttpRequest, program: Key) -> HttpResponse:
+    """All versions, first to last. A version is immutable and named by its hash."""
+    with call(request) as made:
+        versions = queries.list_versions(made.connection, _own(made, program))
+        return answer({"versions": [shown(found) for found in versions]})
+
+
+@router.get(
+    "/programs/{program}/versions/{version}",
+    auth=READ,
+    operation_id="read_version",
+    summary="Read a version's document",
+    response={200: DocumentAnswer, **problems(404)},
+)
+def read_version(
+    request: HttpRequest, program: Key, version: Annotated[int, Path(), Field(ge=1, le=2**31 - 1)]
+) -> HttpResponse:
+    """One version with its whole document."""
+    with call(request) as made:
+        key = _own(made, program)
+        found = [item for item in queries.list_versions(made.connection, key) if item.version == version]
+        document = queries.document(made.connection, key, version)
+        if not found or document is None:
+            raise not_found("version")
+        return answer({**shown(found[0]), "document": to_builtins(document)})
+
+
+def _document(request: HttpRequest) -> files.Document:
+    raw = raw_body(request, *_TYPES)
+    return files.read(raw, "json" if request.content_type == _TYPES[0] else "yaml")
+
+
+def _problems(document: files.Document) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": problem.path,
+            "line": problem.line,
+            "column": problem.column,
+            "message": problem.message,
+            "remedy": problem.remedy,
+            "code": problem.code,
+            "severity": problem.severity,
+        }
+        for problem in document.problems
+    ]
+
+
+def _valid(made: Call, request: HttpRequest, program: str) -> Program:
+    key = _own(made, program)
+    document = _document(request)
+    if document.program is None:
+        raise Problem(
+            422, "invalid_program", "The document has errors.", remedy="correct the places that are named",
+            errors=[{"field": item.path, "message": str(item)} for item in document.errors],
+        )  # fmt: skip
+    if document.program.key != key:
+        raise Problem(
+            422, "other_program", "The document is of another program than the address.",
+            field="key", remedy="send a document of this program",
+        )  # fmt: skip
+    return document.program
+
+
+@router.post(
+    "/programs/{program}/validate",
+    auth=WRITE,
+    operation_id="validate_program",
+    summary="Check a document",
+    response={200: ValidationAnswer, **problems(404, 413, 415)},
+    openapi_extra=DOCUMENT,
+)
+def validate_program(request: HttpRequest, program: Key) -> HttpResponse:
+    """All problems of a program document, each with its place and remedy. Writes nothing."""
+    with call(request) as made:
+        _own(made, program)
+        document = _document(request)
+        return answer({"valid": document.program is not None, "problems": _problems(document)})
+
+
+@router.post(
+    "/programs/{program}/plan",
+    auth=WRITE,
+    operation_id="plan_program",
+    summary="See what a document would change",
+    response={200: PlanAnswer, **problems(404, 413, 415)},
+    openapi_extra=DOCUMENT,
+)
+def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
+    """What publishing a document would change, in words, and the version it would be. Writes nothing."""
+    with call(request) as made:
+        document = _valid(made, request, program)
+        changes = difference(queries.document(made.connection, made.key.program), document)
+        found = _publish(made, document)
+        # What publishing wrote goes with the transaction, which nobody commits.
+        return answer(
+            {
+                "version": found.version,
+                "effective_from": written(found.effective_from),
+                "changes": [
+                    {
+                        "path": change.path,
+                        "kind": change.kind,
+                        "en": change.sentence_en,
+                        "fr": change.sentence_fr,
+                    }
+                    for change in changes
+                ],
+            }
+        )
+
+
+def _publish(made: Call, document: Program) -> queries.Version:
+    try:
+        return publish(made.connection, document, now=made.now, published_by=f"key:{made.key.prefix}")
+    except Refused as refused:
+        raise Problem(422, "not_publishable", str(refused)) from None
+
+
+@router.post(
+    "/programs/{program}/publish",
+    auth=WRITE,
+    operation_id="publish_program",
+    summary="Publish a document",
+    response={201: VersionAnswer, 200: VersionAnswer, **problems(404, 409, 413, 415)},
+    openapi_extra=DOCUMENT,
+)
+def publish_program(
+    request: HttpRequest, program: Key, idempotency_key: IdempotencyKey = None
+) -> HttpResponse:
+    """Publishes a document as the program's next version; 200 when the latest says the same already."""
+
+    def act(made: Call, identifier: str) -> Answer:
+        found = _publish(made, _valid(made, request, program))
+        if found.is_new:
+            write_log(
+                made.connection,
+                f"key:{made.key.prefix}",
+                "integration",
+                "program.publish",
+                f"program:{found.key}:{found.version}",
+                at=made.now,
+            )
+        return Answer(201 if found.is_new else 200, encode(shown(found)))
+
+    return write(request, "publish", idempotency_key, act)

@@ -1,0 +1,200 @@
+"""REST v1: its routers put together, and every error of it as a problem document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.operation import Operation
+
+import palier
+from palier.api import activities, members, points, programs
+from palier.api.bodies import StrictParser, is_text, read_body, too_large
+from palier.api.calls import ApiKey
+from palier.api.problems import Problem
+from palier.staff.session import Unavailable
+
+logger = logging.getLogger(__name__)
+
+api: Final = NinjaAPI(
+    title="Palier",
+    version=palier.__version__,
+    description="Customer loyalty: exact points, explained, on an append-only ledger.",
+    openapi_url=None,
+    docs_url=None,
+    urls_namespace="v1",
+    parser=StrictParser(),
+)
+for router in (activities.router, members.router, points.router, programs.router):
+    api.add_router("", router)
+
+
+@api.exception_handler(Problem)
+def _problem(request: HttpRequest, error: Problem) -> HttpResponse:
+    return error.response()
+
+
+@api.exception_handler(Unavailable)
+def _unavailable(request: HttpRequest, error: Unavailable) -> HttpResponse:
+    logger.warning("a call was not answered: %s", error)
+    return Problem(
+        503, "unavailable", "The database does not answer now; repeat the same request.", retry_after_s=1
+    ).response()
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return too_large().response()
+
+
+@api.exception_handler(UnreadablePostError)
+def _broken(request: HttpRequest, error: UnreadablePostError) -> HttpResponse:
+    return Problem(400, "malformed", "The body broke off before its end; send it again.").response()
+
+
+@api.exception_handler(HttpError)
+def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """The framework keeps to itself why a body cannot be read, so it is read again for the reason."""
+    try:
+        read_body(request)
+    except Problem as problem:
+        return problem.response()
+    return Problem(error.status_code, "malformed", str(error)).response()
+
+
+@api.exception_handler(Http404)
+def _not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return no_such_address(request)
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    errors = [
+        {"field": _place(item.get("loc", ())), "message": _sentence(item)} for item in error.errors[:20]
+    ]
+    first = errors[0] if errors else {"field": "", "message": "The request cannot be read"}
+    return Problem(
+        422, "malformed", f"{first['field']}: {first['message']}.",
+        field=first["field"], remedy="see the operation in /v1/docs", errors=errors,
+    ).response()  # fmt: skip
+
+
+def _place(loc: Any) -> str:
+    """Where in the request: the body's own names, without the framework's name for the body."""
+    parts = [str(part)[:60] for part in loc if part != "__root__"]
+    if parts[:2] == ["body", "body"]:
+        parts = parts[2:] or ["body"]
+    return ".".join(
+        parts[1:] if len(parts) > 1 and parts[0] in ("query", "path", "header", "body") else parts
+    )
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    text = str(item.get("msg", "cannot be read")).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:200]
+
+
+@api.exception_handler(Exception)
+def _defect(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Logged whole for the operator; the caller learns nothing of the inside."""
+    logger.exception("a defect in the API at %s", request.path)
+    return Problem(
+        500,
+        "defect",
+        "Something went wrong inside Palier; nothing was changed.",
+        remedy="repeat the request later",
+    ).response()
+
+
+def no_such_address(request: HttpRequest, **_: Any) -> HttpResponse:
+    """What any other address under /v1/ is answered."""
+    return Problem(
+        404, "unknown_address", "There is nothing at this address.", remedy="see the operations in /v1/docs"
+    ).response()
+
+
+# --- what the framework leaves lenient --------------------------------------------------------------------
+
+
+def _query_names(operation: Operation) -> frozenset[str]:
+    """The query parameters that an operation declares."""
+    names = set()
+    for model in operation.models:
+        if model.__ninja_param_source__ == "query":
+            names.update(model.__ninja_flatten_map__)
+    return frozenset(names)
+
+
+def _strict(operation: Operation) -> None:
+    """Query parameters that are not declared, or given twice, are refused; texts must be Unicode."""
+    view: Callable[..., HttpResponse] = operation.view_func
+    allowed = _query_names(operation)
+
+    @wraps(view)
+    def checked(request: HttpRequest, **values: Any) -> HttpResponse:
+        for name, given in request.GET.lists():
+            if name not in allowed:
+                raise Problem(
+                    422, "malformed", "The query has a parameter that this operation does not know.",
+                    field=name[:60] if is_text(name) else "query",
+                    remedy=f"leave it out; known: {', '.join(sorted(allowed)) or 'none'}",
+                )  # fmt: skip
+            if len(given) > 1:
+                raise Problem(
+                    422, "malformed", "The query has a parameter twice.", field=name, remedy="send it once"
+                )
+        return view(request, **values)
+
+    operation.view_func = checked
+
+
+def _method_not_allowed(callback: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The answer to a method that an address does not have, as a problem that keeps `Allow`."""
+
+    @wraps(callback)
+    def answered(request: HttpRequest, *args: Any, **values: Any) -> HttpResponse:
+        response = callback(request, *args, **values)
+        not_allowed = 405
+        if response.status_code != not_allowed:
+            return response
+        problem = Problem(
+            not_allowed, "method_not_allowed", "This address does not have this method.",
+            remedy=f"use {response['Allow']}",
+        ).response()  # fmt: skip
+        problem["Allow"] = response["Allow"]
+        return problem
+
+    return answered
+
+
+def operations() -> list[tuple[str, Operation]]:
+    """Every operation with its path, in the order of the routers."""
+    return [
+        (path, operation)
+        for bound in api._get_bound_routers()
+        for path, view in bound.path_operations.items()
+        for operation in view.operations
+    ]
+
+
+def right_of(operation: Operation) -> str:
+    """The right that an operation asks for."""
+    auth = operation.auth_callbacks[0]
+    assert isinstance(auth, ApiKey)
+    return auth.right
+
+
+def urls() -> list[Any]:
+    """The URL patterns of the API. Called once."""
+    for _, operation in operations():
+        _strict(operation)
+    patterns: list[Any] = list(api.urls[0])
+    for pattern in patterns:
+        pattern.callback = _method_not_allowed(pattern.callback)
+    return patterns

@@ -1,0 +1,541 @@
+"""The forms of the API: bodies are strict (unknown names are refused), amounts are decimal texts."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from ninja import Header, Query, Schema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from palier.activities.operations import LONGEST_HOLD_MINUTES, LONGEST_REASON
+from palier.api.bodies import Number
+from palier.api.calls import text_only
+from palier.engine.clock import DAY, instant
+
+PAGE: Final = 50
+LARGEST_PAGE: Final = 200
+LATEST: Final = instant(datetime.fromisoformat("9900-01-01T00:00:00+00:00"))
+_PLAIN: Final = r"^[0-9]{1,20}(\.[0-9]{1,6})?$"
+_SIGNED: Final = r"^-?[0-9]{1,20}(\.[0-9]{1,6})?$"
+_INSTANT: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
+    r"([Zz]|[ +-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+
+
+class Body(Schema):
+    """A body: names that are not declared are refused, and no text is taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=False)
+
+
+# --- fields -----------------------------------------------------------------------------------------------
+
+
+def _decimal(pattern: str) -> Any:
+    plain = re.compile(pattern, re.ASCII)
+
+    def read(value: object) -> str:
+        if isinstance(value, Number):
+            value = value.text
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = str(value) if abs(value) < 10**20 else ""
+        if not isinstance(value, str) or plain.fullmatch(value) is None:
+            raise ValueError('write a plain decimal in quotes, such as "42.10"')
+        return value
+
+    return BeforeValidator(read)
+
+
+def _amount_schema(pattern: str, least: int) -> dict[str, Any]:
+    return {
+        "description": "A decimal as text. A JSON number is taken too, and read exactly.",
+        "anyOf": [
+            {"type": "string", "pattern": pattern},
+            {"type": "integer", "minimum": least, "maximum": 10**13},
+        ],
+        "examples": ["12.50"],
+    }
+
+
+Points = Annotated[str, _decimal(_PLAIN), WithJsonSchema(_amount_schema(_PLAIN, 0))]
+SignedPoints = Annotated[str, _decimal(_SIGNED), WithJsonSchema(_amount_schema(_SIGNED, -(10**13)))]
+
+
+def _instant(value: object) -> int:
+    """Microseconds UTC of an RFC 3339 instant; beyond what can be computed with, the nearest that can."""
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) and len(value) <= 64 else None
+    if found is None:
+        raise ValueError("write an instant with its offset, such as 2026-03-01T10:00:00+01:00")
+    year, month, day, hour, minute, second = (int(found.group(number)) for number in range(1, 7))
+    # An unescaped + in an address arrives as a space.
+    offset = found.group(8).replace(" ", "+").upper().replace("Z", "+00:00")
+    if int(offset[1:3]) > 23 or int(offset[4:]) > 59:
+        raise ValueError("the offset is not one")
+    try:
+        start = datetime.fromisoformat(
+            f"{max(year, 1):04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{min(second, 59):02}{offset}"
+        )
+    except ValueError:
+        raise ValueError("there is no such instant") from None
+    if second > 60:
+        raise ValueError("there is no such instant")
+    micro = int((found.group(7) or ".0")[1:7].ljust(6, "0"))
+    at = instant(start) + (second - min(second, 59)) * 1_000_000 + micro
+    return min(max(at, 0), LATEST) if year else 0
+
+
+Instant = Annotated[
+    int,
+    BeforeValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T10:00:00+01:00"]}),
+]
+HORIZON: Final = 20 * 366 * DAY
+"""How far ahead of now a wallet is forecast; what is asked beyond is answered as of this."""
+
+Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(text_only)]
+Short = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text_only)]
+Ref = Annotated[
+    str,
+    Field(min_length=1, max_length=64, description="A member's reference.", examples=["m_01h2xcejqtf2n"]),
+    AfterValidator(text_only),
+]
+RedemptionRef = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="A redemption's id.",
+        examples=["m_01h2xcejqtf2n.00q5d2m8x4k7s"],
+    ),
+    AfterValidator(text_only),
+]
+AttributeValue = Annotated[Any, WithJsonSchema({"type": ["string", "integer", "number", "boolean", "null"]})]
+Attributes = Annotated[
+    dict[Key, AttributeValue],
+    Field(max_length=100, description="As the program declares them for members; null leaves one out."),
+]
+Cursor = Annotated[
+    str | None,
+    Query(min_length=1, max_length=40, description="`next` of the page before; without it, the first page."),
+]
+Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Lines in the page.")]
+Source = Annotated[
+    str | None,
+    Field(min_length=1, max_length=100, description="The system that sends; the key's own by default."),
+]
+CommandId = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Your permanent id for this. Sent again with the same content it is answered with what"
+        " was decided. Without it, it follows from the Idempotency-Key.",
+    ),
+]
+
+IdempotencyKey = Annotated[
+    Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Makes repetitions safe: the first call with this key is decided, all others with the"
+        " same content get its answer (`Idempotency-Replayed: true`). Kept for 30 days.",
+    ),
+]
+
+# --- bodies -----------------------------------------------------------------------------------------------
+
+
+class NewMember(Body):
+    """A member to enrol: at least one identity, by kind."""
+
+    identities: Annotated[
+        dict[Literal["card", "email", "phone", "external_id"], Short], Field(min_length=1, max_length=4)
+    ]
+    attributes: Attributes = {}
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    time_zone: Annotated[str | None, Field(max_length=64, description="IANA zone.")] = None
+
+
+class MemberChange(Body):
+    """What changes of a member; attributes that are not named stay."""
+
+    attributes: Attributes | None = None
+    status: Literal["active", "frozen"] | None = None
+
+
+class NewRedemption(Body):
+    """Points to spend at once, or (`capture`: false) to hold until they are captured or released."""
+
+    member: Ref
+    currency: Key
+    points: Points
+    capture: bool = True
+    hold_minutes: Annotated[
+        int | None,
+        Field(ge=1, le=LONGEST_HOLD_MINUTES, description="How long a hold lasts; only with capture: false."),
+    ] = None
+    source: Source = None
+    id: CommandId = None
+
+
+class Capture(Body):
+    """How much of a hold is spent; all of it by default. The rest is free again."""
+
+    points: Points | None = None
+
+
+class Release(Body):
+    """Nothing needs to be said."""
+
+
+class NewAdjustment(Body):
+    """Points given (positive) or taken (negative) by hand, with the reason."""
+
+    member: Ref
+    currency: Key
+    points: SignedPoints
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
+    source: Source = None
+    id: CommandId = None
+
+
+class NewTransfer(Body):
+    """Points that one member gives another; they keep their expiry."""
+
+    sender: Annotated[Ref, Field(alias="from")]
+    to: Ref
+    currency: Key
+    points: Points
+    source: Source = None
+    id: CommandId = None
+
+
+# --- answers ----------------------------------------------------------------------------------------------
+
+
+class Answered(Schema):
+    """An answer. Fields may be added in time."""
+
+
+class FieldProblem(Answered):
+    field: str
+    message: str
+
+
+class ProblemDocument(Answered):
+    """A refusal or error (RFC 9457). `code` is stable; `detail` and `remedy` are for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str = ""
+    remedy: str = ""
+    errors: list[FieldProblem] = []
+
+
+DecimalText = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")]
+InstantText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+PointsByCurrency = dict[str, DecimalText]
+
+
+class MemberAnswer(Answered):
+    member: str
+    status: Literal["active", "frozen", "erased"]
+    enrolled_at: InstantText
+    attributes: dict[str, Annotated[Any, WithJsonSchema({"type": ["string", "integer", "boolean"]})]]
+    locale: str
+    time_zone: str | None
+
+
+class LotAnswer(Answered):
+    expires_at: InstantText | None
+    spendable_until: InstantText | None
+    earned_at: InstantText
+    spendable: DecimalText
+    held: DecimalText
+    moving: bool = Field(description="Whether the expiry moves with the member's activity.")
+    funder: str
+
+
+class PendingAnswer(Answered):
+    source: str
+    id: str
+    points: DecimalText
+    release_at: InstantText | None
+    until_activity: str | None
+    expires_at: InstantText | None
+
+
+class WalletAnswer(Answered):
+    currency: str
+    spendable: DecimalText
+    pending: DecimalText
+    held: DecimalText
+    debt: DecimalText
+    posted: DecimalText
+    lots: list[LotAnswer]
+    waiting: list[PendingAnswer]
+
+
+class WalletsAnswer(Answered):
+    member: str
+    as_of: InstantText
+    known_at: InstantText
+    wallets: list[WalletAnswer]
+
+
+class ExpiryLine(Answered):
+    currency: str
+    expires_at: InstantText
+    spendable_until: InstantText
+    spendable: DecimalText
+    held: DecimalText
+    pending: DecimalText
+    moving: bool
+
+
+class ExpiryAnswer(Answered):
+    member: str
+    as_of: InstantText
+    expiries: list[ExpiryLine]
+
+
+class ThresholdAnswer(Answered):
+    metric: Literal["spend", "points", "visits"]
+    at_least: DecimalText
+    current: DecimalText
+    missing: DecimalText
+
+
+class NextTierAnswer(Answered):
+    tier: str
+    needs: Literal["all", "any"]
+    thresholds: list[ThresholdAnswer]
+
+
+class WaitingAnswer(PendingAnswer):
+    currency: str
+
+
+class ProgressAnswer(Answered):
+    member: str
+    as_of: InstantText
+    tier: str | None
+    spend: DecimalText
+    points: DecimalText
+    visits: int
+    held_until: InstantText | None
+    period_ends_at: InstantText | None
+    next: NextTierAnswer | None
+    waiting: list[WaitingAnswer]
+
+
+class RuleAnswer(Answered):
+    rule: str
+    currency: str
+    base: DecimalText | None
+    raw: DecimalText
+    multiplied: DecimalText
+    earned: DecimalText
+    pending: bool
+    limit: str | None
+
+
+class TraceAnswer(Answered):
+    """Why a decision came out as it did."""
+
+    version: int
+    tier: str | None
+    tier_after: str | None
+    rules: list[RuleAnswer]
+    returned: DecimalText = Field(description="Money given back so far of the sale.")
+    not_returned: DecimalText = Field(description="Money that a return asked beyond what was left.")
+    owed: DecimalText
+    written_off: DecimalText
+    late: bool
+    reason: str
+
+
+class TransferAnswer(Answered):
+    kind: str
+    debit: str
+    credit: str
+    currency: str
+    points: DecimalText
+    lot: str | None
+    effective_at: InstantText
+    recorded_at: InstantText
+    correction: bool
+
+
+class ActivityName(Answered):
+    source: str
+    id: str
+
+
+class HistoryLine(Answered):
+    type: str
+    source: str
+    id: str
+    occurred_at: InstantText
+    recorded_at: InstantText
+    program_version: int
+    tier: str | None
+    points: PointsByCurrency = Field(description="Change of all that the member has, less what is owed.")
+    spendable: PointsByCurrency = Field(description="Change of what can be spent.")
+    corrects: ActivityName | None
+    trace: TraceAnswer
+
+
+class HistoryAnswer(Answered):
+    member: str
+    lines: list[HistoryLine]
+    next: str | None
+
+
+class DecidedLine(HistoryLine):
+    transfers: list[TransferAnswer]
+
+
+class ActivityAnswer(Answered):
+    """One activity or command by its permanent id. `decision` where it was applied."""
+
+    source: str
+    id: str
+    status: Literal["applied", "parked", "refused"]
+    received_at: InstantText
+    member: str | None = None
+    decision: DecidedLine | None = None
+    corrections: list[DecidedLine] = []
+    code: str | None = None
+    sale: ActivityName | None = None
+    deadline_at: InstantText | None = None
+
+
+class RedemptionAnswer(Answered):
+    redemption: str
+    member: str
+    currency: str
+    points: DecimalText
+    captured: DecimalText
+    status: Literal["open", "captured", "released", "expired"]
+    created_at: InstantText
+    expires_at: InstantText | None
+    source: str
+    id: str
+
+
+class AdjustmentAnswer(Answered):
+    member: str
+    currency: str
+    points: DecimalText
+    spendable: DecimalText
+    reason: str
+    actor: str
+    source: str
+    id: str
+
+
+class TransferMade(Answered):
+    sender: str = Field(alias="from")
+    to: str
+    currency: str
+    points: DecimalText
+    spendable: DecimalText
+    source: str
+    id: str
+
+
+class VersionAnswer(Answered):
+    program: str
+    version: int
+    sha256: str
+    effective_from: InstantText
+    published_at: InstantText
+    published_by: str
+
+
+class ProgramsAnswer(Answered):
+    programs: list[VersionAnswer]
+
+
+class VersionsAnswer(Answered):
+    versions: list[VersionAnswer]
+
+
+class DocumentAnswer(VersionAnswer):
+    document: dict[str, Any]
+
+
+class DocumentProblemAnswer(Answered):
+    path: str
+    line: int
+    column: int
+    message: str
+    remedy: str
+    code: str
+    severity: Literal["error", "warning"]
+
+
+class ValidationAnswer(Answered):
+    valid: bool
+    problems: list[DocumentProblemAnswer]
+
+
+class ChangeAnswer(Answered):
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    en: str
+    fr: str
+
+
+class PlanAnswer(Answered):
+    version: int
+    effective_from: InstantText
+    changes: list[ChangeAnswer]
+
+
+class LineAnswer(Answered):
+    """The outcome of one activity."""
+
+    source: str
+    id: str
+    status: Literal["applied", "duplicate", "refused", "parked"]
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    remedy: str | None = None
+    program_version: int | None = None
+    tier: str | None = None
+    points: PointsByCurrency | None = None
+    spendable: PointsByCurrency | None = None
+    tier_reached: str | None = None
+    warning: str | None = None
+
+
+class CountsAnswer(Answered):
+    applied: int
+    duplicate: int
+    refused: int
+    parked: int
+
+
+class LinesAnswer(Answered):
+    counts: CountsAnswer
+    results: list[LineAnswer]
+
+
+PROBLEMS: Final = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503})
+"""The statuses whose answer is a problem document."""
+
+
+def problems(*statuses: int) -> dict[Any, Any]:
+    """The responses of an operation besides its results: every one may also be 401, 403, 422, 429 and 503."""
+    return {frozenset({401, 403, 422, 429, 503, *statuses}): ProblemDocument}

@@ -1,0 +1,14 @@
+"""The addresses under /v1/."""
+
+from django.urls import path, re_path
+
+from palier.api.reference import docs_view, openapi_view, style_view
+from palier.api.rest import no_such_address, urls
+
+urlpatterns = [
+    path("openapi.json", openapi_view, name="openapi"),
+    path("docs", docs_view, name="docs"),
+    path("docs.css", style_view, name="docs-style"),
+    *urls(),
+    re_path(r"^.*$", no_such_address),
+]

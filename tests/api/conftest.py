@@ -1,0 +1,25 @@
+"""A shop whose program is published, with a key that may do everything."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from palier.api import limits
+from palier.staff import queries, session
+from tests.api.shop import Shop
+
+
+@pytest.fixture
+def shop(database: str) -> Iterator[Shop]:
+    """A program "club", its key, and nothing else."""
+    queries.forget_keys()
+    session.close()
+    limits._buckets.clear()
+    yield Shop()
+    session.close()
+
+
+@pytest.fixture
+def member(shop: Shop) -> str:
+    """A member of the club, by reference."""
+    return shop.enrol()
