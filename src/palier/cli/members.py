@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
@@ -171,8 +171,8 @@ def wallet(
             connection,
             found,
             member_id,
-            as_of=_instant_of(as_of, found) if as_of else None,
-            known_at=_instant_of(known_at, found) if known_at else None,
+            as_of=instant_of(as_of, found.latest.clock.zone) if as_of else None,
+            known_at=instant_of(known_at, found.latest.clock.zone) if known_at else None,
             now=now,
         )
         standing = queries.standing(connection, found, member_id, now=now)
@@ -279,22 +279,21 @@ def _said(language: str, english: str, french: str) -> str:
     return french if language == "fr" else english
 
 
-def _instant_of(text: str, program: Runtime) -> int:
-    """An instant as typed; a day alone means its end in the program's zone."""
+def instant_of(text: str, zone: tzinfo) -> int:
+    """An instant as typed, in microseconds; a day alone means its end in the zone."""
     from palier.engine.clock import instant
     from palier.site.refusal import Refused
 
-    zone = program.latest.clock.zone
     try:
         if len(text) == 10:
             following = date.fromisoformat(text) + timedelta(days=1)
             return instant(datetime(following.year, following.month, following.day, tzinfo=zone)) - 1
         moment = datetime.fromisoformat(text)
+        return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         raise Refused(
             f"{text[:40]!r} is no instant; write 2026-03-01 or 2026-03-01T10:00:00+01:00."
         ) from None
-    return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
 
 
 def _written(at: int) -> str:
@@ -448,7 +447,7 @@ def _print_story(story: Story, program: Runtime, language: str) -> None:
         title = f"{step.title}{joint}" if step.title else ""
         console.print(f"    {escape(title)}[bold]{escape(step.text)}[/bold]", soft_wrap=True)
     for text in story.why_not(language):
-        console.print(f"    [dim]· {escape(text)}[/dim]", soft_wrap=True)
+        console.print(f"    [dim]– {escape(text)}[/dim]", soft_wrap=True)
 
 
 def _print_stories_json(program: Runtime, stories: list[Story], language: str, *, steps: bool) -> None:

@@ -1,0 +1,409 @@
+"""What a program would have issued, cost and brought, over the live history or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from palier.activities.backtest import FileHistory, Judges, Order
+    from palier.activities.runtime import Runtime
+    from palier.engine.backtest import Threshold, Totals
+    from palier.engine.plan import Plan
+    from palier.engine.program import Program
+
+_PROGRAM: Final = typer.Argument(
+    help="A program document, or the key of a published program.", show_default=False
+)
+_MAP: Final = typer.Option(
+    None, "--map", help="FIELD=COLUMN, such as id=Ticket; repeat it.", show_default=False
+)
+_MAPPING: Final = typer.Option(
+    None, "--mapping", help="A YAML file that says how columns are read.", show_default=False
+)
+_LIVE: Final = "live"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(backtest)
+
+
+def backtest(
+    program: str = _PROGRAM,
+    history: str = typer.Option(
+        ..., "--history", help="A file of activities, or `live`.", show_default=False
+    ),
+    against: str = typer.Option(
+        None, "--against", help="Another document or key to compare with.", show_default=False
+    ),
+    threshold: str = typer.Option(
+        None, "--threshold", help="A reward's price: days until it is reached.", show_default=False
+    ),
+    until: str = typer.Option(
+        None,
+        "--until",
+        help="Instant or day at which to end [default: now; for a file, its last activity].",
+        show_default=False,
+    ),
+    map: list[str] | None = _MAP,
+    mapping: Path | None = _MAPPING,
+    workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the numbers."),
+    json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+) -> int:
+    """Play a history through a program in memory; nothing is written.
+
+    The published program over its live history must equal the ledger to the last unit: exit 1 where it does
+    not. Another document over the live history tells who would have earned more or less.
+    """
+    import os
+    import time
+
+    from palier.cli.session import open_database
+    from palier.site import clock
+
+    started = time.monotonic()
+    count = workers or os.cpu_count() or 1
+    needs_database = (
+        history == _LIVE or not _is_file(program) or (against is not None and not _is_file(against))
+    )
+    if not needs_database:
+        document = _read(program)
+        order = _order(_judges(None, program), until, clock.now() if until else 0, threshold, document)
+        totals = _over_file(order, against, None, history, map, mapping, clock.now(), count)
+    else:
+        with open_database(with_django=False):
+            from palier.site import database
+
+            with database.connect() as connection:
+                document = _document(connection, program)
+                judges = _judges(connection, program)
+                if history == _LIVE:
+                    order, totals = _over_live(
+                        connection, program, document, judges, against, until, threshold, count
+                    )
+                else:
+                    order = _order(judges, until, 0, threshold, document)
+                    totals = _over_file(order, against, connection, history, map, mapping, clock.now(), count)
+    seconds = time.monotonic() - started
+    plan = order.judges.latest
+    if json:
+        _print_json(plan, order, totals, seconds, history)
+    else:
+        _print_text(plan, order, totals, seconds, language)
+    return 1 if order.exact and totals.differing else 0
+
+
+# --- what is played -----------------------------------------------------------------------------------
+
+
+def _is_file(text: str) -> bool:
+    return Path(text).suffix.lower() in (".yaml", ".yml", ".json") or Path(text).is_file()
+
+
+def _read(path: str) -> Program:
+    from palier.cli.programs import _read
+    from palier.site.refusal import Refused
+
+    found = _read(Path(path))
+    if found is None:
+        raise Refused(f"{path} is not a valid program; see the problems above.")
+    return found
+
+
+def _document(connection: Any, text: str) -> Program:
+    from palier.cli.members import program_of
+
+    return _read(text) if _is_file(text) else program_of(connection, text).latest.program
+
+
+def _judges(connection: Any, text: str) -> Judges:
+    from palier.activities.backtest import judges_by, judges_of
+    from palier.cli.members import program_of
+
+    return judges_by(_read(text)) if _is_file(text) else judges_of(program_of(connection, text))
+
+
+def _order(judges: Judges, until: str | None, now: int, threshold: str | None, document: Program) -> Order:
+    from palier.activities.backtest import Order
+
+    return Order(judges, _until(until, judges) or now, _threshold(threshold, document))
+
+
+def _until(text: str | None, judges: Judges) -> int:
+    if not text:
+        return 0
+    from palier.cli.members import instant_of
+
+    return instant_of(text, judges.latest.clock.zone)
+
+
+def _threshold(text: str | None, document: Program) -> Threshold | None:
+    """`500` of the first point currency, or `stars:500`."""
+    if not text:
+        return None
+    from palier.engine.amounts import AmountError, to_minor
+    from palier.engine.backtest import Threshold
+    from palier.site.refusal import Refused
+
+    key, colon, amount = text.rpartition(":")
+    currencies = {currency.key: currency for currency in document.point_currencies}
+    found = currencies.get(key) if colon else document.point_currencies[0]
+    if found is None:
+        raise Refused(f"The program has no points {key[:40]!r}; it has {', '.join(currencies)}.")
+    try:
+        return Threshold(found.key, to_minor(amount, found.scale))
+    except AmountError as error:
+        raise Refused(f"--threshold: {error}.") from None
+
+
+def _over_live(
+    connection: Any,
+    text: str,
+    document: Program,
+    judges: Judges,
+    against: str | None,
+    until: str | None,
+    threshold: str | None,
+    workers: int,
+) -> tuple[Order, Totals]:
+    from palier.activities.backtest import Order, judges_of, live
+    from palier.cli.members import program_of
+    from palier.programs.queries import find
+    from palier.site import clock
+    from palier.site.refusal import Refused
+
+    if find(connection, document.key) is None:
+        raise Refused(
+            f'There is no published program "{document.key}", so it has no live history; name a file with --history.'
+        )
+    published = program_of(connection, document.key)
+    exact = against is None and _is_current(published, text, document)
+    order = Order(
+        judges_of(published) if exact else judges,
+        _until(until, judges) or clock.now(),
+        _threshold(threshold, document),
+        _judges(connection, against) if against is not None else None,
+        exact,
+    )
+    return order, live(connection, published, order, workers=workers)
+
+
+def _is_current(published: Runtime, text: str, document: Program) -> bool:
+    """Whether the document is what judged all of the live history."""
+    if not _is_file(text):
+        return True
+    return len(published.stored.documents) == 1 and published.latest.program == document
+
+
+def _over_file(
+    order: Order,
+    against: str | None,
+    connection: Any,
+    history: str,
+    map: list[str] | None,
+    mapping: Path | None,
+    now: int,
+    workers: int,
+) -> Totals:
+    import msgspec
+
+    from palier.activities.backtest import over_file
+    from palier.connectors.files import FileProblem
+    from palier.site.refusal import Refused
+
+    if against is not None:
+        order = msgspec.structs.replace(order, against=_judges(connection, against))
+    try:
+        return over_file(
+            _history(history, order.judges.latest.program, map, mapping), order, now=now, workers=workers
+        )
+    except FileProblem as problem:
+        raise Refused(str(problem)) from None
+
+
+def _history(path: str, document: Program, map: list[str] | None, mapping: Path | None) -> FileHistory:
+    from palier.activities.backtest import from_rows
+    from palier.connectors.files import Reader, load_mapping, mapping_from_options
+
+    chosen = mapping_from_options(map or [], load_mapping(mapping) if mapping is not None else None)
+    types = {name: item.type for kind in document.activity_types for name, item in kind.attributes.items()}
+    reader = Reader(Path(path), time_zone=document.time_zone, mapping=chosen, attribute_types=types)
+    return from_rows(row for batch in reader.batches() for row in batch)
+
+
+# --- printing -----------------------------------------------------------------------------------------
+
+
+def _percent(part: int, whole: int) -> str:
+    """Hundredths of a percent, rounded down: "1.04"."""
+    from palier.engine.amounts import from_minor
+
+    return from_minor(part * 10_000 // whole, 2) if whole > 0 else "0.00"
+
+
+def _cost(plan: Plan, totals: Totals) -> tuple[int, int]:
+    """In money: what was spent or may still be (the cost), and what may still be (the liability)."""
+    cost = liability = 0
+    for key, item in totals.currencies.items():
+        liability += plan.worth(key, item.outstanding)
+        cost += plan.worth(key, item.redeemed + item.outstanding)
+    return cost, liability
+
+
+def _print_json(plan: Plan, order: Order, totals: Totals, seconds: float, history: str) -> None:
+    import msgspec
+
+    from palier.activities.answers import points_text
+    from palier.engine.amounts import from_minor
+    from palier.engine.backtest import percentile
+
+    cost, liability = _cost(plan, totals)
+    told: dict[str, Any] = {
+        "program": plan.program.key,
+        "history": history if history == _LIVE else Path(history).name,
+        "members": totals.members,
+        "activities": totals.activities,
+        "passed_over": totals.passed_over,
+        "decisions": totals.decisions,
+        "seconds": round(seconds, 3),
+        "money": plan.program.currency,
+        "spend": from_minor(totals.spend, plan.exponent),
+        "cost": from_minor(cost, plan.exponent),
+        "liability": from_minor(liability, plan.exponent),
+        "effective_return_percent": _percent(cost, totals.spend),
+        "currencies": {
+            key: {name: points_text(getattr(item, name), plan, key) for name in type(item).__struct_fields__}
+            for key, item in totals.currencies.items()
+        },
+        "tiers": {key: totals.tiers.get(key, 0) for key in plan.levels if key},
+        "tiers_reached": {key: totals.reached.get(key, 0) for key in plan.levels if key},
+    }
+    if order.threshold is not None:
+        told["threshold"] = {
+            "currency": order.threshold.currency,
+            "points": points_text(order.threshold.points, plan, order.threshold.currency),
+            "members": len(totals.waits),
+            "share_percent": _percent(len(totals.waits), totals.members),
+            "days": {f"p{rank}": percentile(totals.waits, rank) for rank in (10, 25, 50, 75, 90)},
+        }
+    if order.exact:
+        told["ledger"] = {
+            "equal": totals.differing == 0,
+            "compared": totals.compared,
+            "differing": totals.differing,
+            "differences": [msgspec.to_builtins(item) for item in totals.differences],
+        }
+    elif totals.compared:
+        told["changes"] = {
+            "compared": totals.compared,
+            "better": totals.better,
+            "worse": totals.worse,
+            "largest": [
+                {
+                    "member": item.member,
+                    "currency": item.currency,
+                    "points": points_text(item.points, plan, item.currency),
+                }
+                for item in totals.changes
+            ],
+        }
+    print(msgspec.json.format(msgspec.json.encode(told)).decode())
+
+
+def _print_text(plan: Plan, order: Order, totals: Totals, seconds: float, language: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from palier.engine.backtest import percentile
+    from palier.engine.explain import Words
+
+    console = Console(highlight=False)
+    words = Words(plan, language)
+
+    def count(value: int) -> str:
+        return words.decimal(str(value))
+
+    console.print(
+        f"[bold]{words.text(plan.program.name)}[/bold]: {count(totals.activities)} activities of "
+        f"{count(totals.members)} members in {seconds:.1f} s."
+    )
+    if totals.passed_over:
+        console.print(f"{count(totals.passed_over)} rows were passed over: the intake would refuse them.")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right", style="bold")
+    table.add_column(style="dim")
+    table.add_row("Spend", words.money(totals.spend), "")
+    for key, item in totals.currencies.items():
+        for label, amount in (
+            ("issued", item.issued),
+            ("reversed", item.reversed),
+            ("redeemed", item.redeemed),
+            ("expired", item.expired),
+            ("adjusted", item.adjusted),
+            ("received", item.received),
+            ("spendable", item.spendable),
+            ("held", item.held),
+            ("pending", item.pending),
+            ("owed", item.debt),
+        ):
+            if amount or label in ("issued", "redeemed", "expired", "pending", "spendable"):
+                worth = plan.worth(key, abs(amount))
+                table.add_row(
+                    f"{words.noun(key, False).capitalize()} {label}",
+                    words.number(amount, key),
+                    words.money(worth) if worth else "",
+                )
+    cost, liability = _cost(plan, totals)
+    table.add_row("Liability at the end", words.money(liability), "spendable, held and pending")
+    table.add_row("Cost", words.money(cost), "redeemed, and what may still be")
+    table.add_row("Effective return", f"{words.decimal(_percent(cost, totals.spend))} %", "cost of spend")
+    for key in plan.levels:
+        if key:
+            reached, held = totals.reached.get(key, 0), totals.tiers.get(key, 0)
+            table.add_row(f"Tier {words.tier(key)}", count(held), f"{count(reached)} reached it")
+    if order.threshold is not None:
+        goal = words.points(order.threshold.points, order.threshold.currency)
+        share = words.decimal(_percent(len(totals.waits), totals.members))
+        table.add_row(f"Reached {goal}", f"{share} %", f"{count(len(totals.waits))} members")
+        for rank, label in ((25, "a quarter of them"), (50, "half of them"), (90, "nine in ten")):
+            days = percentile(totals.waits, rank)
+            if days is not None:
+                table.add_row(f"  by {label}", f"{count(days)} days", "after the first activity")
+    console.print(table)
+    _print_comparison(console, plan, order, totals, words)
+
+
+def _print_comparison(console: Any, plan: Plan, order: Order, totals: Totals, words: Any) -> None:
+    def count(value: int) -> str:
+        return str(words.decimal(str(value)))
+
+    if order.exact and not totals.differing:
+        console.print(
+            f"[bold]Equal to the ledger to the last unit[/bold]: {count(totals.compared)} members, every movement, "
+            "wallet and tier.",
+            soft_wrap=True,
+        )
+    elif order.exact:
+        console.print(
+            f"[bold]NOT equal to the ledger[/bold]: {count(totals.differing)} of {count(totals.compared)} "
+            "members differ."
+        )
+        for item in totals.differences[:20]:
+            console.print(
+                f"  {item.member}  {item.what}: {item.expected} in the ledger, {item.found} played",
+                soft_wrap=True,
+            )
+    elif totals.compared:
+        other = "the other program" if order.against is not None else "what was earned"
+        same = totals.compared - totals.differing
+        console.print(
+            f"Against {other}: {count(totals.better)} members better off, {count(totals.worse)} worse, "
+            f"{count(same)} the same."
+        )
+        for change in totals.changes[:10]:
+            sign = "+" if change.points > 0 else ""
+            console.print(f"  {change.member}  {sign}{words.points(change.points, change.currency)}")

@@ -1,0 +1,363 @@
+"""Histories played in memory: what a program would have issued, cost and brought to whom.
+
+The engine is the one that decides live; nothing is written. A history played by the versions that judged it
+live gives what stands in the ledger, to the last unit; by another document it tells what would have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from palier.engine.clock import DAY
+from palier.engine.decide import Fold
+from palier.engine.facts import RETURN, SALE, Known
+from palier.engine.history import in_fold_order
+from palier.engine.plan import Timeline
+from palier.engine.refusals import Refusal
+
+Moved = dict[tuple[str, str, str, str], int]
+"""(currency, kind, debit, credit) -> points moved in minor units, corrections taken off."""
+
+KEPT: Final = 50
+"""Members whose difference is told in full; of all others only the number is kept."""
+
+
+class Standing(Struct):
+    """Where a member stands: what moved, the wallets as (posted, pending, held, debt), the tier.
+
+    `settled_at` is the instant up to which due work has acted.
+    """
+
+    moved: Moved = {}
+    wallets: dict[str, tuple[int, int, int, int]] = {}
+    tier: str = ""
+    settled_at: int = 0
+
+    def earned(self, currency: str) -> int:
+        """Points issued less those taken back."""
+        total = 0
+        for (name, _, debit, credit), amount in self.moved.items():
+            if name == currency:
+                total += amount * ((debit == "issuance") - (credit == "issuance"))
+        return total
+
+
+class History(Struct):
+    """One member's facts, in any order, and where the ledger has him (None: nothing to compare with)."""
+
+    member: str
+    knowns: list[Known]
+    ledger: Standing | None = None
+
+
+class Threshold(Struct, frozen=True):
+    """A reward's price: spendable points of a currency, in minor units."""
+
+    currency: str
+    points: int
+
+
+class CurrencyTotals(Struct):
+    """One point currency over all members, in minor units.
+
+    issued + adjusted + received = reversed + redeemed + expired + spendable + held + pending - debt, where
+    `received` is what transfers between members brought less what they took.
+    """
+
+    issued: int = 0
+    reversed: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    adjusted: int = 0
+    received: int = 0
+    spendable: int = 0
+    pending: int = 0
+    held: int = 0
+    debt: int = 0
+
+    @property
+    def outstanding(self) -> int:
+        """What members may still spend: the liability, in points."""
+        return self.spendable + self.held + self.pending
+
+
+class Difference(Struct, frozen=True):
+    """One thing in which a member stands otherwise: `expected` by the ledger, `found` when played."""
+
+    member: str
+    what: str
+    expected: str
+    found: str
+
+
+class Change(Struct, frozen=True):
+    """What a member would have earned more (or less, negative) by this program than by the other."""
+
+    member: str
+    currency: str
+    points: int
+
+
+class Totals(Struct):
+    """A whole backtest, or the part of it that one process did; parts add up by `merge`.
+
+    `spend` is money of sales less returns, in minor units. `reached`: tier -> members who held it at some
+    time; `tiers`: at the end. `waits`: whole days from a member's first activity to the threshold, one entry
+    for each member who reached it. `differences` and `changes` hold the first and largest; the counts are
+    of all members.
+    """
+
+    members: int = 0
+    activities: int = 0
+    passed_over: int = 0
+    decisions: int = 0
+    spend: int = 0
+    currencies: dict[str, CurrencyTotals] = {}
+    tiers: dict[str, int] = {}
+    reached: dict[str, int] = {}
+    waits: list[int] = []
+    compared: int = 0
+    differing: int = 0
+    differences: list[Difference] = []
+    better: int = 0
+    worse: int = 0
+    changes: list[Change] = []
+
+    def merge(self, other: Totals) -> None:
+        """Adds another part; parts must be of different members."""
+        for name in ("members", "activities", "passed_over", "decisions", "spend", "compared", "differing"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.better += other.better
+        self.worse += other.worse
+        for key, part in other.currencies.items():
+            mine = self.currencies.setdefault(key, CurrencyTotals())
+            for name in CurrencyTotals.__struct_fields__:
+                setattr(mine, name, getattr(mine, name) + getattr(part, name))
+        for mine_by, theirs in ((self.tiers, other.tiers), (self.reached, other.reached)):
+            for tier, count in theirs.items():
+                mine_by[tier] = mine_by.get(tier, 0) + count
+        self.waits = sorted([*self.waits, *other.waits])
+        self.differences = sorted([*self.differences, *other.differences], key=lambda item: item.member)[
+            :KEPT
+        ]
+        self.changes = _largest([*self.changes, *other.changes])
+
+
+class Played(Struct):
+    """One member's history as it came out: standing as of the ledger's settling, and at the end."""
+
+    settled: Standing
+    end: Standing
+    decisions: int
+    passed_over: int
+    spend: int
+    reached: list[str]
+    waited: int
+
+
+def play(
+    timeline: Timeline,
+    knowns: Sequence[Known],
+    *,
+    until: int,
+    settled_at: int | None = None,
+    threshold: Threshold | None = None,
+) -> Played:
+    """Plays one member's facts, then the due work up to `until`.
+
+    `settled_at` asks for the standing as of that instant too (instead of at the end), for comparing with a
+    ledger whose due work has run so far. Facts that no version judges are passed over.
+    """
+    fold = Fold(timeline, keep_records=True)
+    moved: Moved = {}
+    tiers: set[str] = set()
+    decisions = passed = spend = 0
+    spendable, waited, first_at = 0, -1, 0
+
+    def take() -> None:
+        nonlocal decisions, spendable, waited
+        for decision in fold.decisions:
+            decisions += 1
+            for kind, debit, credit, currency, _, amount, _ in decision.transfers:
+                key = (currency, kind, debit, credit)
+                moved[key] = moved.get(key, 0) + amount
+                if threshold is not None and currency == threshold.currency:
+                    spendable += amount * ((credit == "wallet") - (debit == "wallet"))
+            if threshold is not None and waited < 0 and spendable >= threshold.points:
+                waited = max(0, decision.at - first_at) // DAY
+            tiers.add(decision.tier)
+        fold.decisions.clear()
+
+    back: dict[tuple[str, str], int] = {}
+    for known in in_fold_order(knowns):
+        answer = fold.decide(known)
+        if isinstance(answer, Refusal):
+            passed += 1
+            continue
+        fact = known.fact
+        first_at = first_at or fact.at
+        if fact.type == SALE:
+            spend += fact.amount
+        elif fact.type == RETURN and fact.sale is not None:
+            key = (fact.sale.source, fact.sale.id)
+            spend -= answer.trace.returned - back.get(key, 0)
+            back[key] = answer.trace.returned
+        take()
+    fold.advance(until if settled_at is None else settled_at)
+    take()
+    settled = _standing(fold, moved)
+    if settled_at is not None and until > settled_at:
+        settled = Standing(dict(moved), settled.wallets, settled.tier, settled.settled_at)
+        fold.advance(until)
+        take()
+    return Played(settled, _standing(fold, moved), decisions, passed, spend, sorted(tiers), waited)
+
+
+def _standing(fold: Fold, moved: Moved) -> Standing:
+    state = fold.state
+    wallets = {}
+    for currency, wallet in state.wallets.items():
+        held = sum(lot.held for lot in wallet.lots)
+        pending = sum(entry.amount for entry in wallet.pending)
+        wallets[currency] = (wallet.spendable + held, pending, held, wallet.debt)
+    return Standing(moved, wallets, state.tier.key, max(state.latest, state.due_done))
+
+
+def backtest(
+    timeline: Timeline,
+    histories: Iterable[History],
+    *,
+    until: int,
+    threshold: Threshold | None = None,
+    against: Timeline | None = None,
+    exact: bool = False,
+) -> Totals:
+    """Plays histories and adds them up.
+
+    Members are compared with their ledger, or with the same history played by `against`: `exact` compares
+    everything to the last unit (`differences`); else what each would have earned (`changes`).
+    """
+    totals = Totals()
+    for history in histories:
+        settled_at = history.ledger.settled_at if history.ledger is not None and exact else None
+        played = play(timeline, history.knowns, until=until, settled_at=settled_at, threshold=threshold)
+        other = history.ledger
+        if against is not None:
+            other = play(against, history.knowns, until=until).end
+        _count(totals, history, played)
+        if other is None:
+            continue
+        totals.compared += 1
+        if exact:
+            found = _differences(history.member, other, played.settled)
+            if found:
+                totals.differing += 1
+                if len(totals.differences) < KEPT:
+                    totals.differences += found
+        else:
+            _compare(totals, history.member, other, played.end)
+    totals.waits.sort()
+    totals.changes = _largest(totals.changes)
+    return totals
+
+
+def _count(totals: Totals, history: History, played: Played) -> None:
+    totals.members += 1
+    totals.activities += len(history.knowns) - played.passed_over
+    totals.passed_over += played.passed_over
+    totals.decisions += played.decisions
+    totals.spend += played.spend
+    if played.waited >= 0:
+        totals.waits.append(played.waited)
+    tier = played.end.tier
+    if tier:
+        totals.tiers[tier] = totals.tiers.get(tier, 0) + 1
+    for key in played.reached:
+        if key:
+            totals.reached[key] = totals.reached.get(key, 0) + 1
+    for (currency, _, debit, credit), amount in played.end.moved.items():
+        mine = totals.currencies.get(currency)
+        if mine is None:
+            mine = totals.currencies[currency] = CurrencyTotals()
+        mine.issued += amount * (debit == "issuance")
+        mine.reversed += amount * (credit == "issuance")
+        mine.redeemed += amount * ((credit == "redemption") - (debit == "redemption"))
+        mine.expired += amount * ((credit == "breakage") - (debit == "breakage"))
+        mine.adjusted += amount * ((debit == "adjustment") - (credit == "adjustment"))
+        mine.received += amount * ((debit == "in_transit") - (credit == "in_transit"))
+    for currency, (posted, pending, held, debt) in played.end.wallets.items():
+        mine = totals.currencies.setdefault(currency, CurrencyTotals())
+        mine.spendable += posted - held
+        mine.pending += pending
+        mine.held += held
+        mine.debt += debt
+
+
+def _differences(member: str, expected: Standing, found: Standing) -> list[Difference]:
+    """Everything in which two standings differ; movements of nothing count as none."""
+    differences = []
+    for key in sorted(expected.moved.keys() | found.moved.keys()):
+        before, after = expected.moved.get(key, 0), found.moved.get(key, 0)
+        if before != after:
+            currency, kind, debit, credit = key
+            what = f"{currency} {kind} {debit} to {credit}"
+            differences.append(Difference(member, what, str(before), str(after)))
+    nothing = (0, 0, 0, 0)
+    for currency in sorted(expected.wallets.keys() | found.wallets.keys()):
+        pairs = zip(
+            ("posted", "pending", "held", "debt"),
+            expected.wallets.get(currency, nothing),
+            found.wallets.get(currency, nothing),
+            strict=True,
+        )
+        differences += [
+            Difference(member, f"{currency} {name}", str(before), str(after))
+            for name, before, after in pairs
+            if before != after
+        ]
+    if expected.tier != found.tier:
+        differences.append(Difference(member, "tier", expected.tier, found.tier))
+    return differences
+
+
+def _compare(totals: Totals, member: str, other: Standing, mine: Standing) -> None:
+    currencies = {key[0] for key in other.moved} | {key[0] for key in mine.moved}
+    changes = [Change(member, key, mine.earned(key) - other.earned(key)) for key in sorted(currencies)]
+    changes = [change for change in changes if change.points]
+    if changes:
+        totals.differing += 1
+        totals.better += any(change.points > 0 for change in changes)
+        totals.worse += any(change.points < 0 for change in changes)
+        totals.changes += changes
+        if len(totals.changes) > 20 * KEPT:
+            totals.changes = _largest(totals.changes)
+
+
+def _largest(changes: list[Change]) -> list[Change]:
+    return sorted(changes, key=lambda item: (-abs(item.points), item.member, item.currency))[:KEPT]
+
+
+def percentile(waits: Sequence[int], percent: int) -> int | None:
+    """The least of sorted values that at least `percent` of them do not exceed (nearest rank)."""
+    if not waits:
+        return None
+    return waits[max(0, -(-len(waits) * percent // 100) - 1)]
+
+
+__all__ = [
+    "Change",
+    "CurrencyTotals",
+    "Difference",
+    "History",
+    "Moved",
+    "Played",
+    "Standing",
+    "Threshold",
+    "Totals",
+    "backtest",
+    "percentile",
+    "play",
+]
