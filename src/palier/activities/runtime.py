@@ -23,6 +23,15 @@ class Runtime:
         plans = {number: Plan(document, number) for number, document in stored.documents.items()}
         self.timeline = Timeline([(e.from_at, e.until_at, plans[e.version]) for e in stored.entries])
 
+    def judged_by(self, version: int, from_at: int, until_at: int) -> Runtime:
+        """The same program if `version` judged the instants from `from_at` until before `until_at`."""
+        other = object.__new__(Runtime)
+        other.program_id, other.key, other.stored = self.program_id, self.key, self.stored
+        plan = self.timeline.plan_of(version)
+        assert plan is not None
+        other.timeline = Timeline([*self.timeline.spans, (from_at, until_at, plan)])
+        return other
+
     @property
     def latest(self) -> Plan:
         """The version that was published last, for what is asked of no instant in particular."""
