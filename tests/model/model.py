@@ -210,47 +210,62 @@ def in_order(facts: list[Fact]) -> list[tuple[int, Fact]]:
 
 
 def kept_of(sale: Fact, returns: list[Fact]) -> Fact:
-    """The sale as if only what was not returned had been bought. Depends on the set of returns only."""
+    """The sale as if only what was not returned had been bought. Depends on the set of returns only.
+
+    Lines of goods bear the goods, lines of shipping the shipping, each by largest remainder; what no line
+    bears stands apart. `paid_back` is the money that came back; `amount` is 0 once no goods are kept.
+    """
     amount = sale.get("amount", 0)
     lines = [dict(line) for line in sale.get("lines") or []]
-    holds = [line["amount"] for line in lines] or [amount]
-    by_line = [0] * len(holds)
+    of_shipping = [line.get("kind", "product") == "shipping" for line in lines]
+    goods_weights = [0 if ships else line["amount"] for line, ships in zip(lines, of_shipping, strict=True)]
+    shipping_weights = [line["amount"] if ships else 0 for line, ships in zip(lines, of_shipping, strict=True)]
+    shipping = sale.get("shipping", 0) or sum(shipping_weights)
+    goods = amount - shipping
+    full = [sum(pair) for pair in zip(shares(goods, goods_weights), shares(shipping, shipping_weights), strict=True)]
+    full += [0 if sum(goods_weights) else goods, 0 if sum(shipping_weights) else shipping]
+    holds = list(full)
+    taken = [0] * len(lines)
+    units = [0] * len(lines)
     by_amount = 0
     for each in returns:
-        if each.get("lines"):
-            for line in each["lines"]:
-                if 0 <= line["line"] < len(lines):
-                    by_line[line["line"]] += line["amount"]
-        else:
-            by_amount += each.get("amount", 0)
-    by_line = [min(taken, held) for taken, held in zip(by_line, holds, strict=True)]
-    holds = [held - taken for held, taken in zip(holds, by_line, strict=True)]
+        if each.get("whole"):
+            by_amount += amount
+        for line in each.get("lines") or []:
+            taken[line["line"]] += line.get("amount", 0)
+            units[line["line"]] += line.get("quantity", 0)
+        by_amount += each.get("amount", 0)
+    for i, line in enumerate(lines):
+        count = line.get("quantity", 1)
+        by_units = share(full[i], min(units[i], count), count)
+        holds[i] -= min(taken[i] + by_units, holds[i])
     spread = shares(min(by_amount, sum(holds)), holds)
-    holds = [held - taken for held, taken in zip(holds, spread, strict=True)]
-
-    kept = max(0, amount - sum(by_line) - by_amount)
-    if any(each.get("whole") for each in returns):
-        kept = 0
-    goods = [i for i, line in enumerate(lines) if line.get("kind", "product") != "shipping"]
-    if any(lines[i]["amount"] for i in goods) and not any(holds[i] for i in goods):
-        kept = 0  # every line came back: the shipping that may stay paid is no purchase
+    holds = [held - part for held, part in zip(holds, spread, strict=True)]
 
     result = dict(sale)
-    result["amount"] = kept
+    kept = sum(holds)
+    result["paid_back"] = amount - kept
+    kept_shipping = holds[-1] + sum(held for held, ships in zip(holds, of_shipping, strict=False) if ships)
+    nothing = kept == 0 or (goods > 0 and kept == kept_shipping)  # shipping alone is no purchase
     for i, line in enumerate(lines):
-        if line["amount"] > 0:
-            line["quantity"] = line.get("quantity", 1) * holds[i] // line["amount"]
-        line["gone"] = line["amount"] > 0 and (kept == 0 or holds[i] == 0)
-        line["amount"] = 0 if kept == 0 else holds[i]
+        count = line.get("quantity", 1)
+        if full[i] > 0:
+            line["quantity"] = rounded(Fraction(count * holds[i], full[i]), "half_up")
+            line["gone"] = nothing or holds[i] == 0
+        else:
+            line["quantity"] = max(0, count - units[i])
+            line["gone"] = nothing or (count > 0 and line["quantity"] == 0)
+        line["amount"] = 0 if nothing else holds[i]
+    result["amount"] = 0 if nothing else kept
     result["lines"] = lines
     tenders = [dict(tender) for tender in sale.get("tenders") or []]
     paid = [tender["amount"] for tender in tenders]
-    for tender, part in zip(tenders, shares(share(sum(paid), kept, amount), paid), strict=True):
+    for tender, part in zip(tenders, shares(result["amount"], paid), strict=True):
         tender["amount"] = part
     result["tenders"] = tenders
-    for name in ("tax", "shipping", "discount"):
-        result[name] = share(sale.get(name, 0), kept, amount)
-    result["shipping_by_field"] = bool(sale.get("shipping", 0))
+    result["shipping"] = 0 if nothing else kept_shipping
+    for name in ("tax", "discount"):
+        result[name] = share(sale.get(name, 0), result["amount"], amount)
     return result
 
 
@@ -292,6 +307,7 @@ class Member:
         self.carry: dict[str, Fraction] = {}
         self.tier = 0
         self.tier_until: int | None = None
+        self.landed_until: int | None = None
         self.tier_history: list[tuple[int, str]] = []
         self.tier_clock: int | None = None
 
@@ -539,7 +555,7 @@ class Member:
             redemption = self.redemptions.get(ref(name)) if name else None
             if redemption is None or fact.get("amount", 0) == 0:
                 continue
-            back = share(redemption["points"], fact["amount"] - kept["amount"], fact["amount"])
+            back = share(redemption["points"], kept["paid_back"], fact["amount"])
             points = back - redemption["back"]
             if points <= 0:
                 continue
@@ -556,10 +572,8 @@ class Member:
             if currency.taking_back != "write_off":
                 owed = min(part, self.debt[currency.key])
                 self.debt[currency.key] -= owed
-                if part > owed:  # that debt has been repaid since, from no lot in particular
-                    self.credit(
-                        self.lot_ending(currency.key, fresh, currency_grace(currency)), part - owed, self.now
-                    )
+                if part > owed:  # repaid since, from no lot in particular: granted as of now
+                    self.credit(self.lot(currency.key, currency.expiry, self.now), part - owed, self.now)
             for entry in reversed(redemption["taken"]):
                 lot, part = entry[0], min(points, entry[1])
                 if part == 0:
@@ -837,9 +851,10 @@ class Member:
         """Exact points before rounding, one entry per part of the base."""
         scale = self.currencies[rule.currency].scale
         if rule.per_unit is not None:
-            return [
+            return [  # units are counted, not money: the base has no say, the rule's lines alone
                 line.get("quantity", 1) * exact(rule.per_unit, scale)
-                for line in self.eligible_lines(kept, rule.base, rule.lines, sale)
+                for line in kept["lines"]
+                if is_goods(line) and (rule.lines is None or self.holds_true(rule.lines, sale, line))
             ]
         assert rule.per_spend is not None
         every = exact(rule.per_spend.every, self.exponent)
@@ -875,11 +890,7 @@ class Member:
     ) -> list[Part]:
         """The counted amount, split over tenders: as a whole, or line by line."""
         amount = kept["amount"]
-        if kept["shipping_by_field"]:
-            shipping = kept["shipping"]
-        else:
-            shipping = sum(line["amount"] for line in kept["lines"] if line.get("kind") == "shipping")
-        shipping = min(shipping, amount)
+        shipping = kept["shipping"]
         goods = amount - shipping
 
         all_goods = [line for line in kept["lines"] if is_goods(line)]
@@ -994,7 +1005,7 @@ class Member:
         if name in ("category", "sku"):
             return [each[name] for each in goods if each.get(name) is not None]
         if name == "tender":
-            return [each["kind"] for each in kept["tenders"] if each["amount"] > 0]
+            return [each["kind"] for each in sale["fact"].get("tenders") or []]
         if name == "tier":
             return [] if sale["tier"] is None else [sale["tier"]]
         if name == "segment":
@@ -1058,7 +1069,7 @@ class Member:
             for rule, points in zip(self.program.rules, sale["points"], strict=True)
             if rule.currency == ladder.points_currency
         )
-        visits = int(counted and (kept["amount"] > 0 or kept["type"] == "visit"))
+        visits = int(counted and (kept["amount"] > 0 or kept["type"] != "sale"))
         return {"spend": spend, "points": points, "visits": visits}
 
     def windows(self) -> list[dict[str, int]]:
@@ -1115,17 +1126,23 @@ class Member:
             return
         held = self.tier
         best = self.qualified_tier()
-        term = cause == "due" and self.tier_until is not None and self.now >= self.tier_until
         if best > self.tier:
-            self.tier, self.tier_until = best, None
+            self.tier, self.tier_until, self.landed_until = best, None, None
         elif best == self.tier:
-            if term:
-                self.tier_until = None
-        elif self.tier_until is None and cause == "return":
-            self.tier = best
-        elif self.tier_until is None and ladder.grace_days:
-            self.tier_until = add_days(self.now, ladder.grace_days, self.zone)
-        elif self.tier_until is None or term:
+            self.tier_until = None  # deserved again: what comes of a later loss starts anew
+        elif self.tier_until is None:
+            terms = []
+            if self.landed_until is not None and self.landed_until > self.now:
+                terms.append(self.landed_until)
+            if cause != "return" and ladder.grace_days:
+                terms.append(add_days(self.now, ladder.grace_days, self.zone))
+            if terms:
+                self.tier_until = max(terms)
+            elif cause == "return":
+                self.tier, self.landed_until = best, None
+            else:
+                self.fall(best)
+        elif cause == "due" and self.now >= self.tier_until:
             self.fall(best)
         if self.tier != held:
             self.tier_history.append((self.now, ladder.tiers[self.tier].key))
@@ -1133,7 +1150,7 @@ class Member:
     def fall(self, best: int) -> None:
         ladder = self.program.tiers
         assert ladder is not None
-        self.tier_until = None
+        self.tier_until = self.landed_until = None
         if not ladder.soft_landing:
             self.tier = best
             return
@@ -1141,9 +1158,11 @@ class Member:
         if self.tier == 0:
             return
         if isinstance(ladder.window, document.WindowRolling):
-            self.tier_until = add_days(self.now, ladder.window.days, self.zone)
+            self.landed_until = add_days(self.now, ladder.window.days, self.zone)
         elif isinstance(ladder.window, document.WindowCalendar):
-            self.tier_until = period_starts(self.now, ladder.window.period, self.zone)[2]
+            self.landed_until = period_starts(self.now, ladder.window.period, self.zone)[2]
+        if best < self.tier:
+            self.tier_until = self.landed_until
 
     # -- the answer --
 

@@ -47,6 +47,9 @@ ISSUANCE, REDEMPTION, BREAKAGE, ADJUSTMENT, IN_TRANSIT = (
     "in_transit",
 )
 
+OWED, WRITTEN_OFF = 0, -1
+"""In place of a lot, in what a redemption took: points that no lot gave."""
+
 Transfer = tuple[str, str, str, str, int, int, int]
 """(kind, debit, credit, currency, lot id, amount, effective at)."""
 
@@ -85,6 +88,7 @@ class SaleRecord:
         """Takes note of a return of this sale that was decided before."""
         self._give_back(fact)
         self.results = trace.rules
+        self.trace = _with_carry(self.trace, trace.carry_out)
 
     def _give_back(self, fact: Fact) -> None:
         if fact.whole:
@@ -157,6 +161,11 @@ def key_of(source: str, identifier: str) -> str:
     return f"{source}\0{identifier}"
 
 
+def behind(sale: Position, own: Position) -> Position:
+    """The position of a return: its own, or just behind its sale when it is dated at or before it."""
+    return own if own[0] > sale[0] else (*sale, own[0], own[2], own[3])  # type: ignore[operator]
+
+
 class Fold:
     """Decides facts of one member in order. `keep_records` keeps every sale for later returns (replay)."""
 
@@ -179,8 +188,8 @@ class Fold:
         own: Position = (at, 1 if fact.type in COMMANDS else 0, fact.source, fact.id)
         if fact.type == RETURN and fact.sale is not None:
             record = self.sales.get(key_of(fact.sale.source, fact.sale.id))
-            if record is not None and own <= record.position:
-                return (*record.position, at, fact.source, fact.id)
+            if record is not None:
+                return behind(record.position, own)
         return own
 
     def in_order(self, position: Position) -> bool:
@@ -275,13 +284,16 @@ class Fold:
         if fact.type in plan.releasing and fact.sale is not None:
             self._release_sale(fact.type, fact.sale, transfers, at)
         ladder = plan.ladder
-        if ladder is not None and fact.type in ladder.counts:
+        if ladder is not None:
+            # Points count whatever brought them; spend and visits only from the types that count.
             points = sum(item.earned for item in trace.rules if item.currency == ladder.points_currency)
-            visits = 1 if fact.amount or fact.type != SALE else 0
-            self._measure(plan, fact.at, at, basket.base(ladder.base), points, visits)
-            self._rise(plan, at, trace)
-        if plan.idle:
-            self._prolong(plan, at)
+            if fact.type in ladder.counts:
+                visits = 1 if fact.amount or fact.type != SALE else 0
+                self._measure(plan, fact.at, at, basket.spend(ladder.base), points, visits)
+                self._rise(plan, at, trace)
+            elif points:
+                self._measure(plan, fact.at, at, 0, points, 0)
+                self._rise(plan, at, trace)
         if self.keep_records and fact.type == SALE:
             self.sales[key_of(fact.source, fact.id)] = SaleRecord(fact, inputs, trace, position)
         return Decision(fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace)
@@ -365,6 +377,13 @@ class Fold:
             ordinals[window] = counter[1]
         return ordinals
 
+    def _uncount(self, plan: Plan, trace: Trace, kind: str, day: int) -> None:
+        """An activity of which nothing is kept is no longer counted, for later ones of its periods."""
+        for window in trace.nth:
+            counter = self.state.nth.get(f"{kind}:{window}")
+            if counter is not None and counter[0] == self.period_at(plan, PERIODS[window], day):
+                counter[1] -= 1
+
     def _credit_results(
         self, plan: Plan, fact: Fact, trace: Trace, transfers: list[Transfer], at: int, day: int
     ) -> None:
@@ -375,7 +394,11 @@ class Fold:
                 continue
             rule = plan.rules[result.rule]
             wallet = self._wallet(result.currency)
+            if plan.idle:
+                self._prolong(plan, result.currency, fact.at, at)
             fate = plan.fate(rule.expiry, fact.at, day)
+            if fate[2] and wallet.idle_at == NEVER:
+                fate = self._idle_fate(plan, result.currency, fact.at)
             identifier = lot_id(result.currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
             result.lot = identifier
             release_at = plan.clock.add_days(fact.at, rule.pending_days) if rule.pending_days else 0
@@ -472,21 +495,30 @@ class Fold:
                 wallet.debt -= part
                 transfers.append(("repay", WALLET, DEBT, currency, lot.id, part, at))
 
-    def _prolong(self, plan: Plan, at: int) -> None:
-        """Moves the expiry of points that last as long as the member is active."""
-        for currency, expiry in plan.idle.items():
-            wallet = self.state.wallets.get(currency)
-            if wallet is None:
-                continue
-            wallet.idle_at = plan.clock.add_days(at, expiry.days)
-            wallet.idle_lapses_at = plan.lapse(wallet.idle_at, expiry.grace_days)
-            for lot in wallet.lots:
-                if lot.idle:
-                    lot.expires_at, lot.lapses_at = wallet.idle_at, wallet.idle_lapses_at
-            if len(wallet.lots) > 1:
-                wallet.lots.sort(key=_spending_order)
-            if wallet.idle_at < self.state.due_at:
-                self.state.due_at = wallet.idle_at
+    def _prolong(self, plan: Plan, currency: str, earned_at: int, at: int) -> None:
+        """Moves the expiry of points that last as long as the member earns; it never moves back."""
+        expiry = plan.idle.get(currency)
+        if expiry is None:
+            return
+        wallet = self._wallet(currency)
+        idle_at = plan.clock.add_days(earned_at, expiry.days)
+        if idle_at <= at or NEVER > wallet.idle_at >= idle_at:
+            return
+        wallet.idle_at = idle_at
+        wallet.idle_lapses_at = plan.lapse(idle_at, expiry.grace_days)
+        for lot in wallet.lots:
+            if lot.idle:
+                lot.expires_at, lot.lapses_at = wallet.idle_at, wallet.idle_lapses_at
+        if len(wallet.lots) > 1:
+            wallet.lots.sort(key=_spending_order)
+        if idle_at < self.state.due_at:
+            self.state.due_at = idle_at
+
+    def _idle_fate(self, plan: Plan, currency: str, earned_at: int) -> Fate:
+        """The fate of points whose time without activity had passed before they were posted."""
+        expiry = plan.idle[currency]
+        expires = plan.clock.add_days(earned_at, expiry.days)
+        return expires, plan.lapse(expires, expiry.grace_days), False, True
 
     def _release(self, currency: str, entry: PendingPoints, at: int, transfers: list[Transfer]) -> None:
         wallet = self.state.wallets[currency]
@@ -535,14 +567,15 @@ class Fold:
         trace = Trace(judged.version, record.trace.tier, late=record.trace.late, nth=record.trace.nth)
         trace.returned = record.fact.amount - after.amount
         trace.cut = max(0, _asked(record, fact) - (before.amount - after.amount))
-        rated = self._rate_kept(judged, record, after, day)
+        rated = self._rate_kept(judged, record, after, day, at)
         old_by, new_by = _by_lot(old_results), _by_lot(rated.results)
         falls = [(key, old_by[key] - new_by.get(key, 0)) for key in old_by if old_by[key] > new_by.get(key, 0)]
         rises = [(key, new_by[key] - old_by.get(key, 0)) for key in new_by if new_by[key] > old_by.get(key, 0)]
         sale = record.fact
         if live:
             for (currency, identifier), points in falls:
-                if plan.currencies[currency].taking_back == "refuse":
+                policy = plan.currencies.get(currency)
+                if policy is not None and policy.taking_back == "refuse":
                     spent = points - self._recoverable(currency, identifier, sale)
                     if spent > 0:
                         record.returned, record.money_back = undo
@@ -558,32 +591,80 @@ class Fold:
         if not record.trace.late:
             self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
             self._move_carry(record, rated)
-        record.trace = _with_carry(record.trace, rated)
+            if after.nothing and not before.nothing:
+                self._uncount(judged, record.trace, SALE, day)
+        record.trace = _with_carry(record.trace, rated.carry_out)
         for (currency, identifier), points in falls:
             self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
         for (currency, identifier), points in rises:
-            lot = self._find(self._wallet(currency), identifier)
-            if lot is None:
-                rule = next(item.rule for item in rated.results if item.lot == identifier)
-                fate = judged.fate(judged.rules[rule].expiry, own_at, day)
-                lot = self._lot(currency, identifier, fate, "", own_at)
-            self._credit(currency, lot, points, at, transfers, "earn", ISSUANCE)
+            item = next(item for item in rated.results if item.lot == identifier and item.currency == currency)
+            self._bring(judged, sale, item, old_results, points, at, day, transfers)
         self._restore(plan, record, before, after, at, transfers, trace)
         ladder = plan.ladder
-        if ladder is not None and SALE in ladder.counts:
+        if ladder is not None:
             gained = sum(r.earned for r in rated.results if r.currency == ladder.points_currency)
             lost = sum(r.earned for r in old_results if r.currency == ladder.points_currency)
-            visits = -1 if before.amount and not after.amount else 0
-            spend = after.base(ladder.base) - before.base(ladder.base)
+            visits = spend = 0
+            if SALE in ladder.counts:
+                visits = -1 if after.nothing and not before.nothing else 0
+                spend = after.spend(ladder.base) - before.spend(ladder.base)
             self._measure(plan, own_at, at, spend, gained - lost, visits)
             self._fall(plan, at, trace)
         key = state.tier.key
         return Decision(fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace)
 
-    def _rate_kept(self, judged: Plan, record: SaleRecord, kept: Basket, day: int) -> Rated:
+    def _bring(
+        self,
+        plan: Plan,
+        sale: Fact,
+        item: RuleTrace,
+        old_results: Sequence[RuleTrace],
+        points: int,
+        at: int,
+        day: int,
+        transfers: list[Transfer],
+    ) -> None:
+        """Credits what a rule brings more on what is kept; it waits as long as the sale's own points do."""
+        currency = item.currency
+        wallet = self._wallet(currency)
+        for entry in wallet.pending:
+            if entry.lot == item.lot and entry.source == sale.source and entry.id == sale.id:
+                entry.amount += points
+                item.pending = True
+                transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+                return
+        rule = plan.rules[item.rule]
+        fate = self._fate(plan, item.rule, sale.at, day, at)
+        if fate[2]:
+            self._prolong_new(plan, currency, sale.at, at)
+        release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else 0
+        fresh = not any(old.rule == item.rule and old.pending for old in old_results)
+        if release_at > at or (rule.pending_until and fresh):
+            item.pending = True
+            self._pend(sale, currency, item.lot, fate, points, release_at or NEVER, rule.pending_until)
+            transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+            return
+        lot = self._find(wallet, item.lot) or self._lot(currency, item.lot, fate, "", sale.at)
+        self._credit(currency, lot, points, at, transfers, "earn", ISSUANCE)
+
+    def _fate(self, plan: Plan, rule: str, earned_at: int, day: int, at: int) -> Fate:
+        """The fate of points that a return brings by a rule that brought none before."""
+        currency = plan.rules[rule].currency
+        fate = plan.fate(plan.rules[rule].expiry, earned_at, day)
+        if fate[2] and self._wallet(currency).idle_at == NEVER:
+            past = self._idle_fate(plan, currency, earned_at)
+            return past if past[0] <= at else fate
+        return fate
+
+    def _prolong_new(self, plan: Plan, currency: str, earned_at: int, at: int) -> None:
+        """Starts the time without activity where no points stand under it yet."""
+        if self._wallet(currency).idle_at == NEVER:
+            self._prolong(plan, currency, earned_at, at)
+
+    def _rate_kept(self, judged: Plan, record: SaleRecord, kept: Basket, day: int, at: int) -> Rated:
         """The sale rated again on what is kept, with all that it saw."""
         rules = judged.activities.get(SALE)
-        if rules is None or not kept.amount:
+        if rules is None or kept.nothing:
             return Rated()
         trace, fact = record.trace, record.fact
         level = judged.ladder.index.get(trace.tier, 0) if judged.ladder is not None else 0
@@ -598,19 +679,19 @@ class Fold:
             if known is not None and known.lot:
                 item.lot, item.pending = known.lot, known.pending
             elif item.earned:
-                fate = judged.fate(judged.rules[item.rule].expiry, fact.at, day)
+                fate = self._fate(judged, item.rule, fact.at, day, at)
                 epoch = self._wallet(item.currency).epoch
                 item.lot = lot_id(item.currency, epoch if fate[2] else fate[0], "", fate[2])
         return rated
 
     def _move_carry(self, record: SaleRecord, rated: Rated) -> None:
         """The member's carried remainder moves by the change of what this sale left over."""
-        for rule in record.trace.carry.keys() | rated.carry.keys():
-            before = _left_over(record.trace.carry, record.trace.carry_out, rule)
-            after = _left_over(rated.carry, rated.carry_out, rule)
-            denominator = before[1] if before[1] > 1 else after[1]
+        old, new = record.trace, rated
+        for rule in sorted(old.carry_out.keys() | new.carry_out.keys()):
+            denominator = (old.carry_out if rule in old.carry_out else new.carry_out)[rule][1]
+            change = _left_over(new.carry, new.carry_out, rule) - _left_over(old.carry, old.carry_out, rule)
             now = _scaled(self.state.carry.get(rule), denominator)
-            self.state.carry[rule] = (now[0] + after[0] - before[0], denominator)
+            self.state.carry[rule] = (now[0] + change, denominator)
 
     def _recoverable(self, currency: str, identifier: int, sale: Fact) -> int:
         wallet = self._wallet(currency)
@@ -700,7 +781,9 @@ class Fold:
                 passed = min(skip, amount)
                 skip -= passed
                 part = min(points, amount - passed)
-                if part:
+                if part and identifier == WRITTEN_OFF:
+                    points -= part
+                elif part:
                     points -= part
                     self._give(plan, spent.currency, identifier, part, at, transfers)
                     trace.restored.append((identifier, part))
@@ -720,6 +803,8 @@ class Fold:
                 transfers.append(("restore", REDEMPTION, DEBT, currency, 0, part, at))
             if points > part:
                 fate = plan.fate(plan.currencies[currency].expiry, at, day)
+                if fate[2]:
+                    self._prolong_new(plan, currency, at, at)
                 identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
                 new = self._lot(currency, identifier, fate, "", at)
                 self._credit(currency, new, points - part, at, transfers, "regrant", REDEMPTION)
@@ -813,7 +898,7 @@ class Fold:
         if lacking:
             self._owe(plan, currency, lacking, creditor, at, transfers, trace)
         if fact.type == "redeem":
-            self.redemptions[key] = RedemptionRecord(currency, _with_owed(trace), at)
+            self.redemptions[key] = RedemptionRecord(currency, paid_with(trace), at)
         return None
 
     def _close_hold(
@@ -860,7 +945,7 @@ class Fold:
         if lacking:
             self._owe(plan, hold.currency, lacking, REDEMPTION, at, transfers, trace)
         if fact.type == "capture":
-            self.redemptions[key] = RedemptionRecord(hold.currency, _with_owed(trace), at)
+            self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at)
         return None
 
     def _free(self, currency: str, parts: list[tuple[Lot, int]], at: int, transfers: list[Transfer]) -> None:
@@ -877,19 +962,18 @@ class Fold:
         wallet = self._wallet(currency)
         if not fact.moved:
             fate = plan.fate(plan.currencies[currency].expiry, at, plan.clock.local(at)[0])
+            if fate[2]:
+                self._prolong_new(plan, currency, at, at)
             identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
             lot = self._lot(currency, identifier, fate, "", at)
             self._credit(currency, lot, fact.points, at, transfers, kind, source)
-            if fate[2] and lot.expires_at == NEVER:
-                self._prolong(plan, at)
             return
         for item in fact.moved:
-            fate = (item.expires_at, item.lapses_at, item.idle, False)
-            identifier = lot_id(currency, wallet.epoch if item.idle else item.expires_at, item.funder, item.idle)
+            # Moved points keep their expiry: what another member does no longer moves it.
+            fate = (item.expires_at, item.lapses_at, False, False)
+            identifier = lot_id(currency, item.expires_at, item.funder, False)
             lot = self._lot(currency, identifier, fate, item.funder, item.first_earned)
             self._credit(currency, lot, item.amount, at, transfers, kind, source)
-            if item.idle and lot.expires_at == NEVER:
-                self._prolong(plan, at)
 
     def choose(self, currency: str, points: int) -> tuple[MovedLot, ...]:
         """The parts of lots that a transfer of points would move, in spending order."""
@@ -979,19 +1063,26 @@ class Fold:
             return
         tier.held_until = 0
         if reached > level:
+            tier.landed_until = 0
             tier.key = trace.tier_after = ladder.keys[reached]
             due = self._tier_due(plan)
             if due < self.state.due_at:
                 self.state.due_at = due
 
     def _fall(self, plan: Plan, at: int, trace: Trace) -> None:
-        """After a return: the tier falls at once to what is still qualified, unless grace holds it."""
+        """After a return: the tier falls at once to what is still qualified, unless grace or a landing holds it."""
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         level = ladder.index.get(tier.key, 0)
         reached = self._qualified(plan, level)
-        if reached < level and not tier.held_until:
+        if reached >= level:
+            self._rise(plan, at, trace)
+        elif tier.landed_until > at:
+            tier.held_until = max(tier.held_until, tier.landed_until)
+            self.state.due_at = min(self.state.due_at, tier.held_until)
+        elif not tier.held_until:
             tier.key = trace.tier_after = ladder.keys[reached]
+            tier.landed_until = 0
 
     def _tier_due(self, plan: Plan) -> int:
         """The next instant at which the tier held may fall."""
@@ -1017,16 +1108,21 @@ class Fold:
             return
         if tier.held_until > at:
             return
-        if not tier.held_until and ladder.grace_days:
-            tier.held_until = plan.clock.add_days(at, ladder.grace_days)
-            return
+        if not tier.held_until:
+            until = plan.clock.add_days(at, ladder.grace_days) if ladder.grace_days else 0
+            until = max(until, tier.landed_until)
+            if until > at:
+                tier.held_until = until
+                return
         lands = max(reached, level - 1) if ladder.soft_landing else reached
-        tier.held_until = 0
-        if lands > reached:
+        tier.held_until = tier.landed_until = 0
+        if ladder.soft_landing and lands:
             if ladder.kind == "rolling":
-                tier.held_until = plan.clock.add_days(at, ladder.window_days)
+                tier.landed_until = plan.clock.add_days(at, ladder.window_days)
             elif ladder.kind == "calendar":
-                tier.held_until = plan.period_start(tier.period + 1)
+                tier.landed_until = plan.period_start(tier.period + 1)
+            if lands > reached:
+                tier.held_until = tier.landed_until
         before, tier.key = tier.key, ladder.keys[lands]
         self._due("tier_changed", at, plan, [], Trace(plan.version, before, tier.key))
 
@@ -1141,18 +1237,14 @@ def _frozen_carry(carry: dict[str, tuple[int, int]]) -> Carry:
     return lambda rule, denominator: _scaled(carry.get(rule), denominator)
 
 
-def _left_over(
-    brought: dict[str, tuple[int, int]], left: dict[str, tuple[int, int]], rule: str
-) -> tuple[int, int]:
+def _left_over(brought: dict[str, tuple[int, int]], left: dict[str, tuple[int, int]], rule: str) -> int:
     """By how much a sale changed the carried remainder: what it left less what it was brought."""
-    if rule not in left:
-        return 0, 1
-    return left[rule][0] - brought.get(rule, (0, 1))[0], left[rule][1]
+    return left[rule][0] - brought[rule][0] if rule in left else 0
 
 
-def _with_carry(trace: Trace, rated: Rated) -> Trace:
+def _with_carry(trace: Trace, carry_out: dict[str, tuple[int, int]]) -> Trace:
     """The sale's trace, its left-over remainders replaced by those of what is kept."""
-    return msgspec.structs.replace(trace, carry_out=rated.carry_out)
+    return msgspec.structs.replace(trace, carry_out=carry_out)
 
 
 def _by_lot(results: Sequence[RuleTrace]) -> dict[tuple[str, int], int]:
@@ -1184,5 +1276,11 @@ def _asked(record: SaleRecord, fact: Fact) -> int:
     return asked
 
 
-def _with_owed(trace: Trace) -> list[tuple[int, int]]:
-    return [*trace.taken, (0, trace.owed)] if trace.owed else trace.taken
+def paid_with(trace: Trace) -> list[tuple[int, int]]:
+    """What a redemption took, in order: (lot, amount), then what became debt (lot 0) or was let go (lot -1)."""
+    parts = list(trace.taken)
+    if trace.owed:
+        parts.append((OWED, trace.owed))
+    if trace.written_off:
+        parts.append((WRITTEN_OFF, trace.written_off))
+    return parts

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from palier.engine.decide import Decision, Fold, Position, Transfer, key_of
+from palier.engine.decide import Decision, Fold, Position, Transfer, behind, key_of
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
 from palier.engine.plan import PERIODS, Timeline
 from palier.engine.refusals import Refusal
@@ -36,8 +36,8 @@ def in_fold_order(knowns: Iterable[Known]) -> list[Known]:
         sale = known.fact.sale
         assert sale is not None
         anchor = own.get(key_of(sale.source, sale.id))
-        if anchor is not None and position <= anchor:
-            position = (*anchor, position[0], known.fact.source, known.fact.id)
+        if anchor is not None:
+            position = behind(anchor, position)
         placed.append((position, known))
     placed.sort(key=lambda item: item[0])
     return [known for _, known in placed]

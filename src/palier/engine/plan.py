@@ -161,12 +161,13 @@ class CompiledRule:
 class ActivityPlan:
     """The rules that an activity type meets, in document order, and what rating them needs."""
 
-    __slots__ = ("always", "capped", "counts", "nth", "quantity", "rules")
+    __slots__ = ("always", "capped", "carries", "counts", "nth", "quantity", "rules")
 
     def __init__(self, rules: list[CompiledRule], *, counts: bool, capped: bool) -> None:
         self.rules = rules
         self.counts = counts
         self.capped = capped
+        self.carries = any(rule.carry for rule in rules)
         self.nth = sorted({window for rule in rules for window in rule.windows})
         self.quantity = any("quantity" in rule.uses for rule in rules)
         self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)

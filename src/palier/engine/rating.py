@@ -29,7 +29,18 @@ class Basket:
     line bears; their sum is `amount`. Lines of kind shipping bear the shipping, all others the goods.
     """
 
-    __slots__ = ("amount", "discount", "goods", "held", "lines", "ordinary", "shipping", "tax", "tenders")
+    __slots__ = (
+        "amount",
+        "discount",
+        "goods",
+        "held",
+        "lines",
+        "nothing",
+        "ordinary",
+        "shipping",
+        "tax",
+        "tenders",
+    )
 
     def __init__(self, fact: Fact) -> None:
         lines = fact.lines
@@ -38,6 +49,7 @@ class Basket:
         self.discount = fact.discount
         self.lines: Sequence[Line] = lines
         self.tenders: Sequence[Tender] = fact.tenders
+        self.nothing = not fact.amount
         if not lines:
             self.shipping = fact.shipping
             self.goods = fact.amount - fact.shipping
@@ -60,7 +72,8 @@ class Basket:
         """What is left after giving back some lines and, spread over what these still hold, an amount.
 
         Depends only on the sums of what is returned, so order and splitting do not matter. Returning more
-        of a line, or of the whole, than there is returns what there is.
+        of a line, or of the whole, than there is returns what there is. Lines that came back altogether are
+        no lines of what is kept; and when all goods came back, `nothing` is kept, whatever shipping stays paid.
         """
         money: dict[int, int] = {}
         units: dict[int, int] = {}
@@ -79,26 +92,31 @@ class Basket:
         if spread:
             held = [a - b for a, b in zip(held, shares(spread, held), strict=True)]
         kept = object.__new__(Basket)
-        kept.held = held
         kept.amount = whole = sum(held)
         kept.shipping = held[-1] + sum(
             part for part, line in zip(held, self.lines, strict=False) if line.kind == "shipping"
         )
         kept.goods = whole - kept.shipping
+        kept.nothing = not whole or (self.goods > 0 and not kept.goods)
         kept.tax = self.tax * whole // self.amount if self.amount else 0
         kept.discount = self.discount * whole // self.amount if self.amount else 0
         kept.ordinary = self.ordinary
-        kept.lines = [
-            Line(
-                line.category,
-                line.sku,
-                divide(line.quantity * held[index], self.held[index], "half_up") if self.held[index] else
-                max(0, line.quantity - units.get(index, 0)),
-                held[index],
-                line.kind,
-            )
-            for index, line in enumerate(self.lines)
-        ]  # fmt: skip
+        lines: list[Line] = []
+        parts: list[int] = []
+        for index, line in enumerate(self.lines):
+            part, full = held[index], self.held[index]
+            if full:
+                quantity = divide(line.quantity * part, full, "half_up")
+                if not part:
+                    continue
+            else:
+                quantity = max(0, line.quantity - units.get(index, 0))
+                if line.quantity and not quantity:
+                    continue
+            lines.append(Line(line.category, line.sku, quantity, part, line.kind))
+            parts.append(part)
+        kept.lines = lines
+        kept.held = [*parts, *held[-2:]]
         kept.tenders = [
             Tender(tender.kind, part, tender.redemption)
             for tender, part in zip(
@@ -116,6 +134,16 @@ class Basket:
         if setting.shipping == "in" and chosen is None:
             base += self.shipping
         return self._adjusted(base, part, setting)
+
+    def spend(self, setting: Base) -> int:
+        """The money that counts as spend: the base, without its share that points paid unless it counts."""
+        if self.nothing:
+            return 0
+        base = self.base(setting)
+        if setting.points_part == "in" or all(tender.kind != "points" for tender in self.tenders):
+            return base
+        parts = shares(base, [tender.amount for tender in self.tenders])
+        return sum(part for tender, part in zip(self.tenders, parts, strict=True) if tender.kind != "points")
 
     def _goods(self, setting: Base, chosen: Callable[[Line], bool] | None) -> int:
         if not self.lines:
@@ -218,9 +246,7 @@ def rate(
                 base = basket.base(rule.base, rule.lines)
                 numerator = _spend_points(rule, basket, base) if basket.tenders else base * rule.numerator
                 if rule.carry:
-                    brought, _ = rated.carry[rule.key] = carry(rule.key, rule.denominator)
-                    raw = (numerator + brought) // rule.denominator
-                    rated.carry_out[rule.key] = (numerator - raw * rule.denominator, rule.denominator)
+                    raw = _carried(rule, numerator, rated, carry)
                 elif rule.mode == "floor":
                     raw = numerator // rule.denominator
                 else:
@@ -233,22 +259,55 @@ def rate(
             base = _multipliable(matched, results, rule.currency, plan)
             raw = multiplied = divide(base * rule.numerator, rule.denominator, rule.mode)
         else:
-            base = sum(
+            units = [
                 line.quantity
                 for line in basket.lines
                 if line.kind != "shipping" and (rule.lines is None or rule.lines(line))
-            )
-            raw = multiplied = divide(base * rule.numerator, rule.denominator, rule.mode)
+            ]
+            base = sum(units)
+            if rule.per_line:
+                raw = sum(divide(each * rule.numerator, rule.denominator, rule.mode) for each in units)
+            elif rule.carry:
+                raw = _carried(rule, base * rule.numerator, rated, carry)
+            else:
+                raw = divide(base * rule.numerator, rule.denominator, rule.mode)
+            multiplied = raw
         if rule.multipliers is not None and kind not in (FIXED, MULTIPLY):
             multiplier = rule.multipliers[level]
             if multiplier is not None:
                 multiplied = divide(raw * multiplier[0], multiplier[1], rule.mode)
         matched.append(rule)
         results.append(RuleTrace(rule.key, rule.currency, base, raw, multiplied, multiplied))
+    if len(matched) < len(rules.rules) and (rules.capped or rules.carries):
+        _see_rest(plan, rules, rated, rooms, carry)
     if rules.capped and results:
-        _best_of_groups(plan, matched, results)
+        if plan.best and _best_of_groups(plan, matched, results):
+            _see_rest(plan, rules, rated, rooms, carry)
         _apply_caps(plan, matched, rated, rooms)
     return rated
+
+
+def _see_rest(plan: Plan, rules: ActivityPlan, rated: Rated, rooms: Rooms, carry: Carry) -> None:
+    """Notes the room and remainders of rules that bring nothing now, but may on what is kept after a return."""
+    for rule in rules.rules:
+        for caps in plan.caps_of(rule):
+            for cap in caps.periods:
+                if cap.key not in rated.rooms:
+                    rated.rooms[cap.key] = rooms(cap.key, cap.period, cap.limit)
+        if rule.carry and rule.key not in rated.carry:
+            rated.carry[rule.key] = carry(rule.key, rule.denominator)
+
+
+def _carried(rule: CompiledRule, numerator: int, rated: Rated, carry: Carry) -> int:
+    """Points of a rule that carries its remainder: what was brought is added, what is left is taken along.
+
+    A negative remainder (left by a return) is worked off before anything is earned again.
+    """
+    brought, _ = rated.carry[rule.key] = carry(rule.key, rule.denominator)
+    whole = numerator + brought
+    points = max(0, whole // rule.denominator)
+    rated.carry_out[rule.key] = (whole - points * rule.denominator, rule.denominator)
+    return points
 
 
 def _multipliable(
@@ -268,10 +327,8 @@ def _multipliable(
     return total + sum(best.values())
 
 
-def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleTrace]) -> None:
-    """In each best-of group, all but the rule that brings most (the first of equals) are left out."""
-    if not plan.best:
-        return
+def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleTrace]) -> bool:
+    """In each best-of group, all but the rule that brings most (the first of equals) are left out: if any."""
     winner: dict[str, int] = {}
     for index, rule in enumerate(matched):
         group = rule.group
@@ -285,6 +342,7 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
     if losers:
         matched[:] = [rule for index, rule in enumerate(matched) if index not in losers]
         results[:] = [result for index, result in enumerate(results) if index not in losers]
+    return bool(losers)
 
 
 def _apply_caps(plan: Plan, matched: Sequence[CompiledRule], rated: Rated, rooms: Rooms) -> None:

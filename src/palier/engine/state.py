@@ -91,7 +91,8 @@ class TierState(Struct, array_like=True):
     """The tier held (by key) and its metrics: [spend, points, visits] in minor units and counts.
 
     `entries` (rolling windows): [leaves_at, spend, points, visits], by leaving instant.
-    `held_until`: a tier kept by grace or soft landing until that instant (0: not held).
+    `held_until`: a tier that is not deserved is kept by grace or soft landing until that instant (0: not
+    held). `landed_until`: a tier landed on softly is kept at least until then, deserved meanwhile or not.
     """
 
     key: str = ""
@@ -100,6 +101,7 @@ class TierState(Struct, array_like=True):
     previous: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
     entries: list[tuple[int, int, int, int]] = []
     held_until: int = 0
+    landed_until: int = 0
 
 
 class MemberState(Struct, array_like=True):
