@@ -27,7 +27,7 @@ def to_minor(text: str, decimals: int) -> int:
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        raise AmountError(f"{text[:40]!r} is not a plain decimal such as \"42.10\"")
+        raise AmountError(f'{text[:40]!r} is not a plain decimal such as "42.10"')
     whole, fraction = found.group(1), found.group(2) or ""
     if len(fraction) > decimals:
         if fraction[decimals:].strip("0"):

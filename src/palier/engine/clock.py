@@ -32,13 +32,14 @@ def moment(at: int) -> datetime:
 class LocalClock:
     """One time zone. `calendar(day)` gives (week, month, year) numbers that order and compare periods."""
 
-    __slots__ = ("_calendar", "_offsets", "name", "zone")
+    __slots__ = ("_calendar", "_offsets", "_periods", "name", "zone")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.zone = ZoneInfo(name)
         self._offsets: dict[int, int | None] = {}
         self._calendar: dict[int, tuple[int, int, int]] = {}
+        self._periods: dict[int, tuple[int, int, int, int, int]] = {}
 
     def _offset_exact(self, at: int) -> int:
         offset = moment(at).astimezone(self.zone).utcoffset()
@@ -71,6 +72,13 @@ class LocalClock:
         if found is None:
             when = date.fromordinal(day)
             found = self._calendar[day] = ((day - 1) // 7, when.year * 12 + when.month - 1, when.year)
+        return found
+
+    def periods(self, day: int) -> tuple[int, int, int, int, int]:
+        """The numbers of the periods in which a day lies: (day, week, month, year, 0 for the whole of time)."""
+        found = self._periods.get(day)
+        if found is None:
+            found = self._periods[day] = (day, *self.calendar(day), 0)
         return found
 
     def at_wall(self, wall: int) -> int:

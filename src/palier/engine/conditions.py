@@ -273,10 +273,8 @@ def _number(value: Value, field: FieldType) -> int:
     try:
         number = to_minor(text.removeprefix("-"), field.decimals)
     except AmountError:
-        if field.decimals:
-            rule = f"a plain decimal with at most {field.decimals} decimals"
-        else:
-            rule = "a whole number"
+        decimals = f"a plain decimal with at most {field.decimals} decimals"
+        rule = decimals if field.decimals else "a whole number"
         raise _Wrong(f'{field.name} takes {rule}, not "{text[:40]}"', f'write it like "{example}"') from None
     return -number if text.startswith("-") else number
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Sequence
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -29,8 +30,8 @@ from palier.engine.facts import (
     ReturnedLine,
     Tender,
 )
-from palier.engine.plan import DAY, LIFETIME, MONTH, PERIODS, WEEK, ActivityPlan, Fate, Plan, Timeline
-from palier.engine.rating import Basket, Carry, Rated, Rooms, rate, usage
+from palier.engine.plan import PERIODS, ActivityPlan, Fate, Plan, Timeline
+from palier.engine.rating import Basket, Rated, rate, scaled, usage
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, HoldState, Lot, MemberState, PendingPoints, WalletState, lot_id
 from palier.engine.trace import RuleTrace, Trace
@@ -72,7 +73,17 @@ class Decision(Struct, gc=False):
 class SaleRecord:
     """A sale as its returns need it: the fact, what it saw, and what has come back since."""
 
-    __slots__ = ("basket", "brought", "fact", "inputs", "money_back", "position", "results", "returned", "trace")
+    __slots__ = (
+        "basket",
+        "brought",
+        "fact",
+        "inputs",
+        "money_back",
+        "position",
+        "results",
+        "returned",
+        "trace",
+    )
 
     def __init__(self, fact: Fact, inputs: Inputs, trace: Trace, position: Position) -> None:
         self.fact = fact
@@ -171,7 +182,9 @@ class Fold:
 
     __slots__ = ("_context", "decisions", "keep_records", "redemptions", "sales", "state", "timeline")
 
-    def __init__(self, timeline: Timeline, state: MemberState | None = None, *, keep_records: bool = False) -> None:
+    def __init__(
+        self, timeline: Timeline, state: MemberState | None = None, *, keep_records: bool = False
+    ) -> None:
         self.timeline = timeline
         self.state = state if state is not None else MemberState()
         self.decisions: list[Decision] = []
@@ -259,25 +272,21 @@ class Fold:
             if judgement is None:
                 if rules.nth:
                     trace.nth = self._count(judged, rules, fact.type, day)
-                    self._context.nth = trace.nth.__getitem__
-                rated = rate(
-                    judged, rules, self._context, basket, fact.at, level, self.rooms_at(judged, day), self._carry
-                )
-                if rated.carry:
-                    trace.carry, trace.carry_out = rated.carry, rated.carry_out
-                    state.carry.update(rated.carry_out)
-                if rated.rooms:
-                    self._use(judged, usage(judged, rated.results), day, 1)
+                if rules.caps:
+                    trace.rooms = self.rooms_at(judged, rules, day)
+                if rules.carries:
+                    trace.carry = self.carried_by(rules)
             else:
                 trace.late = True
-                trace.nth = judgement.nth
-                self._context.nth = trace.nth.__getitem__
-                rated = rate(
-                    judged, rules, self._context, basket, fact.at, level, _frozen_rooms(judgement.rooms),
-                    _frozen_carry(judgement.carry),
-                )  # fmt: skip
-                trace.carry, trace.carry_out = rated.carry, rated.carry_out
-            trace.rooms = rated.rooms
+                trace.nth, trace.rooms, trace.carry = judgement.nth, judgement.rooms, judgement.carry
+            self._context.nth = trace.nth.__getitem__
+            rated = rate(judged, rules, self._context, basket, fact.at, level, trace.rooms, trace.carry)
+            trace.carry_out = rated.carry_out
+            if judgement is None:
+                if rated.carry_out:
+                    state.carry.update(rated.carry_out)
+                if rules.caps:
+                    self._use(judged, usage(judged, rated.results), day, 1)
             if rated.results:
                 trace.rules = rated.results
                 self._credit_results(judged, fact, trace, transfers, at, day)
@@ -286,7 +295,11 @@ class Fold:
         ladder = plan.ladder
         if ladder is not None:
             # Points count whatever brought them; spend and visits only from the types that count.
-            points = sum(item.earned for item in trace.rules if item.currency == ladder.points_currency)
+            points = 0
+            if ladder.points_currency:
+                for item in trace.rules:
+                    if item.currency == ladder.points_currency:
+                        points += item.earned
             if fact.type in ladder.counts:
                 visits = 1 if fact.amount or fact.type != SALE else 0
                 self._measure(plan, fact.at, at, basket.spend(ladder.base), points, visits)
@@ -299,7 +312,14 @@ class Fold:
         return Decision(fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace)
 
     def _set_context(
-        self, fact: Fact, inputs: Inputs, basket: Basket, level: int, day: int, minute: int, rules: ActivityPlan
+        self,
+        fact: Fact,
+        inputs: Inputs,
+        basket: Basket,
+        level: int,
+        day: int,
+        minute: int,
+        rules: ActivityPlan,
     ) -> None:
         context = self._context
         context.amount = basket.amount
@@ -320,33 +340,29 @@ class Fold:
 
     def period_at(self, plan: Plan, period: int, day: int) -> int:
         """The number of the period of this kind in which a local day lies."""
-        if period == DAY:
-            return day
-        if period == LIFETIME:
-            return 0
-        week, month, year = plan.clock.calendar(day)
-        return week if period == WEEK else month if period == MONTH else year
+        return plan.clock.periods(day)[period]
 
-    def rooms_at(self, plan: Plan, day: int) -> Rooms:
-        """The room left under caps for an activity of a local day."""
+    def rooms_at(self, plan: Plan, rules: ActivityPlan, day: int) -> dict[str, int]:
+        """The room left under the caps of an activity type on a local day."""
         used = self.state.used
-
-        def room(key: str, period: int, limit: int) -> int:
+        periods = plan.clock.periods(day)
+        rooms = {}
+        for key, period, limit in rules.caps:
             counter = used.get(key)
-            if counter is None or counter[0] != self.period_at(plan, period, day):
-                return limit
-            return limit - counter[1]
+            rooms[key] = limit if counter is None or counter[0] != periods[period] else limit - counter[1]
+        return rooms
 
-        return room
-
-    def _carry(self, rule: str, denominator: int) -> tuple[int, int]:
-        return _scaled(self.state.carry.get(rule), denominator)
+    def carried_by(self, rules: ActivityPlan) -> dict[str, tuple[int, int]]:
+        """The remainders that the rules of an activity type are brought."""
+        carry = self.state.carry
+        return {rule: scaled(carry.get(rule), denominator) for rule, denominator in rules.carries}
 
     def _use(self, plan: Plan, amounts: dict[str, tuple[int, int]], day: int, sign: int) -> None:
         """Adds to (or, for a return, frees in) the counters of caps, in the period of the sale's day."""
         used = self.state.used
+        periods = plan.clock.periods(day)
         for key, (period, points) in amounts.items():
-            number = self.period_at(plan, period, day)
+            number = periods[period]
             counter = used.get(key)
             if counter is not None and counter[0] == number:
                 counter[1] += sign * points
@@ -388,34 +404,41 @@ class Fold:
         self, plan: Plan, fact: Fact, trace: Trace, transfers: list[Transfer], at: int, day: int
     ) -> None:
         """Puts what rules earned into lots, or among the pending points: one transfer for each fate."""
-        sums: dict[tuple[str, int, int, str], list[object]] = {}
+        own_at = fact.at
+        sums: dict[tuple[str, int, int, str], list[Any]] = {}
         for result in trace.rules:
-            if not result.earned:
+            earned = result.earned
+            if not earned:
                 continue
+            currency = result.currency
             rule = plan.rules[result.rule]
-            wallet = self._wallet(result.currency)
+            wallet = self._wallet(currency)
             if plan.idle:
-                self._prolong(plan, result.currency, fact.at, at)
-            fate = plan.fate(rule.expiry, fact.at, day)
+                self._prolong(plan, currency, own_at, at)
+            fate = plan.fate(rule.expiry, own_at, day)
             if fate[2] and wallet.idle_at == NEVER:
-                fate = self._idle_fate(plan, result.currency, fact.at)
-            identifier = lot_id(result.currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
-            result.lot = identifier
-            release_at = plan.clock.add_days(fact.at, rule.pending_days) if rule.pending_days else 0
-            result.pending = release_at > at or bool(rule.pending_until)
-            key = (result.currency, identifier, release_at if release_at > at else 0, rule.pending_until)
+                fate = self._idle_fate(plan, currency, own_at)
+            result.lot = identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
+            release_at = 0
+            if rule.pending_days:
+                release_at = plan.clock.add_days(own_at, rule.pending_days)
+                if release_at <= at:
+                    release_at = 0
+            until = rule.pending_until
+            if release_at or until:
+                result.pending = True
+            key = (currency, identifier, release_at, until)
             entry = sums.get(key)
             if entry is None:
-                sums[key] = [result.earned, fate]
+                sums[key] = [earned, fate]
             else:
-                entry[0] += result.earned  # type: ignore[operator]
+                entry[0] += earned
         for (currency, identifier, release_at, until), (amount, fate) in sums.items():
-            assert isinstance(amount, int) and isinstance(fate, tuple)
             if release_at or until:
                 self._pend(fact, currency, identifier, fate, amount, release_at or NEVER, until)
                 transfers.append(("earn", ISSUANCE, PENDING, currency, identifier, amount, at))
             else:
-                lot = self._lot(currency, identifier, fate, "", fact.at)
+                lot = self._lot(currency, identifier, fate, "", own_at)
                 self._credit(currency, lot, amount, at, transfers, "earn", ISSUANCE)
 
     def _pend(
@@ -424,8 +447,19 @@ class Fold:
         expires, lapses, idle, single = fate
         self.state.wallets[currency].pending.append(
             PendingPoints(
-                fact.source, fact.id, identifier, expires, lapses, "", fact.at, idle, single, amount, release_at, until
-            )  # fmt: skip
+                fact.source,
+                fact.id,
+                identifier,
+                expires,
+                lapses,
+                "",
+                fact.at,
+                idle,
+                single,
+                amount,
+                release_at,
+                until,
+            )
         )
         if release_at < self.state.due_at:
             self.state.due_at = release_at
@@ -441,10 +475,11 @@ class Fold:
         for lot in wallet.lots:
             if lot.id == identifier:
                 return lot
-        lot = wallet.closed.pop(identifier, None)
-        if lot is not None:
-            insort(wallet.lots, lot, key=_spending_order)
-        return lot
+        closed = wallet.closed.get(identifier)
+        if closed is not None:
+            del wallet.closed[identifier]
+            insort(wallet.lots, closed, key=_spending_order)
+        return closed
 
     def _lot(self, currency: str, identifier: int, fate: Fate, funder: str, first_earned: int) -> Lot:
         wallet = self._wallet(currency)
@@ -460,6 +495,10 @@ class Fold:
                 insort(wallet.lots, lot, key=_spending_order)
             if not idle and lapses < self.state.due_at:
                 self.state.due_at = lapses
+        elif first_earned < lot.first_earned:
+            # Points that waited, or came late, were earned before those that are there.
+            lot.first_earned = first_earned
+            wallet.lots.sort(key=_spending_order)
         return lot
 
     def _credit(
@@ -521,11 +560,8 @@ class Fold:
         return expires, plan.lapse(expires, expiry.grace_days), False, True
 
     def _release(self, currency: str, entry: PendingPoints, at: int, transfers: list[Transfer]) -> None:
-        wallet = self.state.wallets[currency]
-        lot = self._find(wallet, entry.lot)
-        if lot is None:
-            fate = (entry.expires_at, entry.lapses_at, entry.idle, entry.single)
-            lot = self._lot(currency, entry.lot, fate, entry.funder, entry.first_earned)
+        fate = (entry.expires_at, entry.lapses_at, entry.idle, entry.single)
+        lot = self._lot(currency, entry.lot, fate, entry.funder, entry.first_earned)
         self._credit(currency, lot, entry.amount, at, transfers, "release", PENDING)
 
     def _release_sale(self, kind: str, sale: Reference, transfers: list[Transfer], at: int) -> None:
@@ -546,7 +582,10 @@ class Fold:
         record = self.sales.get(key_of(fact.sale.source, fact.sale.id))
         if record is None:
             return Refusal(
-                RefusalCode.UNKNOWN_SALE, "the sale is not known", "sale", "send the sale, or check its source and id"
+                RefusalCode.UNKNOWN_SALE,
+                "the sale is not known",
+                "sale",
+                "send the sale, or check its source and id",
             )
         if any(item.line >= len(record.fact.lines) for item in fact.returned):
             return Refusal(
@@ -569,8 +608,12 @@ class Fold:
         trace.cut = max(0, _asked(record, fact) - (before.amount - after.amount))
         rated = self._rate_kept(judged, record, after, day, at)
         old_by, new_by = _by_lot(old_results), _by_lot(rated.results)
-        falls = [(key, old_by[key] - new_by.get(key, 0)) for key in old_by if old_by[key] > new_by.get(key, 0)]
-        rises = [(key, new_by[key] - old_by.get(key, 0)) for key in new_by if new_by[key] > old_by.get(key, 0)]
+        falls = [
+            (key, old_by[key] - new_by.get(key, 0)) for key in old_by if old_by[key] > new_by.get(key, 0)
+        ]
+        rises = [
+            (key, new_by[key] - old_by.get(key, 0)) for key in new_by if new_by[key] > old_by.get(key, 0)
+        ]
         sale = record.fact
         if live:
             for (currency, identifier), points in falls:
@@ -586,7 +629,7 @@ class Fold:
                             "let the member earn them back, or settle the return outside the program",
                         )
         record.results = trace.rules = rated.results
-        trace.carry, trace.carry_out, trace.rooms = rated.carry, rated.carry_out, rated.rooms
+        trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
         transfers: list[Transfer] = []
         if not record.trace.late:
             self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
@@ -597,7 +640,9 @@ class Fold:
         for (currency, identifier), points in falls:
             self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
         for (currency, identifier), points in rises:
-            item = next(item for item in rated.results if item.lot == identifier and item.currency == currency)
+            item = next(
+                item for item in rated.results if item.lot == identifier and item.currency == currency
+            )
             self._bring(judged, sale, item, old_results, points, at, day, transfers)
         self._restore(plan, record, before, after, at, transfers, trace)
         ladder = plan.ladder
@@ -644,7 +689,7 @@ class Fold:
             self._pend(sale, currency, item.lot, fate, points, release_at or NEVER, rule.pending_until)
             transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
             return
-        lot = self._find(wallet, item.lot) or self._lot(currency, item.lot, fate, "", sale.at)
+        lot = self._lot(currency, item.lot, fate, "", sale.at)
         self._credit(currency, lot, points, at, transfers, "earn", ISSUANCE)
 
     def _fate(self, plan: Plan, rule: str, earned_at: int, day: int, at: int) -> Fate:
@@ -670,9 +715,7 @@ class Fold:
         level = judged.ladder.index.get(trace.tier, 0) if judged.ladder is not None else 0
         self._set_context(fact, record.inputs, kept, level, day, judged.clock.local(fact.at)[1], rules)
         self._context.nth = trace.nth.__getitem__
-        rated = rate(
-            judged, rules, self._context, kept, fact.at, level, _frozen_rooms(trace.rooms), _frozen_carry(trace.carry)
-        )  # fmt: skip
+        rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry)
         lots = {item.rule: item for item in record.results}
         for item in rated.results:
             known = lots.get(item.rule)
@@ -686,11 +729,11 @@ class Fold:
 
     def _move_carry(self, record: SaleRecord, rated: Rated) -> None:
         """The member's carried remainder moves by the change of what this sale left over."""
-        old, new = record.trace, rated
-        for rule in sorted(old.carry_out.keys() | new.carry_out.keys()):
-            denominator = (old.carry_out if rule in old.carry_out else new.carry_out)[rule][1]
-            change = _left_over(new.carry, new.carry_out, rule) - _left_over(old.carry, old.carry_out, rule)
-            now = _scaled(self.state.carry.get(rule), denominator)
+        old, brought = record.trace.carry_out, record.trace.carry
+        for rule in sorted(old.keys() | rated.carry_out.keys()):
+            denominator = (old if rule in old else rated.carry_out)[rule][1]
+            change = _left_over(brought, rated.carry_out, rule) - _left_over(brought, old, rule)
+            now = scaled(self.state.carry.get(rule), denominator)
             self.state.carry[rule] = (now[0] + change, denominator)
 
     def _recoverable(self, currency: str, identifier: int, sale: Fact) -> int:
@@ -743,7 +786,14 @@ class Fold:
             self._owe(plan, currency, points, ISSUANCE, at, transfers, trace)
 
     def _owe(
-        self, plan: Plan, currency: str, points: int, creditor: str, at: int, transfers: list[Transfer], trace: Trace
+        self,
+        plan: Plan,
+        currency: str,
+        points: int,
+        creditor: str,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
     ) -> None:
         """What cannot be taken becomes debt, settled at once from any spendable lot; or is written off."""
         policy = plan.currencies.get(currency)
@@ -840,7 +890,8 @@ class Fold:
                 "use one of: " + ", ".join(plan.currencies),
             )
         elif fact.type == "transfer_in" or (fact.type == "adjust" and fact.points > 0):
-            refusal = self._receive(plan, fact, at, transfers)
+            self._receive(plan, fact, at, transfers)
+            refusal = None
         else:
             refusal = self._spend(plan, known, at, live, transfers, trace)
         if refusal is not None:
@@ -911,12 +962,12 @@ class Fold:
             if not live:
                 return None
             return Refusal(
-                RefusalCode.HOLD_CLOSED, "the hold is not open any more", "hold", "create a new hold if needed"
+                RefusalCode.HOLD_CLOSED,
+                "the hold is not open any more",
+                "hold",
+                "create a new hold if needed",
             )
-        if fact.type == "release":
-            points = 0
-        else:
-            points = fact.points or hold.amount
+        points = 0 if fact.type == "release" else fact.points or hold.amount
         if live and points > hold.amount:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
@@ -983,7 +1034,9 @@ class Fold:
             if part:
                 points -= part
                 chosen.append(
-                    MovedLot(lot.id, part, lot.expires_at, lot.lapses_at, lot.funder, lot.first_earned, lot.idle)
+                    MovedLot(
+                        lot.id, part, lot.expires_at, lot.lapses_at, lot.funder, lot.first_earned, lot.idle
+                    )
                 )
         return tuple(chosen)
 
@@ -1043,12 +1096,15 @@ class Fold:
                 tier.current = [0, 0, 0]
                 tier.period = number
 
-    def _qualified(self, plan: Plan, level: int) -> int:
-        """The highest tier that the metrics grant (for tiers up to the one held: that they keep)."""
+    def _qualified(self, plan: Plan, level: int, least: int = 1) -> int:
+        """The highest tier that the metrics grant (for tiers up to the one held: that they keep), else 0.
+
+        Tiers below `least` are not looked at.
+        """
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         calendar = ladder.kind == "calendar"
-        for number in range(len(ladder.keys) - 1, 0, -1):
+        for number in range(len(ladder.keys) - 1, max(least, 1) - 1, -1):
             test = ladder.keep[number] if number <= level else ladder.reach[number]
             if test(tier.current) or (calendar and test(tier.previous)):
                 return number
@@ -1058,7 +1114,8 @@ class Fold:
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         level = ladder.index.get(tier.key, 0)
-        reached = self._qualified(plan, level)
+        # Whether the tier held is still deserved matters here only while it is held by grace.
+        reached = self._qualified(plan, level, level if tier.held_until else level + 1)
         if reached < level:
             return
         tier.held_until = 0
@@ -1130,7 +1187,9 @@ class Fold:
 
     def _due(self, kind: str, at: int, plan: Plan, transfers: list[Transfer], trace: Trace) -> None:
         self.decisions.append(
-            Decision(OWN_SOURCE, f"{kind}:{at}", kind, at, plan.version, self.state.tier.key, transfers, trace)
+            Decision(
+                OWN_SOURCE, f"{kind}:{at}", kind, at, plan.version, self.state.tier.key, transfers, trace
+            )
         )
 
     def next_due(self) -> int:
@@ -1222,24 +1281,11 @@ class Fold:
 # --- small pieces -----------------------------------------------------------------------------------------
 
 
-def _scaled(carry: tuple[int, int] | None, denominator: int) -> tuple[int, int]:
-    if carry is None:
-        return 0, denominator
-    numerator, over = carry
-    return (numerator if over == denominator else numerator * denominator // over), denominator
-
-
-def _frozen_rooms(rooms: dict[str, int]) -> Rooms:
-    return lambda key, period, limit: rooms.get(key, limit)
-
-
-def _frozen_carry(carry: dict[str, tuple[int, int]]) -> Carry:
-    return lambda rule, denominator: _scaled(carry.get(rule), denominator)
-
-
 def _left_over(brought: dict[str, tuple[int, int]], left: dict[str, tuple[int, int]], rule: str) -> int:
     """By how much a sale changed the carried remainder: what it left less what it was brought."""
-    return left[rule][0] - brought[rule][0] if rule in left else 0
+    if rule not in left:
+        return 0
+    return left[rule][0] - scaled(brought.get(rule), left[rule][1])[0]
 
 
 def _with_carry(trace: Trace, carry_out: dict[str, tuple[int, int]]) -> Trace:

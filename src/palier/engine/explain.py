@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from palier.engine import program as doc
-from palier.engine.amounts import divide, from_minor, ratio, shares, to_minor
+from palier.engine.amounts import from_minor, ratio, shares, to_minor
 from palier.engine.conditions import Miss, near_miss
 from palier.engine.currencies import localized, money
 from palier.engine.decide import Transfer
@@ -784,18 +784,11 @@ def _would_earn(
     met = copy.copy(rule)
     met.match = None
     others = [met if item is rule else item for item in rules.rules]
-    assumed = ActivityPlan(others, counts=rules.counts, capped=rules.capped)
+    assumed = ActivityPlan(others, plan, counts=rules.counts)
     basket = Basket(fact)
     seen = _Seen(plan, fact, trace, inputs, basket)
 
-    def room(key: str, period: int, limit: int) -> int:
-        return trace.rooms.get(key, limit)
-
-    def carry(key: str, denominator: int) -> tuple[int, int]:
-        brought, over = trace.carry.get(key, (0, denominator))
-        return (brought if over == denominator else divide(brought * denominator, over, "floor")), denominator
-
-    rated = rate(plan, assumed, seen, basket, fact.at, seen.tier, room, carry)
+    rated = rate(plan, assumed, seen, basket, fact.at, seen.tier, trace.rooms, trace.carry)
     return sum(result.earned for result in rated.results if result.rule == rule.key)
 
 

@@ -57,7 +57,9 @@ def fold(timeline: Timeline, knowns: Iterable[Known], *, until: int | None = Non
     return result
 
 
-def judge_late(timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at: int, inputs: Inputs) -> Inputs:
+def judge_late(
+    timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at: int, inputs: Inputs
+) -> Inputs:
     """What is recorded with an activity that comes beyond the late window.
 
     It acts at `acts_at`, after all that was decided, but is judged as of its own instant: by the version, the
@@ -72,7 +74,11 @@ def judge_late(timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at:
         if before.position(known.fact, known.inputs)[:4] > own:
             break
         sale = known.fact.sale
-        if known.fact.type == RETURN and sale is not None and key_of(sale.source, sale.id) not in before.sales:
+        if (
+            known.fact.type == RETURN
+            and sale is not None
+            and key_of(sale.source, sale.id) not in before.sales
+        ):
             continue
         before.decide(known)
     before.advance(fact.at)
@@ -89,13 +95,8 @@ def judge_late(timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at:
     carry: dict[str, tuple[int, int]] = {}
     nth: dict[str, int] = {}
     if rules is not None:
-        room = before.rooms_at(plan, day)
-        for rule in rules.rules:
-            for caps in plan.caps_of(rule):
-                for cap in caps.periods:
-                    rooms[cap.key] = room(cap.key, cap.period, cap.limit)
-            if rule.carry and rule.key in state.carry:
-                carry[rule.key] = state.carry[rule.key]
+        rooms = before.rooms_at(plan, rules, day)
+        carry = before.carried_by(rules)
         for window in rules.nth:
             counter = state.nth.get(f"{fact.type}:{window}")
             number = before.period_at(plan, PERIODS[window], day)

@@ -21,6 +21,9 @@ PERIODS = {"day": DAY, "week": WEEK, "month": MONTH, "year": YEAR, "lifetime": L
 
 PER_SPEND, PER_UNIT, FIXED, MULTIPLY = range(4)
 
+PLAIN_BASE = doc.Base()
+"""The base that a rule has unless it says otherwise; compared by identity where speed counts."""
+
 Fate = tuple[int, int, bool, bool]
 """(expires_at, lapses_at, idle, single) of points earned at an instant."""
 
@@ -52,7 +55,15 @@ class CapSet:
 class CompiledCurrency:
     """A point currency with its scale and policies."""
 
-    __slots__ = ("expiry", "key", "pending_days", "pending_until", "return_grace_days", "scale", "taking_back")
+    __slots__ = (
+        "expiry",
+        "key",
+        "pending_days",
+        "pending_until",
+        "return_grace_days",
+        "scale",
+        "taking_back",
+    )
 
     def __init__(self, currency: doc.PointCurrency) -> None:
         self.key = currency.key
@@ -78,6 +89,7 @@ class CompiledRule:
         "active_from",
         "active_until",
         "base",
+        "cap_keys",
         "caps",
         "carry",
         "currency",
@@ -109,10 +121,12 @@ class CompiledRule:
         self.uses = uses(rule.when)
         self.windows = counting_windows(rule.when)
         self.lines = compile_line_condition(rule.lines, program) if rule.lines is not None else None
-        self.base = rule.base
+        self.base = PLAIN_BASE if rule.base == PLAIN_BASE else rule.base
         self.tender_rates: dict[str, int] | None = None
         if rule.per_spend is not None:
             self.kind = PER_SPEND
+            self.numerator: int
+            self.denominator: int
             points, per_points = ratio(rule.per_spend.points)
             every, per_every = ratio(rule.per_spend.every)
             # base minor units x numerator / denominator = points minor units
@@ -147,6 +161,7 @@ class CompiledRule:
         self.per_line = rule.rounding.per == "line"
         self.carry = rule.rounding.per == "carry" and self.kind in (PER_SPEND, PER_UNIT)
         self.caps = CapSet(f"rule:{rule.key}", rule.caps, currency.scale) if rule.caps is not None else None
+        self.cap_keys: list[tuple[str, int]] = []
         self.group = rule.group
         self.expiry = 0
         self.pending_days, self.pending_until = _pending(
@@ -159,48 +174,41 @@ class CompiledRule:
 
 
 class ActivityPlan:
-    """The rules that an activity type meets, in document order, and what rating them needs."""
+    """The rules that an activity type meets, in document order, and what rating them needs.
 
-    __slots__ = ("always", "capped", "carries", "counts", "nth", "quantity", "rules")
+    `caps`: every (cap, period kind, limit) that may cut them; `carries`: (rule, denominator) of carried remainders.
+    """
 
-    def __init__(self, rules: list[CompiledRule], *, counts: bool, capped: bool) -> None:
+    __slots__ = ("always", "capped", "caps", "carries", "conditional", "counts", "nth", "quantity", "rules")
+
+    def __init__(self, rules: list[CompiledRule], plan: Plan, *, counts: bool) -> None:
         self.rules = rules
         self.counts = counts
-        self.capped = capped
-        self.carries = any(rule.carry for rule in rules)
+        caps = {cap.key: cap for rule in rules for group in plan.caps_of(rule) for cap in group.periods}
+        self.caps = [(cap.key, cap.period, cap.limit) for cap in caps.values()]
+        self.capped = any(plan.caps_of(rule) or rule.group in plan.best for rule in rules)
+        self.carries = [(rule.key, rule.denominator) for rule in rules if rule.carry]
         self.nth = sorted({window for rule in rules for window in rule.windows})
         self.quantity = any("quantity" in rule.uses for rule in rules)
+        self.conditional = any(rule.match is not None for rule in rules)
         self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)
-
-
-class CompiledThreshold:
-    """One threshold: index of its metric ([spend, points, visits]) and the least value."""
-
-    __slots__ = ("least", "metric")
-
-    def __init__(self, metric: int, least: int) -> None:
-        self.metric, self.least = metric, least
 
 
 Test = Callable[[Sequence[int]], bool]
 
 
 def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> Test:
+    """A test of totals [spend, points, visits], compiled from integers alone."""
     if qualify is None:
         return lambda totals: True
     decimals = {"spend": (0, exponent), "points": (1, scale), "visits": (2, 0)}
-
-    def compiled(thresholds: list[doc.Threshold]) -> list[tuple[int, int]]:
-        return [
-            (decimals[item.metric][0], to_minor(item.at_least, decimals[item.metric][1]))
-            for item in thresholds
-        ]
-
-    if qualify.all is not None:
-        needed = compiled(qualify.all)
-        return lambda totals: all(totals[metric] >= least for metric, least in needed)
-    enough = compiled(qualify.any or [])
-    return lambda totals: any(totals[metric] >= least for metric, least in enough)
+    word, thresholds = (" and ", qualify.all) if qualify.all is not None else (" or ", qualify.any or [])
+    parts = []
+    for item in thresholds:
+        metric, places = decimals[item.metric]
+        parts.append(f"totals[{metric}] >= {to_minor(item.at_least, places)}")
+    test: Test = eval(f"lambda totals: {word.join(parts) or True}")  # noqa: S307 (nothing but integers)
+    return test
 
 
 class Ladder:
@@ -228,11 +236,13 @@ class Ladder:
         self.reach = [_qualification(tier.qualify, exponent, scale) for tier in ladder.tiers]
         self.keep = [_qualification(tier.keep or tier.qualify, exponent, scale) for tier in ladder.tiers]
         window = ladder.window
-        self.kind = {doc.WindowRolling: "rolling", doc.WindowCalendar: "calendar"}.get(type(window), "lifetime")
+        self.kind = {doc.WindowRolling: "rolling", doc.WindowCalendar: "calendar"}.get(
+            type(window), "lifetime"
+        )
         self.window_days = window.days if isinstance(window, doc.WindowRolling) else 0
         self.period = window.period if isinstance(window, doc.WindowCalendar) else "year"
         self.counts = frozenset(ladder.counts)
-        self.base = ladder.spend_base
+        self.base = PLAIN_BASE if ladder.spend_base == PLAIN_BASE else ladder.spend_base
         self.points_currency = ladder.points_currency or ""
         self.grace_days = ladder.grace_days
         self.soft_landing = ladder.soft_landing
@@ -272,17 +282,13 @@ class Plan:
         }
         counts = self.ladder.counts if self.ladder is not None else frozenset[str]()
         declared = {"sale", "visit", *(kind.key for kind in program.activity_types)}
+        for rule in rules:
+            rule.cap_keys = [(cap.key, cap.period) for group in self.caps_of(rule) for cap in group.periods]
         self.activities = {
             kind: ActivityPlan(
-                mine := [rule for rule, written in zip(rules, program.rules, strict=True) if written.on == kind],
+                [rule for rule, written in zip(rules, program.rules, strict=True) if written.on == kind],
+                self,
                 counts=kind in counts,
-                capped=any(
-                    rule.caps is not None
-                    or rule.group in self.group_caps
-                    or rule.group in self.best
-                    or rule.currency in self.member_caps
-                    for rule in mine
-                ),
             )
             for kind in sorted(declared | {rule.on for rule in program.rules})
         }
@@ -300,7 +306,12 @@ class Plan:
             if isinstance(expiry := self.expiries[currency.expiry], doc.ExpiryInactivity)
         }
         self.member_fields = sorted(
-            {field.removeprefix("member.") for rule in rules for field in rule.uses if field.startswith("member.")}
+            {
+                field.removeprefix("member.")
+                for rule in rules
+                for field in rule.uses
+                if field.startswith("member.")
+            }
         )
         self.hold_minutes = program.hold_minutes
         self.declared = {kind.key: kind for kind in program.activity_types}
@@ -375,7 +386,8 @@ class Plan:
         """The number of the tier ladder's calendar period at an instant."""
         assert self.ladder is not None
         _, month, year = self.clock.calendar(self.clock.local(at)[0])
-        return {"month": month, "quarter": month // 3, "year": year}[self.ladder.period]
+        period = self.ladder.period
+        return year if period == "year" else month if period == "month" else month // 3
 
     def period_start(self, number: int) -> int:
         """The first instant of a calendar period of the tier ladder."""

@@ -6,20 +6,28 @@ under caps, the carried remainder and the ordinals that the sale saw are given b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from palier.engine.amounts import divide, shares
+from palier.engine.conditions import Context
 from palier.engine.facts import Fact, Line, ReturnedLine, Tender
-from palier.engine.plan import FIXED, MULTIPLY, PER_SPEND, ActivityPlan, CapSet, CompiledRule, Plan
+from palier.engine.plan import (
+    FIXED,
+    MULTIPLY,
+    PER_SPEND,
+    PLAIN_BASE,
+    ActivityPlan,
+    CapSet,
+    CompiledRule,
+    Plan,
+)
 from palier.engine.program import Base
 from palier.engine.trace import RuleTrace
 
-Rooms = Callable[[str, int, int], int]
-"""(cap key, period kind, limit) -> points still free."""
-Carry = Callable[[str, int], tuple[int, int]]
-"""(rule key, denominator) -> the remainder carried in, over that denominator."""
-
-_PLAIN_BASE = Base()
+Rooms = Mapping[str, int]
+"""Cap key -> points still free before the activity."""
+Carry = Mapping[str, tuple[int, int]]
+"""Rule key -> the remainder carried in, and what it is over."""
 
 
 class Basket:
@@ -51,11 +59,31 @@ class Basket:
         self.tenders: Sequence[Tender] = fact.tenders
         self.nothing = not fact.amount
         if not lines:
-            self.shipping = fact.shipping
-            self.goods = fact.amount - fact.shipping
+            self.shipping = min(fact.shipping, fact.amount)
+            self.goods = fact.amount - self.shipping
             self.held = [self.goods, self.shipping]
             self.ordinary = True
             return
+        held = []
+        total = 0
+        for line in lines:
+            if line.kind != "product":
+                self._share_mixed(fact)
+                return
+            held.append(line.amount)
+            total += line.amount
+        self.ordinary = True
+        self.shipping = fact.shipping
+        self.goods = goods = fact.amount - fact.shipping
+        if total != goods:
+            held = shares(goods, held)
+        held.append(0 if total else goods)
+        held.append(fact.shipping)
+        self.held = held
+
+    def _share_mixed(self, fact: Fact) -> None:
+        """Shares out a basket that has gift cards or shipping among its lines."""
+        lines = fact.lines
         weights = [0 if line.kind == "shipping" else line.amount for line in lines]
         carriers = [line.amount if line.kind == "shipping" else 0 for line in lines]
         carried = sum(carriers)
@@ -66,7 +94,7 @@ class Basket:
         if carried:
             held = [a + b for a, b in zip(held, shares(self.shipping, carriers), strict=True)]
         self.held = [*held, 0 if weight else self.goods, 0 if carried else self.shipping]
-        self.ordinary = all(line.kind == "product" for line in lines)
+        self.ordinary = False
 
     def kept(self, returned: Sequence[ReturnedLine], amount: int) -> Basket:
         """What is left after giving back some lines and, spread over what these still hold, an amount.
@@ -127,8 +155,14 @@ class Basket:
 
     def base(self, setting: Base, chosen: Callable[[Line], bool] | None = None) -> int:
         """The money that counts by a base setting, over the lines that `chosen` picks (default: all)."""
-        if setting is _PLAIN_BASE and chosen is None and self.ordinary:
-            return self.goods
+        if setting is PLAIN_BASE and self.ordinary:
+            if chosen is None:
+                return self.goods
+            part = 0
+            for line, amount in zip(self.lines, self.held):  # noqa: B905 (two more amounts than lines)
+                if chosen(line):
+                    part += amount
+            return part
         part = self._goods(setting, chosen)
         base = part
         if setting.shipping == "in" and chosen is None:
@@ -183,14 +217,12 @@ class Basket:
 
 
 class Rated:
-    """What rating gave: the rules that matched, and the room and remainders they saw."""
+    """What rating gave: the rules that matched, and the remainders they left."""
 
-    __slots__ = ("carry", "carry_out", "results", "rooms")
+    __slots__ = ("carry_out", "results")
 
     def __init__(self) -> None:
         self.results: list[RuleTrace] = []
-        self.rooms: dict[str, int] = {}
-        self.carry: dict[str, tuple[int, int]] = {}
         self.carry_out: dict[str, tuple[int, int]] = {}
 
 
@@ -212,7 +244,7 @@ def _spend_points(rule: CompiledRule, basket: Basket, base: int) -> int:
 def rate(
     plan: Plan,
     rules: ActivityPlan,
-    context: object,
+    context: Context,
     basket: Basket,
     at: int,
     level: int,
@@ -223,6 +255,8 @@ def rate(
 
     Phases: eligibility (conditions), earning (base x rate, rounding, tier multiplier, multiply rules), groups
     that keep the best, then caps: the rule's, its group's, the member's, each taking room in document order.
+    `rooms` has the room under each cap of `rules` and `carry` the remainder of each rule that carries one; what
+    is missing in them counts as untouched.
     """
     rated = Rated()
     results = rated.results
@@ -278,24 +312,19 @@ def rate(
                 multiplied = divide(raw * multiplier[0], multiplier[1], rule.mode)
         matched.append(rule)
         results.append(RuleTrace(rule.key, rule.currency, base, raw, multiplied, multiplied))
-    if len(matched) < len(rules.rules) and (rules.capped or rules.carries):
-        _see_rest(plan, rules, rated, rooms, carry)
     if rules.capped and results:
-        if plan.best and _best_of_groups(plan, matched, results):
-            _see_rest(plan, rules, rated, rooms, carry)
-        _apply_caps(plan, matched, rated, rooms)
+        if plan.best:
+            _best_of_groups(plan, matched, results)
+        _apply_caps(plan, matched, results, rooms)
     return rated
 
 
-def _see_rest(plan: Plan, rules: ActivityPlan, rated: Rated, rooms: Rooms, carry: Carry) -> None:
-    """Notes the room and remainders of rules that bring nothing now, but may on what is kept after a return."""
-    for rule in rules.rules:
-        for caps in plan.caps_of(rule):
-            for cap in caps.periods:
-                if cap.key not in rated.rooms:
-                    rated.rooms[cap.key] = rooms(cap.key, cap.period, cap.limit)
-        if rule.carry and rule.key not in rated.carry:
-            rated.carry[rule.key] = carry(rule.key, rule.denominator)
+def scaled(carry: tuple[int, int] | None, denominator: int) -> tuple[int, int]:
+    """A carried remainder over another denominator, rounded down; nothing carried is 0."""
+    if carry is None:
+        return 0, denominator
+    numerator, over = carry
+    return (numerator if over == denominator else numerator * denominator // over), denominator
 
 
 def _carried(rule: CompiledRule, numerator: int, rated: Rated, carry: Carry) -> int:
@@ -303,8 +332,7 @@ def _carried(rule: CompiledRule, numerator: int, rated: Rated, carry: Carry) -> 
 
     A negative remainder (left by a return) is worked off before anything is earned again.
     """
-    brought, _ = rated.carry[rule.key] = carry(rule.key, rule.denominator)
-    whole = numerator + brought
+    whole = numerator + scaled(carry.get(rule.key), rule.denominator)[0]
     points = max(0, whole // rule.denominator)
     rated.carry_out[rule.key] = (whole - points * rule.denominator, rule.denominator)
     return points
@@ -327,8 +355,8 @@ def _multipliable(
     return total + sum(best.values())
 
 
-def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleTrace]) -> bool:
-    """In each best-of group, all but the rule that brings most (the first of equals) are left out: if any."""
+def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleTrace]) -> None:
+    """In each best-of group, all but the rule that brings most (the first of equals) are left out."""
     winner: dict[str, int] = {}
     for index, rule in enumerate(matched):
         group = rule.group
@@ -337,48 +365,51 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
             if group not in winner or results[index].multiplied > results[winner[group]].multiplied:
                 winner[group] = index
     losers = {
-        index for index, rule in enumerate(matched) if rule.group in plan.best and winner[rule.group] != index  # type: ignore[index]
+        index
+        for index, rule in enumerate(matched)
+        if rule.group is not None and rule.group in plan.best and winner[rule.group] != index
     }
     if losers:
         matched[:] = [rule for index, rule in enumerate(matched) if index not in losers]
         results[:] = [result for index, result in enumerate(results) if index not in losers]
-    return bool(losers)
 
 
-def _apply_caps(plan: Plan, matched: Sequence[CompiledRule], rated: Rated, rooms: Rooms) -> None:
-    within: dict[str, int] = {}
-    for rule, result in zip(matched, rated.results, strict=True):
+def _apply_caps(
+    plan: Plan, matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms
+) -> None:
+    for rule, result in zip(matched, results, strict=True):
         if rule.caps is not None:
-            _limit(rule.caps, result, rated, rooms, within)
+            # A rule earns once an activity: nothing of its room is used before.
+            _limit(rule.caps, result, rooms, 0)
     if plan.group_caps:
-        for rule, result in zip(matched, rated.results, strict=True):
+        within: dict[str, int] = {}
+        for rule, result in zip(matched, results, strict=True):
             caps = plan.group_caps.get(rule.group) if rule.group is not None else None
             if caps is not None:
-                _limit(caps, result, rated, rooms, within)
+                _limit(caps, result, rooms, within.get(caps.name, 0))
+                within[caps.name] = within.get(caps.name, 0) + result.earned
     if plan.member_caps:
-        for result in rated.results:
+        taken: dict[str, int] = {}
+        for result in results:
             caps = plan.member_caps.get(result.currency)
-            if caps is not None:
-                _limit(caps, result, rated, rooms, within)
+            if caps is not None and result.earned:
+                used = taken.get(caps.name, 0)
+                _limit(caps, result, rooms, used)
+                taken[caps.name] = used + result.earned
 
 
-def _limit(caps: CapSet, result: RuleTrace, rated: Rated, rooms: Rooms, within: dict[str, int]) -> None:
-    """Cuts a result to the room left under a set of caps, and takes that room."""
+def _limit(caps: CapSet, result: RuleTrace, rooms: Rooms, used: int) -> None:
+    """Cuts a result to the room left under a set of caps, of which this activity has `used` some already."""
     earned = result.earned
-    used = within.get(caps.name, 0)
     if caps.activity is not None and earned > caps.activity - used:
         earned = caps.activity - used
         result.limit = f"{caps.name}:activity"
     for cap in caps.periods:
-        seen = rated.rooms.get(cap.key)
-        if seen is None:
-            seen = rated.rooms[cap.key] = rooms(cap.key, cap.period, cap.limit)
-        room = seen - used
+        room = rooms.get(cap.key, cap.limit) - used
         if earned > room:
             earned = max(room, 0)
             result.limit = cap.key
     result.earned = earned
-    within[caps.name] = used + earned
 
 
 def usage(plan: Plan, results: Sequence[RuleTrace]) -> dict[str, tuple[int, int]]:
@@ -390,7 +421,6 @@ def usage(plan: Plan, results: Sequence[RuleTrace]) -> dict[str, tuple[int, int]
         rule = plan.rules.get(result.rule)
         if rule is None:
             continue
-        for caps in plan.caps_of(rule):
-            for cap in caps.periods:
-                used[cap.key] = (cap.period, used.get(cap.key, (0, 0))[1] + result.earned)
+        for key, period in rule.cap_keys:
+            used[key] = (period, used.get(key, (0, 0))[1] + result.earned)
     return used
