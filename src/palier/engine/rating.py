@@ -87,7 +87,8 @@ class Basket:
         weights = [0 if line.kind == "shipping" else line.amount for line in lines]
         carriers = [line.amount if line.kind == "shipping" else 0 for line in lines]
         carried = sum(carriers)
-        self.shipping = fact.shipping or carried
+        # Lines may be told before a discount on the basket: shipping is never more than was paid.
+        self.shipping = min(fact.shipping or carried, fact.amount)
         self.goods = fact.amount - self.shipping
         weight = sum(weights)
         held = weights if weight == self.goods else shares(self.goods, weights)
