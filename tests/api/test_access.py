@@ -1,0 +1,300 @@
+"""Who may call what: keys, rights, programs, and how little a refusal tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from palier.api import limits
+from palier.api.reference import schema
+from palier.api.rest import operations, right_of
+from palier.engine.clock import DAY
+from palier.site import clock, database
+from palier.site.environment import environment
+from palier.site.refusal import Refused
+from palier.staff import queries
+from palier.staff.operations import create_key, log_hash, revoke_key
+from palier.staff.queries import RIGHTS, authenticate, list_keys, prefix_of
+from tests.api.shop import Shop, document, now_text, program_of
+
+OPERATIONS = [
+    (method.upper(), path, operation["operationId"], operation["x-right"])
+    for path, methods in schema()["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+class Ids:
+    """What one program has that an address or body can name."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.member = shop.enrol()
+        self.other = shop.enrol("other")
+        shop.sale(self.member, "100", id="known")
+        hold = {"member": self.member, "currency": "stars", "points": "1", "capture": False}
+        self.redemption = shop.post("/redemptions", hold).json["redemption"]
+        self.program = shop.key
+
+    def path(self, path: str) -> str:
+        names = {
+            "{ref}": self.member, "{redemption}": self.redemption, "{program}": self.program,
+            "{version}": "1", "{source}": "till", "{id}": "known",
+        }  # fmt: skip
+        for name, value in names.items():
+            path = path.replace(name, value)
+        return path.removeprefix("/v1") + {
+            "/v1/members": "?card=2801", "/v1/activities": "?source=till&id=known",
+        }.get(path, "")  # fmt: skip
+
+    def body(self, operation: str) -> Any:
+        spend = {"member": self.member, "currency": "stars", "points": "1"}
+        return {
+            "send_activities": {
+                "source": "till", "id": f"new-{self.program}", "type": "sale", "occurred_at": now_text(),
+                "member": self.member, "amount": "1",
+            },
+            "create_member": {"identities": {"card": "new"}},
+            "change_member": {"attributes": {"age": 3}},
+            "create_redemption": spend,
+            "capture_redemption": {},
+            "release_redemption": {},
+            "create_adjustment": {**spend, "reason": "test"},
+            "create_transfer": {"from": self.member, "to": self.other, "currency": "stars", "points": "1"},
+            "validate_program": document(self.program),
+            "plan_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
+            "publish_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
+        }.get(operation)  # fmt: skip
+
+
+@pytest.fixture
+def two(shop: Shop) -> tuple[Shop, Ids, Shop]:
+    """The club with everything in it, and another program's key."""
+    return shop, Ids(shop), Shop("other", document("other"))
+
+
+@pytest.mark.parametrize(("method", "path", "operation", "right"), OPERATIONS, ids=[o[2] for o in OPERATIONS])
+def test_every_operation_by_every_key(
+    two: tuple[Shop, Ids, Shop], method: str, path: str, operation: str, right: str
+) -> None:
+    """Its own key may; one without the right, none, a revoked and another program's may not."""
+    shop, ids, other = two
+    address = ids.path(path)
+    if operation == "send_activities":
+        address = "/activities"
+    if operation == "create_member":
+        address = "/members"
+    body = ids.body(operation)
+    options: dict[str, Any] = {} if body is None else {"body": body}
+    before = _rows()
+
+    for token in ("", "nonsense", f"pk_{'a' * 12}_{'b' * 49}", shop.token[:-1] + "~"):
+        shop.call(method, address, token=token, **options).problem(401, "unauthorized")
+    rest = [name for name in RIGHTS if name != right]
+    shop.call(method, address, token=shop.new_key(rest).token, **options).problem(403, "forbidden")
+    gone = shop.new_key()
+    with database.connect("app") as connection:
+        assert revoke_key(connection, gone.prefix, now=clock.now())
+        connection.commit()
+    shop.call(method, address, token=gone.token, **options).problem(401, "unauthorized")
+
+    foreign = shop.call(method, address, token=other.token, **options)
+    if operation in ("list_programs", "create_member"):
+        assert foreign.status in (200, 201)
+        assert ids.member.encode() not in foreign.content
+    elif operation == "send_activities":
+        foreign.problem(422, "unknown_member", "member")
+    else:
+        assert foreign.status == 404, foreign.content
+        assert foreign.json["code"].startswith("unknown_")
+    if operation != "create_member":
+        assert _rows() == before
+
+    own = shop.call(method, address, token=shop.new_key([right]).token, **options)
+    assert own.status in (200, 201), own.content
+
+
+def _rows() -> dict[str, int]:
+    """How many rows the tables of effects have."""
+    with database.connect("app") as connection:
+        counts = {}
+        for table in ("activity", "transfer", "member", "identity", "activity_claim", "program_version"):
+            row = connection.execute(f"select count(*) from {table}").fetchone()
+            assert row is not None
+            counts[table] = row[0]
+    return counts
+
+
+def test_every_operation_asks_for_a_right() -> None:
+    assert {right_of(operation) for _, operation in operations()} == set(RIGHTS)
+    assert len(OPERATIONS) == len(operations()) == len({operation[2] for operation in OPERATIONS})
+
+
+def test_the_unknown_and_the_foreign_look_alike(two: tuple[Shop, Ids, Shop]) -> None:
+    _, ids, other = two
+    for known, unknown in (
+        (f"/members/{ids.member}", "/members/m_0000000000000"),
+        (f"/members/{ids.member}/wallets", "/members/not-a-ref/wallets"),
+        ("/members?card=2801", "/members?card=9999"),
+        (f"/redemptions/{ids.redemption}", "/redemptions/x.y"),
+        ("/activities/till/known", "/activities/till/never"),
+        ("/programs/club/versions", "/programs/none/versions"),
+    ):
+        first, second = other.get(known), other.get(unknown)
+        assert (first.status, first.content) == (404, second.content), (known, first.content, second.content)
+        # The headers tell no more.
+        assert first.headers == second.headers
+
+
+def test_a_key_is_stored_as_its_hash(shop: Shop) -> None:
+    made = shop.new_key()
+    with database.connect("app") as connection:
+        row = connection.execute("select * from api_key where prefix = %s", (made.prefix,)).fetchone()
+        assert row is not None
+        secret = made.token.rpartition("_")[2]
+        assert secret not in repr(row)
+        assert authenticate(connection, f"Bearer {made.token}") is not None
+        assert authenticate(connection, f"bearer  {made.token} ") is not None
+        for wrong in (
+            made.token,
+            f"Basic {made.token}",
+            f"Bearer {made.token[:-1]}",
+            "Bearer",
+            "",
+            "Bearer é",
+        ):
+            assert authenticate(connection, wrong) is None
+        shown = list_keys(connection, "club")
+    assert made.prefix in {key.prefix for key in shown}
+    assert secret not in repr(shown)
+
+
+def test_a_checksum_tells_keys_from_noise(shop: Shop) -> None:
+    token = shop.token
+    assert prefix_of(token) == token.split("_")[1]
+    for index in (3, 20, len(token) - 1):
+        other = "x" if token[index] != "x" else "y"
+        assert prefix_of(token[:index] + other + token[index + 1 :]) is None
+
+
+def test_a_revoked_key_ends_soon_in_processes_that_know_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shop.get("/programs").status == 200
+    with database.connect("app") as connection:
+        connection.execute("update api_key set revoked_at = now()")
+        connection.commit()
+    assert shop.get("/programs").status == 200
+    assert queries.CACHED_FOR_S <= 5
+    for prefix, (until, stored, key) in list(queries._cache.items()):
+        queries._cache[prefix] = (until - queries.CACHED_FOR_S, stored, key)
+    shop.get("/programs").problem(401, "unauthorized")
+
+
+def test_a_key_expires(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = shop.new_key(expires_at=clock.now() + DAY).token
+    assert shop.get("/programs", token=token).status == 200
+    monkeypatch.setenv(clock.VARIABLE, str(24 * 3600 + 1))
+    shop.get("/programs", token=token).problem(401, "unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rights": []}, "at least one right"),
+        ({"rights": ["everything"]}, "is not a right"),
+        ({"name": " "}, "printable"),
+        ({"name": "x" * 101}, "printable"),
+        ({"expires_at": 5}, "expired already"),
+    ],
+)
+def test_bad_keys_are_not_made(shop: Shop, settings: dict[str, Any], said: str) -> None:
+    with database.connect("app") as connection, pytest.raises(Refused, match=said):
+        create_key(
+            connection, shop.program_id, **{"name": "n", "rights": RIGHTS, "now": clock.now(), **settings}
+        )
+
+
+def test_acts_on_keys_are_logged_in_a_chain(shop: Shop) -> None:
+    made = shop.new_key()
+    with database.connect("app") as connection:
+        revoke_key(connection, made.prefix, now=clock.now(), actor="cli:ann")
+        assert not revoke_key(connection, made.prefix, now=clock.now())
+        connection.commit()
+        rows = connection.execute(
+            "select actor, role, action, object, (extract(epoch from at) * 1000000)::bigint, reason, hash,"
+            " prev_hash from audit_log order by seq"
+        ).fetchall()
+    assert [row[2] for row in rows] == ["key.create", "key.create", "key.revoke"]
+    before = bytes(32)
+    for actor, role, action, target, at, reason, digest, previous in rows:
+        assert bytes(previous) == before
+        before = log_hash(before, actor, role, action, target, int(at), reason)
+        assert bytes(digest) == before
+
+
+def test_a_key_that_calls_too_fast_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment(), "api_rate", 5)
+    statuses = [shop.get("/programs") for _ in range(5)]
+    refused = [answer for answer in statuses if answer.status == 429]
+    assert refused
+    assert statuses[0].status == 200
+    refused[0].problem(429, "too_many_requests")
+    assert int(refused[0].headers["Retry-After"]) >= 1
+    # Another key is not concerned.
+    assert shop.get("/programs", token=shop.new_key().token).status == 200
+
+
+def test_the_bucket_fills_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
+    monkeypatch.setattr(environment(), "api_rate", 10)
+    assert [limits.allow("k") for _ in range(20)] == [None] * 20
+    assert limits.allow("k") == pytest.approx(0.1)
+    now += 0.101
+    assert limits.allow("k") is None
+    assert limits.allow("k", 5) == pytest.approx(0.5, abs=0.01)
+    assert limits.allow("k", 10**9) == pytest.approx(2.0, abs=0.01)
+
+
+def test_publishing(shop: Shop) -> None:
+    assert [p["version"] for p in shop.get("/programs").json["programs"]] == [1]
+    same = shop.post("/programs/club/publish", document())
+    assert (same.status, same.json["version"]) == (200, 1)
+    changed = document(hold_minutes=5)
+    del changed["effective_from"]
+    plan = shop.post("/programs/club/plan", changed).json
+    assert plan["version"] == 2
+    assert any("hold_minutes" in change["path"] for change in plan["changes"])
+    assert len(shop.get("/programs/club/versions").json["versions"]) == 1
+    made = shop.post("/programs/club/publish", changed, idempotency="p1")
+    again = shop.post("/programs/club/publish", changed, idempotency="p1")
+    assert (made.status, made.content) == (201, again.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    version = shop.get("/programs/club/versions/2").json
+    assert version["document"]["hold_minutes"] == 5
+    assert version["published_by"].startswith("key:")
+    shop.get("/programs/club/versions/3").problem(404, "unknown_version")
+    assert program_of(version["document"]).hold_minutes == 5
+
+
+def test_documents_are_checked(shop: Shop) -> None:
+    wrong = document()
+    wrong["rules"][0]["currency"] = "moons"
+    found = shop.post("/programs/club/validate", wrong).json
+    assert found["valid"] is False
+    assert found["problems"][0]["path"].startswith("rules")
+    problem = shop.post("/programs/club/publish", wrong).problem(422, "invalid_program")
+    assert problem["errors"][0]["field"].startswith("rules")
+    shop.post("/programs/club/publish", document("other")).problem(422, "other_program", "key")
+    past = document(hold_minutes=9)
+    shop.post("/programs/club/publish", past).problem(422, "not_publishable")
+    raw = b"palier: 1\nkey: club\nname: [\n"
+    found = shop.post("/programs/club/validate", raw=raw, kind="application/yaml").json
+    assert (found["valid"], found["problems"][0]["code"]) == (False, "unreadable")
+    for junk in (b"\xff\xfe", b"[" * 5000, b'{"palier": NaN}', b"&a [*a]", b'{"a": "\\ud800"}'):
+        for kind in ("application/json", "application/yaml"):
+            found = shop.post("/programs/club/validate", raw=junk, kind=kind)
+            assert found.status == 200, (junk[:20], kind, found.content)
+            assert found.json["valid"] is False
+    shop.post("/programs/club/validate", raw=b"x", kind="text/plain").problem(415, "unsupported_media_type")

@@ -1,0 +1,207 @@
+"""Bad input: each a clear refusal, nothing written, never a defect."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from palier.site import database
+from tests.api.shop import Shop, document, now_text
+
+BODIES: list[tuple[bytes, int]] = [
+    (b"", 422),
+    (b"{", 400),
+    (b"[1]", 422),
+    (b"null", 422),
+    (b'"x"', 422),
+    (b"\xff\xfe{}", 400),
+    (b'{"member": "\\ud800"}', 400),
+    (b'{"member": "a\\u0000b"}', 400),
+    (b'{"a": 1, "a": 2}', 400),
+    (b'{"points": NaN}', 400),
+    (b'{"points": -Infinity}', 400),
+    (b'{"points": 1e400}', 422),
+    (b'{"points": ' + b"9" * 5000 + b"}", 400),
+    (b'{"a":' * 3000 + b"1" + b"}" * 3000, 400),
+    (b"[" * 100_000, 400),
+    (b'{"member": {"card": "x"}}', 422),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES, ids=range(len(BODIES)))
+@pytest.mark.parametrize("path", ["/redemptions", "/adjustments", "/transfers", "/members"])
+def test_bodies_that_are_none(shop: Shop, path: str, body: bytes, status: int) -> None:
+    found = shop.post(path, raw=body)
+    assert (found.status, found.kind) == (status, "application/problem+json"), found.content
+    assert found.json["detail"]
+
+
+def test_a_body_of_two_megabytes(shop: Shop) -> None:
+    for size in (2_000_000, 2 * 1024 * 1024 + 10):
+        for path in ("/redemptions", "/activities", "/programs/club/publish"):
+            found = shop.post(path, raw=b'{"a": "' + b"x" * (size - 9) + b'"}')
+            found.problem(413, "body_too_large")
+
+
+def test_other_media_types(shop: Shop) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        for path in ("/redemptions", "/activities"):
+            shop.post(path, raw=b"{}", kind=kind).problem(415, "unsupported_media_type", "Content-Type")
+    raw = b'{"identities": {"card": "1"}}'
+    assert shop.post("/members", raw=raw, kind="application/json; charset=utf-8").status == 201
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "field"),
+    [
+        ({"amount": "1e3"}, "invalid_amount", "amount"),
+        ({"amount": "-1"}, "invalid_amount", "amount"),
+        ({"amount": "１２"}, "invalid_amount", "amount"),
+        ({"amount": "1.001"}, "invalid_amount", "amount"),
+        ({"amount": "1000000000000000"}, "invalid_amount", "amount"),
+        ({"amount": 1e300}, "invalid_amount", "amount"),
+        ({"currency": "USD"}, "wrong_currency", "currency"),
+        ({"type": "review"}, "unknown_type", "type"),
+        ({"type": "redeem"}, "unknown_type", "type"),
+        ({"occurred_at": "2099-01-01T00:00:00Z"}, "in_the_future", "occurred_at"),
+        ({"occurred_at": "2010-01-01T00:00:00Z"}, "before_program", "occurred_at"),
+        ({"occurred_at": "yesterday"}, "invalid_instant", "occurred_at"),
+        ({"member": "m_0000000000000"}, "unknown_member", "member"),
+        ({"member": {"card": "nobody"}}, "unknown_member", "member"),
+        ({"source": "palier"}, "reserved_source", "source"),
+        ({"program": "other"}, "other_program", "program"),
+        ({"extra": 1}, "malformed", None),
+        ({"id": ""}, "malformed", "id"),
+    ],
+)
+def test_activities_that_are_refused(
+    shop: Shop, member: str, change: dict[str, Any], code: str, field: str | None
+) -> None:
+    sale = {"source": "till", "id": "1", "type": "sale", "occurred_at": now_text(), "member": member,
+            "amount": "10"}  # fmt: skip
+    shop.post("/activities", {**sale, **change}).problem(422, code, field)
+    many = shop.post("/activities", [{**sale, **change}, {**sale, "id": "2"}]).json
+    assert many["counts"] == {"applied": 1, "duplicate": 0, "refused": 1, "parked": 0}
+    assert (many["results"][0]["code"], many["results"][1]["status"]) == (code, "applied")
+    with database.connect("app") as connection:
+        assert connection.execute("select count(*) from activity_claim").fetchone() == (1,)
+
+
+def test_arrays_of_activities(shop: Shop, member: str) -> None:
+    sale = {"source": "till", "id": "1", "type": "sale", "occurred_at": now_text(), "member": member,
+            "amount": "10"}  # fmt: skip
+    shop.post("/activities", []).problem(400, "invalid_body")
+    shop.post("/activities", [sale] * 1001).problem(400, "invalid_body")
+    twice = shop.post("/activities", [sale, sale, {**sale, "amount": "11"}]).json
+    assert twice["counts"] == {"applied": 1, "duplicate": 1, "refused": 1, "parked": 0}
+    assert shop.post("/activities", [sale]).json["results"][0]["status"] == "duplicate"
+    shop.post("/activities", {**sale, "amount": "12"}).problem(422, "content_differs", "id")
+    thousand = [{**sale, "id": f"n{number}"} for number in range(1000)]
+    assert shop.post("/activities", thousand).json["counts"]["applied"] == 1000
+
+
+def test_another_programs_member_is_unknown(shop: Shop, member: str) -> None:
+    other = Shop("other", document("other"))
+    sale = {"source": "till", "id": "1", "type": "sale", "occurred_at": now_text(), "member": member,
+            "amount": "10"}  # fmt: skip
+    known = other.post("/activities", sale)
+    unknown = other.post("/activities", {**sale, "member": "m_0000000000000"})
+    known.problem(422, "unknown_member")
+    assert known.content == unknown.content
+
+
+QUERIES = [
+    ("/members/{ref}/wallets?as_off=1", "as_off"),
+    ("/members/{ref}/wallets?as_of=2026-01-01", "as_of"),
+    ("/members/{ref}/wallets?as_of=2026-02-30T00:00:00Z", "as_of"),
+    ("/members/{ref}/wallets?as_of=2026-01-01T25:00:00Z", "as_of"),
+    ("/members/{ref}/wallets?as_of=2026-01-01T00:00:00", "as_of"),
+    ("/members/{ref}/wallets?as_of=2026-01-01T00:00:00Z&as_of=2026-01-02T00:00:00Z", "as_of"),
+    ("/members/{ref}/wallets?known_at=%00", "known_at"),
+    ("/members/{ref}/history?limit=0", "limit"),
+    ("/members/{ref}/history?limit=201", "limit"),
+    ("/members/{ref}/history?limit=ten", "limit"),
+    ("/members?card=%00", "card"),
+    ("/members?email=no-address", "identities.email"),
+    ("/members?phone=x", "identities.phone"),
+    ("/members", "query"),
+    ("/members?card=1&email=a@b", "query"),
+    ("/members?card=" + "x" * 201, "card"),
+    ("/activities?source=till", "id"),
+    ("/activities/till/%00", "id"),
+    ("/programs/club/versions/0", "version"),
+    ("/programs/club/versions/99999999999", "version"),
+    ("/programs?page=2", "page"),
+]
+
+
+@pytest.mark.parametrize(("path", "field"), QUERIES, ids=[q[0][:60] for q in QUERIES])
+def test_bad_queries(shop: Shop, member: str, path: str, field: str) -> None:
+    found = shop.get(path.replace("{ref}", member))
+    assert found.status == 422, found.content
+    assert found.json["field"] == field
+    assert found.kind == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identities": {}},
+        {"identities": {"tattoo": "x"}},
+        {"identities": {"card": ""}},
+        {"identities": {"card": "x" * 201}},
+        {"identities": {"card": 5}},
+        {"identities": {"email": "none"}},
+        {"locale": "english"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../../etc/passwd"},
+        {"attributes": {"age": "old"}},
+        {"attributes": {"age": 1.5}},
+        {"attributes": {"age": [1]}},
+        {"attributes": {"height": "1.999"}},
+        {"attributes": {"born": "2023-02-30"}},
+        {"attributes": {"nose": 1}},
+        {"attributes": {f"a{number}": 1 for number in range(101)}},
+        {"status": "active"},
+    ],
+)
+def test_bad_members(shop: Shop, change: dict[str, Any]) -> None:
+    found = shop.post("/members", {"identities": {"card": "1"}, **change})
+    assert (found.status, found.kind) == (422, "application/problem+json"), found.content
+    shop.get("/members?card=1").problem(404, "unknown_member")
+
+
+def test_addresses_and_methods(shop: Shop) -> None:
+    for path in (
+        "/",
+        "/nothing",
+        "/members/",
+        "/redemptions",
+        "/members/x/y/z",
+        "/openapi.yaml",
+        "//members",
+    ):
+        found = shop.get(path)
+        assert found.status in (404, 405), (path, found.content)
+        assert found.kind == "application/problem+json"
+    found = shop.call("DELETE", "/members")
+    found.problem(405, "method_not_allowed")
+    assert set(found.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+def test_the_reference_is_open_and_needs_nothing_from_elsewhere(shop: Shop) -> None:
+    found = shop.get("/openapi.json", token="")
+    assert found.json["openapi"].startswith("3.1")
+    page = shop.get("/docs", token="")
+    assert page.status == 200
+    text = page.content.decode()
+    assert "//" not in text.replace("https://", "").replace("<!--", "") or "src=" not in text
+    assert "<script" not in text
+    assert "http://" not in text
+    for operation in found.json["paths"].values():
+        for told in operation.values():
+            assert f'id="{told["operationId"]}"' in text
+    assert shop.get("/docs.css", token="").kind.startswith("text/css")
+    assert json.dumps(found.json).count('"additionalProperties": false') > 8
