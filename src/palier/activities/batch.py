@@ -144,12 +144,16 @@ def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *,
     return [batch.results[item.index] for item in items]
 
 
-def settle_parked(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> None:
-    """Applies returns that were parked and whose sale is known by now. Does not commit."""
+def settle_parked(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> int:
+    """Applies returns that were parked and whose sale is known by now; how many. Does not commit.
+
+    Whoever takes a return's waiting row away settles it: another worker that found it too waits, and skips it.
+    """
     batch = _Batch(connection, runtime, now, False)
-    batch.items = items
-    batch.unparked = items
+    taken = set(batch.unpark(items))
+    batch.items = [item for item in items if (item.fact.id, item.fact.source) in taken]
     batch.decide_and_write()
+    return len(batch.items)
 
 
 def decide_again(
@@ -257,7 +261,7 @@ class _Batch:
             earlier = first.setdefault(key, item)
             if earlier is item:
                 kept.append(item)
-            elif earlier.sha256 != item.sha256:
+            elif earlier.sha256 != item.sha256 or _of_others(item, earlier.member_id):
                 self.refuse(item, _content_differs())
             else:
                 self.doubles.append((item, earlier))
@@ -337,12 +341,7 @@ class _Batch:
                 is not None
             )
             if taken:
-                return Refusal(
-                    RefusalCode.REDEMPTION_ALREADY_USED,
-                    "the redemption has paid another sale",
-                    "tenders",
-                    "name the redemption of this sale",
-                )
+                return _already_used()
             used.add(activity_id)
         item.sale_id = max(activity_id, 0)
         return None
@@ -430,7 +429,7 @@ class _Batch:
             if claim is None:
                 raise Conflict("a claim was lost to a transaction that has not committed")
             _, _, member_id, activity_id, stored_hash, status, code = claim
-            if bytes(stored_hash) != item.sha256:
+            if bytes(stored_hash) != item.sha256 or _of_others(item, member_id):
                 self.refuse(item, _content_differs())
             elif status == "applied":
                 decided[activity_id] = (item, member_id)
@@ -509,14 +508,29 @@ class _Batch:
             self.items.append(item)
             assert (external_id, source) == (fact.id, fact.source)
 
+    def unpark(self, items: list[Item]) -> list[tuple[str, str]]:
+        """Takes the waiting rows of returns away; (id, source) of those that were still there."""
+        return self.connection.execute(
+            store.UNPARK,
+            {
+                **self.parameters,
+                "sale_ids": [_sale(item).id for item in items],
+                "ids": [item.fact.id for item in items],
+                "sources": [item.fact.source for item in items],
+            },
+        ).fetchall()
+
     def _lane(self, lane: list[int], by_member: dict[int, list[Item]]) -> None:
         rows = self.connection.execute(store.LOCK, {"members": lane}).fetchall()
+        self._refuse_paid_twice([item for member_id in lane for item in by_member[member_id]])
         works = []
         quick: list[tuple[Work, list[Item]]] = []
         slow: list[tuple[Work, list[Item]]] = []
         for member_id, state in rows:
+            items = [item for item in by_member[member_id] if item.index not in self.results]
+            if not items:
+                continue
             work = Work(member_id, decode_state(state))
-            items = by_member[member_id]
             for item in items:
                 if item.live:
                     self._date(item, work.state)
@@ -531,6 +545,23 @@ class _Batch:
         if slow:
             self.decide_anew(slow)
         self._write(works)
+
+    def _refuse_paid_twice(self, items: list[Item]) -> None:
+        """Sales that name a redemption which paid another sale meanwhile: certain only under the lock."""
+        paid = [item for item in items if item.fact.type == SALE and item.sale_id]
+        if not paid:
+            return
+        rows = self.connection.execute(
+            store.PAID_SALES,
+            {
+                "members": sorted({item.member_id for item in paid}),
+                "redemptions": sorted({item.sale_id for item in paid}),
+            },
+        )
+        taken = {(member_id, redemption_id) for member_id, redemption_id in rows}
+        for item in paid:
+            if (item.member_id, item.sale_id) in taken:
+                self.refuse(item, _already_used())
 
     def _date(self, item: Item, state: MemberState) -> None:
         """A command carries the server's instant, and always acts after what was decided.
@@ -690,15 +721,7 @@ class _Batch:
                 },
             )
         if self.unparked:
-            self.connection.execute(
-                store.UNPARK,
-                {
-                    **self.parameters,
-                    "sale_ids": [_sale(item).id for item in self.unparked],
-                    "ids": [item.fact.id for item in self.unparked],
-                    "sources": [item.fact.source for item in self.unparked],
-                },
-            )
+            self.unpark(self.unparked)
         for item, earlier in self.doubles:
             result = self.results[earlier.index]
             self.results[item.index] = msgspec.structs.replace(
@@ -745,9 +768,23 @@ def _names(fact: Fact) -> Reference | None:
     return None
 
 
+def _of_others(item: Item, member_id: int | None) -> bool:
+    """Whether an id was used for another member: whose it is belongs to the content, where it was told."""
+    return bool(item.member_id and member_id and item.member_id != member_id)
+
+
 def _unknown_member(message: str) -> Refusal:
     return Refusal(
         RefusalCode.UNKNOWN_MEMBER, message, "member", "enrol the member first, or check the identity"
+    )
+
+
+def _already_used() -> Refusal:
+    return Refusal(
+        RefusalCode.REDEMPTION_ALREADY_USED,
+        "the redemption has paid another sale",
+        "tenders",
+        "name the redemption of this sale",
     )
 
 

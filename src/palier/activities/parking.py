@@ -50,7 +50,7 @@ def settle(connection: Connection[Any], runtime: Runtime, *, now: int) -> int:
     """Applies parked returns whose sale was applied meanwhile; commits; the number settled.
 
     A return and its sale that arrive in two transactions at the same time do not see each other: the return
-    parks, and this finds it.
+    parks, and this finds it. Several may run at once: each takes returns that no other has taken.
     """
 
     def once() -> int:
@@ -62,8 +62,6 @@ def settle(connection: Connection[Any], runtime: Runtime, *, now: int) -> int:
             )
             for number, (_, _, activity_id, payload, member_id, sale_id) in enumerate(rows)
         ]  # fmt: skip
-        if items:
-            batch.settle_parked(connection, runtime, items, now=now)
-        return len(items)
+        return batch.settle_parked(connection, runtime, items, now=now) if items else 0
 
     return batch.attempt(connection, once)

@@ -68,8 +68,16 @@ select a.member_id, a.activity_id, a.source, a.external_id, a.type, a.payload::t
        a.trace::text, a.corrects_id, a.sale_id, a.transfer_count
 from activity a
 where a.member_id = any(%(members)b)
-  and (a.activity_id = any(%(sales)b) or a.sale_id = any(%(sales)b) or a.corrects_id = any(%(sales)b))
+  and (a.activity_id = any(%(sales)b) or a.sale_id = any(%(sales)b) or a.corrects_id = any(%(sales)b)
+       or a.corrects_id in (select r.activity_id from activity r
+                            where r.member_id = any(%(members)b) and r.sale_id = any(%(sales)b)))
 order by a.member_id, a.activity_id
+"""
+
+PAID_SALES: Final = """
+-- activities.paid_sales
+select a.member_id, a.sale_id from activity a
+where a.member_id = any(%(members)b) and a.sale_id = any(%(redemptions)b) and a.type = 'sale'
 """
 
 LOAD_HISTORY: Final = """
@@ -226,6 +234,7 @@ delete from parked_activity k
 using unnest(%(sale_ids)b::text[], %(ids)b::text[], %(sources)b::text[]) as u(sx, x, s)
 where k.sale_external_id = any(%(sale_ids)b) and k.sale_external_id = u.sx and k.external_id = u.x
   and k.source = u.s and k.program_id = %(program)s
+returning k.external_id, k.source
 """
 
 FIND_HOLD: Final = """
