@@ -70,23 +70,18 @@ def backtest(
         history == _LIVE or not _is_file(program) or (against is not None and not _is_file(against))
     )
     if not needs_database:
-        document = _read(program)
-        order = _order(_judges(None, program), until, clock.now() if until else 0, threshold, document)
-        totals = _over_file(order, against, None, history, map, mapping, clock.now(), count)
+        order = _order(None, program, against, until, threshold)
+        totals = _over_file(order, history, map, mapping, clock.now(), count)
     else:
         with open_database(with_django=False):
             from palier.site import database
 
             with database.connect() as connection:
-                document = _document(connection, program)
-                judges = _judges(connection, program)
+                order = _order(connection, program, against, until, threshold)
                 if history == _LIVE:
-                    order, totals = _over_live(
-                        connection, program, document, judges, against, until, threshold, count
-                    )
+                    order, totals = _over_live(connection, program, order, clock.now(), count)
                 else:
-                    order = _order(judges, until, 0, threshold, document)
-                    totals = _over_file(order, against, connection, history, map, mapping, clock.now(), count)
+                    totals = _over_file(order, history, map, mapping, clock.now(), count)
     seconds = time.monotonic() - started
     plan = order.judges.latest
     if json:
@@ -113,12 +108,6 @@ def _read(path: str) -> Program:
     return found
 
 
-def _document(connection: Any, text: str) -> Program:
-    from palier.cli.members import program_of
-
-    return _read(text) if _is_file(text) else program_of(connection, text).latest.program
-
-
 def _judges(connection: Any, text: str) -> Judges:
     from palier.activities.backtest import judges_by, judges_of
     from palier.cli.members import program_of
@@ -126,10 +115,18 @@ def _judges(connection: Any, text: str) -> Judges:
     return judges_by(_read(text)) if _is_file(text) else judges_of(program_of(connection, text))
 
 
-def _order(judges: Judges, until: str | None, now: int, threshold: str | None, document: Program) -> Order:
+def _order(
+    connection: Any, program: str, against: str | None, until: str | None, threshold: str | None
+) -> Order:
     from palier.activities.backtest import Order
 
-    return Order(judges, _until(until, judges) or now, _threshold(threshold, document))
+    judges = _judges(connection, program)
+    return Order(
+        judges,
+        _until(until, judges),
+        _threshold(threshold, judges.latest.program),
+        _judges(connection, against) if against is not None else None,
+    )
 
 
 def _until(text: str | None, judges: Judges) -> int:
@@ -159,35 +156,24 @@ def _threshold(text: str | None, document: Program) -> Threshold | None:
         raise Refused(f"--threshold: {error}.") from None
 
 
-def _over_live(
-    connection: Any,
-    text: str,
-    document: Program,
-    judges: Judges,
-    against: str | None,
-    until: str | None,
-    threshold: str | None,
-    workers: int,
-) -> tuple[Order, Totals]:
-    from palier.activities.backtest import Order, judges_of, live
+def _over_live(connection: Any, text: str, order: Order, now: int, workers: int) -> tuple[Order, Totals]:
+    import msgspec
+
+    from palier.activities.backtest import judges_of, live
     from palier.cli.members import program_of
     from palier.programs.queries import find
-    from palier.site import clock
     from palier.site.refusal import Refused
 
+    document = order.judges.latest.program
     if find(connection, document.key) is None:
         raise Refused(
-            f'There is no published program "{document.key}", so it has no live history; name a file with --history.'
+            f'There is no published program "{document.key}", so it has no live history; '
+            "name a file with --history."
         )
     published = program_of(connection, document.key)
-    exact = against is None and _is_current(published, text, document)
-    order = Order(
-        judges_of(published) if exact else judges,
-        _until(until, judges) or clock.now(),
-        _threshold(threshold, document),
-        _judges(connection, against) if against is not None else None,
-        exact,
-    )
+    order = msgspec.structs.replace(order, until=order.until or now)
+    if order.against is None and _is_current(published, text, document):
+        order = msgspec.structs.replace(order, judges=judges_of(published), exact=True)
     return order, live(connection, published, order, workers=workers)
 
 
@@ -199,29 +185,17 @@ def _is_current(published: Runtime, text: str, document: Program) -> bool:
 
 
 def _over_file(
-    order: Order,
-    against: str | None,
-    connection: Any,
-    history: str,
-    map: list[str] | None,
-    mapping: Path | None,
-    now: int,
-    workers: int,
+    order: Order, history: str, map: list[str] | None, mapping: Path | None, now: int, workers: int
 ) -> Totals:
-    import msgspec
-
     from palier.activities.backtest import over_file
     from palier.connectors.files import FileProblem
     from palier.site.refusal import Refused
 
-    if against is not None:
-        order = msgspec.structs.replace(order, against=_judges(connection, against))
     try:
-        return over_file(
-            _history(history, order.judges.latest.program, map, mapping), order, now=now, workers=workers
-        )
+        found = _history(history, order.judges.latest.program, map, mapping)
     except FileProblem as problem:
         raise Refused(str(problem)) from None
+    return over_file(found, order, now=now, workers=workers)
 
 
 def _history(path: str, document: Program, map: list[str] | None, mapping: Path | None) -> FileHistory:

@@ -1,0 +1,168 @@
+"""Members, imports and backtests from the command line, as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from palier.programs import files
+from tests.activities.program import BEGINNING, Connection, program, published
+from tests.activities.test_imports import sale
+
+CSV = """ticket,date,total,card
+t1,2026-03-02 10:00,42.10,c1
+t2,2026-03-03 10:00,"9.99",c2
+t3,2026-03-04 10:00,99.00,c1
+t4,yesterday,5.00,c1
+t5,2026-03-05 10:00,1.234,c1
+"""
+MAPPED = ["--map", "id=ticket", "--map", "amount=total", "--map", "member.card=card"]
+
+
+def palier(*arguments: str | Path) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "palier", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def shop(connection: Connection) -> None:
+    published(connection, program(effective_from="2020-01-01T00:00:00+00:00"), now=BEGINNING)
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> list[str | Path]:
+    file, mapping = tmp_path / "till.csv", tmp_path / "map.yaml"
+    file.write_text(CSV)
+    mapping.write_text("constants: {source: till}\n")
+    return ["import", "activities", file, "--mapping", mapping, *MAPPED, "--workers", "1"]
+
+
+def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_path: Path) -> None:
+    code, out, error = palier(*till, "--enrol")
+    assert code == 0, error
+    rows = [line.split() for line in out.splitlines()[:4]]
+    assert rows == [["applied", "3"], ["duplicate", "0"], ["refused", "2"], ["parked", "0"]]
+    assert "2 members enrolled." in out
+    refused = tmp_path / "till.refused.csv"
+    assert str(refused) in out.replace("\n", "")
+    lines = refused.read_text().splitlines()
+    assert lines[0] == "refused_line,refused_code,refused_reason,ticket,date,total,card"
+    assert lines[1].startswith("5,bad_instant,")
+    assert lines[2].startswith("6,invalid_amount,")
+    assert lines[2].endswith("t5,2026-03-05 10:00,1.234,c1")
+
+    again = json.loads(palier(*till, "--enrol", "--json")[1])
+    assert [again[name] for name in ("sent", "applied", "duplicate", "refused", "parked")] == [5, 0, 3, 2, 0]
+
+    refused.write_text(refused.read_text().replace("yesterday", "2026-03-04 11:00").replace("1.234", "1.23"))
+    code, out, error = palier("import", "activities", refused, *till[3:])
+    assert code == 0, error
+    assert out.splitlines()[0].split() == ["applied", "2"]
+    code, out, _ = palier("import", "activities", refused, *till[3:])
+    assert "Nothing new: all 2 activities of till.refused.csv were here already." in out
+
+    code, out, _ = palier("members", "find", "card:c1")
+    ref = out.split()[0]
+    assert ref.startswith("m_")
+    assert " active  since 2026-03-02" in out
+
+    wallet = json.loads(palier("wallet", ref, "--json")[1])["wallets"][0]
+    assert (wallet["currency"], wallet["spendable"]) == ("stars", "147")
+    earlier = json.loads(palier("wallet", ref, "--as-of", "2026-03-03", "--json")[1])
+    assert earlier["wallets"][0]["spendable"] == "42"
+    assert (
+        json.loads(palier("wallet", ref, "--known-at", "2026-03-03", "--json")[1])["wallets"][0]["spendable"]
+        == "0"
+    )
+
+    code, out, _ = palier("explain", ref, "till", "t1")
+    assert code == 0
+    assert "sale  till t1  +42" in out
+    assert "€42.10 × 1\u00a0star = 42" in out
+    code, out, _ = palier("explain", ref, "till", "t1", "--language", "fr")
+    assert "achat  till t1  +42" in out
+    assert "42,10\u00a0€ × 1\u00a0étoile = 42" in out
+    told = json.loads(palier("history", ref, "--json")[1])
+    assert {row["id"] for row in told} == {"t1", "t3", "t4", "t5"}
+    assert {row["id"]: row["points"]["stars"] for row in told}["t3"] == "99"
+    assert "147" in palier("explain", ref)[1]
+
+
+def test_what_is_not_there_is_said_with_a_remedy(shop: None) -> None:
+    assert palier("wallet", "card:nobody") == (
+        2,
+        "",
+        "shop has no member card:nobody; `palier members list` shows those there are, "
+        "`palier members enrol KIND:VALUE` makes one.\n",
+    )
+    assert palier("wallet", "m_1")[2].startswith("shop has no member m_1;")
+    assert palier("wallet", "shoe:1")[2].startswith("'shoe' is not a kind of identity;")
+    assert palier("members", "enrol", "c1")[2] == "'c1' is no identity; write KIND:VALUE, such as card:123.\n"
+    out = palier("members", "enrol", "card:c1", "--json")[1]
+    ref = json.loads(out)[0]["member"]
+    assert palier("members", "enrol", "card:c1")[1].startswith("Enrolled before.\n" + ref)
+    assert palier("explain", ref, "till")[2].startswith("Name the activity by its source and its id")
+    assert palier("explain", ref, "till", "none")[2].startswith("The member has no activity till none;")
+    assert palier("wallet", ref, "--as-of", "soon")[2].startswith("'soon' is no instant;")
+    assert palier("wallet", ref, "--program", "other")[2].startswith('There is no program "other";')
+
+
+def test_files_that_cannot_be_imported(shop: None, tmp_path: Path) -> None:
+    none = tmp_path / "none.csv"
+    assert palier("import", "activities", none)[::2] == (
+        2,
+        f"{none} cannot be read: No such file or directory. Check the path and the permissions.\n",
+    )
+    file = tmp_path / "odd.csv"
+    file.write_text("a,b\n1,2\n")
+    code, out, error = palier("import", "activities", file)
+    assert (code, out) == (2, "")
+    assert "no column for source, id, occurred_at, member" in error
+
+
+def test_a_backtest_of_the_present_program_equals_the_ledger(
+    shop: None, till: list[str | Path], tmp_path: Path
+) -> None:
+    assert palier(*till, "--enrol")[0] == 0
+    code, out, error = palier("backtest", "shop", "--history", "live", "--workers", "1")
+    assert code == 0, error
+    assert "Equal to the ledger to the last unit: 2 members" in out
+    document = tmp_path / "richer.yaml"
+    richer = program(effective_from="2020-01-01T00:00:00+00:00")
+    document.write_text(files.write(richer).replace('points: "1"', 'points: "2"'))
+    told = json.loads(
+        palier("backtest", document, "--history", "live", "--workers", "1", "--threshold", "200", "--json")[1]
+    )
+    assert told["changes"] | {"largest": 0} == {"compared": 2, "better": 2, "worse": 0, "largest": 0}
+    assert sorted(change["points"] for change in told["changes"]["largest"]) == ["10", "141"]
+    assert told["threshold"]["members"] == 1
+
+
+def test_a_backtest_of_a_file_needs_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    document, history = tmp_path / "shop.yaml", tmp_path / "history.csv"
+    document.write_text(files.write(program()))
+    rows = [sale(number, number % 3, 1000) for number in range(9)]
+    history.write_text(
+        "source,id,occurred_at,amount,card\n"
+        + "".join(
+            f"{row['source']},{row['id']},{row['occurred_at']},{row['amount']},{row['member']['card']}\n"
+            for row in rows
+        )
+    )
+    code, out, error = palier("backtest", document, "--history", history, "--workers", "1", "--json")
+    assert code == 0, error
+    told = json.loads(out)
+    assert (told["members"], told["activities"], told["spend"]) == (3, 9, "90.00")
+    assert told["currencies"]["stars"]["issued"] == "90"
+    code, out, _ = palier("backtest", document, "--history", history, "--against", document, "--workers", "1")
+    assert "Against the other program: 0 members better off, 0 worse, 3 the same." in out
