@@ -32,12 +32,13 @@ def moment(at: int) -> datetime:
 class LocalClock:
     """One time zone. `calendar(day)` gives (week, month, year) numbers that order and compare periods."""
 
-    __slots__ = ("_calendar", "_offsets", "_periods", "name", "zone")
+    __slots__ = ("_calendar", "_calm", "_offsets", "_periods", "name", "zone")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.zone = ZoneInfo(name)
         self._offsets: dict[int, int | None] = {}
+        self._calm: dict[int, int | None] = {}
         self._calendar: dict[int, tuple[int, int, int]] = {}
         self._periods: dict[int, tuple[int, int, int, int, int]] = {}
 
@@ -60,10 +61,20 @@ class LocalClock:
             self._offsets[slot] = known
         return self._offset_exact(at) if known is None else known
 
+    def calm(self, day: int) -> int | None:
+        """The offset that holds from the UTC day before `day` (days since 1970) to the one after; None: it changes."""
+        try:
+            return self._calm[day]
+        except KeyError:
+            start = day * DAY
+            offsets = {self._offset_exact(start + hours * HOUR) for hours in range(-24, 49)}
+            found = self._calm[day] = offsets.pop() if len(offsets) == 1 else None
+            return found
+
     def local(self, at: int) -> tuple[int, int]:
         """(ordinal of the local day, minute of that day on the wall clock)."""
-        wall = at + self.offset(at)
-        day, rest = divmod(wall, DAY)
+        offset = self.calm(at // DAY)
+        day, rest = divmod(at + (self.offset(at) if offset is None else offset), DAY)
         return day + EPOCH_DAY, rest // MINUTE
 
     def calendar(self, day: int) -> tuple[int, int, int]:
@@ -108,4 +119,8 @@ class LocalClock:
 
     def add_days(self, at: int, days: int) -> int:
         """The same local clock time `days` local days later (see `at_wall` for skipped and doubled times)."""
+        there = at + days * DAY
+        before, after = self.calm(at // DAY), self.calm(there // DAY)
+        if before is not None and after is not None:
+            return there + before - after
         return self.at_wall(at + self.offset(at) + days * DAY)

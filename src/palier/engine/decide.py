@@ -30,7 +30,7 @@ from palier.engine.facts import (
     ReturnedLine,
     Tender,
 )
-from palier.engine.plan import PERIODS, ActivityPlan, Fate, Plan, Timeline
+from palier.engine.plan import MONTH, PERIODS, ActivityPlan, CompiledRule, Fate, Plan, Timeline
 from palier.engine.rating import Basket, Rated, rate, scaled, usage
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, HoldState, Lot, MemberState, PendingPoints, WalletState, lot_id
@@ -220,9 +220,14 @@ class Fold:
         are facts that were granted: what is lacking becomes debt.
         """
         fact, inputs = known.fact, known.inputs
-        position = self.position(fact, inputs)
-        at = position[0]
-        assert isinstance(at, int)
+        kind = fact.type
+        at = inputs.acts_at or fact.at
+        position: Position
+        if kind == RETURN:
+            position = self.position(fact, inputs)
+            at = _instant_of(position)
+        else:
+            position = (at, 1 if kind in COMMANDS else 0, fact.source, fact.id)
         plan = self.timeline.at(at)
         if plan is None:
             return Refusal(
@@ -234,7 +239,6 @@ class Fold:
         state = self.state
         if state.due_at <= at:
             self.advance(at)
-        kind = fact.type
         if kind == RETURN:
             answer = self._return(plan, fact, at, live)
         elif kind in COMMANDS:
@@ -286,10 +290,13 @@ class Fold:
                 if rated.carry_out:
                     state.carry.update(rated.carry_out)
                 if rules.caps:
-                    self._use(judged, usage(judged, rated.results), day, 1)
+                    self._take(judged, rated.results, day)
             if rated.results:
                 trace.rules = rated.results
-                self._credit_results(judged, fact, trace, transfers, at, day)
+                if rules.together is not None and not judged.idle:
+                    self._credit_together(judged, rules.together, fact, trace, transfers, at, day)
+                else:
+                    self._credit_results(judged, fact, trace, transfers, at, day)
         if fact.type in plan.releasing and fact.sale is not None:
             self._release_sale(fact.type, fact.sale, transfers, at)
         ladder = plan.ladder
@@ -357,6 +364,21 @@ class Fold:
         carry = self.state.carry
         return {rule: scaled(carry.get(rule), denominator) for rule, denominator in rules.carries}
 
+    def _take(self, plan: Plan, results: Sequence[RuleTrace], day: int) -> None:
+        """Takes the room that results use from the counters of their caps."""
+        used = self.state.used
+        periods = plan.clock.periods(day)
+        rules = plan.rules
+        for result in results:
+            earned = result.earned
+            if earned:
+                for key, period in rules[result.rule].cap_keys:
+                    counter = used.get(key)
+                    if counter is not None and counter[0] == periods[period]:
+                        counter[1] += earned
+                    else:
+                        used[key] = [periods[period], earned]
+
     def _use(self, plan: Plan, amounts: dict[str, tuple[int, int]], day: int, sign: int) -> None:
         """Adds to (or, for a return, frees in) the counters of caps, in the period of the sale's day."""
         used = self.state.used
@@ -400,25 +422,51 @@ class Fold:
             if counter is not None and counter[0] == self.period_at(plan, PERIODS[window], day):
                 counter[1] -= 1
 
+    def _credit_together(
+        self,
+        plan: Plan,
+        rule: CompiledRule,
+        fact: Fact,
+        trace: Trace,
+        transfers: list[Transfer],
+        at: int,
+        day: int,
+    ) -> None:
+        """As `_credit_results`, where all rules of the activity bring points of one fate."""
+        fate, identifier = plan.destination(rule, fact.at, day, plan.clock.periods(day)[MONTH])
+        total = 0
+        for result in trace.rules:
+            if result.earned:
+                result.lot = identifier
+                total += result.earned
+        if total:
+            lot = self._lot(rule.currency, identifier, fate, "", fact.at)
+            self._credit(rule.currency, lot, total, at, transfers, "earn", ISSUANCE)
+
     def _credit_results(
         self, plan: Plan, fact: Fact, trace: Trace, transfers: list[Transfer], at: int, day: int
     ) -> None:
         """Puts what rules earned into lots, or among the pending points: one transfer for each fate."""
         own_at = fact.at
+        month = plan.clock.periods(day)[MONTH]
+        rules = plan.rules
+        idle = plan.idle
         sums: dict[tuple[str, int, int, str], list[Any]] = {}
         for result in trace.rules:
             earned = result.earned
             if not earned:
                 continue
             currency = result.currency
-            rule = plan.rules[result.rule]
-            wallet = self._wallet(currency)
-            if plan.idle:
+            rule = rules[result.rule]
+            if idle:
                 self._prolong(plan, currency, own_at, at)
-            fate = plan.fate(rule.expiry, own_at, day)
-            if fate[2] and wallet.idle_at == NEVER:
-                fate = self._idle_fate(plan, currency, own_at)
-            result.lot = identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
+            fate, identifier = plan.destination(rule, own_at, day, month)
+            if not identifier:
+                wallet = self._wallet(currency)
+                if wallet.idle_at == NEVER:
+                    fate = self._idle_fate(plan, currency, own_at)
+                identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
+            result.lot = identifier
             release_at = 0
             if rule.pending_days:
                 release_at = plan.clock.add_days(own_at, rule.pending_days)
@@ -445,7 +493,7 @@ class Fold:
         self, fact: Fact, currency: str, identifier: int, fate: Fate, amount: int, release_at: int, until: str
     ) -> None:
         expires, lapses, idle, single = fate
-        self.state.wallets[currency].pending.append(
+        self._wallet(currency).pending.append(
             PendingPoints(
                 fact.source,
                 fact.id,
@@ -1047,7 +1095,8 @@ class Fold:
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         if ladder.kind == "rolling":
-            self._roll(plan, at)
+            if tier.entries and tier.entries[0][0] <= at:
+                self._roll(plan, at)
             leaves = plan.clock.add_days(own_at, ladder.window_days)
             if leaves <= at:
                 return
@@ -1276,6 +1325,12 @@ class Fold:
                     lot.remaining = 0
         if transfers:
             self._due("expired", at, plan, transfers, Trace(plan.version, self.state.tier.key))
+
+
+def _instant_of(position: Position) -> int:
+    at = position[0]
+    assert isinstance(at, int)
+    return at
 
 
 # --- small pieces -----------------------------------------------------------------------------------------

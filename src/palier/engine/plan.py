@@ -14,7 +14,7 @@ from palier.engine.clock import LocalClock
 from palier.engine.conditions import compile_condition, compile_line_condition, counting_windows, uses
 from palier.engine.currencies import EXPONENTS
 from palier.engine.instants import ends_at, starts_at
-from palier.engine.state import NEVER
+from palier.engine.state import NEVER, lot_id
 
 DAY, WEEK, MONTH, YEAR, LIFETIME = range(5)
 PERIODS = {"day": DAY, "week": WEEK, "month": MONTH, "year": YEAR, "lifetime": LIFETIME}
@@ -94,6 +94,7 @@ class CompiledRule:
         "carry",
         "currency",
         "denominator",
+        "destinations",
         "expiry",
         "group",
         "key",
@@ -162,6 +163,7 @@ class CompiledRule:
         self.carry = rule.rounding.per == "carry" and self.kind in (PER_SPEND, PER_UNIT)
         self.caps = CapSet(f"rule:{rule.key}", rule.caps, currency.scale) if rule.caps is not None else None
         self.cap_keys: list[tuple[str, int]] = []
+        self.destinations: dict[int, tuple[Fate, int]] = {}
         self.group = rule.group
         self.expiry = 0
         self.pending_days, self.pending_until = _pending(
@@ -177,9 +179,21 @@ class ActivityPlan:
     """The rules that an activity type meets, in document order, and what rating them needs.
 
     `caps`: every (cap, period kind, limit) that may cut them; `carries`: (rule, denominator) of carried remainders.
+    `together`: one of the rules, where all bring points of one currency with one fate that do not wait.
     """
 
-    __slots__ = ("always", "capped", "caps", "carries", "conditional", "counts", "nth", "quantity", "rules")
+    __slots__ = (
+        "activity_capped",
+        "always",
+        "capped",
+        "caps",
+        "carries",
+        "counts",
+        "nth",
+        "quantity",
+        "rules",
+        "together",
+    )
 
     def __init__(self, rules: list[CompiledRule], plan: Plan, *, counts: bool) -> None:
         self.rules = rules
@@ -190,7 +204,12 @@ class ActivityPlan:
         self.carries = [(rule.key, rule.denominator) for rule in rules if rule.carry]
         self.nth = sorted({window for rule in rules for window in rule.windows})
         self.quantity = any("quantity" in rule.uses for rule in rules)
-        self.conditional = any(rule.match is not None for rule in rules)
+        self.activity_capped = any(
+            group.activity is not None for rule in rules for group in plan.caps_of(rule)
+        )
+        fates = {(rule.currency, rule.expiry, rule.pending_days, rule.pending_until) for rule in rules}
+        alike = len(fates) == 1 and not rules[0].pending_days and not rules[0].pending_until
+        self.together = rules[0] if alike else None
         self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)
 
 
@@ -271,6 +290,7 @@ class Plan:
         self._fates: list[dict[int, Fate]] = [{} for _ in self.expiries]
         group_currency = {rule.group: rule.currency for rule in program.rules if rule.group}
         self.best = frozenset(group.key for group in program.groups if group.stacking == "best")
+        self.rule_caps = any(rule.caps is not None for rule in rules)
         self.group_caps = {
             group.key: CapSet(f"group:{group.key}", group.caps, scales[group_currency[group.key]])
             for group in program.groups
@@ -316,6 +336,17 @@ class Plan:
         self.hold_minutes = program.hold_minutes
         self.declared = {kind.key: kind for kind in program.activity_types}
         self.late_window = program.late_window_days
+
+    def destination(self, rule: CompiledRule, at: int, day: int, month: int) -> tuple[Fate, int]:
+        """The fate of points that a rule brings at an instant, and the id of their lot (0 where it is idle)."""
+        known = rule.destinations.get(month)
+        if known is not None:
+            return known
+        fate = self.fate(rule.expiry, at, day)
+        found = (fate, 0 if fate[2] else lot_id(rule.currency, fate[0], "", False))
+        if not fate[3]:
+            rule.destinations[month] = found
+        return found
 
     def caps_of(self, rule: CompiledRule) -> list[CapSet]:
         """The caps that limit a rule: its own, its group's, the member's for its currency."""

@@ -175,7 +175,9 @@ class Basket:
         if self.nothing:
             return 0
         base = self.base(setting)
-        if setting.points_part == "in" or all(tender.kind != "points" for tender in self.tenders):
+        if not self.tenders or setting.points_part == "in":
+            return base
+        if all(tender.kind != "points" for tender in self.tenders):
             return base
         parts = shares(base, [tender.amount for tender in self.tenders])
         return sum(part for tender, part in zip(self.tenders, parts, strict=True) if tender.kind != "points")
@@ -316,8 +318,22 @@ def rate(
     if rules.capped and results:
         if plan.best:
             _best_of_groups(plan, matched, results)
-        _apply_caps(plan, matched, results, rooms)
+        if rules.activity_capped or not _fits(matched, results, rooms):
+            _apply_caps(plan, matched, results, rooms)
     return rated
+
+
+def _fits(matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms) -> bool:
+    """Whether all that the rules bring is within the room of every cap, so that nothing need be cut."""
+    needed: dict[str, int] = {}
+    for rule, result in zip(matched, results, strict=True):
+        earned = result.earned
+        if earned:
+            for key, _ in rule.cap_keys:
+                whole = needed[key] = needed.get(key, 0) + earned
+                if key not in rooms or whole > rooms[key]:
+                    return False
+    return True
 
 
 def scaled(carry: tuple[int, int] | None, denominator: int) -> tuple[int, int]:
@@ -378,10 +394,11 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
 def _apply_caps(
     plan: Plan, matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms
 ) -> None:
-    for rule, result in zip(matched, results, strict=True):
-        if rule.caps is not None:
-            # A rule earns once an activity: nothing of its room is used before.
-            _limit(rule.caps, result, rooms, 0)
+    if plan.rule_caps:
+        for rule, result in zip(matched, results, strict=True):
+            if rule.caps is not None:
+                # A rule earns once an activity: nothing of its room is used before.
+                _limit(rule.caps, result, rooms, 0)
     if plan.group_caps:
         within: dict[str, int] = {}
         for rule, result in zip(matched, results, strict=True):
