@@ -57,7 +57,7 @@ crash: $(INSTALLED) ## A long run of kills under load
 	$(BIN)/python -m pytest -m crash -n 0
 
 docs: $(INSTALLED) ## The reference pages that are made from the code
-	$(BIN)/palier docs
+	$(BIN)/python docs/generate.py
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	$(UV) pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes \

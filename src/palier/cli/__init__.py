@@ -16,7 +16,18 @@ from importlib import import_module
 from typing import Any, Final, NoReturn
 
 # The order is that of `palier --help`.
-MODULES: Final = ("demo", "server", "database", "programs", "members", "imports", "backtest", "keys", "verify", "repair")
+MODULES: Final = (
+    "demo",
+    "server",
+    "database",
+    "programs",
+    "members",
+    "imports",
+    "backtest",
+    "keys",
+    "verify",
+    "repair",
+)
 
 
 def main() -> NoReturn:
