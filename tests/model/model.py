@@ -305,6 +305,7 @@ class Member:
         self.redemptions: dict[Ref, dict[str, Any]] = {}
         self.used: dict[tuple[str, str, str, str], int] = {}
         self.carry: dict[str, Fraction] = {}
+        self.settling = True
         self.tier = 0
         self.tier_until: int | None = None
         self.landed_until: int | None = None
@@ -512,6 +513,8 @@ class Member:
         self.settle(currency)
 
     def settle(self, currency: str) -> None:
+        if not self.settling:
+            return
         _, self.debt[currency] = self.take(currency, self.debt[currency], "reversed")
 
     # -- holds and redemptions --
@@ -583,7 +586,7 @@ class Member:
                 own = lot["expires_at"]
                 if currency.return_grace_days is not None and own is not None and fresh > own:
                     other = self.lot_ending(currency.key, fresh, currency_grace(currency))
-                    self.credit(other, part, self.now)
+                    self.credit(other, part, lot["first_earned"])
                 else:
                     lot["redeemed"] -= part
                     lot["remaining"] += part
@@ -615,9 +618,13 @@ class Member:
             for lot in self.lots:  # an earning activity keeps all that is not past its day alive
                 if lot["idle"] and lot["currency"] == currency and at < lot["expires_at"]:
                     lot["expires_at"] = add_days(at, lot["idle"].days, self.zone)
+        self.settling = False  # all that the activity brings is there before any of it pays a debt
         for index, points in enumerate(sale["points"]):
             if points:
                 self.bring(sale, index, points)
+        self.settling = True
+        for key in self.currencies:
+            self.settle(key)
         if isinstance(fact.get("sale"), dict):
             self.release_sale(fact)
 
@@ -807,12 +814,16 @@ class Member:
             results[index] = points
         for index, rule in enumerate(rules):
             if matching[index] and rule.multiply is not None:
-                so_far = sum(
-                    results[i]
+                earlier = [
+                    i
                     for i in range(index)
                     if rules[i].currency == rule.currency
                     and (rules[i].per_spend is not None or rules[i].per_unit is not None)
-                )
+                ]
+                best = {group.key for group in self.program.groups if group.stacking == "best"}
+                so_far = sum(results[i] for i in earlier if rules[i].group not in best)
+                for key in best:  # of rules of which only the best counts, the best is multiplied
+                    so_far += max((results[i] for i in earlier if rules[i].group == key), default=0)
                 results[index] = max(0, rounded(so_far * (exact(rule.multiply, 0) - 1), rule.rounding.mode))
 
         owners = self.cap_owners()

@@ -487,7 +487,10 @@ class Fold:
                 transfers.append(("earn", ISSUANCE, PENDING, currency, identifier, amount, at))
             else:
                 lot = self._lot(currency, identifier, fate, "", own_at)
-                self._credit(currency, lot, amount, at, transfers, "earn", ISSUANCE)
+                self._credit(currency, lot, amount, at, transfers, "earn", ISSUANCE, repay=False)
+        for currency in dict.fromkeys(key[0] for key in sums):
+            if self.state.wallets[currency].debt:
+                self._repay(currency, at, transfers)
 
     def _pend(
         self, fact: Fact, currency: str, identifier: int, fate: Fate, amount: int, release_at: int, until: str
@@ -550,14 +553,22 @@ class Fold:
         return lot
 
     def _credit(
-        self, currency: str, lot: Lot, amount: int, at: int, transfers: list[Transfer], kind: str, source: str
+        self,
+        currency: str,
+        lot: Lot,
+        amount: int,
+        at: int,
+        transfers: list[Transfer],
+        kind: str,
+        source: str,
+        repay: bool = True,
     ) -> None:
         lot.earned += amount
         lot.remaining += amount
         transfers.append((kind, source, WALLET, currency, lot.id, amount, at))
-        self._settle(currency, lot, at, transfers)
+        self._settle(currency, lot, at, transfers, repay)
 
-    def _settle(self, currency: str, lot: Lot, at: int, transfers: list[Transfer]) -> None:
+    def _settle(self, currency: str, lot: Lot, at: int, transfers: list[Transfer], repay: bool = True) -> None:
         """After a lot received points: those of a lapsed lot expire at once; else they pay what is owed."""
         if lot.lapses_at <= at and not lot.idle:
             if lot.remaining:
@@ -567,7 +578,7 @@ class Fold:
             return
         if lot.lapses_at < self.state.due_at:
             self.state.due_at = lot.lapses_at
-        if self.state.wallets[currency].debt:
+        if repay and self.state.wallets[currency].debt:
             self._repay(currency, at, transfers)
 
     def _repay(self, currency: str, at: int, transfers: list[Transfer]) -> None:
