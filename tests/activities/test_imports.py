@@ -239,7 +239,7 @@ with database.connect() as connection:
 def test_killed_anywhere_and_resumed_each_row_counts_once(connection: Connection, shop: Runtime) -> None:
     draw = random.Random()
     command = [sys.executable, "-c", DRIVER]
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
     kills = 0
     for most in sorted(draw.sample(range(1, 3900), 3)):
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
