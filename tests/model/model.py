@@ -914,6 +914,10 @@ class Member:
         ]
         if sum(line["amount"] for line in all_goods) == 0:
             pieces = [(goods, goods)] if lines is None else []
+        if not kept["lines"] and lines is not None:
+            # A sale told without lines is one line of which nothing but the amount is known.
+            whole = {"category": "", "sku": "", "quantity": 0, "amount": goods, "kind": "product"}
+            pieces = [(goods, goods)] if self.holds_true(lines, sale, whole) else []
         if base.shipping == "in" and lines is None:
             pieces.append((shipping, 0))
         if not by_line:

@@ -159,6 +159,8 @@ class Basket:
         if setting is PLAIN_BASE and self.ordinary:
             if chosen is None:
                 return self.goods
+            if not self.lines:
+                return self._goods(setting, chosen)
             part = 0
             for line, amount in zip(self.lines, self.held):  # noqa: B905 (two more amounts than lines)
                 if chosen(line):
@@ -184,7 +186,8 @@ class Basket:
 
     def _goods(self, setting: Base, chosen: Callable[[Line], bool] | None) -> int:
         if not self.lines:
-            return self.goods if chosen is None else 0
+            # A sale told without lines is one line of which nothing but the amount is known.
+            return self.goods if chosen is None or chosen(Line(amount=self.goods)) else 0
         gift = setting.gift_cards == "in"
         part = 0 if chosen is not None else self.held[-2]
         for line, amount in zip(self.lines, self.held, strict=False):
