@@ -66,6 +66,8 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "log_timezone": "'UTC'",
     # Write ahead: few checkpoints, small records.
     "max_wal_size": "4GB",
+    # A query whose asker has gone is not finished for nobody.
+    "client_connection_check_interval": "5s",
     "min_wal_size": "256MB",
     "wal_compression": "on",
     "checkpoint_timeout": "15min",
