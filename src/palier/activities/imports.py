@@ -31,7 +31,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members.operations import NewMember, enrol
-from palier.members.queries import IdentityError, hashed
+from palier.members.queries import IdentityError, find_hashes, hashed
 from palier.site import arrays, database
 from palier.site.ids import new_id, take_node
 
@@ -363,39 +363,59 @@ class _Outcome(Struct, array_like=True):
     refused: list[tuple[int, str, str]]
 
 
-class _Enrolment:
-    """Enrols the members that rows name and nobody knows; remembers whom it has seen."""
+Identities = tuple[tuple[str, str], ...]
+"""What names a member in a row: (kind, value) in order."""
+
+
+class _Members:
+    """Who the members are that rows name, found once for many rows; enrols those that nobody knows."""
 
     def __init__(self) -> None:
-        self.seen: set[tuple[tuple[str, str], ...]] = set()
+        self.known: dict[Identities, int] = {}
 
-    def enrol(
-        self, connection: Connection[Any], program: Runtime, reads: Sequence[wire.Read | Refusal], now: int
-    ) -> int:
-        first: dict[tuple[tuple[str, str], ...], int] = {}
+    def find(
+        self,
+        connection: Connection[Any],
+        program: Runtime,
+        reads: Sequence[wire.Read | Refusal],
+        now: int,
+        enrol_unknown: bool,
+    ) -> tuple[list[int], int]:
+        """The member of each row (0: left to the batch to find or refuse), and how many were enrolled."""
+        named: list[Identities] = []
+        first: dict[Identities, int] = {}
         for read in reads:
-            if isinstance(read, wire.Read) and isinstance(read.member, dict) and read.fact.sale is None:
+            key: Identities = ()
+            if isinstance(read, wire.Read) and isinstance(read.member, dict):
                 key = tuple(sorted(read.member.items()))
-                if key not in self.seen:
+                if key and key not in self.known and read.fact.sale is None:
                     first[key] = min(first.get(key, read.fact.at), read.fact.at)
-        self.seen.update(first)
-        wanted = [
-            NewMember(dict(key), enrolled_at=at)
-            for key, at in first.items()
-            if key and all(_can_be(*pair) for pair in key)
-        ]
-        if not wanted:
-            return 0
-        answers = batch.attempt(connection, lambda: enrol(connection, program.program_id, wanted, now=now))
-        return sum(answer.created for answer in answers)
+            named.append(key)
+        hashes = {key: found for key in first if (found := _hashes(key))}
+        enrolled = 0
+        if hashes and enrol_unknown:
+            wanted = [NewMember(dict(key), enrolled_at=first[key]) for key in hashes]
+            answers = batch.attempt(
+                connection, lambda: enrol(connection, program.program_id, wanted, now=now)
+            )
+            enrolled = sum(answer.created for answer in answers)
+        if hashes:
+            owners = find_hashes(
+                connection, program.program_id, [item for found in hashes.values() for item in found]
+            )
+            for key, found in hashes.items():
+                members = {owners.get(item, 0) for item in found}
+                if len(members) == 1 and (member_id := members.pop()):
+                    self.known[key] = member_id
+        return [self.known.get(key, 0) for key in named], enrolled
 
 
-def _can_be(kind: str, value: str) -> bool:
+def _hashes(key: Identities) -> list[bytes]:
+    """The stored forms of identities; none where one of them cannot be an identity."""
     try:
-        hashed(kind, value)
+        return [hashed(kind, value) for kind, value in key]
     except IdentityError:
-        return False
-    return True
+        return []
 
 
 def _apply(
@@ -403,15 +423,16 @@ def _apply(
     program: Runtime,
     bodies: Sequence[bytes],
     now: int,
-    enrolment: _Enrolment | None,
+    members: _Members,
+    enrol_unknown: bool,
 ) -> _Outcome:
     wires = [item for body in bodies for item in wire.split(body)]
     reads = [
         item if isinstance(item, Refusal) else wire.to_fact(item, program.timeline, program.key, now=now)
         for item in wires
     ]
-    enrolled = enrolment.enrol(connection, program, reads, now) if enrolment is not None else 0
-    results = batch.apply(connection, program, reads, now=now, history=True)
+    known, enrolled = members.find(connection, program, reads, now, enrol_unknown)
+    results = batch.apply(connection, program, reads, now=now, history=True, known_members=known)
     counts = {"applied": 0, "duplicate": 0, "refused": 0, "parked": 0}
     refused = []
     for index, result in enumerate(results):
@@ -443,14 +464,14 @@ class _Alone:
     def __init__(self, connection: Connection[Any], program: Runtime) -> None:
         self.connection = connection
         self.program = program
-        self.enrolment = _Enrolment()
+        self.members = _Members()
 
     def run(
         self, batches: Sequence[_Lot], clock: Clock, enrol_unknown: bool
     ) -> Iterator[tuple[list[Row], _Outcome]]:
         for item in batches:
-            enrolment = self.enrolment if enrol_unknown else None
-            yield item.rows, _apply(self.connection, self.program, item.bodies, clock(), enrolment)
+            outcome = _apply(self.connection, self.program, item.bodies, clock(), self.members, enrol_unknown)
+            yield item.rows, outcome
 
     def close(self) -> None:
         pass
@@ -531,10 +552,10 @@ def _work(pipe: Pipe, program_key: str) -> None:
             gc.collect()
             gc.freeze()
             gc.set_threshold(200_000, 50, 100)
-            enrolment = _Enrolment()
+            members = _Members()
             while True:
                 bodies, now, enrol_unknown = pipe.recv()
-                pipe.send(_apply(connection, program, bodies, now, enrolment if enrol_unknown else None))
+                pipe.send(_apply(connection, program, bodies, now, members, enrol_unknown))
     except (EOFError, BrokenPipeError):
         return
     except BaseException as error:
