@@ -876,7 +876,7 @@ def refold(
     for item in items:
         if item.index not in decided:
             refusal = Refusal(
-                RefusalCode.INVALID_LINES,
+                RefusalCode.RETURN_DOES_NOT_FIT,
                 "it does not fit its sale",
                 "returned",
                 "check the lines of the sale",

@@ -648,7 +648,7 @@ class Fold:
             )
         if any(item.line >= len(record.fact.lines) for item in fact.returned):
             return Refusal(
-                RefusalCode.INVALID_LINES,
+                RefusalCode.RETURN_DOES_NOT_FIT,
                 f"the sale has {len(record.fact.lines)} lines",
                 "returned",
                 "name lines of the sale, counted from 1, or return an amount",

@@ -17,8 +17,6 @@ class RefusalCode(StrEnum):
     """Every reason for which a line or a command is refused, in order of precedence."""
 
     MALFORMED = "malformed"
-    TOO_LARGE = "too_large"
-    DUPLICATE_IN_BATCH = "duplicate_in_batch"
     UNKNOWN_PROGRAM = "unknown_program"
     OTHER_PROGRAM = "other_program"
     RESERVED_SOURCE = "reserved_source"
@@ -42,6 +40,7 @@ class RefusalCode(StrEnum):
     NOT_TRANSFERABLE = "not_transferable"
     SAME_MEMBER = "same_member"
     CONTENT_DIFFERS = "content_differs"
+    RETURN_DOES_NOT_FIT = "return_does_not_fit"
     INSUFFICIENT_POINTS = "insufficient_points"
     POINTS_ALREADY_SPENT = "points_already_spent"
 
@@ -51,7 +50,14 @@ class RefusalCode(StrEnum):
         return self in _CLAIMING
 
 
-_CLAIMING = frozenset({RefusalCode.INSUFFICIENT_POINTS, RefusalCode.POINTS_ALREADY_SPENT})
+_CLAIMING = frozenset(
+    {
+        RefusalCode.HOLD_CLOSED,
+        RefusalCode.RETURN_DOES_NOT_FIT,
+        RefusalCode.INSUFFICIENT_POINTS,
+        RefusalCode.POINTS_ALREADY_SPENT,
+    }
+)
 
 
 class Refusal(Struct, frozen=True):
