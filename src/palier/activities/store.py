@@ -132,43 +132,48 @@ from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigi
      as u(m, i, a, k, d, c, y, l, q, e, v, o)
 """
 
-# The floors of a wallet are checked on the row as it would be inserted too, so a delta is not inserted and
-# left to ON CONFLICT: first the wallets are there, then they move.
-ENSURE_WALLETS: Final = """
--- activities.ensure_wallets
+# Rows that are there move, the others are made as they come out. Not by ON CONFLICT DO UPDATE, which would hold
+# a movement downwards against the floors as if it were a row; whoever writes has the member's row locked, so
+# nobody else makes the row meanwhile.
+MOVE_WALLETS: Final = """
+-- activities.move_wallets
+with given as materialized (
+  select * from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
+                       %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
+), moved as (
+  update wallet w set posted = w.posted + u.p, pending = w.pending + u.n, held = w.held + u.h, debt = w.debt + u.d
+  from given u
+  where w.member_id = any(%(members)b) and w.member_id = u.m and w.currency = u.y
+  returning w.member_id, w.currency
+)
 insert into wallet (member_id, currency, program_id, posted, pending, held, debt)
-select m, y, %(program)s, 0, 0, 0, 0 from unnest(%(members)b::bigint[], %(currencies)b::text[]) as u(m, y)
-on conflict (member_id, currency) do nothing
+select u.m, u.y, %(program)s, u.p, u.n, u.h, u.d
+from given u left join moved v on v.member_id = u.m and v.currency = u.y
+where v.member_id is null
 """
 
-UPDATE_WALLETS: Final = """
--- activities.update_wallets
-update wallet w set posted = w.posted + u.p, pending = w.pending + u.n, held = w.held + u.h, debt = w.debt + u.d
-from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
-            %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
-where w.member_id = any(%(members)b) and w.member_id = u.m and w.currency = u.y
-"""
-
-ENSURE_LOTS: Final = f"""
--- activities.ensure_lots
+MOVE_LOTS: Final = f"""
+-- activities.move_lots
+with given as materialized (
+  select * from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
+                       %(expires)b::bigint[], %(first)b::bigint[], %(earned)b::bigint[], %(redeemed)b::bigint[],
+                       %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[], %(remaining)b::bigint[])
+         as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
+), moved as (
+  update lot w set
+    expires_at = case when u.e >= 0 then {_at("u.e")} when u.e = {KEEP} then w.expires_at end,
+    earned = w.earned + u.d1, redeemed = w.redeemed + u.d2, expired = w.expired + u.d3,
+    reversed = w.reversed + u.d4, held = w.held + u.d5, remaining = w.remaining + u.d6
+  from given u
+  where w.member_id = any(%(members)b) and w.member_id = u.m and w.lot_id = u.l
+  returning w.member_id, w.lot_id
+)
 insert into lot (member_id, lot_id, program_id, currency, funder, expires_at, first_earned_at,
                  earned, redeemed, expired, reversed, held, remaining)
-select m, l, %(program)s, y, f, case when e >= 0 then {_at("e")} end, {_at("b")}, 0, 0, 0, 0, 0, 0
-from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
-            %(expires)b::bigint[], %(first)b::bigint[]) as u(m, l, y, f, e, b)
-on conflict (member_id, lot_id) do nothing
-"""
-
-UPDATE_LOTS: Final = f"""
--- activities.update_lots
-update lot w set
-  expires_at = case when u.e >= 0 then {_at("u.e")} when u.e = {KEEP} then w.expires_at end,
-  earned = w.earned + u.d1, redeemed = w.redeemed + u.d2, expired = w.expired + u.d3,
-  reversed = w.reversed + u.d4, held = w.held + u.d5, remaining = w.remaining + u.d6
-from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(expires)b::bigint[], %(earned)b::bigint[],
-            %(redeemed)b::bigint[], %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[],
-            %(remaining)b::bigint[]) as u(m, l, e, d1, d2, d3, d4, d5, d6)
-where w.member_id = any(%(members)b) and w.member_id = u.m and w.lot_id = u.l
+select u.m, u.l, %(program)s, u.y, u.f, case when u.e >= 0 then {_at("u.e")} end, {_at("u.b")},
+       u.d1, u.d2, u.d3, u.d4, u.d5, u.d6
+from given u left join moved v on v.member_id = u.m and v.lot_id = u.l
+where v.member_id is null
 """
 
 UPDATE_PROGRESS: Final = f"""

@@ -287,16 +287,14 @@ class Writer:
         if self.wallets:
             rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
             columns = _columns("members currencies posted pending held debt", rows)
-            connection.execute(store.ENSURE_WALLETS, {**parameters, **columns})
-            connection.execute(store.UPDATE_WALLETS, columns)
+            connection.execute(store.MOVE_WALLETS, {**parameters, **columns})
         if self.lots:
             rows = [(*key, *row) for key, row in sorted(self.lots.items())]
             columns = _columns(
                 "members lots currencies funders expires first earned redeemed expired reversed held remaining",
                 rows,
             )
-            connection.execute(store.ENSURE_LOTS, {**parameters, **columns})
-            connection.execute(store.UPDATE_LOTS, columns)
+            connection.execute(store.MOVE_LOTS, {**parameters, **columns})
         if self.new_holds:
             columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
             connection.execute(store.INSERT_HOLDS, {**parameters, **columns})
