@@ -143,7 +143,8 @@ REQUEST_BODY: Final[dict[str, Any]] = {
                         "type": "array",
                         "minItems": 1,
                         "maxItems": wire.MAX_LINES,
-                        "items": {"$ref": "#/components/schemas/Activity"},
+                        "description": "Each is read alone: what is no activity is refused in its line.",
+                        "items": {"anyOf": [{"$ref": "#/components/schemas/Activity"}, {}]},
                     },
                 ]
             },
@@ -174,7 +175,7 @@ REQUEST_BODY: Final[dict[str, Any]] = {
     auth=WRITE,
     operation_id="send_activities",
     summary="Send activities",
-    response={200: LinesAnswer | LineAnswer, **problems(400, 404, 413, 415)},
+    response={200: LinesAnswer | LineAnswer, **problems(404, 413, 415)},
     openapi_extra={"requestBody": REQUEST_BODY},
 )
 def send_activities(

@@ -48,7 +48,7 @@ WRITE: Final = ApiKey("members:write")
     auth=WRITE,
     operation_id="create_member",
     summary="Enrol a member",
-    response={201: MemberAnswer, 200: MemberAnswer, **problems(400, 409, 413, 415)},
+    response={201: MemberAnswer, 200: MemberAnswer, **problems(409, 413, 415)},
 )
 def create_member(
     request: HttpRequest, body: NewMember, idempotency_key: IdempotencyKey = None
@@ -166,7 +166,7 @@ def read_member(request: HttpRequest, ref: Ref) -> HttpResponse:
     auth=WRITE,
     operation_id="change_member",
     summary="Change a member",
-    response={200: MemberAnswer, **problems(400, 404, 409, 413, 415)},
+    response={200: MemberAnswer, **problems(404, 409, 413, 415)},
 )
 def change_member(
     request: HttpRequest, ref: Ref, body: MemberChange, idempotency_key: IdempotencyKey = None

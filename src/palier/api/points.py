@@ -39,7 +39,7 @@ WRITE: Final = ApiKey("points:write")
     auth=WRITE,
     operation_id="create_redemption",
     summary="Redeem or hold points",
-    response={201: RedemptionAnswer, **problems(400, 404, 409, 413, 415)},
+    response={201: RedemptionAnswer, **problems(404, 409, 413, 415)},
 )
 def create_redemption(
     request: HttpRequest, body: NewRedemption, idempotency_key: IdempotencyKey = None
@@ -132,7 +132,7 @@ def _find(made: Call, ref: str) -> Redemption:
     auth=WRITE,
     operation_id="capture_redemption",
     summary="Spend held points",
-    response={200: RedemptionAnswer, **problems(400, 404, 409, 413, 415)},
+    response={200: RedemptionAnswer, **problems(404, 409, 413, 415)},
 )
 def capture_redemption(
     request: HttpRequest, redemption: RedemptionRef, body: Capture, idempotency_key: IdempotencyKey = None
@@ -163,7 +163,7 @@ def capture_redemption(
     auth=WRITE,
     operation_id="release_redemption",
     summary="Free held points",
-    response={200: RedemptionAnswer, **problems(400, 404, 409, 413, 415)},
+    response={200: RedemptionAnswer, **problems(404, 409, 413, 415)},
 )
 def release_redemption(
     request: HttpRequest,
@@ -188,7 +188,7 @@ def release_redemption(
     auth=WRITE,
     operation_id="create_adjustment",
     summary="Give or take points by hand",
-    response={201: AdjustmentAnswer, **problems(400, 404, 409, 413, 415)},
+    response={201: AdjustmentAnswer, **problems(404, 409, 413, 415)},
 )
 def create_adjustment(
     request: HttpRequest, body: NewAdjustment, idempotency_key: IdempotencyKey = None
@@ -249,7 +249,8 @@ def _spendable(made: Call, result: Result, currency: str) -> str:
     auth=WRITE,
     operation_id="create_transfer",
     summary="Move points to another member",
-    response={201: TransferMade, **problems(400, 404, 409, 413, 415)},
+    response={201: TransferMade, **problems(404, 409, 413, 415)},
+    by_alias=True,
 )
 def create_transfer(
     request: HttpRequest, body: NewTransfer, idempotency_key: IdempotencyKey = None

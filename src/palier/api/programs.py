@@ -39,8 +39,8 @@ DOCUMENT: Final[dict[str, Any]] = {
         "required": True,
         "description": "A program document; `palier schema` prints its JSON Schema.",
         "content": {
-            "application/json": {"schema": {"type": "object", "title": "Program document"}},
-            "application/yaml": {"schema": {"type": "string", "title": "Program document in YAML"}},
+            "application/json": {"schema": {"title": "Program document"}},
+            "application/yaml": {"schema": {"title": "Program document in YAML"}},
         },
     }
 }

@@ -21,7 +21,7 @@ from palier.api.rest import api, operations, right_of
 _FOLDER: Final = Path(__file__).parent / "templates"
 _PROBLEM: Final = {"$ref": "#/components/schemas/ProblemDocument"}
 _MEANINGS: Final = {
-    "400": "The body cannot be read.",
+    "400": "The body or a header cannot be read.",
     "401": "The call bears no valid API key.",
     "403": "The key lacks the right.",
     "404": "There is no such thing in the key's program.",

@@ -194,7 +194,7 @@ def urls() -> list[Any]:
     """The URL patterns of the API. Called once."""
     for _, operation in operations():
         _strict(operation)
-    patterns: list[Any] = [pattern for pattern in api.urls[0] if pattern.name != "api-root"]
+    patterns: list[Any] = [item for item in api.urls[0] if getattr(item, "name", "") != "api-root"]
     for pattern in patterns:
         pattern.callback = _method_not_allowed(pattern.callback)
     return patterns

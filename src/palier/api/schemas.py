@@ -138,7 +138,7 @@ CommandId = Annotated[
 ]
 
 IdempotencyKey = Annotated[
-    Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")] | None,
+    Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[ -~]+$")] | None,
     Header(
         alias="Idempotency-Key",
         description="Makes repetitions safe: the first call with this key is decided, all others with the"
@@ -537,5 +537,5 @@ PROBLEMS: Final = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 503})
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The responses of an operation besides its results: every one may also be 401, 403, 422, 429 and 503."""
-    return {frozenset({401, 403, 422, 429, 503, *statuses}): ProblemDocument}
+    """The responses of an operation besides its results: every one may also be 400, 401, 403, 422, 429, 503."""
+    return {frozenset({400, 401, 403, 422, 429, 503, *statuses}): ProblemDocument}

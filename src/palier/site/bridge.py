@@ -59,6 +59,13 @@ class BodyTooLarge(Exception):
     """The request's body is longer than the limit; the rest was not read."""
 
 
+def unreadable_headers(scope: Scope) -> bool:
+    """Whether a header has a value that is not text. The server would leave it out: a caller's Idempotency-Key
+    must not vanish on the way."""
+    headers = scope.headers
+    return set(headers.keys()) != {name for name, _ in headers.items()}
+
+
 def has_body(scope: Scope) -> bool:
     """Whether a body follows the head. HTTP/2 need not announce one, so only methods without are sure."""
     headers = scope.headers
@@ -138,6 +145,9 @@ class Bridge:
 
     async def handle(self, scope: Scope, protocol: HttpProtocol) -> None:
         """Answer one request."""
+        if unreadable_headers(scope):
+            refuse(protocol, 400, "unreadable_header", "A header's value is not plain text; send ASCII.")
+            return
         if self._requests.qsize() >= self._waiting:
             refuse(protocol, 503, "overloaded", "Too many requests wait already; repeat this one later.", 1)
             return
