@@ -647,9 +647,11 @@ class _Batch:
         member_ids = sorted(wanted)
         sale_ids = sorted({sale for sales in wanted.values() for sale in sales})
         stored = self._stored(member_ids, sale_ids)
-        paid_by = sorted({item.sale_id for item in stored if item.type == SALE and item.sale_id})
+        paid_by = {item.sale_id for item in stored if item.type == SALE and item.sale_id}
+        for _, items in works:
+            paid_by.update(item.sale_id for item in items if item.fact.type == SALE and item.sale_id)
         if paid_by:
-            stored += self._stored(member_ids, paid_by)
+            stored += self._stored(member_ids, sorted(paid_by))
         result: dict[
             int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
         ] = {}
