@@ -120,7 +120,10 @@ class LocalClock:
     def add_days(self, at: int, days: int) -> int:
         """The same local clock time `days` local days later (see `at_wall` for skipped and doubled times)."""
         there = at + days * DAY
-        before, after = self.calm(at // DAY), self.calm(there // DAY)
+        known = self._calm
+        before, after = known.get(at // DAY), known.get(there // DAY)
+        if before is None or after is None:
+            before, after = self.calm(at // DAY), self.calm(there // DAY)
         if before is not None and after is not None:
             return there + before - after
         return self.at_wall(at + self.offset(at) + days * DAY)

@@ -30,7 +30,7 @@ from palier.engine.facts import (
     ReturnedLine,
     Tender,
 )
-from palier.engine.plan import MONTH, PERIODS, ActivityPlan, CompiledRule, Fate, Plan, Timeline
+from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Fate, Plan, Timeline
 from palier.engine.rating import Basket, Rated, rate, scaled, usage
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, HoldState, Lot, MemberState, PendingPoints, WalletState, lot_id
@@ -309,7 +309,9 @@ class Fold:
                         points += item.earned
             if fact.type in ladder.counts:
                 visits = 1 if fact.amount or fact.type != SALE else 0
-                self._measure(plan, fact.at, at, basket.spend(ladder.base), points, visits)
+                plain = ladder.base is PLAIN_BASE and basket.ordinary and not basket.tenders
+                spend = basket.goods if plain and fact.amount else basket.spend(ladder.base)
+                self._measure(plan, fact.at, at, spend, points, visits)
                 self._rise(plan, at, trace)
             elif points:
                 self._measure(plan, fact.at, at, 0, points, 0)
@@ -568,7 +570,9 @@ class Fold:
         transfers.append((kind, source, WALLET, currency, lot.id, amount, at))
         self._settle(currency, lot, at, transfers, repay)
 
-    def _settle(self, currency: str, lot: Lot, at: int, transfers: list[Transfer], repay: bool = True) -> None:
+    def _settle(
+        self, currency: str, lot: Lot, at: int, transfers: list[Transfer], repay: bool = True
+    ) -> None:
         """After a lot received points: those of a lapsed lot expire at once; else they pay what is owed."""
         if lot.lapses_at <= at and not lot.idle:
             if lot.remaining:
