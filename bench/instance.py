@@ -98,8 +98,11 @@ def recently(days: float = 2) -> datetime:
 
 
 @contextmanager
-def fresh(server: embedded.Server, members: int = MEMBERS) -> Iterator[None]:
-    """A database of its own for the length of a block, which this process and those it starts work on."""
+def fresh(server: embedded.Server, members: int = MEMBERS, name: str = COPY) -> Iterator[None]:
+    """A database of its own for the length of a block, which this process and those it starts work on.
+
+    Within another such block the inner one is worked on; connections made before stay with theirs.
+    """
     kept = {
         name: os.environ.get(name)
         for name in ("PALIER_DATA_DIR", "PALIER_DATABASE_NAME", "PALIER_DATABASE_URL")
@@ -108,19 +111,19 @@ def fresh(server: embedded.Server, members: int = MEMBERS) -> Iterator[None]:
     os.environ.pop("PALIER_DATABASE_URL", None)
     try:
         template = _template(server, members)
-        _work_on(COPY)
+        _work_on(name)
         with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-            _drop(connection, COPY)
+            _drop(connection, name)
             connection.execute(
                 sql.SQL("create database {} owner palier_owner template {}").format(
-                    sql.Identifier(COPY), sql.Identifier(template)
+                    sql.Identifier(name), sql.Identifier(template)
                 )
             )
         try:
             yield
         finally:
             with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-                _drop(connection, COPY)
+                _drop(connection, name)
     finally:
         for name, value in kept.items():
             if value is None:
@@ -228,58 +231,66 @@ def bodies(sales: Iterable[dict[str, Any]]) -> list[bytes]:
     return [msgspec.json.encode(sale) for sale in sales]
 
 
-def multiply(server: embedded.Server, members: int, times: int) -> None:
-    """Gives every one of `members` members `times` doubles, with all that is stored of him.
+_KEPT = ("member", "progress", "wallet", "lot", "activity", "transfer", "activity_claim")
 
-    The doubles' numbers go on from `members`. Foreign keys and triggers are passed over: what is copied has
-    passed them. The doubles' transfers are not queued for the sealer.
+
+def keep(server: embedded.Server) -> None:
+    """Keeps a copy of every member with all that is stored of him, to make doubles from."""
+    with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"])) as connection:
+        connection.execute("create schema kept")
+        for table in _KEPT:
+            connection.execute(f"create table kept.{table} as select * from {table}".encode())
+
+
+@contextmanager
+def doubled(server: embedded.Server, members: int, doubles: range) -> Iterator[None]:
+    """Gives every kept member (there are `members`) doubles of these numbers, with all that is stored of him.
+
+    They are there, in one commit, when the block ends. The double of number n of member m is member
+    n * members + m. Foreign keys and triggers are passed over: what is copied has passed them. The doubles'
+    transfers are not queued for the sealer.
     """
-    with connect() as connection:
-        rows = connection.execute("select value_hash, member_id, program_id, kind from identity").fetchall()
-    owner = {bytes(row[0]): row[1:] for row in rows}
-    with psycopg.connect(server.dsn(COPY)) as connection:
+    with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"])) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute("set synchronous_commit = off")
-        connection.execute("create temporary table base on commit drop as select member_id from member")
-        for table, changed in (
-            ("member", {}),
-            ("progress", {}),
-            ("wallet", {}),
-            ("lot", {}),
-            ("activity", {"external_id": "external_id || '~' || n"}),
-            ("transfer", {}),
-            ("activity_claim", {"external_id": "external_id || '~' || n"}),
-        ):
+        for table in _KEPT:
             names = [
                 row[0]
                 for row in connection.execute(
                     "select column_name from information_schema.columns"
-                    " where table_schema = 'public' and table_name = %s and is_generated = 'NEVER'",
+                    " where table_schema = 'public' and table_name = %s",
                     [table],
                 )
             ]
-            taken = [
-                "(member_id + n * %(step)s::numeric)::numeric %% 4611686018427387904"
-                if name == "member_id"
-                else changed.get(name, name)
-                for name in names
-            ]
+            changed = {"member_id": "((member_id + n * %s::numeric) %% 4611686018427387904)::bigint"}
+            if table in ("activity", "activity_claim"):
+                changed["external_id"] = "external_id || '~' || n"
+            taken = ", ".join(changed.get(name, name) for name in names)
             statement = (
-                f"insert into {table} ({', '.join(names)}) select {', '.join(taken)}"
-                f" from {table} cross join generate_series(1, %(times)s) as n"
-                " where member_id in (select member_id from base) order by n"
+                f"insert into {table} ({', '.join(names)}) select {taken}"
+                f" from kept.{table} cross join generate_series(%s::bigint, %s) as n order by n"
             )
-            connection.execute(statement.encode(), {"step": _STEP, "times": times})
+            connection.execute(statement.encode(), [_STEP, doubles.start, doubles.stop - 1])
+        rows = connection.execute(
+            "select value_hash, member_id, program_id, kind from identity"
+            " where member_id in (select member_id from kept.member)"
+        ).fetchall()
+        owner = {bytes(row[0]): row[1:] for row in rows}
         with connection.cursor().copy(
             "copy identity (value_hash, member_id, program_id, kind, created_at) from stdin"
         ) as copy:
             at = datetime.now(UTC)
             for number in range(members):
                 member_id, program_id, kind = owner[hashed("external_id", data.member(number))]
-                for double in range(1, times + 1):
+                for double in doubles:
                     value = hashed("external_id", data.member(double * members + number))
                     copy.write_row((value, (member_id + double * _STEP) % (1 << 62), program_id, kind, at))
-    with psycopg.connect(server.dsn(COPY), autocommit=True) as connection:
+        yield
+
+
+def settle(server: embedded.Server) -> None:
+    """Vacuum, statistics and a checkpoint, so that none of them falls into a measure."""
+    with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"]), autocommit=True) as connection:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
 

@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -50,17 +51,19 @@ AS_MANY_AS = 15_000
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How much is stored before a measure: activities at two sizes (ten times apart), lots that are due."""
+    """How much is stored before a measure: activities (at two sizes, ten times apart), members with wallets to
+    read, lots that lapse over all rounds (as many as will expire in a round of usual length if that is more).
+    """
 
     stored: int
-    due_lots: int
     readers: int
+    due_lots: int
 
 
 SIZES = {
-    "quick": Size(20_000, 30_000, 2_000),
-    "normal": Size(100_000, 200_000, 20_000),
-    "full": Size(1_000_000, 1_000_000, 100_000),
+    "quick": Size(20_000, 2_000, 0),
+    "normal": Size(100_000, 20_000, 0),
+    "full": Size(1_000_000, 100_000, 1_000_000),
 }
 
 
@@ -74,8 +77,9 @@ def size(conditions: Conditions) -> Size:
 class _Till:
     """Sales that go on from round to round: new ids, later instants."""
 
-    def __init__(self, members: int = instance.MEMBERS, **options: Any) -> None:
+    def __init__(self, members: int = instance.MEMBERS, *, prefix: str = "r", **options: Any) -> None:
         self.members = members
+        self.prefix = prefix
         self.options = options
         self.round = 0
         self.at = instance.recently()
@@ -85,7 +89,7 @@ class _Till:
         begun, self.at = self.at, self.at + timedelta(milliseconds=2 * count)
         return data.sales(
             count, members=self.members, seed=self.round, lines=2, start=begun, step_ms=2,
-            prefix=f"r{self.round}", **self.options,
+            prefix=f"{self.prefix}{self.round}", **self.options,
         )  # fmt: skip
 
     def bodies(self, count: int) -> list[bytes]:
@@ -263,20 +267,25 @@ def _quiet_collector() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _played(timeline: Timeline, histories: Sequence[engine_backtest.History], seconds: float) -> float:
+def _played(
+    timeline: Timeline,
+    histories: Sequence[engine_backtest.History],
+    seconds: float,
+    clock_s: Callable[[], float] = time.process_time,
+) -> float:
     """Activities backtested a second, over whole passes of at least `seconds`."""
     until = instant(instance.recently(1))
     done = 0
-    started = time.perf_counter()
+    started = clock_s()
     while True:
         done += engine_backtest.backtest(timeline, histories, until=until).activities
-        spent = time.perf_counter() - started
+        spent = clock_s() - started
         if spent >= seconds:
             return done / spent
 
 
 def backtest(conditions: Conditions) -> list[float]:
-    """Backtest in memory, one core: every decision with its trace, wallets and totals; activities a second."""
+    """Backtest in memory, one core: decisions, traces, wallets, totals; activities a second of processor time."""
     timeline = _timeline(instance.program())
     histories = _histories(timeline, round(10_000 * conditions.seconds))
     with _quiet_collector():
@@ -302,40 +311,46 @@ def _part(number: int, barrier: Any, rounds: int, seconds: float) -> list[float]
     with _quiet_collector():
         for _ in range(rounds):
             barrier.wait()
-            rates.append(_played(timeline, histories, seconds / 2))
+            rates.append(_played(timeline, histories, seconds / 2, time.perf_counter))
     return rates
 
 
-def _engine(conditions: Conditions, program: Program) -> list[float]:
-    timeline = _timeline(program)
-    histories = _histories(timeline, round(5_000 * conditions.seconds))
-
-    def once(_: int) -> float:
-        done = 0
-        started = time.perf_counter()
-        while True:
-            for history in histories:
-                fold = Fold(timeline)
-                for known in history.knowns:
-                    if not isinstance(fold.decide(known), Decision):
-                        raise SystemExit("The engine refused an activity of the bench.")
-                done += len(history.knowns)
-            spent = time.perf_counter() - started
-            if spent >= conditions.seconds / 2:
-                return done / spent
-
+@cache
+def _engines(conditions: Conditions) -> list[tuple[float, float]]:
+    """Five rules and twenty in turn."""
+    timelines = (_timeline(instance.program()), _timeline(instance.larger_program()))
+    histories = _histories(timelines[0], round(5_000 * conditions.seconds))
+    rounds = []
     with _quiet_collector():
-        return conditions.repeat(once)
+        for _ in range(conditions.rounds):
+            five, twenty = (_decided(timeline, histories, conditions.seconds / 2) for timeline in timelines)
+            rounds.append((five, twenty))
+    return rounds
+
+
+def _decided(timeline: Timeline, histories: Sequence[engine_backtest.History], seconds: float) -> float:
+    done = 0
+    started = time.process_time()
+    while True:
+        for history in histories:
+            fold = Fold(timeline)
+            for known in history.knowns:
+                if not isinstance(fold.decide(known), Decision):
+                    raise SystemExit("The engine refused an activity of the bench.")
+            done += len(history.knowns)
+        spent = time.process_time() - started
+        if spent >= seconds:
+            return done / spent
 
 
 def engine_5_rules(conditions: Conditions) -> list[float]:
-    """The engine alone, five rules; decisions a second."""
-    return _engine(conditions, instance.program())
+    """The engine alone, five rules; decisions a second of processor time."""
+    return [five for five, _ in _engines(conditions)]
 
 
 def engine_20_rules(conditions: Conditions) -> list[float]:
-    """The engine alone, the same five rules and fifteen campaigns; decisions a second."""
-    return _engine(conditions, instance.larger_program())
+    """The engine alone, the same five rules and fifteen campaigns; decisions a second of processor time."""
+    return [twenty for _, twenty in _engines(conditions)]
 
 
 # --- intake by what is stored and who comes -------------------------------------------------------------
@@ -360,11 +375,12 @@ def _applied(conditions: Conditions, desk: instance.Desk, till: _Till) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _at(conditions: Conditions, stored: int) -> list[float]:
-    """Intake with so many activities stored, ten of each member, most of them doubles of a played part."""
+@contextmanager
+def _stored(conditions: Conditions, stored: int) -> Iterator[tuple[instance.Desk, _Till]]:
+    """A desk on a database with so many activities, ten of each member, most of them doubles of a played part."""
     members = max(100, size(conditions).stored // 100)
     times = stored // (10 * members) - 1
-    with instance.fresh(conditions.server, members), instance.Desk() as desk:
+    with instance.fresh(conditions.server, members, f"bench_{stored}"), instance.Desk() as desk:
         past = list(
             data.sales(
                 10 * members,
@@ -377,40 +393,56 @@ def _at(conditions: Conditions, stored: int) -> list[float]:
         )
         for start in range(0, len(past), 1000):
             desk.apply([msgspec.json.encode(past[start : start + 1000])], history=True)
-        instance.multiply(conditions.server, members, times)
-        till = _Till(members * (times + 1))
-        return conditions.repeat(lambda _: _applied(conditions, desk, till))
+        instance.keep(conditions.server)
+        with instance.doubled(conditions.server, members, range(1, times + 1)):
+            pass
+        instance.settle(conditions.server)
+        yield desk, _Till(members * (times + 1))
+
+
+@cache
+def _by_size(conditions: Conditions) -> list[tuple[float, float]]:
+    """Both sizes in turn, so that what else the machine does falls on both."""
+    small = size(conditions).stored
+    with _stored(conditions, small) as less, _stored(conditions, 10 * small) as more, _quiet_collector():
+        return [(_applied(conditions, *less), _applied(conditions, *more)) for _ in range(conditions.rounds)]
 
 
 def intake_at_1m(conditions: Conditions) -> list[float]:
-    """Batches of 64 in this process with 1 M activities stored (quick 20 k, normal 100 k); activities a second."""
-    return _at(conditions, size(conditions).stored)
+    """Batches of 64 in this process, 1 M activities stored (quick 20 k, normal 100 k); activities a second."""
+    return [less for less, _ in _by_size(conditions)]
 
 
 def intake_at_10m(conditions: Conditions) -> list[float]:
     """The same with ten times as many activities and members stored; activities a second."""
-    return _at(conditions, 10 * size(conditions).stored)
+    return [more for _, more in _by_size(conditions)]
 
 
-def _with(conditions: Conditions, **options: Any) -> list[float]:
-    with instance.fresh(conditions.server), instance.Desk() as desk:
-        till = _Till(**options)
-        return conditions.repeat(lambda _: _applied(conditions, desk, till))
+@cache
+def _by_members(conditions: Conditions) -> list[tuple[float, float, float]]:
+    """The three ways of drawing members in turn, on one database."""
+    tills = (_Till(prefix="even"), _Till(prefix="zipf", zipf=1.0), _Till(prefix="one", partner="harbour"))
+    with instance.fresh(conditions.server), instance.Desk() as desk, _quiet_collector():
+        rounds = []
+        for _ in range(conditions.rounds):
+            even, zipf, one = (_applied(conditions, desk, till) for till in tills)
+            rounds.append((even, zipf, one))
+        return rounds
 
 
 def intake_uniform(conditions: Conditions) -> list[float]:
     """Batches of 64 in this process, members drawn evenly of 100,000; activities a second."""
-    return _with(conditions)
+    return [even for even, _, _ in _by_members(conditions)]
 
 
 def intake_zipf(conditions: Conditions) -> list[float]:
     """The same, members by Zipf's law (exponent 1): one in twelve activities is of the same member."""
-    return _with(conditions, zipf=1.0)
+    return [zipf for _, zipf, _ in _by_members(conditions)]
 
 
 def intake_one_partner(conditions: Conditions) -> list[float]:
     """The same, members drawn evenly, all activities of one partner."""
-    return _with(conditions, partner="harbour")
+    return [one for _, _, one in _by_members(conditions)]
 
 
 # --- reads ----------------------------------------------------------------------------------------------
@@ -448,38 +480,41 @@ def wallet_read(conditions: Conditions) -> list[float]:
 # --- expiry ---------------------------------------------------------------------------------------------
 
 _EXPIRED = "select coalesce(sum(transfer_count), 0) from activity where type = 'expired'"
+_LOTS_A_SECOND = 12_000
+"""More lots a second than will expire: lots made for each second of a round."""
 
 
 @cache
 def _expiry(conditions: Conditions) -> list[tuple[float, float]]:
     """Lots that lapse, by the platform's own worker, while 16 connections send activities: lots/s and p99."""
-    # Each member has two lots that lapsed; they are made before the platform may see them.
     members = 1_000
-    doubles = size(conditions).due_lots // (2 * members) - 1
-    with instance.fresh(conditions.server, members), instance.Desk() as desk:
-        for prefix, days in (("older", 510), ("old", 470)):
-            sales = list(_one_each(members, prefix, days))
-            for start in range(0, len(sales), 1000):
-                desk.apply([msgspec.json.encode(sales[start : start + 1000])], history=True)
+    seconds = max(conditions.seconds, size(conditions).due_lots / conditions.rounds / _LOTS_A_SECOND)
+    doubles = max(1, round(_LOTS_A_SECOND * seconds) // (2 * members))
+    with instance.fresh(conditions.server, members):
+        with instance.Desk() as desk:
+            # Two lots each, both long lapsed: more than thirteen months old.
+            for prefix, days in (("older", 510), ("old", 470)):
+                sales = list(_one_each(members, prefix, days))
+                desk.apply([msgspec.json.encode(sales)], history=True)
+        instance.keep(conditions.server)
         till = _Till(members)
-        with instance.served() as platform:
-            instance.multiply(conditions.server, members, doubles)
-            till.members = members * (doubles + 1)
-            rounds = []
-            for _ in range(conditions.rounds):
-                bodies = till.bodies(round(AS_MANY_AS * (conditions.seconds + 0.5)))
+        rounds = []
+        with instance.served() as platform, ThreadPoolExecutor(1) as beside:
+            for number in range(conditions.rounds):
+                first = 1 + number * doubles
+                till.members = first * members
+                bodies = till.bodies(round(AS_MANY_AS * (seconds + 0.5)))
                 with instance.Watch(_EXPIRED) as watch:
-                    result = _clean(
-                        load.run(
-                            f"{platform.address}/v1/activities",
-                            bodies,
-                            16,
-                            seconds=conditions.seconds,
+                    with instance.doubled(conditions.server, members, range(first, first + doubles)):
+                        # The worker sees the lots when the intake runs already.
+                        answers = beside.submit(
+                            load.run, f"{platform.address}/v1/activities", bodies, 16, seconds=seconds,
                             headers=platform.headers,
-                        )
-                    )
+                        )  # fmt: skip
+                        time.sleep(1)
+                    result = _clean(answers.result())
                 rounds.append((_pace(watch.samples), result.p99))
-            return rounds
+        return rounds
 
 
 def _one_each(members: int, prefix: str, days: int) -> Iterator[dict[str, Any]]:
@@ -491,13 +526,12 @@ def _one_each(members: int, prefix: str, days: int) -> Iterator[dict[str, Any]]:
 
 
 def _pace(samples: Sequence[tuple[float, int]]) -> float:
-    """The rate of a growing number while it grew."""
-    last = max(
-        index for index, sample in enumerate(samples) if index == 0 or sample[1] > samples[index - 1][1]
-    )
-    if not last:
-        return 0.0
-    return (samples[last][1] - samples[0][1]) / (samples[last][0] - samples[0][0])
+    """The rate of a growing number, from where its growth began to where it ended."""
+    grown = [index for index in range(1, len(samples)) if samples[index][1] > samples[index - 1][1]]
+    if not grown:
+        raise SystemExit("No lot of the bench expired; look at the worker's log.")
+    first, last = samples[grown[0] - 1], samples[grown[-1]]
+    return (last[1] - first[1]) / (last[0] - first[0])
 
 
 def expiry(conditions: Conditions) -> list[float]:
