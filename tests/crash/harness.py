@@ -109,7 +109,7 @@ class Instance:
     With `database_url` it is served on that database, which somebody else keeps alive.
     """
 
-    def __init__(self, *, package: Path | None = None, clients: int = 4) -> None:
+    def __init__(self, *, package: Path | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="palier-crash-", dir="/var/tmp"))
         self.directory.chmod(0o711)
         self.port = free_port()
@@ -212,8 +212,18 @@ class Instance:
         wait_for(f"the {word} process", look)
         return found[0]
 
-    def kill(self, target: str) -> bool:
-        """SIGKILLs one part of the running installation; False where that part was not there to be killed."""
+    def kill(self, target: str) -> float:
+        """SIGKILLs one part of the running installation, once it is there; the instant (monotonic)."""
+        killed: list[float] = []
+
+        def tried() -> bool:
+            killed[:] = [time.monotonic()]
+            return self._kill(target)
+
+        wait_for(f"{target} to kill", tried)
+        return killed[0]
+
+    def _kill(self, target: str) -> bool:
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if target == "web process":
                 inner = self.child("web").children()

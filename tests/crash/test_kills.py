@@ -34,9 +34,7 @@ def run(instance: Instance, targets: list[str], *, seed: int, verify_every: int 
         load.recovered(0.0)
         for number, target in enumerate(targets, 1):
             time.sleep(chance.uniform(0.02, 0.4))
-            began = time.monotonic()
-            if instance.kill(target):
-                figures.recovered(target, load.recovered(began))
+            figures.recovered(target, load.recovered(instance.kill(target)))
             if load.defects:
                 break
             if verify_every and number % verify_every == 0:
