@@ -5,8 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from palier.api import limits
+from palier.site import clock
 from palier.staff import queries, session
 from tests.api.shop import Shop
+
+
+@pytest.fixture(autouse=True)
+def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a test moved ahead does not stand still for the next one."""
+    monkeypatch.setattr(clock, "_latest", 0)
 
 
 @pytest.fixture

@@ -244,7 +244,7 @@ def test_keys_are_of_one_caller_and_operation(shop: Shop, rich: str) -> None:
     assert shop.wallet(rich)["spendable"] == "41.00"
 
 
-@pytest.mark.parametrize("key", ["", " ", "é", "x" * 256])
+@pytest.mark.parametrize("key", ["", "é", "x" * 256])
 def test_bad_idempotency_keys(shop: Shop, rich: str, key: str) -> None:
     shop.post("/redemptions", _spend(rich), idempotency=key).problem(422, "malformed", "Idempotency-Key")
 

@@ -196,6 +196,8 @@ def test_history_in_pages(shop: Shop, member: str) -> None:
         "return", {"stars": "-10.00"}, {"stars": "-10.00"},
     )  # fmt: skip
     line = shop.get(f"/members/{member}/history").json["lines"][1]
+    assert set(line["sentence"]) == {"en", "fr"}
+    assert "10" in line["sentence"]["fr"]
     assert line["trace"]["rules"][0] == {
         "rule": "base", "currency": "stars", "base": "10.00", "raw": "10.00", "multiplied": "10.00",
         "earned": "10.00", "pending": False, "limit": None,

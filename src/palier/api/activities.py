@@ -13,6 +13,7 @@ from ninja import Query, Router
 
 from palier.activities import batch, queries, wire
 from palier.activities.answers import body, counts
+from palier.activities.telling import tell
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, answer, call
 from palier.api.problems import Problem, not_found
@@ -259,4 +260,6 @@ def _read(request: HttpRequest, source: str, identifier: str) -> HttpResponse:
                 409, "in_progress", "This activity is being applied; ask again for what came of it.",
                 retry_after_s=1,
             )  # fmt: skip
-        return answer(Views(made.runtime).activity(found))
+        lines = [found.line, *found.corrections] if found.line is not None else []
+        stories = tell(made.connection, made.runtime, lines[0].member_id, lines) if lines else []
+        return answer(Views(made.runtime).activity(found, stories))

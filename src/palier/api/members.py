@@ -10,6 +10,7 @@ from ninja import Query, Router
 
 from palier.activities import queries
 from palier.activities.operations import lock_member, member_attributes
+from palier.activities.telling import tell
 from palier.api.bodies import Number
 from palier.api.calls import ApiKey, Call, answer, call, encode, write
 from palier.api.cursors import decode_cursor, encode_cursor
@@ -289,7 +290,9 @@ def read_history(
         return answer(
             {
                 "member": ref.lower(),
-                "lines": [views.line(line) for line in shown],
+                "lines": [
+                    views.line(story) for story in tell(made.connection, made.runtime, member_id, shown)
+                ],
                 "next": encode_cursor(shown[-1].activity_id) if len(lines) > limit else None,
             }
         )

@@ -391,6 +391,7 @@ class HistoryLine(Answered):
     points: PointsByCurrency = Field(description="Change of all that the member has, less what is owed.")
     spendable: PointsByCurrency = Field(description="Change of what can be spent.")
     corrects: ActivityName | None
+    sentence: dict[str, str] = Field(description="The decision in words, by language.")
     trace: TraceAnswer
 
 
@@ -401,6 +402,7 @@ class HistoryAnswer(Answered):
 
 
 class DecidedLine(HistoryLine):
+    why_not: dict[str, list[str]] = Field(description="Rules that nearly brought something, by language.")
     transfers: list[TransferAnswer]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from palier.activities.queries import (
     Expiry,
     Found,
-    Line,
     Pending,
     Redemption,
     Standing,
@@ -18,6 +17,7 @@ from palier.activities.queries import (
     metric_decimals,
 )
 from palier.activities.runtime import Runtime
+from palier.activities.telling import Story
 from palier.api.calls import written
 from palier.engine.amounts import from_minor
 from palier.engine.plan import Plan
@@ -161,8 +161,9 @@ class Views:
 
     # --- decisions ------------------------------------------------------------------------------------
 
-    def line(self, line: Line) -> JsonObject:
-        """One decision of a history."""
+    def line(self, story: Story) -> JsonObject:
+        """One decision of a history, told in the program's languages."""
+        line = story.line
         moved = changes(line.transfers)
         return {
             "type": line.type,
@@ -177,13 +178,21 @@ class Views:
             "corrects": None
             if line.corrects is None
             else {"source": line.corrects[0], "id": line.corrects[1]},
+            "sentence": {language: story.sentence(language) for language in self._languages(story)},
             "trace": self.trace(line.trace, line.transfers),
         }
 
-    def decided(self, line: Line) -> JsonObject:
-        """One decision with its transfers."""
-        ref = refs.encode(line.member_id)
-        return {**self.line(line), "transfers": [self._transfer(ref, item) for item in line.transfers]}
+    def _languages(self, story: Story) -> list[str]:
+        return list(story.plan.program.languages)
+
+    def decided(self, story: Story) -> JsonObject:
+        """One decision with its transfers, and the rules that nearly brought something."""
+        ref = refs.encode(story.line.member_id)
+        return {
+            **self.line(story),
+            "why_not": {language: story.why_not(language) for language in self._languages(story)},
+            "transfers": [self._transfer(ref, item) for item in story.line.transfers],
+        }
 
     def _transfer(self, ref: str, item: TransferView) -> JsonObject:
         return {
@@ -238,8 +247,8 @@ class Views:
             "limit": item.limit or None,
         }
 
-    def activity(self, found: Found) -> JsonObject:
-        """One activity by its id."""
+    def activity(self, found: Found, stories: Sequence[Story]) -> JsonObject:
+        """One activity by its id; `stories` tells its decision, then the corrections of it."""
         answer: JsonObject = {
             "source": found.source,
             "id": found.id,
@@ -248,8 +257,8 @@ class Views:
         }
         if found.line is not None:
             answer["member"] = refs.encode(found.line.member_id)
-            answer["decision"] = self.decided(found.line)
-            answer["corrections"] = [self.decided(line) for line in found.corrections]
+            answer["decision"] = self.decided(stories[0])
+            answer["corrections"] = [self.decided(story) for story in stories[1:]]
         if found.code is not None:
             answer["code"] = found.code.value
         if found.sale is not None:
