@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from palier.engine.decide import Fold, key_of
-from palier.engine.facts import Fact, Inputs, Known, Line, Reference, ReturnedLine, Tender
+from palier.engine.facts import (
+    COMMANDS,
+    DERIVED,
+    RETURN,
+    Fact,
+    Inputs,
+    Known,
+    Line,
+    Reference,
+    ReturnedLine,
+    Tender,
+)
 from palier.engine.history import fold
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
@@ -42,7 +53,13 @@ def fact_of(told: model.Fact) -> Fact:
         lines=()
         if is_return
         else tuple(
-            Line(each["category"], each["sku"], each.get("quantity", 1), each["amount"], each.get("kind", "product"))
+            Line(
+                each["category"],
+                each["sku"],
+                each.get("quantity", 1),
+                each["amount"],
+                each.get("kind", "product"),
+            )
             for each in lines
         ),
         tenders=tuple(
@@ -115,7 +132,9 @@ def state_of(engine: Fold, program: Program, as_of: int) -> dict[str, Any]:
         result["tier"] = state.tier.key or ladder.keys[0]
         result["tier_until"] = state.tier.held_until or None
         result["tier_history"] = [
-            (decision.at, decision.trace.tier_after) for decision in engine.decisions if decision.trace.tier_after
+            (decision.at, decision.trace.tier_after)
+            for decision in engine.decisions
+            if decision.trace.tier_after
         ]
         windows = [state.tier.current]
         if ladder.kind == "calendar":
@@ -123,7 +142,7 @@ def state_of(engine: Fold, program: Program, as_of: int) -> dict[str, Any]:
         result["metrics"] = [dict(zip(METRICS, window, strict=True)) for window in windows]
     earned: dict[tuple[str, str], dict[str, int]] = {}
     for decision in engine.decisions:
-        if decision.source == "palier" or decision.type == "return":
+        if decision.type == RETURN or decision.type in COMMANDS or decision.type in DERIVED:
             continue
         record = engine.sales.get(key_of(decision.source, decision.id))
         sums = dict.fromkeys((currency.key for currency in program.point_currencies), 0)
@@ -169,6 +188,3 @@ def disagreements(ours: dict[str, Any], theirs: dict[str, Any], path: str = "") 
 
 def compare(program: Program, history: list[model.Fact], as_of: int) -> list[str]:
     return disagreements(engine_end(program, history, as_of), model_end(program, history, as_of))
-
-
-Told = Callable[..., model.Fact]

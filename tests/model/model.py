@@ -219,10 +219,15 @@ def kept_of(sale: Fact, returns: list[Fact]) -> Fact:
     lines = [dict(line) for line in sale.get("lines") or []]
     of_shipping = [line.get("kind", "product") == "shipping" for line in lines]
     goods_weights = [0 if ships else line["amount"] for line, ships in zip(lines, of_shipping, strict=True)]
-    shipping_weights = [line["amount"] if ships else 0 for line, ships in zip(lines, of_shipping, strict=True)]
+    shipping_weights = [
+        line["amount"] if ships else 0 for line, ships in zip(lines, of_shipping, strict=True)
+    ]
     shipping = min(sale.get("shipping", 0) or sum(shipping_weights), amount)
     goods = amount - shipping
-    full = [sum(pair) for pair in zip(shares(goods, goods_weights), shares(shipping, shipping_weights), strict=True)]
+    full = [
+        sum(pair)
+        for pair in zip(shares(goods, goods_weights), shares(shipping, shipping_weights), strict=True)
+    ]
     full += [0 if sum(goods_weights) else goods, 0 if sum(shipping_weights) else shipping]
     holds = list(full)
     taken = [0] * len(lines)
