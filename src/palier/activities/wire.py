@@ -113,6 +113,8 @@ _one = msgspec.json.Decoder(WireActivity).decode
 _many = msgspec.json.Decoder(list[WireActivity]).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _AMOUNT = re.compile(rb'\s*("?)([0-9]{1,20}(?:\.[0-9]{1,20})?)\1\s*')
+# The form that nearly all amounts have, with exactly so many decimals; far below the largest amount.
+_USUAL = {number: re.compile(rb'("?)([0-9]{1,9})\.([0-9]{%d})\1' % number) for number in range(1, 5)}
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 
 
@@ -195,6 +197,8 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
         return None
     if not value or len(value) > LONGEST_TEXT or "\0" in value:
         raise _Refused(code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -226,16 +230,24 @@ def _instant_of(text: str) -> int:
 
 
 def _sent(raw: Amount) -> bool:
-    return bytes(raw) not in (b"", b"null")
+    return raw is not ABSENT and bytes(raw) not in (b"", b"null")
 
 
 def _money(raw: Amount, field: str, decimals: int) -> int:
-    if not _sent(raw):
+    if raw is ABSENT:
         return 0
-    found = _AMOUNT.fullmatch(bytes(raw))
+    text = bytes(raw)
+    usual = _USUAL.get(decimals)
+    if usual is not None:
+        found = usual.fullmatch(text)
+        if found is not None:
+            return int(found[2] + found[3])
+    if text in (b"", b"null"):
+        return 0
+    found = _AMOUNT.fullmatch(text)
     try:
         if found is None:
-            shown = bytes(raw)[:40].decode("utf-8", "replace")
+            shown = text[:40].decode("utf-8", "replace")
             raise AmountError(f'{shown} is not a plain decimal such as "42.10"')
         return to_minor(found.group(2).decode(), decimals)
     except AmountError as error:
