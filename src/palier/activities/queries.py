@@ -390,8 +390,10 @@ _HISTORY: Final = """
 select a.activity_id, a.type, a.source, a.external_id, a.occurred_at, a.acts_at, a.recorded_at, a.version,
        a.tier, a.trace::text, a.corrects_id
 from activity a
-where a.member_id = %s and a.program_id = %s and a.activity_id < %s
-order by a.activity_id desc limit %s
+where a.member_id = %(member)s and a.program_id = %(program)s
+  and (%(before)s::bigint is null or (a.acts_at, a.activity_id) < (
+    select b.acts_at, b.activity_id from activity b where b.member_id = %(member)s and b.activity_id = %(before)s))
+order by a.acts_at desc, a.activity_id desc limit %(limit)s
 """
 
 _READ: Final = """
@@ -407,9 +409,9 @@ order by a.activity_id
 def history(
     connection: Connection[Any], program_id: int, member_id: int, *, before: int | None, limit: int
 ) -> list[Line]:
-    """A page of a member's decisions, the latest recorded first, from just before an activity id on."""
-    first = before if before is not None else (1 << 63) - 1
-    rows = connection.execute(_HISTORY, (member_id, program_id, first, limit)).fetchall()
+    """A page of a member's decisions, the latest in time first, from just before the decision `before` on."""
+    parameters = {"member": member_id, "program": program_id, "before": before, "limit": limit}
+    rows = connection.execute(_HISTORY, parameters).fetchall()
     return _lines(connection, member_id, rows)
 
 
@@ -521,10 +523,10 @@ def _in_flight(connection: Connection[Any], program_id: int, source: str, identi
                 -- activities.probe_claim
                 insert into activity_claim
                   (external_id, source, program_id, payload_sha256, status, claimed_at)
-                values (%s, %s, %s, '', 'parked', now())
+                values (%s, %s, %s, '', 'parked', %s)
                 on conflict (external_id, source, program_id) do nothing
                 """,
-                (identifier, source, program_id),
+                (identifier, source, program_id, moment(0)),
             )
     except psycopg.errors.LockNotAvailable:
         return True
