@@ -294,6 +294,15 @@ def test_a_softly_landed_tier_lasts_its_term_though_it_was_deserved_at_first() -
     assert both(program, history, "2026-03-02 10:00")["tier"] == "base"
 
 
+def test_the_best_of_a_group_is_what_brings_most_after_its_own_cap() -> None:
+    rules = [
+        rule("much", per_spend={"points": "3", "every": "1"}, group="one", caps={"activity": "20"}),
+        rule("little", group="one"),
+    ]
+    program = club(rules, groups=[{"key": "one", "stacking": "best"}])
+    assert brought(both(program, [sale("a", "2026-01-01 10:00", 3333)])) == {"a": 33}
+
+
 # --- what the planted faults below must be seen by --------------------------------------------------
 
 

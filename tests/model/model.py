@@ -664,7 +664,11 @@ class Member:
                 "released": False,
             }
             sale["portions"].append(portion)
-            sale["portions"].sort(key=lambda p: p["rule"])
+            # what waits for the same comes together, in the order of the first rule that brought it
+            first: dict[tuple[Any, ...], int] = {}
+            for p in sorted(sale["portions"], key=lambda p: p["rule"]):
+                first.setdefault((p["due"], p["activity"]), p["rule"])
+            sale["portions"].sort(key=lambda p: (first[p["due"], p["activity"]], p["rule"]))
         portion["pending"] += points
 
     def lot_of(self, sale: dict[str, Any], index: int) -> dict[str, Any]:
@@ -925,7 +929,7 @@ class Member:
             pieces = [(goods, goods)] if self.holds_true(lines, sale, whole) else []
         if base.shipping == "in" and lines is None:
             pieces.append((shipping, 0))
-        if not by_line:
+        if not by_line or not kept["lines"]:  # without lines, a sale is rounded as a whole
             pieces = [(sum(part for part, _ in pieces), sum(part for _, part in pieces))]
 
         parts = []

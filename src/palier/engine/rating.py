@@ -259,8 +259,9 @@ def rate(
 ) -> Rated:
     """What an activity earns: each matching rule's points before and after caps, in document order.
 
-    Phases: eligibility (conditions), earning (base x rate, rounding, tier multiplier, multiply rules), groups
-    that keep the best, then caps: the rule's, its group's, the member's, each taking room in document order.
+    Phases: eligibility (conditions), earning (base x rate, rounding, tier multiplier, multiply rules), the caps
+    of rules, groups that keep the best, then the caps of groups and of the member; caps that several rules share
+    give their room in document order.
     `rooms` has the room under each cap of `rules` and `carry` the remainder of each rule that carries one; what
     is missing in them counts as untouched.
     """
@@ -319,10 +320,13 @@ def rate(
         matched.append(rule)
         results.append(RuleTrace(rule.key, rule.currency, base, raw, multiplied, multiplied))
     if rules.capped and results:
+        cut = rules.activity_capped or not _fits(matched, results, rooms)
+        if cut and plan.rule_caps:
+            _apply_rule_caps(matched, results, rooms)
         if plan.best:
             _best_of_groups(plan, matched, results)
-        if rules.activity_capped or not _fits(matched, results, rooms):
-            _apply_caps(plan, matched, results, rooms)
+        if cut:
+            _apply_shared_caps(plan, matched, results, rooms)
     return rated
 
 
@@ -382,7 +386,7 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
         group = rule.group
         if group in plan.best:
             assert group is not None
-            if group not in winner or results[index].multiplied > results[winner[group]].multiplied:
+            if group not in winner or results[index].earned > results[winner[group]].earned:
                 winner[group] = index
     losers = {
         index
@@ -394,14 +398,16 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
         results[:] = [result for index, result in enumerate(results) if index not in losers]
 
 
-def _apply_caps(
+def _apply_rule_caps(matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms) -> None:
+    for rule, result in zip(matched, results, strict=True):
+        if rule.caps is not None:
+            # A rule earns once an activity: nothing of its room is used before.
+            _limit(rule.caps, result, rooms, 0)
+
+
+def _apply_shared_caps(
     plan: Plan, matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms
 ) -> None:
-    if plan.rule_caps:
-        for rule, result in zip(matched, results, strict=True):
-            if rule.caps is not None:
-                # A rule earns once an activity: nothing of its room is used before.
-                _limit(rule.caps, result, rooms, 0)
     if plan.group_caps:
         within: dict[str, int] = {}
         for rule, result in zip(matched, results, strict=True):
