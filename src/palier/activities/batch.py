@@ -841,7 +841,8 @@ def refold(
     """Folds a member's history again with new lines, and takes the differences as corrections."""
     timeline = batch.timeline
     knowns = [item.known for item in history if item.source != OWN_SOURCE]
-    latest = max(work.state.latest, work.state.due_done)
+    # After all that was decided: at the instant of the last activity, its id would say which acts first.
+    latest = max(work.state.latest + 1, work.state.due_done)
     for item in items:
         fact = item.fact
         plan = timeline.at(fact.at)
