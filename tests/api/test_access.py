@@ -234,7 +234,7 @@ def test_acts_on_keys_are_logged_in_a_chain(shop: Shop) -> None:
 
 
 def test_a_key_that_calls_too_fast_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment(), "api_rate", 5)
+    monkeypatch.setattr(environment(), "api_rate", 20)
     statuses = [shop.get("/programs") for _ in range(5)]
     refused = [answer for answer in statuses if answer.status == 429]
     assert refused

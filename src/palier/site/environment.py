@@ -52,7 +52,7 @@ class Environment(BaseSettings):
     web_threads: int = Field(default=8, ge=1, le=128, description="Threads that serve pages, per process.")
     web_queue: int = Field(default=128, ge=1, le=10_000, description="Requests that may wait for a thread.")
     api_rate: int = Field(
-        default=5000, ge=1, description="Requests a second that one API key may make, per web process."
+        default=20_000, ge=1, description="Units a second that one API key may use, per web process."
     )
     web_deadline_s: int = Field(default=10, ge=1, le=600, description="Seconds until a request is given up.")
     shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
