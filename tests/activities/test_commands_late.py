@@ -122,8 +122,12 @@ def test_beyond_the_late_window_the_past_stays_as_it_was(connection: Connection)
     # 61 days old: rated at the tier it would have had, and nothing after it changes.
     assert send(connection, runtime, sale(3, MARCH - DAY, 5_000), now=MARCH + 60 * DAY + 1) == ["applied"]
     assert wallet(connection, who) == (170, 0, 0, 0)
-    assert connection.execute("select count(*) from activity where corrects_id is not null").fetchone() == (0,)
+    assert connection.execute("select count(*) from activity where corrects_id is not null").fetchone() == (
+        0,
+    )
     connection.rollback()
     # Within the window everything after is judged again: the sale of 60 days on was gold already.
-    assert send(connection, runtime, sale(4, MARCH + 59 * DAY, 1_000), now=MARCH + 60 * DAY + 2) == ["applied"]
+    assert send(connection, runtime, sale(4, MARCH + 59 * DAY, 1_000), now=MARCH + 60 * DAY + 2) == [
+        "applied"
+    ]
     assert wallet(connection, who) == (190, 0, 0, 0)

@@ -21,7 +21,10 @@ def register(app: typer.Typer) -> None:
 def rerate(
     program: str = typer.Argument(help="Key of the program.", show_default=False),
     from_instant: str = typer.Option(
-        ..., "--from", help="Judge again what happened from this instant on (with its offset).", show_default=False
+        ...,
+        "--from",
+        help="Judge again what happened from this instant on (with its offset).",
+        show_default=False,
     ),
     version: int = typer.Option(
         0, "--version", min=0, help="Judge it by this version; 0 for the version in force at each instant."
@@ -44,7 +47,9 @@ def rerate(
     try:
         from_at = parse_instant(from_instant)
     except ValueError:
-        raise Refused(f"{from_instant[:40]!r} is no instant; write --from 2026-03-01T00:00:00+01:00.") from None
+        raise Refused(
+            f"{from_instant[:40]!r} is no instant; write --from 2026-03-01T00:00:00+01:00."
+        ) from None
     console = Console()
     with open_database(), database.connect() as connection:
         ids.take_node(connection)
@@ -91,15 +96,23 @@ def _show(console: object, currencies: object, total: Rerated, planned: object) 
     assert isinstance(console, Console)
     assert isinstance(planned, Runtime)
     plan = planned.latest
-    console.print(f"{total.members} members looked at, {total.changed} change, {total.corrections} corrections.")
+    console.print(
+        f"{total.members} members looked at, {total.changed} change, {total.corrections} corrections."
+    )
     for currency, points in sorted(total.points.items()):
         console.print(f"  {currency}: {points_text(points, plan, currency)} in all")
     if not total.differences:
         return
     table = Table("Member", "Corrections", "Points", "Tier")
     for item in total.differences[:20]:
-        points_change = ", ".join(f"{points_text(value, plan, key)} {key}" for key, value in item.points.items())
-        tier = item.tier_before if item.tier_before == item.tier_after else f"{item.tier_before} -> {item.tier_after}"
+        points_change = ", ".join(
+            f"{points_text(value, plan, key)} {key}" for key, value in item.points.items()
+        )
+        tier = (
+            item.tier_before
+            if item.tier_before == item.tier_after
+            else f"{item.tier_before} -> {item.tier_after}"
+        )
         table.add_row(item.ref, str(item.corrections), points_change or "0", tier)
     console.print(table)
 
@@ -118,7 +131,9 @@ def clock_status() -> int:
         return 0
     print(f"Last seen by the worker: {row[0].isoformat(timespec='seconds')}")
     if row[1] is not None:
-        print(f"Due work waits since {row[1].isoformat(timespec='seconds')}: the clock jumped. If it is right now,")
+        print(
+            f"Due work waits since {row[1].isoformat(timespec='seconds')}: the clock jumped. If it is right now,"
+        )
         print("run: palier clock confirm")
         return 1
     print("Due work runs.")
