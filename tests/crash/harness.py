@@ -43,6 +43,7 @@ from palier.engine.refusals import Refusal
 from palier.engine.state import NEVER, decode_state
 from palier.members import refs
 from palier.site import embedded
+from palier.site.environment import DATA_LOSS_ACCEPTED
 from tests.activities.test_batch_order import standing
 
 PATIENCE_S: Final = 90.0
@@ -109,13 +110,14 @@ class Instance:
     With `database_url` it is served on that database, which somebody else keeps alive.
     """
 
-    def __init__(self, *, package: Path | None = None) -> None:
+    def __init__(self, *, package: Path | None = None, accept_data_loss: bool = False) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="palier-crash-", dir="/var/tmp"))
         self.directory.chmod(0o711)
         self.port = free_port()
         self.server = embedded.Server(self.directory)
         self.database_url: str | None = None
         self._package = package
+        self._accept_data_loss = accept_data_loss
         self._log = (self.directory / "serve.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
@@ -130,12 +132,14 @@ class Instance:
             "PALIER_API_RATE": "1000000",
             "PALIER_WEB_DEADLINE_S": "10",
         }
+        if self._accept_data_loss:
+            more["PALIER_ACCEPT_DATA_LOSS"] = DATA_LOSS_ACCEPTED
         if self.database_url is not None:
             more["PALIER_DATABASE_URL"] = self.database_url
         return {**kept, **more}
 
-    def run(self, *arguments: str) -> str:
-        """A `palier` command on this installation; its output."""
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        """A `palier` command on this installation; its output. It must end with one of these codes."""
         done = subprocess.run(
             [sys.executable, "-m", "palier", *arguments],
             env=self.environment(),
@@ -145,7 +149,7 @@ class Instance:
             check=False,
             timeout=300,
         )
-        assert done.returncode == 0, (
+        assert done.returncode in codes, (
             f"palier {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         )
         return done.stdout
@@ -189,8 +193,8 @@ class Instance:
         return psycopg.connect(self.server.dsn("palier", role), autocommit=True)
 
     def verify(self) -> dict[str, Any]:
-        """`palier verify`, which must find nothing."""
-        found: dict[str, Any] = json.loads(self.run("verify", "--json"))
+        """What `palier verify` finds."""
+        found: dict[str, Any] = json.loads(self.run("verify", "--json", codes=(0, 1)))
         return found
 
     # --- kills ------------------------------------------------------------------------------------------
@@ -346,7 +350,15 @@ Request = list[Sent]
 class Load:
     """Clients that send, each over a connection of its own, until they are told to stop."""
 
-    def __init__(self, instance: Instance, *, clients: int = 4, members: int = 24, seed: int = 1) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        clients: int = 4,
+        members: int = 24,
+        seed: int = 1,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self.instance = instance
         self.sent: list[Sent] = []
         self.acked_at: float = 0.0
@@ -355,14 +367,13 @@ class Load:
         self.broken = 0
         self.defects: list[str] = []
         self._seed = seed
+        self._patience_s = patience_s
         self._clients = clients
         self._count = members
         self.members: list[str] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._paused = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._beginning = datetime.now(UTC) - timedelta(days=3)
 
     def enrol(self) -> None:
         """Enrols the members; whatever happens, each once."""
@@ -413,7 +424,7 @@ class Load:
             raise
 
     def _until_told(self, caller: _Caller, request: Request) -> None:
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + self._patience_s
         while True:
             began = time.monotonic()
             status, answer = caller.send(request)
@@ -514,6 +525,7 @@ class _Script:
         self._next = 0
         self._sales: list[Sent] = []
         self._holds: list[Sent] = []
+        self._spent: list[Sent] = []
         self._later: list[Sent] = []
 
     def next(self) -> Request:
@@ -538,6 +550,8 @@ class _Script:
             if item.kind == "sale" and item.told == "applied":
                 self._sales.append(item)
                 del self._sales[:-50]
+            elif item.kind == "redemption" and item.told == "applied":
+                self._spent.append(item)
             elif item.kind == "hold" and item.told == "applied" and item.hold:
                 self._holds.append(item)
 
@@ -552,6 +566,8 @@ class _Script:
         if self._chance.random() < 0.2 and self._sales:
             return self._return(self._chance.choice(self._sales))
         sale = self._sale()
+        if self._spent and self._chance.random() < 0.3:
+            self._pay(sale, self._spent.pop())
         if self._chance.random() < 0.08:
             # Its return goes first, and waits for it.
             self._later.append(sale)
@@ -572,6 +588,23 @@ class _Script:
             "amount": f"{self._chance.randrange(1, 90)}.{self._chance.randrange(100):02}",
         }
         return Sent("sale", "till", identifier, member, content)
+
+    def _pay(self, sale: Sent, redemption: Sent) -> None:
+        """Has a half of the sale paid with points that were redeemed before."""
+        sale.member = redemption.member
+        content = sale.content
+        content["member"] = self._load.members[sale.member]
+        cents = round(float(content["amount"]) * 100)
+        parts = (cents // 2, cents - cents // 2)
+        half, rest = (f"{part // 100}.{part % 100:02}" for part in parts)
+        content["tenders"] = [
+            {
+                "kind": "points",
+                "amount": half,
+                "redemption": {"source": redemption.source, "id": redemption.id},
+            },
+            {"kind": "cash", "amount": rest},
+        ]
 
     def _return(self, sale: Sent) -> Sent:
         identifier = self._id()

@@ -12,13 +12,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from palier.activities import store
 from palier.site import embedded
-from tests.crash.harness import Figures, Instance, Load, describe, judge
+from tests.crash.harness import PATIENCE_S, Figures, Instance, Load, describe, judge
 from tests.crash.proxy import CUT_AFTER, CUT_BEFORE, Proxy
 
 ONCE: Final = ("staff.begin_once", "staff.settle_once")
@@ -62,9 +63,9 @@ class Trap:
 
 
 @contextlib.contextmanager
-def behind_a_proxy(trap: Trap) -> Iterator[Instance]:
+def behind_a_proxy(trap: Trap, package: Path | None = None) -> Iterator[Instance]:
     """An instance on a database that is reached through the proxy."""
-    instance = Instance()
+    instance = Instance(package=package)
     proxy = None
     try:
         restart(instance)
@@ -88,17 +89,26 @@ def restart(instance: Instance) -> None:
     embedded.bootstrap(embedded.start(instance.directory), "palier")
 
 
-def run(points: list[tuple[str, str]], *, seed: int) -> Figures:
+def run(
+    points: list[tuple[str, str]],
+    *,
+    seed: int,
+    package: Path | None = None,
+    prepare: Callable[[Instance], object] = lambda instance: None,
+    patience_s: float = PATIENCE_S,
+) -> Figures:
     """Springs the trap at each point under load, waits for the recovery, and judges the ledger.
 
     A point is a statement's name and what happens there: "before" and "after" cut the connection, any other
-    is a part to kill as the statement goes by.
+    is a part to kill as the statement goes by. `package` serves a copy of the platform; `prepare` is called
+    before the load begins.
     """
     trap = Trap()
     figures = Figures()
     missed: set[str] = set()
-    with behind_a_proxy(trap) as instance:
-        load = Load(instance, seed=seed)
+    with behind_a_proxy(trap, package) as instance:
+        prepare(instance)
+        load = Load(instance, seed=seed, patience_s=patience_s)
         load.enrol()
         load.start()
         try:
@@ -128,8 +138,8 @@ def run(points: list[tuple[str, str]], *, seed: int) -> Figures:
         found = judge(instance, load, figures)
         describe("cuts", found)
         print("not gone by:", ", ".join(sorted(missed)) or "none")
-        assert len(missed) <= MOST_MISSED, missed
-        assert found.clean, f"{found.told()}\n{instance.said()[-3000:]}"
+        if not found.clean:
+            print(instance.said()[-3000:])
     return found
 
 
@@ -137,6 +147,7 @@ def run(points: list[tuple[str, str]], *, seed: int) -> Figures:
 def test_a_line_cut_anywhere_loses_and_doubles_nothing() -> None:
     commits = [("COMMIT", side) for side in (CUT_BEFORE, CUT_AFTER) for _ in range(10)]
     figures = run([*commits, *((name, CUT_AFTER) for name in STATEMENTS)], seed=5)
+    assert figures.clean, figures.told()
     assert sum(figures.points.values()) >= 20 + len(STATEMENTS) - MOST_MISSED
     # Ten answers at least were lost after their commit, and each was found again.
     assert figures.unknown_committed >= 10
@@ -149,4 +160,5 @@ def test_a_kill_at_every_statement_loses_and_doubles_nothing() -> None:
     names = [*STATEMENTS, "COMMIT"]
     points = [(name, what) for name in names for what in ("web process", "postmaster", CUT_BEFORE, CUT_AFTER)]
     figures = run(points * rounds, seed=rounds)
+    assert figures.clean, figures.told()
     assert sum(figures.points.values()) >= (len(names) - MOST_MISSED) * 4 * rounds

@@ -23,7 +23,14 @@ WEIGHTS = {
 LONGEST_RECOVERY_MS = 60_000
 
 
-def run(instance: Instance, targets: list[str], *, seed: int, verify_every: int = 0) -> Figures:
+def run(
+    instance: Instance,
+    targets: list[str],
+    *,
+    seed: int,
+    verify_every: int = 0,
+    pause_s: tuple[float, float] = (0.02, 0.4),
+) -> Figures:
     """Kills these parts one after the other under load, waits for each recovery, and judges the ledger."""
     chance = random.Random(seed)
     figures = Figures()
@@ -33,7 +40,7 @@ def run(instance: Instance, targets: list[str], *, seed: int, verify_every: int 
     try:
         load.recovered(0.0)
         for number, target in enumerate(targets, 1):
-            time.sleep(chance.uniform(0.02, 0.4))
+            time.sleep(chance.uniform(*pause_s))
             figures.recovered(target, load.recovered(instance.kill(target)))
             if load.defects:
                 break
