@@ -27,6 +27,18 @@ def test_a_clock_that_goes_back_repeats_nothing(monkeypatch: pytest.MonkeyPatch)
     assert before + after == sorted(set(before + after))
 
 
+def test_it_stays_ahead_of_what_another_process_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ids, "_node", ids.NODES - 1)
+    other = ids.new_ids(5000)[-1]
+    monkeypatch.setattr(ids, "_ticks", 0)
+    monkeypatch.setattr(ids, "_node", 0)
+    ids.stay_ahead(other)
+    made = ids.new_ids(3)
+    assert [other, *made] == sorted({other, *made})
+    ids.stay_ahead(0)
+    assert ids.new_id() > made[-1]
+
+
 def test_more_than_fit_in_a_millisecond_borrow_from_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     now = ids.EPOCH_MS * 1_000_000 + 86_400 * SECOND_NS
     monkeypatch.setattr(ids, "_ticks", 0)

@@ -40,7 +40,7 @@ from palier.engine.state import NEVER, Lot, MemberState, decode_state
 from palier.engine.trace import Trace, decode_trace
 from palier.members import queries as members
 from palier.members import refs
-from palier.site.ids import new_id, new_ids
+from palier.site.ids import new_id, new_ids, stay_ahead
 
 PARKED_FOR = 400 * DAY
 """How long a return waits for its sale before it is reported as overdue."""
@@ -688,6 +688,8 @@ class _Batch:
         histories: dict[int, list[store.StoredActivity]] = {member_id: [] for member_id in member_ids}
         for item in store.activities(self.connection.execute(store.LOAD_HISTORY, {"members": member_ids})):
             histories[item.member_id].append(item)
+        # The last correction of a decision is the one that counts, so that the new ones must come last.
+        stay_ahead(max((history[-1].activity_id for history in histories.values() if history), default=0))
         transfers: dict[int, list[tuple[Any, ...]]] = {member_id: [] for member_id in member_ids}
         for row in self.connection.execute(store.LOAD_TRANSFERS, {"members": member_ids}):
             transfers[row[0]].append(row)

@@ -1,7 +1,8 @@
 """Identifiers made by the application: 63-bit integers, so that a cluster needs no central counter.
 
 Layout: 41 bits of milliseconds since 2020 | 12 bits of node | 10 bits of counter. One process never repeats
-or goes back, whatever its clock does. No order between processes may be read from them.
+or goes back, whatever its clock does. No order between processes may be read from them, unless the later one
+stayed ahead of the earlier (`stay_ahead`).
 """
 
 import os
@@ -45,6 +46,17 @@ def new_ids(count: int) -> list[int]:
         (tick >> _COUNTER_BITS) << _TIME_SHIFT | node | (tick & (_PER_MS - 1))
         for tick in range(first, first + count)
     ]
+
+
+def stay_ahead(identifier: int) -> None:
+    """Makes every identifier of this process from now on greater than this one, which another process made.
+
+    For rows whose order is read from their identifiers: whoever adds one calls this with the last that is
+    there, since that one's process may be ahead of this one's clock.
+    """
+    global _ticks
+    with _lock:
+        _ticks = max(_ticks, identifier >> _TIME_SHIFT << _COUNTER_BITS | _PER_MS - 1)
 
 
 def take_node(connection: psycopg.Connection[Any]) -> int:
