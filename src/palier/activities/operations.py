@@ -288,8 +288,8 @@ def member_attributes(
     Raises NotDone for one that is not declared, does not fit its type, or is required and missing.
     """
     try:
-        return wire._attributes(dict(given), runtime.latest.program.member_attributes)
-    except wire._Refused as refused:
+        return wire.attributes_of(dict(given), runtime.latest.program.member_attributes)
+    except wire.LineRefused as refused:
         raise NotDone(refused.refusal) from None
 
 

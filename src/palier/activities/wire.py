@@ -122,7 +122,9 @@ class BodyError(ValueError):
     """A body that is not a JSON object or array of at most MAX_LINES objects; the text says so."""
 
 
-class _Refused(Exception):
+class LineRefused(Exception):
+    """A line that cannot be taken; `refusal` says why."""
+
     def __init__(self, code: RefusalCode, message: str, field: str = "", remedy: str = "") -> None:
         self.refusal = Refusal(code, message, field, remedy)
 
@@ -186,7 +188,7 @@ def to_fact(wire: WireActivity, timeline: Timeline, program_key: str, *, now: in
     """
     try:
         fact = _fact(wire, timeline, program_key, now)
-    except _Refused as refused:
+    except LineRefused as refused:
         return refused.refusal
     payload = encode_fact(fact)
     return Read(fact, wire.member, payload, sha256(payload).digest())
@@ -196,13 +198,15 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
     if value is None:
         return None
     if not value or len(value) > LONGEST_TEXT or "\0" in value:
-        raise _Refused(code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it")
+        raise LineRefused(
+            code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it"
+        )
     if value.isascii():
         return value
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _Refused(code, f"{field} is not valid Unicode text", field, "send UTF-8") from None
+        raise LineRefused(code, f"{field} is not valid Unicode text", field, "send UTF-8") from None
     return value
 
 
@@ -212,7 +216,7 @@ def _instant_of(text: str) -> int:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or len(text) > 40:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_INSTANT,
             "occurred_at must be an ISO 8601 instant with its offset",
             "occurred_at",
@@ -223,7 +227,7 @@ def _instant_of(text: str) -> int:
     except OverflowError:
         at = -1
     if at < EARLIEST:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_INSTANT, "occurred_at is before 1970", "occurred_at", "check the year"
         )
     return at
@@ -251,7 +255,7 @@ def _money(raw: Amount, field: str, decimals: int) -> int:
             raise AmountError(f'{shown} is not a plain decimal such as "42.10"')
         return to_minor(found.group(2).decode(), decimals)
     except AmountError as error:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_AMOUNT,
             f"{field}: {error}",
             field,
@@ -261,7 +265,7 @@ def _money(raw: Amount, field: str, decimals: int) -> int:
 
 def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) -> Fact:
     if wire.program is not None and wire.program != program_key:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.OTHER_PROGRAM,
             f"this key is for the program {program_key}",
             "program",
@@ -271,7 +275,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     assert source is not None
     assert identifier is not None
     if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.RESERVED_SOURCE,
             "this source is the platform's own",
             "source",
@@ -279,7 +283,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     at = _instant_of(wire.occurred_at)
     if at > now + FUTURE_ALLOWED:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.IN_THE_FUTURE,
             "occurred_at is more than 5 minutes ahead of the server's clock",
             "occurred_at",
@@ -287,7 +291,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     plan = timeline.at(at)
     if plan is None:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.BEFORE_PROGRAM,
             "the program had not begun at this instant",
             "occurred_at",
@@ -299,11 +303,11 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             remedy = "redemptions, adjustments and transfers have their own endpoints"
         else:
             remedy = "use one of: " + ", ".join([*plan.activities, RETURN])
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.UNKNOWN_TYPE, f"the program has no activity type {kind[:60]!r}", "type", remedy
         )
     if wire.currency is not None and wire.currency != plan.program.currency:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.WRONG_CURRENCY,
             f"currency is {wire.currency[:20]!r}; the program counts in {plan.program.currency}",
             "currency",
@@ -314,20 +318,24 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     if kind == RETURN:
         return _return(wire, plan, source, identifier, at, channel, location, partner)
     if wire.returned or wire.whole:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES, "returned and whole belong to a return", "returned", "leave them out"
         )
     exponent = plan.exponent
     amount = _money(wire.amount, "amount", exponent)
     if kind == SALE and not _sent(wire.amount):
-        raise _Refused(RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid")
+        raise LineRefused(
+            RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid"
+        )
     if kind == VISIT and _sent(wire.amount):
-        raise _Refused(RefusalCode.INVALID_AMOUNT, "a visit has no amount", "amount", "send a sale instead")
+        raise LineRefused(
+            RefusalCode.INVALID_AMOUNT, "a visit has no amount", "amount", "send a sale instead"
+        )
     tax = _money(wire.tax, "tax", exponent)
     shipping = _money(wire.shipping, "shipping", exponent)
     if tax > amount or shipping > amount:
         field = "tax" if tax > amount else "shipping"
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_AMOUNT,
             f"{field} is more than the amount it is a part of",
             field,
@@ -335,7 +343,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     lines = _lines(wire.lines, exponent)
     if shipping and any(line.kind == "shipping" for line in lines):
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES,
             "shipping is told both as a field and as a line",
             "shipping",
@@ -343,19 +351,19 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     carried = sum(line.amount for line in lines if line.kind == "shipping")
     if carried > amount:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES, "shipping lines are more than the amount", "lines", "check the amounts"
         )
     sale = wire.sale
     if sale is not None and kind not in plan.releasing:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.MALFORMED,
             "only returns and activities that release pending points name a sale",
             "sale",
             "leave it out",
         )
     if kind in plan.releasing and sale is None:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.MALFORMED, "this activity releases the points of a sale", "sale", "name the sale"
         )
     return Fact(
@@ -372,7 +380,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         channel,
         location,
         partner,
-        _attributes(wire.attributes, plan.declared[kind].attributes if kind in plan.declared else {}),
+        attributes_of(wire.attributes, plan.declared[kind].attributes if kind in plan.declared else {}),
         _reference(sale, "sale") if sale is not None else None,
     )
 
@@ -388,13 +396,13 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
     if not wires:
         return ()
     if len(wires) > MAX_ITEMS:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "lines", "add up lines of one category"
         )
     lines = []
     for number, wire in enumerate(wires):
         if not 0 <= wire.quantity <= 10**9:
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_LINES,
                 "quantity must be a whole number from 0 to 1000000000",
                 f"lines[{number}].quantity",
@@ -405,7 +413,7 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
             or len(wire.sku) > LONGEST_TEXT
             or "\0" in wire.category + wire.sku
         ):
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_LINES,
                 f"category and sku are at most {LONGEST_TEXT} characters",
                 f"lines[{number}]",
@@ -427,7 +435,7 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
         redemption = None
         if wire.redemption is not None:
             if kind != "points":
-                raise _Refused(
+                raise LineRefused(
                     RefusalCode.INVALID_TENDERS,
                     "only a points tender names a redemption",
                     f"tenders[{number}].redemption",
@@ -437,14 +445,14 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
             named += 1
         tenders.append(Tender(kind, _money(wire.amount, f"tenders[{number}].amount", exponent), redemption))
     if named > 1 or len(tenders) > 20:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_TENDERS,
             "too many tenders",
             "tenders",
             "at most 20, one of them by redemption",
         )
     if sum(tender.amount for tender in tenders) != amount:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_TENDERS,
             "the tenders do not add up to the amount",
             "tenders",
@@ -453,9 +461,10 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
     return tuple(tenders)
 
 
-def _attributes(
+def attributes_of(
     given: dict[str, str | int | bool | float | None], declared: dict[str, Attribute]
 ) -> dict[str, str | int | bool]:
+    """Declared attributes as the engine takes them; raises LineRefused naming the one that does not fit."""
     if not given and not declared:
         return {}
     result: dict[str, str | int | bool] = {}
@@ -463,7 +472,7 @@ def _attributes(
         attribute = declared.get(name)
         if attribute is None:
             known = ", ".join(declared) or "none"
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_ATTRIBUTE,
                 f"{name[:60]!r} is not declared",
                 f"attributes.{name[:60]}",
@@ -473,14 +482,14 @@ def _attributes(
             result[name] = attribute_value(name, value, attribute)
     for name, attribute in declared.items():
         if attribute.required and name not in result:
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_ATTRIBUTE, f"{name} is required", f"attributes.{name}", "send it"
             )
     return result
 
 
 def attribute_value(name: str, value: str | int | bool | float, attribute: Attribute) -> str | int | bool:
-    """A declared attribute's value as the engine takes it; raises _Refused where it does not fit."""
+    """A declared attribute's value as the engine takes it; raises LineRefused where it does not fit."""
     kind = attribute.type
     problem = f"{name} must be of type {kind}"
     if kind == "boolean" and isinstance(value, bool):
@@ -506,7 +515,7 @@ def attribute_value(name: str, value: str | int | bool | float, attribute: Attri
             return date.fromisoformat(value).toordinal()
         except ValueError:
             problem = f"{name} must be a date such as 2026-03-01"
-    raise _Refused(RefusalCode.INVALID_ATTRIBUTE, problem, f"attributes.{name}", "correct the value")
+    raise LineRefused(RefusalCode.INVALID_ATTRIBUTE, problem, f"attributes.{name}", "correct the value")
 
 
 def _return(
@@ -520,11 +529,11 @@ def _return(
     partner: str | None,
 ) -> Fact:
     if wire.sale is None:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.MALFORMED, "a return names its sale", "sale", "send sale.source and sale.id"
         )
     if wire.lines or wire.tenders or wire.attributes:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES,
             "a return has no lines, tenders or attributes of its own",
             "lines",
@@ -534,7 +543,7 @@ def _return(
     if wire.whole + bool(wire.returned) + _sent(wire.amount) == 0 or (
         wire.whole and (wire.returned or _sent(wire.amount))
     ):
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES,
             "a return says what comes back: returned lines, an amount, or the whole",
             "returned",
@@ -542,19 +551,19 @@ def _return(
         )
     returned = []
     if len(wire.returned) > MAX_ITEMS:
-        raise _Refused(
+        raise LineRefused(
             RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "returned", "split the return"
         )
     for number, item in enumerate(wire.returned):
         if not 1 <= item.line <= MAX_ITEMS or not 0 <= item.quantity <= 10**9:
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_LINES,
                 "line counts from 1, quantity from 0",
                 f"returned[{number}]",
                 "check the line's number",
             )
         if not _sent(item.amount) and not item.quantity:
-            raise _Refused(
+            raise LineRefused(
                 RefusalCode.INVALID_LINES,
                 "a returned line needs an amount or a quantity",
                 f"returned[{number}]",

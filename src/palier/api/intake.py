@@ -11,7 +11,6 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 from collections import deque
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from palier.engine.refusals import Refusal
 from palier.site import arrays, clock, database
 from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body
 from palier.site.environment import environment
-from palier.staff.queries import Key, authenticate
+from palier.staff.queries import Key, authenticate, cached
 
 logger = logging.getLogger(__name__)
 
@@ -291,7 +290,7 @@ async def handle(scope: Scope, protocol: HttpProtocol) -> None:
 
 async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
     header = scope.headers.get("authorization") or ""
-    key = cached_key(header)
+    key = cached(header)
     if key is None:
         try:
             key = await asyncio.get_running_loop().run_in_executor(None, _authenticate, header)
@@ -302,7 +301,6 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
                 401, "unauthorized", "Send a valid API key as 'Authorization: Bearer pk_...'."
             )
             return status, [*headers, ("www-authenticate", "Bearer")], content
-        remember_key(header, key)
     if RIGHT not in key.rights:
         return problem(403, "forbidden", f"This key lacks the right {RIGHT}.")
     wait_s = allow(key.prefix)
@@ -348,22 +346,3 @@ def _expire(done: asyncio.Future[Answer]) -> None:
     if not done.done():
         detail = "The deadline passed and the outcome is not known; send the same activities again."
         done.set_result(_retry(503, "deadline", detail, 1))
-
-
-_KEY_LIFE_S: Final = 5.0
-_known: dict[str, tuple[float, Key]] = {}
-
-
-def cached_key(header: str) -> Key | None:
-    """A key that was checked in the last seconds."""
-    found = _known.get(header)
-    if found is None or found[0] < time.monotonic():
-        return None
-    return found[1]
-
-
-def remember_key(header: str, key: Key) -> None:
-    """Keeps a checked key for a few seconds, so that a revoked one stops working soon after."""
-    if len(_known) > 10_000:
-        _known.clear()
-    _known[header] = (time.monotonic() + _KEY_LIFE_S, key)

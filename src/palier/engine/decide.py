@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from palier.engine.amounts import from_minor
 from palier.engine.facts import (
     COMMANDS,
     NO_INPUTS,
@@ -687,7 +688,9 @@ class Fold:
                         record.returned, record.money_back = undo
                         return Refusal(
                             RefusalCode.POINTS_ALREADY_SPENT,
-                            f"{spent} minor units of {currency} earned by the sale have been spent",
+                            _asked_for(
+                                plan, currency, points, points - spent, "are still there to take back"
+                            ),
                             "sale",
                             "let the member earn them back, or settle the return outside the program",
                         )
@@ -972,7 +975,7 @@ class Fold:
         if live and points > wallet.spendable:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
-                f"{points} minor units asked, {wallet.spendable} can be spent",
+                _asked_for(plan, currency, points, wallet.spendable, "can be spent"),
                 "points",
                 "ask for no more than the spendable balance",
             )
@@ -1034,7 +1037,7 @@ class Fold:
         if live and points > hold.amount:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
-                f"{points} minor units asked, {hold.amount} are held",
+                _asked_for(plan, hold.currency, points, hold.amount, "are held"),
                 "points",
                 "capture no more than is held",
             )
@@ -1346,6 +1349,12 @@ def _instant_of(position: Position) -> int:
     at = position[0]
     assert isinstance(at, int)
     return at
+
+
+def _asked_for(plan: Plan, currency: str, points: int, most: int, what: str) -> str:
+    found = plan.currencies.get(currency)
+    scale = found.scale if found is not None else 0
+    return f"{from_minor(points, scale)} {currency} asked, {from_minor(most, scale)} {what}"
 
 
 # --- small pieces -----------------------------------------------------------------------------------------

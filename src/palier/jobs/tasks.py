@@ -16,6 +16,7 @@ from palier.ledger import seal
 from palier.programs import queries as programs
 from palier.site import clock, database, ids
 from palier.site.environment import environment
+from palier.staff.operations import drop_old_answers
 
 logger = logging.getLogger(__name__)
 
@@ -102,3 +103,12 @@ def settle_parked() -> None:
     now = clock.now()
     for program in _programs(connection):
         parking.settle(connection, program, now=now)
+
+
+@periodic(every_s=24 * 3600)
+def forget_old_answers() -> None:
+    """Drops the stored answers of repeated calls once nobody repeats them any more."""
+    connection = _connected()
+    while drop_old_answers(connection, now=clock.now()):
+        connection.commit()
+    connection.rollback()
