@@ -705,9 +705,13 @@ class Fold:
         record.trace = _with_carry(record.trace, rated.carry_out)
         for (currency, identifier), points in falls:
             self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
+        brought = {item.rule: item.earned for item in old_results}
         for (currency, identifier), points in rises:
             item = next(
-                item for item in rated.results if item.lot == identifier and item.currency == currency
+                item
+                for item in rated.results
+                if (item.currency, item.lot) == (currency, identifier)
+                and item.earned > brought.get(item.rule, 0)
             )
             self._bring(judged, sale, item, old_results, points, at, day, transfers)
         self._restore(plan, record, before, after, at, transfers, trace)
@@ -737,18 +741,21 @@ class Fold:
     ) -> None:
         """Credits what a rule brings more on what is kept; it waits as long as the sale's own points do."""
         currency = item.currency
-        wallet = self._wallet(currency)
-        for entry in wallet.pending:
-            if entry.lot == item.lot and entry.source == sale.source and entry.id == sale.id:
+        rule = plan.rules[item.rule]
+        release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else 0
+        for entry in self._wallet(currency).pending:
+            if (
+                (entry.lot, entry.source, entry.id) == (item.lot, sale.source, sale.id)
+                and entry.until == rule.pending_until
+                and entry.release_at == (release_at or NEVER)
+            ):
                 entry.amount += points
                 item.pending = True
                 transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
                 return
-        rule = plan.rules[item.rule]
         fate = self._fate(plan, item.rule, sale.at, day, at)
         if fate[2]:
             self._prolong_new(plan, currency, sale.at, at)
-        release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else 0
         fresh = not any(old.rule == item.rule and old.pending for old in old_results)
         if release_at > at or (rule.pending_until and fresh):
             item.pending = True
