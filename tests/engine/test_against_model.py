@@ -296,16 +296,18 @@ def test_a_softly_landed_tier_lasts_its_term_though_it_was_deserved_at_first() -
 
 def test_what_a_return_brings_by_a_rule_waits_with_that_rules_points() -> None:
     lines = [{"category": "wine", "sku": "s1", "quantity": 8, "amount": 8000, "kind": "product"}]
+    small = {"not": {"field": "amount", "at_least": "50"}}
     rules = [
         rule("units", per_unit="1", pending={"kind": "days", "days": 14}),
-        rule("spend", pending={"kind": "activity", "activity": "shipped"}),
+        rule("small", fixed="30", when=small, pending={"kind": "activity", "activity": "shipped"}),
     ]
-    program = club(rules, caps=[{"currency": "points", "caps": {"activity": "20"}}])
     history = [sale("a", "2026-01-01 10:00", 8000, lines=lines)]
-    assert lots(both(program, history, "2026-01-15 10:00")) == {None: {"earned": 8, "remaining": 8}}
     history.append(back("r", "a", "2026-01-02 10:00", lines=[{"line": 0, "amount": 4000}]))
-    end = both(program, history, "2026-01-15 10:00")
-    assert (lots(end), end["points"]["pending"]) == ({None: {"earned": 8, "remaining": 8}}, 12)
+    # 4 units less, 30 more: one lot, so that 26 come to it, and they wait to be shipped
+    end = both(club(rules), history, "2026-01-15 10:00")
+    assert (lots(end), end["points"]["pending"]) == ({None: {"earned": 8, "remaining": 8}}, 26)
+    shipped = fact("shipped", "s", "2026-01-16 10:00", sale={"source": "till", "id": "a"})
+    assert lots(both(club(rules), [*history, shipped])) == {None: {"earned": 34, "remaining": 34}}
 
 
 def test_the_best_of_a_group_is_what_brings_most_after_its_own_cap() -> None:
