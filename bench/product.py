@@ -32,7 +32,8 @@ from palier.activities.runtime import runtime
 from palier.connectors.files import Reader
 from palier.engine import backtest as engine_backtest
 from palier.engine.clock import instant
-from palier.engine.decide import Decision, Fold
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision
 from palier.engine.facts import Known
 from palier.engine.plan import Plan, Timeline
 from palier.engine.state import NEVER
@@ -168,11 +169,12 @@ def http_batch(conditions: Conditions) -> list[float]:
     till = _Till()
 
     def once(_: int) -> float:
-        sales = list(till.sales(round(AS_MANY_AS * (conditions.seconds + 0.5)) // 500 * 500))
+        # So many and no more, instead of so long: in a short time whole batches would be counted too coarsely.
+        sales = list(till.sales(500 * round(8 + 10 * conditions.seconds)))
         bodies = [msgspec.json.encode(sales[start : start + 500]) for start in range(0, len(sales), 500)]
         result = _clean(
             load.run(
-                f"{platform.address}/v1/activities", bodies, 4, seconds=conditions.seconds, headers=platform.headers,
+                f"{platform.address}/v1/activities", bodies, 4, headers=platform.headers,
                 count_in_body=b'"status":"applied"',
             )
         )  # fmt: skip
