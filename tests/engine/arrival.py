@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from palier.engine.decide import (
+from palier.engine.decide import Fold
+from palier.engine.decisions import (
     DEBT,
     HOLD,
     PENDING,
     WALLET,
     Decision,
-    Fold,
     RedemptionRecord,
     SaleRecord,
     Transfer,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from palier.engine.decide import Fold, key_of
+from palier.engine.decide import Fold
+from palier.engine.decisions import key_of
 from palier.engine.facts import (
     COMMANDS,
     DERIVED,

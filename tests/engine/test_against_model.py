@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from palier.engine import decide, rating
+from palier.engine import commands, decide, earning, points, rating, returns
 from palier.engine.program import Program
 from palier.engine.trace import RuleTrace
 from tests.engine.histories import compare, engine_end
@@ -430,12 +430,12 @@ def plant_expired_is_owed(patch: pytest.MonkeyPatch) -> None:
 
 
 def plant_last_expiry_first(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decide, "_spending_order", lambda lot: (-lot.expires_at, lot.first_earned, lot.funder))
+    patch.setattr(points, "_spending_order", lambda lot: (-lot.expires_at, lot.first_earned, lot.funder))
 
 
 def plant_first_taken_first(patch: pytest.MonkeyPatch) -> None:
-    real = decide.paid_with
-    patch.setattr(decide, "paid_with", lambda trace: list(reversed(real(trace))))
+    real = commands.paid_with
+    patch.setattr(commands, "paid_with", lambda trace: list(reversed(real(trace))))
 
 
 def plant_grace_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -454,7 +454,8 @@ def plant_rounded_up(patch: pytest.MonkeyPatch) -> None:
             item.earned += item.earned > 40
         return rated
 
-    patch.setattr(decide, "rate", rate)
+    patch.setattr(earning, "rate", rate)
+    patch.setattr(returns, "rate", rate)
 
 
 PLANTED = [

@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from palier.engine.decide import key_of
+from palier.engine.decisions import key_of
 from palier.engine.history import fold
 from palier.engine.state import decode_state, encode_state
 from tests.engine.arrival import Member, summary

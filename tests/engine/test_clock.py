@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palier.engine.clock import DAY, EPOCH_DAY, HOUR, MINUTE, LocalClock, instant, moment
-from palier.engine.decide import Decision, Fold
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision
 from palier.engine.facts import Fact, Known
 from palier.engine.history import fold
 from tests.engine.histories import timeline

@@ -12,7 +12,8 @@ import pytest
 from palier.engine.amounts import divide, ratio, to_minor
 from palier.engine.check import check, errors
 from palier.engine.clock import instant
-from palier.engine.decide import Decision, Fold
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision
 from palier.engine.explain import Told, lines, sentence, why_not
 from palier.engine.facts import Fact, Inputs, Known, Line, Reference, Tender
 from palier.engine.plan import Plan, Timeline

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from palier.engine.decide import Decision, Fold
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision
 from palier.engine.facts import Fact, Inputs, Known, Line, Reference, ReturnedLine, Tender
 from palier.engine.history import fold, judge_late
 from palier.engine.plan import Plan, Timeline

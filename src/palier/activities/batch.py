@@ -22,7 +22,8 @@ from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant
-from palier.engine.decide import Decision, Fold, RedemptionRecord, SaleRecord, behind, key_of, paid_with
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision, RedemptionRecord, SaleRecord, behind, key_of, paid_with
 from palier.engine.facts import (
     OWN_SOURCE,
     RETURN,

@@ -14,7 +14,7 @@ from psycopg import Connection
 from palier.activities import batch, store
 from palier.activities.runtime import Runtime
 from palier.engine.clock import moment
-from palier.engine.decide import Transfer
+from palier.engine.decisions import Transfer
 from palier.engine.state import decode_state
 from palier.members import refs
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant
-from palier.engine.decide import Transfer
+from palier.engine.decisions import Transfer
 from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Known, decode_fact, decode_inputs
 from palier.engine.history import Posted
 from palier.engine.trace import Trace, decode_trace

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from palier.activities import store
 from palier.activities.runtime import Runtime
-from palier.engine.decide import Decision, Transfer
+from palier.engine.decisions import Decision, Transfer
 from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
 from palier.engine.history import Correction
 from palier.engine.state import NEVER, MemberState, encode_state

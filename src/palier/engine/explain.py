@@ -18,7 +18,7 @@ from palier.engine import program as doc
 from palier.engine.amounts import from_minor, ratio, shares, to_minor
 from palier.engine.conditions import Miss, near_miss
 from palier.engine.currencies import localized, money
-from palier.engine.decide import Transfer
+from palier.engine.decisions import Transfer
 from palier.engine.facts import NO_INPUTS, RETURN, SALE, Fact, Inputs, Line
 from palier.engine.phrases import _date_words, _ordinal, explain, explain_miss
 from palier.engine.plan import FIXED, MULTIPLY, PER_SPEND, ActivityPlan, CompiledRule, Plan

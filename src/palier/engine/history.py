@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from palier.engine.decide import Decision, Fold, Position, Transfer, behind, key_of
+from palier.engine.decide import Fold
+from palier.engine.decisions import Decision, Position, Transfer, behind, key_of
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
 from palier.engine.plan import PERIODS, Timeline
 from palier.engine.refusals import Refusal

@@ -1,0 +1,178 @@
+"""Commands: redemptions, holds, adjustments and transfers, decided on what is then known."""
+
+from __future__ import annotations
+
+from palier.engine.decisions import (
+    ADJUSTMENT,
+    HOLD,
+    IN_TRANSIT,
+    REDEMPTION,
+    WALLET,
+    Decision,
+    RedemptionRecord,
+    Transfer,
+    key_of,
+    paid_with,
+)
+from palier.engine.facts import (
+    Fact,
+    Known,
+)
+from palier.engine.plan import Plan
+from palier.engine.points import asked_for
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.returns import Returns
+from palier.engine.state import HoldState, Lot, lot_id
+from palier.engine.trace import Trace
+
+
+class Commands(Returns):
+    """What somebody asks to be done with points. Once granted, it is a fact."""
+
+    __slots__ = ()
+
+    def _command(self, plan: Plan, known: Known, at: int, live: bool) -> Decision | Refusal:
+        fact = known.fact
+        tier = self.state.tier
+        if not tier.key:
+            tier.key = plan.levels[0]
+        trace = Trace(plan.version, tier.key, reason=fact.reason)
+        transfers: list[Transfer] = []
+        if fact.type in ("capture", "release"):
+            refusal = self._close_hold(plan, fact, at, live, transfers, trace)
+        elif fact.currency not in plan.currencies:
+            return Refusal(
+                RefusalCode.UNKNOWN_POINT_CURRENCY,
+                f"the program has no point currency {fact.currency!r}",
+                "currency",
+                "use one of: " + ", ".join(plan.currencies),
+            )
+        elif fact.type == "transfer_in" or (fact.type == "adjust" and fact.points > 0):
+            self._receive(plan, fact, at, transfers)
+            refusal = None
+        else:
+            refusal = self._spend(plan, known, at, live, transfers, trace)
+        if refusal is not None:
+            return refusal
+        return Decision(fact.source, fact.id, fact.type, at, plan.version, tier.key, transfers, trace)
+
+    def _spend(
+        self, plan: Plan, known: Known, at: int, live: bool, transfers: list[Transfer], trace: Trace
+    ) -> Refusal | None:
+        """Takes points from the lots in spending order (a transfer: from the lots fixed when it was decided)."""
+        fact = known.fact
+        currency = fact.currency
+        points = abs(fact.points)
+        wallet = self._wallet(currency)
+        if live and points > wallet.spendable:
+            return Refusal(
+                RefusalCode.INSUFFICIENT_POINTS,
+                asked_for(plan, currency, points, wallet.spendable, "can be spent"),
+                "points",
+                "ask for no more than the spendable balance",
+            )
+        kind, creditor = {
+            "redeem": ("redeem", REDEMPTION),
+            "hold": ("hold", HOLD),
+            "adjust": ("adjust", ADJUSTMENT),
+            "transfer_out": ("transfer_out", IN_TRANSIT),
+        }[fact.type]
+        lacking = points
+        if fact.moved:
+            sources = [(self._find(wallet, item.lot), item.amount) for item in fact.moved]
+        else:
+            sources = [(lot, lot.remaining) for lot in wallet.lots]
+        for lot, most in sources:
+            if not lacking:
+                break
+            part = min(lacking, most, lot.remaining) if lot is not None else 0
+            if lot is None or not part:
+                continue
+            lacking -= part
+            lot.remaining -= part
+            if fact.type == "hold":
+                lot.held += part
+            else:
+                lot.redeemed += part
+            trace.taken.append((lot.id, part))
+            transfers.append((kind, WALLET, creditor, currency, lot.id, part, at))
+        key = key_of(fact.source, fact.id)
+        if fact.type == "hold":
+            until = fact.hold_until or at + plan.hold_minutes * 60_000_000
+            self.state.holds[key] = HoldState(currency, list(trace.taken), until, points, known.activity_id)
+            trace.holds = [(known.activity_id, "open", 0)]
+            if until < self.state.due_at:
+                self.state.due_at = until
+            return None
+        if lacking:
+            self._owe(plan, currency, lacking, creditor, at, transfers, trace)
+        if fact.type == "redeem":
+            self.redemptions[key] = RedemptionRecord(currency, paid_with(trace), at)
+        return None
+
+    def _close_hold(
+        self, plan: Plan, fact: Fact, at: int, live: bool, transfers: list[Transfer], trace: Trace
+    ) -> Refusal | None:
+        assert fact.hold is not None
+        key = key_of(fact.hold.source, fact.hold.id)
+        hold = self.state.holds.get(key)
+        if hold is None:
+            if not live:
+                return None
+            return Refusal(
+                RefusalCode.HOLD_CLOSED,
+                "the hold is not open any more",
+                "hold",
+                "create a new hold if needed",
+            )
+        points = 0 if fact.type == "release" else fact.points or hold.amount
+        if live and points > hold.amount:
+            return Refusal(
+                RefusalCode.INSUFFICIENT_POINTS,
+                asked_for(plan, hold.currency, points, hold.amount, "are held"),
+                "points",
+                "capture no more than is held",
+            )
+        del self.state.holds[key]
+        wallet = self._wallet(hold.currency)
+        lacking = points
+        freed: list[tuple[Lot, int]] = []
+        for identifier, amount in hold.taken:
+            lot = self._find(wallet, identifier)
+            assert lot is not None, "a held lot is never dropped"
+            part = min(lacking, amount)
+            if part:
+                lacking -= part
+                lot.held -= part
+                lot.redeemed += part
+                trace.taken.append((identifier, part))
+                transfers.append(("capture", HOLD, REDEMPTION, hold.currency, identifier, part, at))
+            if amount > part:
+                freed.append((lot, amount - part))
+        trace.holds = [(hold.hold_id, "captured" if points else "released", points)]
+        self._free(hold.currency, freed, at, transfers)
+        if lacking:
+            self._owe(plan, hold.currency, lacking, REDEMPTION, at, transfers, trace)
+        if fact.type == "capture":
+            self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at)
+        return None
+
+    def _receive(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer]) -> None:
+        """Credits an adjustment by the currency's expiry, or moved lots with the fate they had."""
+        currency = fact.currency
+        kind, source = ("adjust", ADJUSTMENT) if fact.type == "adjust" else ("transfer_in", IN_TRANSIT)
+        wallet = self._wallet(currency)
+        if not fact.moved:
+            fate = plan.fate(plan.currencies[currency].expiry, at, plan.clock.local(at)[0])
+            if fate[2]:
+                self._prolong_new(plan, currency, at, at)
+            identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
+            lot = self._lot(currency, identifier, fate, "", at)
+            self._credit(currency, lot, fact.points, at, transfers, kind, source)
+            return
+        for item in fact.moved:
+            # Moved points keep their expiry: what another member does no longer moves it.
+            fate = (item.expires_at, item.lapses_at, False, False)
+            identifier = lot_id(currency, item.expires_at, item.funder, False)
+            lot = self._lot(currency, identifier, fate, item.funder, item.first_earned)
+            self._credit(currency, lot, item.amount, at, transfers, kind, source)

@@ -1,0 +1,135 @@
+"""Decisions and what they are made from: positions, transfers, and the records that returns build on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from palier.engine.facts import (
+    Fact,
+    Inputs,
+    ReturnedLine,
+)
+from palier.engine.rating import Basket
+from palier.engine.trace import RuleTrace, Trace
+
+Position = tuple[int | str, ...]
+"""Where a fact stands in the fold: (acts_at, rank, source, id), longer for a return behind its sale."""
+
+WALLET, PENDING, HOLD, DEBT = "wallet", "pending", "hold", "debt"
+ISSUANCE, REDEMPTION, BREAKAGE, ADJUSTMENT, IN_TRANSIT = (
+    "issuance",
+    "redemption",
+    "breakage",
+    "adjustment",
+    "in_transit",
+)
+
+OWED, WRITTEN_OFF = 0, -1
+"""In place of a lot, in what a redemption took: points that no lot gave."""
+
+Transfer = tuple[str, str, str, str, int, int, int]
+"""(kind, debit, credit, currency, lot id, amount, effective at)."""
+
+
+class Decision(Struct, gc=False):
+    """One decision: what it moved and why. `source` is the platform's own for due work."""
+
+    source: str
+    id: str
+    type: str
+    at: int
+    version: int
+    tier: str
+    transfers: list[Transfer]
+    trace: Trace
+
+
+def key_of(source: str, identifier: str) -> str:
+    """One string for a permanent id, for use as a dictionary key."""
+    return f"{source}\0{identifier}"
+
+
+def behind(sale: Position, own: Position) -> Position:
+    """The position of a return: its own, or just behind its sale when it is dated at or before it."""
+    return own if own[0] > sale[0] else (*sale, own[0], own[2], own[3])  # type: ignore[operator]
+
+
+class SaleRecord:
+    """A sale as its returns need it: the fact, what it saw, and what has come back since."""
+
+    __slots__ = (
+        "basket",
+        "brought",
+        "fact",
+        "inputs",
+        "money_back",
+        "position",
+        "results",
+        "returned",
+        "trace",
+    )
+
+    def __init__(self, fact: Fact, inputs: Inputs, trace: Trace, position: Position) -> None:
+        self.fact = fact
+        self.inputs = inputs
+        self.trace = trace
+        self.position = position
+        self.returned: list[ReturnedLine] = []
+        self.money_back = 0
+        self.basket: Basket | None = None
+        self.results: list[RuleTrace] = trace.rules
+
+    def replay(self, fact: Fact, trace: Trace) -> None:
+        """Takes note of a return of this sale that was decided before."""
+        self._give_back(fact)
+        self.results = trace.rules
+        self.trace = with_carry(self.trace, trace.carry_out)
+
+    def _give_back(self, fact: Fact) -> None:
+        if fact.whole:
+            self.money_back += self.fact.amount
+        else:
+            self.returned.extend(fact.returned)
+            self.money_back += fact.amount
+
+    def kept(self) -> Basket:
+        """What is kept of the sale after all that came back so far."""
+        if self.basket is None:
+            self.basket = Basket(self.fact)
+        return self.basket.kept(self.returned, self.money_back)
+
+
+class RedemptionRecord:
+    """A redemption as the return of its part payment needs it: the lots it took, in order."""
+
+    __slots__ = ("at", "currency", "taken")
+
+    def __init__(self, currency: str, taken: Sequence[tuple[int, int]], at: int) -> None:
+        self.currency = currency
+        self.taken = list(taken)
+        self.at = at
+
+
+def instant_of(position: Position) -> int:
+    """The instant at which a fact acts."""
+    at = position[0]
+    assert isinstance(at, int)
+    return at
+
+
+def with_carry(trace: Trace, carry_out: dict[str, tuple[int, int]]) -> Trace:
+    """The sale's trace, its left-over remainders replaced by those of what is kept."""
+    return msgspec.structs.replace(trace, carry_out=carry_out)
+
+
+def paid_with(trace: Trace) -> list[tuple[int, int]]:
+    """What a redemption took, in order: (lot, amount), then what became debt (lot 0) or was let go (lot -1)."""
+    parts = list(trace.taken)
+    if trace.owed:
+        parts.append((OWED, trace.owed))
+    if trace.written_off:
+        parts.append((WRITTEN_OFF, trace.written_off))
+    return parts

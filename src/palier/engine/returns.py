@@ -1,0 +1,253 @@
+"""Returns: what is kept of a sale is rated again, and the difference is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from palier.engine.decisions import (
+    ISSUANCE,
+    PENDING,
+    WRITTEN_OFF,
+    Decision,
+    SaleRecord,
+    Transfer,
+    key_of,
+    with_carry,
+)
+from palier.engine.earning import Earning
+from palier.engine.facts import (
+    SALE,
+    Fact,
+)
+from palier.engine.plan import Plan
+from palier.engine.points import asked_for
+from palier.engine.rating import Basket, Rated, rate, scaled, usage
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.state import NEVER, lot_id
+from palier.engine.trace import RuleTrace, Trace
+
+
+class Returns(Earning):
+    """Returns of sales, in any order and split; the end is the same."""
+
+    __slots__ = ()
+
+    def _return(self, plan: Plan, fact: Fact, at: int, live: bool) -> Decision | Refusal:
+        assert fact.sale is not None
+        record = self.sales.get(key_of(fact.sale.source, fact.sale.id))
+        if record is None:
+            return Refusal(
+                RefusalCode.UNKNOWN_SALE,
+                "the sale is not known",
+                "sale",
+                "send the sale, or check its source and id",
+            )
+        if any(item.line >= len(record.fact.lines) for item in fact.returned):
+            return Refusal(
+                RefusalCode.RETURN_DOES_NOT_FIT,
+                f"the sale has {len(record.fact.lines)} lines",
+                "returned",
+                "name lines of the sale, counted from 1, or return an amount",
+            )
+        state = self.state
+        judged = self.timeline.plan_of(record.trace.version) or plan
+        before = record.kept()
+        old_results = record.results
+        undo = (list(record.returned), record.money_back)
+        record._give_back(fact)
+        after = record.kept()
+        own_at = record.fact.at
+        day, _ = judged.clock.local(own_at)
+        trace = Trace(judged.version, record.trace.tier, late=record.trace.late, nth=record.trace.nth)
+        trace.returned = record.fact.amount - after.amount
+        trace.cut = max(0, _asked(record, fact) - (before.amount - after.amount))
+        rated = self._rate_kept(judged, record, after, day, at)
+        old_by, new_by = _by_lot(old_results), _by_lot(rated.results)
+        falls = [
+            (key, old_by[key] - new_by.get(key, 0)) for key in old_by if old_by[key] > new_by.get(key, 0)
+        ]
+        rises = [
+            (key, new_by[key] - old_by.get(key, 0)) for key in new_by if new_by[key] > old_by.get(key, 0)
+        ]
+        sale = record.fact
+        if live:
+            for (currency, identifier), points in falls:
+                policy = plan.currencies.get(currency)
+                if policy is not None and policy.taking_back == "refuse":
+                    spent = points - self._recoverable(currency, identifier, sale)
+                    if spent > 0:
+                        record.returned, record.money_back = undo
+                        return Refusal(
+                            RefusalCode.POINTS_ALREADY_SPENT,
+                            asked_for(plan, currency, points, points - spent, "are still there to take back"),
+                            "sale",
+                            "let the member earn them back, or settle the return outside the program",
+                        )
+        record.results = trace.rules = rated.results
+        trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
+        transfers: list[Transfer] = []
+        if not record.trace.late:
+            self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
+            self._move_carry(record, rated)
+            if after.nothing and not before.nothing:
+                self._uncount(judged, record.trace, SALE, day)
+        record.trace = with_carry(record.trace, rated.carry_out)
+        for (currency, identifier), points in falls:
+            self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
+        brought = {item.rule: item.earned for item in old_results}
+        for (currency, identifier), points in rises:
+            item = next(
+                item
+                for item in rated.results
+                if (item.currency, item.lot) == (currency, identifier)
+                and item.earned > brought.get(item.rule, 0)
+            )
+            self._bring(judged, sale, item, old_results, points, at, day, transfers)
+        self._restore(plan, record, before, after, at, transfers, trace)
+        ladder = plan.ladder
+        if ladder is not None:
+            gained = sum(r.earned for r in rated.results if r.currency == ladder.points_currency)
+            lost = sum(r.earned for r in old_results if r.currency == ladder.points_currency)
+            visits = spend = 0
+            if SALE in ladder.counts:
+                visits = -1 if after.nothing and not before.nothing else 0
+                spend = after.spend(ladder.base) - before.spend(ladder.base)
+            self._measure(plan, own_at, at, spend, gained - lost, visits)
+            self._fall(plan, at, trace)
+        key = state.tier.key
+        return Decision(fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace)
+
+    def _bring(
+        self,
+        plan: Plan,
+        sale: Fact,
+        item: RuleTrace,
+        old_results: Sequence[RuleTrace],
+        points: int,
+        at: int,
+        day: int,
+        transfers: list[Transfer],
+    ) -> None:
+        """Credits what a rule brings more on what is kept; it waits as long as the sale's own points do."""
+        currency = item.currency
+        rule = plan.rules[item.rule]
+        release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else 0
+        for entry in self._wallet(currency).pending:
+            if (
+                (entry.lot, entry.source, entry.id) == (item.lot, sale.source, sale.id)
+                and entry.until == rule.pending_until
+                and entry.release_at == (release_at or NEVER)
+            ):
+                entry.amount += points
+                item.pending = True
+                transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+                return
+        fate = self._fate(plan, item.rule, sale.at, day, at)
+        if fate[2]:
+            self._prolong_new(plan, currency, sale.at, at)
+        fresh = not any(old.rule == item.rule and old.pending for old in old_results)
+        if release_at > at or (rule.pending_until and fresh):
+            item.pending = True
+            self._pend(sale, currency, item.lot, fate, points, release_at or NEVER, rule.pending_until)
+            transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+            return
+        lot = self._lot(currency, item.lot, fate, "", sale.at)
+        self._credit(currency, lot, points, at, transfers, "earn", ISSUANCE)
+
+    def _rate_kept(self, judged: Plan, record: SaleRecord, kept: Basket, day: int, at: int) -> Rated:
+        """The sale rated again on what is kept, with all that it saw."""
+        rules = judged.activities.get(SALE)
+        if rules is None or kept.nothing:
+            return Rated()
+        trace, fact = record.trace, record.fact
+        level = judged.ladder.index.get(trace.tier, 0) if judged.ladder is not None else 0
+        self._set_context(fact, record.inputs, kept, level, day, judged.clock.local(fact.at)[1], rules)
+        self._context.nth = trace.nth.__getitem__
+        rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry)
+        lots = {item.rule: item for item in record.results}
+        for item in rated.results:
+            known = lots.get(item.rule)
+            if known is not None and known.lot:
+                item.lot, item.pending = known.lot, known.pending
+            elif item.earned:
+                fate = self._fate(judged, item.rule, fact.at, day, at)
+                epoch = self._wallet(item.currency).epoch
+                item.lot = lot_id(item.currency, epoch if fate[2] else fate[0], "", fate[2])
+        return rated
+
+    def _move_carry(self, record: SaleRecord, rated: Rated) -> None:
+        """The member's carried remainder moves by the change of what this sale left over."""
+        old, brought = record.trace.carry_out, record.trace.carry
+        for rule in sorted(old.keys() | rated.carry_out.keys()):
+            denominator = (old if rule in old else rated.carry_out)[rule][1]
+            change = _left_over(brought, rated.carry_out, rule) - _left_over(brought, old, rule)
+            now = scaled(self.state.carry.get(rule), denominator)
+            self.state.carry[rule] = (now[0] + change, denominator)
+
+    def _restore(
+        self,
+        plan: Plan,
+        record: SaleRecord,
+        before: Basket,
+        after: Basket,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        """Gives back the points that paid a part of the sale, pro rata to what came back in all."""
+        whole = record.fact.amount
+        for tender in record.fact.tenders:
+            if tender.redemption is None or not whole:
+                continue
+            spent = self.redemptions.get(key_of(tender.redemption.source, tender.redemption.id))
+            if spent is None:
+                continue
+            total = sum(amount for _, amount in spent.taken)
+            skip = total * (whole - before.amount) // whole
+            points = total * (whole - after.amount) // whole - skip
+            for identifier, amount in reversed(spent.taken):
+                passed = min(skip, amount)
+                skip -= passed
+                part = min(points, amount - passed)
+                if part and identifier == WRITTEN_OFF:
+                    points -= part
+                elif part:
+                    points -= part
+                    self._give(plan, spent.currency, identifier, part, at, transfers)
+                    trace.restored.append((identifier, part))
+
+
+def _left_over(brought: dict[str, tuple[int, int]], left: dict[str, tuple[int, int]], rule: str) -> int:
+    """By how much a sale changed the carried remainder: what it left less what it was brought."""
+    if rule not in left:
+        return 0
+    return left[rule][0] - scaled(brought.get(rule), left[rule][1])[0]
+
+
+def _by_lot(results: Sequence[RuleTrace]) -> dict[tuple[str, int], int]:
+    sums: dict[tuple[str, int], int] = {}
+    for item in results:
+        if item.earned:
+            key = (item.currency, item.lot)
+            sums[key] = sums.get(key, 0) + item.earned
+    return sums
+
+
+def _less(old: dict[str, tuple[int, int]], new: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    return {
+        key: (period, points - new.get(key, (0, 0))[1])
+        for key, (period, points) in {**{k: (v[0], 0) for k, v in new.items()}, **old}.items()
+    }
+
+
+def _asked(record: SaleRecord, fact: Fact) -> int:
+    """The money a return asks to give back."""
+    asked = fact.amount
+    basket = record.basket
+    assert basket is not None
+    for item in fact.returned:
+        line = record.fact.lines[item.line]
+        asked += item.amount
+        if item.quantity and line.quantity:
+            asked += basket.held[item.line] * item.quantity // line.quantity
+    return asked

@@ -1,0 +1,158 @@
+"""Tiers: the metrics that grant them, rising at once, falling by grace and soft landing."""
+
+from __future__ import annotations
+
+from bisect import insort
+
+from palier.engine.plan import Plan
+from palier.engine.points import Points
+from palier.engine.state import NEVER
+from palier.engine.trace import Trace
+
+
+class Tiers(Points):
+    """The tier of one member; its metrics stand apart from the points that can be spent."""
+
+    __slots__ = ()
+
+    def _measure(self, plan: Plan, own_at: int, at: int, spend: int, points: int, visits: int) -> None:
+        """Adds to the tier's metrics from `at` on; it leaves the window with the sale's own instant."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        if ladder.kind == "rolling":
+            if tier.entries and tier.entries[0][0] <= at:
+                self._roll(plan, at)
+            leaves = plan.clock.add_days(own_at, ladder.window_days)
+            if leaves <= at:
+                return
+            entry = (leaves, spend, points, visits)
+            if tier.entries and tier.entries[-1][0] > leaves:
+                insort(tier.entries, entry)
+            else:
+                tier.entries.append(entry)
+            if leaves < self.state.due_at and tier.key != ladder.keys[0]:
+                self.state.due_at = leaves
+            totals = tier.current
+        elif ladder.kind == "calendar":
+            self._roll(plan, at)
+            number = tier.period if own_at == at else plan.period_number(own_at)
+            if number == tier.period:
+                totals = tier.current
+            elif number == tier.period - 1:
+                totals = tier.previous
+            else:
+                return
+        else:
+            totals = tier.current
+        totals[0] += spend
+        totals[1] += points
+        totals[2] += visits
+
+    def _roll(self, plan: Plan, at: int) -> None:
+        """Brings the metrics to an instant: what has left the window is taken off, periods turn over."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        if ladder.kind == "rolling":
+            gone = 0
+            for leaves, spend, points, visits in tier.entries:
+                if leaves > at:
+                    break
+                gone += 1
+                tier.current[0] -= spend
+                tier.current[1] -= points
+                tier.current[2] -= visits
+            if gone:
+                del tier.entries[:gone]
+        elif ladder.kind == "calendar":
+            number = plan.period_number(at)
+            if number != tier.period:
+                tier.previous = tier.current if number == tier.period + 1 else [0, 0, 0]
+                tier.current = [0, 0, 0]
+                tier.period = number
+
+    def _qualified(self, plan: Plan, level: int, least: int = 1) -> int:
+        """The highest tier that the metrics grant (for tiers up to the one held: that they keep), else 0.
+
+        Tiers below `least` are not looked at.
+        """
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        calendar = ladder.kind == "calendar"
+        for number in range(len(ladder.keys) - 1, max(least, 1) - 1, -1):
+            test = ladder.keep[number] if number <= level else ladder.reach[number]
+            if test(tier.current) or (calendar and test(tier.previous)):
+                return number
+        return 0
+
+    def _rise(self, plan: Plan, at: int, trace: Trace) -> None:
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        level = ladder.index.get(tier.key, 0)
+        # Whether the tier held is still deserved matters here only while it is held by grace.
+        reached = self._qualified(plan, level, level if tier.held_until else level + 1)
+        if reached < level:
+            return
+        tier.held_until = 0
+        if reached > level:
+            tier.landed_until = 0
+            tier.key = trace.tier_after = ladder.keys[reached]
+            due = self._tier_due(plan)
+            if due < self.state.due_at:
+                self.state.due_at = due
+
+    def _fall(self, plan: Plan, at: int, trace: Trace) -> None:
+        """After a return: the tier falls at once to what is still qualified, unless grace or a landing holds it."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        level = ladder.index.get(tier.key, 0)
+        reached = self._qualified(plan, level)
+        if reached >= level:
+            self._rise(plan, at, trace)
+        elif tier.landed_until > at:
+            tier.held_until = max(tier.held_until, tier.landed_until)
+            self.state.due_at = min(self.state.due_at, tier.held_until)
+        elif not tier.held_until:
+            tier.key = trace.tier_after = ladder.keys[reached]
+            tier.landed_until = 0
+
+    def _tier_due(self, plan: Plan) -> int:
+        """The next instant at which the tier held may fall."""
+        ladder, tier = plan.ladder, self.state.tier
+        if ladder is None or tier.key not in ladder.index or tier.key == ladder.keys[0]:
+            return NEVER
+        due = tier.held_until or NEVER
+        if ladder.kind == "rolling" and tier.entries:
+            due = min(due, tier.entries[0][0])
+        elif ladder.kind == "calendar":
+            due = min(due, plan.period_start(tier.period + 1))
+        return due
+
+    def _review(self, plan: Plan, at: int) -> None:
+        """A due review: whoever no longer qualifies keeps the tier through the grace, then falls."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        self._roll(plan, at)
+        level = ladder.index.get(tier.key, 0)
+        reached = self._qualified(plan, level)
+        if reached >= level:
+            tier.held_until = 0
+            return
+        if tier.held_until > at:
+            return
+        if not tier.held_until:
+            until = plan.clock.add_days(at, ladder.grace_days) if ladder.grace_days else 0
+            until = max(until, tier.landed_until)
+            if until > at:
+                tier.held_until = until
+                return
+        lands = max(reached, level - 1) if ladder.soft_landing else reached
+        tier.held_until = tier.landed_until = 0
+        if ladder.soft_landing and lands:
+            if ladder.kind == "rolling":
+                tier.landed_until = plan.clock.add_days(at, ladder.window_days)
+            elif ladder.kind == "calendar":
+                tier.landed_until = plan.period_start(tier.period + 1)
+            if lands > reached:
+                tier.held_until = tier.landed_until
+        before, tier.key = tier.key, ladder.keys[lands]
+        self._due("tier_changed", at, plan, [], Trace(plan.version, before, tier.key))
