@@ -25,6 +25,9 @@ class Pairs:
     def items(self) -> Headers:
         return self._pairs
 
+    def keys(self) -> list[str]:
+        return [key for key, _ in self._pairs]
+
     def __contains__(self, name: str) -> bool:
         return any(key == name for key, _ in self._pairs)
 
