@@ -162,6 +162,7 @@ with given as materialized (
 ), moved as (
   update lot w set
     expires_at = case when u.e >= 0 then {_at("u.e")} when u.e = {KEEP} then w.expires_at end,
+    first_earned_at = case when u.e = {KEEP} then w.first_earned_at else {_at("u.b")} end,
     earned = w.earned + u.d1, redeemed = w.redeemed + u.d2, expired = w.expired + u.d3,
     reversed = w.reversed + u.d4, held = w.held + u.d5, remaining = w.remaining + u.d6
   from given u
