@@ -18,7 +18,7 @@ from palier.engine.decide import Fold
 from palier.engine.state import decode_state
 from palier.site.ids import new_ids
 
-CHUNK: Final = 500
+CHUNK: Final = 1_000
 """Members per transaction: few enough that the intake does not notice."""
 LONGEST_JUMP: Final = 24 * 3600 * 1_000_000
 LONGEST_SILENCE: Final = 7 * LONGEST_JUMP

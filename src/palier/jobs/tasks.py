@@ -20,8 +20,8 @@ from palier.staff.operations import drop_old_answers
 
 logger = logging.getLogger(__name__)
 
-CHUNKS_A_TURN = 20
-"""Chunks of due work before the worker looks after the rest of its timetable."""
+TURN_S = 5.0
+"""How long due work may go on before the worker looks after the rest of its timetable."""
 
 _seen_at: tuple[float, int] | None = None
 _connection: psycopg.Connection[Any] | None = None
@@ -50,8 +50,9 @@ def due_work() -> None:
     now = clock.now()
     if not clock_may_run(connection, now):
         return
+    until = time.monotonic() + TURN_S
     for program in _programs(connection):
-        for _ in range(CHUNKS_A_TURN):
+        while time.monotonic() < until:
             members = due.due_members(connection, program.program_id, now)
             connection.rollback()
             if not members:

@@ -69,7 +69,7 @@ def find_hashes(connection: Connection[Any], program_id: int, hashes: Iterable[b
     rows = connection.execute(
         """
         -- members.find_hashes
-        select value_hash, member_id from identity where value_hash = any(%s) and program_id = %s
+        select value_hash, member_id from identity where value_hash = any(%b) and program_id = %s
         """,
         (wanted, program_id),
     ).fetchall()

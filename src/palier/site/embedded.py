@@ -64,12 +64,13 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "max_connections": "100",
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
-    # Write ahead: few checkpoints, small records.
+    # Write ahead: few checkpoints.
     "max_wal_size": "4GB",
     # A query whose asker has gone is not finished for nobody.
     "client_connection_check_interval": "5s",
     "min_wal_size": "256MB",
-    "wal_compression": "on",
+    # Compression would be pglz here: a fifth more work for each activity to save disk that is soon reused.
+    "wal_compression": "off",
     "checkpoint_timeout": "15min",
     # A short pause for company would delay a lone writer; the intake gathers its own groups.
     "commit_delay": "0",

@@ -150,7 +150,8 @@ def _kept_secret(directory: Path, purpose: str) -> str:
 
 def _write_once(path: Path, value: str) -> str:
     """Create `path` with `value`, whole or not at all; when another process was first, its value."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    # Two threads, too, may ask first at the same moment.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(descriptor, value.encode())
