@@ -126,10 +126,13 @@ def test_one_port_answers_and_a_stop_leaves_nothing(served: Served) -> None:
     assert status == 200
     assert b"Palier" in body
     assert served.get("/nowhere")[0] == 404
+    said = served.process.stdout
+    assert said is not None
+    # The supervisor says so at its own pace, maybe after the first answers.
+    assert any("Palier serves on http://127.0.0.1" in line for line in iter(said.readline, ""))
     served.process.send_signal(signal.SIGTERM)
     out = served.process.communicate(timeout=PATIENCE_S)[0]
     assert served.process.returncode == 0
-    assert "Palier serves on http://127.0.0.1" in out
     assert "Traceback" not in out
     assert using(served.directory) == []
 
