@@ -32,8 +32,11 @@ REPLY_BEFORE_COMMIT: Final[tuple[Change, ...]] = (
         "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n",
         "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n"
         "                time.sleep(0.05)\n"
-        "                if self._connection is not None and not self._connection.closed:\n"
-        "                    self._connection.commit()\n",
+        "                try:\n"
+        "                    if self._connection is not None and not self._connection.closed:\n"
+        "                        self._connection.commit()\n"
+        "                except psycopg.Error:\n"
+        "                    self._forget_connection()\n",
     ),
 )
 

@@ -19,7 +19,7 @@ import pytest
 
 from palier.activities import store
 from palier.site import embedded
-from tests.crash.harness import PATIENCE_S, Figures, Instance, Load, describe, judge
+from tests.crash.harness import PATIENCE_S, Figures, Instance, Load, describe, judge, wait_for
 from tests.crash.proxy import CUT_AFTER, CUT_BEFORE, Proxy
 
 ONCE: Final = ("staff.begin_once", "staff.settle_once")
@@ -85,7 +85,8 @@ def behind_a_proxy(trap: Trap, package: Path | None = None) -> Iterator[Instance
 
 
 def restart(instance: Instance) -> None:
-    """Starts the database, as its operator would."""
+    """Starts the database, as its operator would, once what was killed is gone."""
+    wait_for("the killed database to be gone", lambda: instance.server.pid() is None)
     embedded.bootstrap(embedded.start(instance.directory), "palier")
 
 
