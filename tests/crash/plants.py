@@ -31,7 +31,7 @@ REPLY_BEFORE_COMMIT: Final[tuple[Change, ...]] = (
         "api/intake.py",
         "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n",
         "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n"
-        "                time.sleep(0.05)\n"
+        "                __import__('time').sleep(0.05)\n"
         "                try:\n"
         "                    if self._connection is not None and not self._connection.closed:\n"
         "                        self._connection.commit()\n"

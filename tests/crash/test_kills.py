@@ -49,6 +49,9 @@ def run(
                 print(f"{number} of {len(targets)}: {len(load.sent)} sent", flush=True)
         for part in ("web", "worker"):
             instance.child(part)
+    except AssertionError:
+        print(dict(load.statuses), instance.said()[-6000:])
+        raise
     finally:
         load.finish()
     found = judge(instance, load, figures)
