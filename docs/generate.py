@@ -40,6 +40,13 @@ _SECTIONS = (
         "Tiers",
         ("TierLadder", "Tier", "Qualify", "Threshold", "WindowRolling", "WindowCalendar", "WindowLifetime"),
     ),
+    ("Campaigns", ("Campaign", "Calendar", "Budget")),
+    ("Goals", ("Goal", "Step", "Grant", "WindowDates", "WindowFromStart", "WindowPeriod")),
+    ("Streaks", ("Streak", "StreakStep")),
+    ("Games and quizzes", ("Game", "Prize", "PlayLimits", "Quiz", "Question", "Answer")),
+    ("Referral and memberships", ("Referral", "Membership", "Dividend")),
+    ("Coalition and rankings", ("Partner", "Agreement", "Leaderboard", "RankPrize")),
+    ("Changes", ("Notice",)),
 )
 
 
@@ -172,6 +179,9 @@ _FIELD_TEXTS = {
     "time": 'local time of day, "HH:MM"; from 22:00 until 02:00 passes midnight',
     "date": "local date, YYYY-MM-DD; from and until are both included",
     "nth": "which activity of its type it is in the window `per`: 1 for the first",
+    "count": "how many activities of the type `of` there were so far in the window `per`",
+    "membership": "paid memberships that run: any of them may match",
+    "day_of_month": "local day of the month, 1 to 31",
 }
 _LINE_FIELD_TEXTS = {
     "category": "its category",
@@ -194,6 +204,7 @@ def _fields_part() -> str:
             "point_currencies": [{"key": "points", "name": {}}],
             "member_attributes": {"attribute": {"type": "text"}},
             "tiers": {"tiers": [{"key": "base", "name": {}}], "window": {"kind": "lifetime"}},
+            "memberships": [{"key": "club", "name": {}, "fee": "1"}],
         },
         program.Program,
     )

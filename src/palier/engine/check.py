@@ -17,7 +17,7 @@ from palier.engine.amounts import MAXIMUM_MINOR, from_minor
 from palier.engine.clock import LocalClock
 from palier.engine.conditions import Problem, day_ordinal, nearest
 from palier.engine.currencies import EXPONENTS, exponent
-from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, RETURN, SALE
+from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, FEE, OCCASIONS, RETURN, SALE, VISIT
 from palier.engine.instants import ends_at, parse_instant, starts_at
 from palier.engine.program import (
     Attribute,
@@ -326,8 +326,11 @@ class _Checker:
             message = f'"{rule.on}" is no activity that can earn'
             self.add(path, "reserved_name", message, "use sale, visit, or a declared activity type")
             return False
-        known = [*sorted(BUILT_IN - {RETURN}), *sorted(self.types)]
-        return self.reference(rule.on, known, path, "activity type")
+        return self.reference(rule.on, self.earning_types(), path, "activity type")
+
+    def earning_types(self) -> list[str]:
+        """The activity types on which something may be earned."""
+        return [SALE, VISIT, FEE, *sorted(OCCASIONS), *sorted(self.types)]
 
     def effect(self, rule: Rule, effect: str, index: int, scale: int, path: str) -> None:
         if rule.per_spend is not None:
@@ -343,9 +346,14 @@ class _Checker:
                 self.decimals(rule.fixed, scale, f"{path}.fixed", f"points of {rule.currency}")
         else:
             self.multiply(rule, index, path)
-        if effect in ("per_spend", "per_unit") and rule.on != SALE and rule.on in self.types | BUILT_IN:
-            message = f"{effect} needs what a sale holds, and {rule.on} is no sale"
-            self.add(f"{path}.{effect}", "contradiction", message, "write on: sale, or use fixed")
+        if effect == "per_spend" and not conditions.carries_money(self.program, rule.on):
+            if rule.on in self.types | BUILT_IN:
+                message = f"per_spend needs an amount, and {rule.on} has none"
+                remedy = "write money: true in the activity type, or use fixed"
+                self.add(f"{path}.per_spend", "contradiction", message, remedy)
+        elif effect == "per_unit" and rule.on != SALE and rule.on in self.types | BUILT_IN:
+            message = f"per_unit needs the lines of a sale, and {rule.on} is no sale"
+            self.add(f"{path}.per_unit", "contradiction", message, "write on: sale, or use fixed")
         self.beside_effect(rule, effect, path)
 
     def multiply(self, rule: Rule, index: int, path: str) -> None:
@@ -493,9 +501,8 @@ class _Checker:
         self.size(ladder.tiers, "tiers.tiers", "tiers")
         if not ladder.counts:
             self.add("tiers.counts", "tiers", "no activity counts", "write counts: [sale]")
-        known = [*sorted(BUILT_IN - {RETURN}), *sorted(self.types)]
         for index, key in enumerate(ladder.counts):
-            self.reference(key, known, f"tiers.counts[{index}]", "activity type")
+            self.reference(key, self.earning_types(), f"tiers.counts[{index}]", "activity type")
         if len(set(ladder.counts)) < len(ladder.counts):
             self.add("tiers.counts", "duplicate_key", "a type is there twice", "name each once")
         if ladder.points_currency is not None:

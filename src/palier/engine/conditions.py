@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_minor
 from palier.engine.currencies import exponent
-from palier.engine.facts import RETURN, SALE
+from palier.engine.facts import FEE, RETURN, SALE
 from palier.engine.program import Attribute, Condition, Program
 
 MAX_NODES: Final = 200
@@ -29,11 +29,26 @@ MAX_TEXT: Final = 4096
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 COMMON_FIELDS: Final = frozenset(
-    {"channel", "location", "partner", "tier", "segment", "weekday", "time", "date", "nth"}
+    {
+        "channel",
+        "location",
+        "partner",
+        "tier",
+        "segment",
+        "membership",
+        "weekday",
+        "day_of_month",
+        "time",
+        "date",
+        "nth",
+        "count",
+    }
 )
 """Fields that activities of every type have; no declared attribute may take one of these names."""
 
-Kind = Literal["money", "integer", "decimal", "text", "tier", "weekday", "time", "date", "boolean", "nth"]
+Kind = Literal[
+    "money", "integer", "decimal", "text", "tier", "weekday", "time", "date", "boolean", "nth", "count"
+]
 Place = Literal["context", "member", "attribute"]
 Value = str | int | bool
 
@@ -121,6 +136,8 @@ class Context(Protocol):
     @property
     def nth(self) -> Callable[[str], int]: ...
     @property
+    def memberships(self) -> frozenset[str]: ...
+    @property
     def member(self) -> Mapping[str, Value]: ...
     @property
     def attributes(self) -> Mapping[str, Value]: ...
@@ -161,8 +178,13 @@ def fields(program: Program, activity_type_key: str) -> dict[str, FieldType]:
             FieldType("time", "time"),
             FieldType("date", "date", least=1),
             FieldType("nth", "nth", least=1),
+            FieldType("day_of_month", "integer", least=1),
+            FieldType("count", "count", least=0),
         )
     }
+    if program.memberships:
+        held = tuple(membership.key for membership in program.memberships)
+        found["membership"] = FieldType("membership", "text", choices=held, many=True)
     if program.tiers is not None:
         ladder = tuple(tier.key for tier in program.tiers.tiers)
         found["tier"] = FieldType("tier", "tier", choices=ladder, least=0)
@@ -176,6 +198,9 @@ def fields(program: Program, activity_type_key: str) -> dict[str, FieldType]:
             FieldType("tender", "text", many=True),
         ):
             found[field.name] = field
+    elif carries_money(program, activity_type_key):
+        found["amount"] = FieldType("amount", "money", decimals=exponent(program.currency), least=0)
+        found["tender"] = FieldType("tender", "text", many=True)
     for name, attribute in program.member_attributes.items():
         found[f"member.{name}"] = _attribute_field(f"member.{name}", attribute, "member")
     for activity_type in program.activity_types:
@@ -183,6 +208,13 @@ def fields(program: Program, activity_type_key: str) -> dict[str, FieldType]:
             for name, attribute in activity_type.attributes.items():
                 found.setdefault(name, _attribute_field(name, attribute, "attribute"))
     return found
+
+
+def carries_money(program: Program, activity_type_key: str) -> bool:
+    """Whether activities of a type have an amount: sales, fees, and declared types that say so."""
+    if activity_type_key in (SALE, FEE):
+        return True
+    return any(kind.money for kind in program.activity_types if kind.key == activity_type_key)
 
 
 def line_fields(program: Program) -> dict[str, FieldType]:
@@ -211,6 +243,7 @@ _OPERATORS: Final[dict[str, tuple[str, ...]]] = {
     "date": (*_EQUALITY, *_ORDER, "from", "until"),
     "boolean": ("is", "is_not"),
     "nth": ("is", "in", *_ORDER, "every"),
+    "count": ("is", "in", *_ORDER),
 }
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -289,7 +322,7 @@ def day_ordinal(text: str) -> int:
 def _literal(value: Value, field: FieldType) -> Value:
     """A value as written, as the form that is compared at run time. Raises _Wrong."""
     kind = field.kind
-    if kind in ("money", "integer", "decimal", "nth"):
+    if kind in ("money", "integer", "decimal", "nth", "count"):
         return _number(value, field)
     if kind == "boolean":
         if not isinstance(value, bool):
@@ -341,6 +374,15 @@ def uses(condition: Condition | None) -> set[str]:
 def counting_windows(condition: Condition | None) -> set[str]:
     """The windows (`per`) in which the condition counts activities with `nth`."""
     return {node.per for node in _leaves(condition) if node.field == "nth" and node.per is not None}
+
+
+def counted_activities(condition: Condition | None) -> set[tuple[str, str]]:
+    """The (activity type, window) pairs that the condition counts with `count`."""
+    return {
+        (node.of, node.per)
+        for node in _leaves(condition)
+        if node.field == "count" and node.per is not None and node.of is not None
+    }
 
 
 def _leaves(condition: Condition | None) -> Iterator[Condition]:
@@ -456,8 +498,15 @@ def _check_comparison(
     if field.kind == "nth" and condition.per is None:
         remedy = "add per: day, week, month, year or lifetime"
         problems.append(Problem(path, "nth needs the window in which it counts", remedy))
-    if field.kind != "nth" and condition.per is not None:
-        problems.append(Problem(f"{path}.per", f"per goes with nth, not with {name}", "leave it out"))
+    if field.kind == "count" and (condition.per is None or condition.of is None):
+        remedy = "add of: an activity type, and per: day, week, month, year or lifetime"
+        problems.append(Problem(path, "count needs what it counts, and in which window", remedy))
+    if field.kind not in ("nth", "count") and condition.per is not None:
+        problems.append(
+            Problem(f"{path}.per", f"per goes with nth and count, not with {name}", "leave it out")
+        )
+    if field.kind != "count" and condition.of is not None:
+        problems.append(Problem(f"{path}.of", f"of goes with count, not with {name}", "leave it out"))
     wrong = False
     for operator, value in operators.items():
         where = f"{path}.{operator}"
@@ -502,11 +551,11 @@ def _check_together(
     children: Sequence[Condition], known: Mapping[str, FieldType], path: str, problems: list[Problem]
 ) -> None:
     """Comparisons of one single-valued field that stand in one `all` must be possible together."""
-    groups: dict[tuple[str, str | None], list[Condition]] = {}
+    groups: dict[tuple[str, str | None, str | None], list[Condition]] = {}
     for child in children:
         if child.field is not None and not known[child.field].many:
-            groups.setdefault((child.field, child.per), []).append(child)
-    for (name, _), members in groups.items():
+            groups.setdefault((child.field, child.per, child.of), []).append(child)
+    for (name, _, _), members in groups.items():
         if len(members) > 1:
             _check_possible(members, known[name], path, problems)
 
@@ -594,7 +643,12 @@ def _any_tender(tenders: Sequence[Tender], wanted: frozenset[str]) -> bool:
     return False
 
 
+def _day_of_month(day: int) -> int:
+    return date.fromordinal(day).day
+
+
 _SINGLE_SOURCES: Final = {
+    "day_of_month": "_day_of_month(c.day)",
     "amount": "c.amount",
     "quantity": "c.quantity",
     "lines": "len(c.lines)",
@@ -611,6 +665,7 @@ _MANY_SOURCES: Final = {
     "sku": "_any_sku(c.lines, {})",
     "tender": "_any_tender(c.tenders, {})",
     "segment": "not {}.isdisjoint(c.segments)",
+    "membership": "not {}.isdisjoint(c.memberships)",
 }
 _SYMBOLS: Final = {
     "is": "==",
@@ -638,6 +693,7 @@ class _Source:
             "_any_category": _any_category,
             "_any_sku": _any_sku,
             "_any_tender": _any_tender,
+            "_day_of_month": _day_of_month,
         }
 
     def constant(self, value: Any) -> str:
@@ -694,6 +750,8 @@ class _Source:
             return f"c.{field.name}", False
         if field.kind == "nth" and field.place == "context":
             return f"c.nth({self.constant(condition.per)})", False
+        if field.kind == "count" and field.place == "context":
+            return f"c.nth({self.constant(f'{condition.of}:{condition.per}')})", False
         if field.place == "member":
             return f"c.member.get({self.constant(field.name.removeprefix('member.'))})", True
         if field.place == "attribute":
@@ -726,7 +784,7 @@ class _Source:
 def _cost(condition: Condition) -> int:
     """How dear a part is to evaluate: those that loop over lines or count activities go last."""
     names = uses(condition)
-    if "nth" in names:
+    if names & {"nth", "count"}:
         return 3
     return 2 if names & {"category", "sku"} else 1 if names & {"tender", "segment"} else 0
 
@@ -768,8 +826,12 @@ def _read(condition: Condition, field: FieldType, context: Any) -> Any:
         return tuple(dict.fromkeys(item for item in found if item))
     if name == "tender":
         return tuple(dict.fromkeys(tender.kind for tender in context.tenders))
-    if name == "segment":
-        return tuple(sorted(context.segments))
+    if name in ("segment", "membership"):
+        return tuple(sorted(getattr(context, name + "s")))
+    if name == "day_of_month":
+        return _day_of_month(context.day)
+    if field.kind == "count" and field.place == "context":
+        return context.nth(f"{condition.of}:{condition.per}")
     if field.place == "member":
         return context.member.get(name.removeprefix("member."))
     if field.place == "attribute":

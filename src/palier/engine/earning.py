@@ -39,6 +39,7 @@ class _Context:
         "lines",
         "location",
         "member",
+        "memberships",
         "minute",
         "nth",
         "partner",
@@ -56,6 +57,7 @@ class _Context:
     lines: Sequence[Line]
     location: str | None
     member: dict[str, str | int | bool]
+    memberships: frozenset[str]
     minute: int
     nth: Callable[[str], int]
     partner: str | None
@@ -163,6 +165,8 @@ class Earning(Tiers):
         context.lines = basket.lines
         context.location = fact.location
         context.member = inputs.member
+        held = self.state.memberships
+        context.memberships = frozenset(k for k, until in held.items() if until > fact.at) if held else _NOBODY
         context.minute = minute
         context.partner = fact.partner
         context.segments = frozenset(inputs.segments) if inputs.segments else _NOBODY

@@ -12,9 +12,22 @@ from msgspec import Struct
 SALE = "sale"
 RETURN = "return"
 VISIT = "visit"
-BUILT_IN = frozenset({SALE, RETURN, VISIT})
-COMMANDS = frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"})
-DERIVED = frozenset({"released", "expired", "tier_changed", "hold_expired", "correction"})
+FEE = "fee"
+ACTS = frozenset({FEE, "opt_in", "opt_out", "save_for", "play", "quiz", "paired"})
+"""What members do in mechanics that a program declares: sent like any activity, with attributes of their own."""
+OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", "friend_converted"})
+"""What the platform notices and makes an activity of; rules and goals may act on them."""
+RELAYED = frozenset({"pair_act"})
+"""What one member's activity brings about for another, beside friend_joined and friend_converted."""
+BUILT_IN = frozenset({SALE, RETURN, VISIT}) | ACTS | OCCASIONS | RELAYED
+AWARDS = frozenset({"dividend", "prize"})
+"""What is awarded to members by a run over all of them."""
+COMMANDS = (
+    frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"}) | AWARDS
+)
+DERIVED = frozenset(
+    {"released", "expired", "tier_changed", "hold_expired", "correction", "streak_saved", "streak_lapsed"}
+)
 OWN_SOURCE = "palier"
 """The source of what the platform itself decides; refused from outside."""
 

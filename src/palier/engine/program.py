@@ -15,121 +15,101 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
-Key = Annotated[
-    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$", description="lower-case name, unique in its list")
+from palier.engine import document, mechanics
+from palier.engine.document import (
+    Base,
+    Condition,
+    Days,
+    Decimal,
+    Expiry,
+    ExpiryEndOfMonth,
+    ExpiryEndOfYear,
+    ExpiryFixedDate,
+    ExpiryInactivity,
+    ExpiryNever,
+    ExpiryRolling,
+    Key,
+    Language,
+    Noun,
+    Pending,
+    PendingDays,
+    PendingUntilActivity,
+    Rounding,
+    Scalar,
+    Strict,
+    Text,
+    TierWindow,
+    UnitName,
+    WindowCalendar,
+    WindowLifetime,
+    WindowRolling,
+)
+from palier.engine.mechanics import (
+    Budget,
+    Game,
+    Goal,
+    Grant,
+    Leaderboard,
+    Membership,
+    Notice,
+    Partner,
+    Quiz,
+    Referral,
+    Streak,
+)
+
+__all__ = [
+    "ActivityType",
+    "Attribute",
+    "Base",
+    "Campaign",
+    "Caps",
+    "Condition",
+    "Decimal",
+    "Expiry",
+    "ExpiryEndOfMonth",
+    "ExpiryEndOfYear",
+    "ExpiryFixedDate",
+    "ExpiryInactivity",
+    "ExpiryNever",
+    "ExpiryRolling",
+    "Goal",
+    "Grant",
+    "Group",
+    "Key",
+    "Language",
+    "MemberCap",
+    "Noun",
+    "Pending",
+    "PendingDays",
+    "PendingUntilActivity",
+    "PerSpend",
+    "PointCurrency",
+    "Program",
+    "Qualify",
+    "Rounding",
+    "RoundingRule",
+    "Rule",
+    "Scalar",
+    "Strict",
+    "Text",
+    "Threshold",
+    "Tier",
+    "TierLadder",
+    "TierWindow",
+    "UnitName",
+    "WindowCalendar",
+    "WindowLifetime",
+    "WindowRolling",
+    "canonical",
+    "json_schema",
+    "meanings",
+    "to_builtins",
 ]
-Decimal = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,13}(\.[0-9]{1,6})?$", description='decimal string, such as "1.50"')
-]
-Days = Annotated[int, Meta(ge=0, le=36500)]
-PositiveDays = Annotated[int, Meta(ge=1, le=36500)]
-Rounding = Literal["floor", "ceiling", "half_up", "half_even"]
-Language = Literal["en", "fr"]
-
-
-class Strict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of all document types: immutable, unknown keys refused, defaults left out on export."""
-
-
-class Text(Strict, frozen=True):
-    """A text in both languages. Members read it; both are required where both languages are declared."""
-
-    en: str = ""
-    """The English text."""
-    fr: str = ""
-    """The French text."""
-
-
-class Noun(Strict, frozen=True):
-    """A name with its singular and plural."""
-
-    one: str
-    """The singular."""
-    other: str
-    """The plural."""
-
-
-class UnitName(Strict, frozen=True):
-    """The name of a point currency in both languages, with plurals."""
-
-    en: Noun | None = None
-    """In English."""
-    fr: Noun | None = None
-    """In French."""
-
 
 # --- point currencies -------------------------------------------------------------------------------
-
-
-class ExpiryNever(Strict, frozen=True, tag="never", tag_field="kind"):
-    """Points never expire."""
-
-
-class ExpiryRolling(Strict, frozen=True, tag="rolling", tag_field="kind"):
-    """Points expire N local days after the instant of earning, at the same clock time."""
-
-    days: PositiveDays
-    """Local days from the instant of earning."""
-    grace_days: Days = 0
-    """Local days after expiry in which points can still be spent."""
-
-
-class ExpiryEndOfMonth(Strict, frozen=True, tag="end_of_month", tag_field="kind"):
-    """Points expire at the first local instant after the Nth month following the month of earning."""
-
-    after_months: Annotated[int, Meta(ge=0, le=1200)]
-    """Whole months after the month of earning."""
-    grace_days: Days = 0
-    """Local days after expiry in which points can still be spent."""
-
-
-class ExpiryEndOfYear(Strict, frozen=True, tag="end_of_year", tag_field="kind"):
-    """Points expire at the first local instant after the Nth year following the year of earning."""
-
-    after_years: Annotated[int, Meta(ge=0, le=100)]
-    """Whole years after the year of earning."""
-    grace_days: Days = 0
-    """Local days after expiry in which points can still be spent."""
-
-
-class ExpiryFixedDate(Strict, frozen=True, tag="fixed_date", tag_field="kind"):
-    """Points are good through a date (YYYY-MM-DD), and expire at the first local instant of the day after."""
-
-    date: str
-    """The last local day, YYYY-MM-DD."""
-    grace_days: Days = 0
-    """Local days after expiry in which points can still be spent."""
-
-
-class ExpiryInactivity(Strict, frozen=True, tag="inactivity", tag_field="kind"):
-    """All points expire N local days after the member's last earning activity."""
-
-    days: PositiveDays
-    """Local days without an earning activity."""
-    grace_days: Days = 0
-    """Local days after expiry in which points can still be spent."""
-
-
-Expiry = ExpiryNever | ExpiryRolling | ExpiryEndOfMonth | ExpiryEndOfYear | ExpiryFixedDate | ExpiryInactivity
-
-
-class PendingDays(Strict, frozen=True, tag="days", tag_field="kind"):
-    """Points become spendable N local days after the sale, at the same clock time."""
-
-    days: PositiveDays
-    """Local days from the sale."""
-
-
-class PendingUntilActivity(Strict, frozen=True, tag="activity", tag_field="kind"):
-    """Points become spendable when an activity of this type names the sale."""
-
-    activity: Key
-    """A declared activity type; an activity of it names the sale."""
-
-
-Pending = PendingDays | PendingUntilActivity
 
 
 class PointCurrency(Strict, frozen=True):
@@ -143,6 +123,10 @@ class PointCurrency(Strict, frozen=True):
     """Unique name of these points."""
     name: UnitName
     """What members call them, one and several."""
+    kind: Literal["points", "cash", "reward", "badge", "token"] = "points"
+    """What a unit is: a point, money's minor units (cash), a reward or use of a service, a badge, a token."""
+    icon: str = ""
+    """Name of a drawing."""
     scale: Annotated[int, Meta(ge=0, le=6)] = 0
     """Decimals of an amount of points, 0 to 6."""
     value: Decimal | None = None
@@ -157,6 +141,8 @@ class PointCurrency(Strict, frozen=True):
     """Local days in which points that a return gives back can be spent, at least."""
     transferable: bool = False
     """Whether members may transfer these points to each other."""
+    pay_out_from: Decimal | None = None
+    """For cash: the least that is paid out."""
 
 
 # --- activities -------------------------------------------------------------------------------------
@@ -186,74 +172,13 @@ class ActivityType(Strict, frozen=True):
     """What members read."""
     attributes: dict[Key, Attribute] = {}
     """What activities of this type carry, by name."""
-
-
-# --- conditions -------------------------------------------------------------------------------------
-
-Scalar = str | int | bool
-
-
-class Condition(Strict, frozen=True):
-    """A condition: either a combination (`all`, `any`, `not`) or one comparison of a field.
-
-    Fields: amount, quantity, lines, category, sku, channel, location, partner, tender, tier, segment,
-    weekday (monday..sunday), time ("HH:MM"), date ("YYYY-MM-DD"), nth (with `per`),
-    member.<attribute>, and the declared attributes of the activity type.
-    """
-
-    all: list[Condition] | None = None
-    """Holds when every one of these does."""
-    any: list[Condition] | None = None
-    """Holds when at least one of these does."""
-    not_: Condition | None = msgspec.field(default=None, name="not")
-    """Holds when this does not."""
-    field: str | None = None
-    """What is compared."""
-    is_: Scalar | None = msgspec.field(default=None, name="is")
-    """Equal to this."""
-    is_not: Scalar | None = None
-    """Not equal to this."""
-    in_: list[Scalar] | None = msgspec.field(default=None, name="in")
-    """Equal to one of these."""
-    not_in: list[Scalar] | None = None
-    """Equal to none of these."""
-    at_least: Scalar | None = None
-    """This or more."""
-    at_most: Scalar | None = None
-    """This or less."""
-    above: Scalar | None = None
-    """More than this."""
-    below: Scalar | None = None
-    """Less than this."""
-    from_: str | None = msgspec.field(default=None, name="from")
-    """Time or date from here on; a time may pass midnight."""
-    until: str | None = None
-    """Before this time, or through this date."""
-    every: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    """Every so many times, for nth."""
-    per: Literal["day", "week", "month", "year", "lifetime"] | None = None
-    """The window in which nth counts."""
+    money: bool = False
+    """Whether they carry an amount, as a sale does: rent, a loan's instalment, a bill, a top-up."""
+    withdraws: Key | None = None
+    """The declared type of which an activity of this type takes back one: a review that was removed."""
 
 
 # --- rules ------------------------------------------------------------------------------------------
-
-
-class Base(Strict, frozen=True):
-    """What part of a sale counts. The defaults: what was paid, tax in, shipping, gift cards and points out.
-
-    `discounts`: "deducted" counts what is left after discounts, "ignored" adds them back.
-    """
-
-    tax: Literal["in", "out"] = "in"
-    """Tax counts or not."""
-    shipping: Literal["in", "out"] = "out"
-    """Shipping counts or not."""
-    discounts: Literal["deducted", "ignored"] = "deducted"
-    """What is left after discounts counts, or what was before them."""
-    gift_cards: Literal["in", "out"] = "out"
-    """Bought gift cards count or not."""
-    points_part: Literal["in", "out"] = "out"
-    """What was paid in points counts or not."""
 
 
 class PerSpend(Strict, frozen=True):
@@ -341,6 +266,8 @@ class Rule(Strict, frozen=True):
     """First local date, or instant with its offset."""
     active_until: str | None = None
     """Last local date, or the instant before which it acts."""
+    funded_by: Literal["program", "partner"] = "program"
+    """Who pays for what it brings: the program, or the partner that the activity names."""
 
 
 class Group(Strict, frozen=True):
@@ -387,27 +314,6 @@ class Qualify(Strict, frozen=True):
     """One threshold is enough."""
 
 
-class WindowRolling(Strict, frozen=True, tag="rolling", tag_field="kind"):
-    """The last N local days: a sale counts while t < sale + N days."""
-
-    days: PositiveDays
-    """How many local days."""
-
-
-class WindowCalendar(Strict, frozen=True, tag="calendar", tag_field="kind"):
-    """A calendar period: the better of the present period so far and the one before (carry-over)."""
-
-    period: Literal["month", "quarter", "year"] = "year"
-    """Which calendar period."""
-
-
-class WindowLifetime(Strict, frozen=True, tag="lifetime", tag_field="kind"):
-    """Everything since enrolment."""
-
-
-TierWindow = WindowRolling | WindowCalendar | WindowLifetime
-
-
 class Tier(Strict, frozen=True):
     """One level. The first tier of a ladder is where members start and has no `qualify`.
 
@@ -424,6 +330,10 @@ class Tier(Strict, frozen=True):
     """What it takes to stay."""
     benefits: list[Text] = []
     """What members read that it brings."""
+    grants: list[Grant] = []
+    """What reaching it gives, the first time in the member's life."""
+    hidden: bool = False
+    """Whether only those who hold it see it."""
 
 
 class TierLadder(Strict, frozen=True):
@@ -450,6 +360,53 @@ class TierLadder(Strict, frozen=True):
     """Fall one tier at a time."""
 
 
+# --- campaigns --------------------------------------------------------------------------------------
+
+
+class Calendar(Strict, frozen=True):
+    """Recurring local times in which a campaign acts; all that are given must hold."""
+
+    days_of_month: list[Annotated[int, Meta(ge=1, le=31)]] | None = None
+    """Such as [1] for the first of the month."""
+    weekdays: (
+        list[Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]] | None
+    ) = None
+    """Days of the week."""
+    from_: str | None = msgspec.field(default=None, name="from")
+    """Time of day from which it acts, "17:00"."""
+    until: str | None = None
+    """Time of day before which it acts; it may pass midnight."""
+
+
+class Campaign(Strict, frozen=True):
+    """Rules that act in a period, for an audience, within a budget.
+
+    They come after the program's own rules, in order. Of the campaigns with the same `exclusive` group only the
+    one that brings most acts on an activity.
+    """
+
+    key: Key
+    """Unique name of the campaign."""
+    name: Text
+    """What members read."""
+    rules: Annotated[list[Rule], Meta(min_length=1, max_length=20)]
+    """What it brings; keys are unique in the whole program."""
+    active_from: str | None = None
+    """First local date, or instant with its offset."""
+    active_until: str | None = None
+    """Last local date, or the instant before which it acts."""
+    audience: Condition | None = None
+    """Which members; fields tier, segment, membership and member.<attribute>."""
+    calendar: Calendar | None = None
+    """Recurring times."""
+    exclusive: Key | None = None
+    """The group of campaigns of which one acts."""
+    budget: Budget | None = None
+    """The most its rules bring to all members together; they then all bring the same point currency."""
+    paused: bool = False
+    """Whether it stands still."""
+
+
 # --- the document -----------------------------------------------------------------------------------
 
 
@@ -471,7 +428,7 @@ class Program(Strict, frozen=True):
     """IANA zone in which days, months and hours are meant, such as Europe/Paris."""
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
     """ISO 4217 code of the program's money."""
-    point_currencies: Annotated[list[PointCurrency], Meta(min_length=1, max_length=20)]
+    point_currencies: Annotated[list[PointCurrency], Meta(min_length=1, max_length=200)]
     """The kinds of points."""
     languages: list[Language] = msgspec.field(default_factory=lambda: ["en", "fr"])
     """Languages in which every text must be given."""
@@ -495,13 +452,36 @@ class Program(Strict, frozen=True):
     """The most a member earns, over all rules."""
     tiers: TierLadder | None = None
     """The ladder of tiers."""
+    campaigns: Annotated[list[Campaign], Meta(max_length=100)] = []
+    """Rules for a time, an audience and a budget."""
+    goals: Annotated[list[Goal], Meta(max_length=100)] = []
+    """Goals, stamp cards, challenges and milestones."""
+    streaks: Annotated[list[Streak], Meta(max_length=20)] = []
+    """Consecutive days, weeks or months."""
+    games: Annotated[list[Game], Meta(max_length=20)] = []
+    """Wheels, scratch cards and surprises."""
+    quizzes: Annotated[list[Quiz], Meta(max_length=50)] = []
+    """Quizzes."""
+    referral: Referral | None = None
+    """What bringing a friend gives."""
+    memberships: Annotated[list[Membership], Meta(max_length=10)] = []
+    """Paid memberships."""
+    partners: Annotated[list[Partner], Meta(max_length=500)] = []
+    """The companies of a coalition."""
+    leaderboards: Annotated[list[Leaderboard], Meta(max_length=20)] = []
+    """Rankings."""
+    leap_day: Literal["february_28", "march_1"] = "february_28"
+    """When a birthday or anniversary of 29 February is kept in other years."""
+    notice: Notice | None = None
+    """What members are told of this version before it takes effect."""
 
 
 @cache
 def meanings() -> dict[str, dict[str, str]]:
     """What each setting means: type name -> setting as written in a document -> the text below it here."""
     found: dict[str, dict[str, str]] = {}
-    for part in ast.parse(inspect.getsource(sys.modules[__name__])).body:
+    modules = (document, mechanics, sys.modules[__name__])
+    for part in [part for module in modules for part in ast.parse(inspect.getsource(module)).body]:
         if not isinstance(part, ast.ClassDef):
             continue
         for field, text in pairwise(part.body):

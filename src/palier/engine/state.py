@@ -110,6 +110,7 @@ class MemberState(Struct, array_like=True):
     `last` is the position of the last fact decided: (acts_at, rank, source, id, ...); `due_done` the latest
     instant at which due work acted; `due_at` a lower bound of the next. `used`: cap -> [period, amount];
     `carry`: rule -> (remainder, denominator); `nth`: counter -> [period, count].
+    `memberships`: membership -> the instant at which it ends.
     """
 
     last: tuple[int | str, ...] = ()
@@ -122,6 +123,7 @@ class MemberState(Struct, array_like=True):
     nth: dict[str, list[int]] = {}
     tier: TierState = msgspec.field(default_factory=TierState)
     holds: dict[str, HoldState] = {}
+    memberships: dict[str, int] = {}
 
 
 @lru_cache(maxsize=65536)
