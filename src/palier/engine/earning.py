@@ -111,6 +111,9 @@ class Earning(Tiers):
                 trace.late = True
                 trace.nth, trace.rooms, trace.carry = judgement.nth, judgement.rooms, judgement.carry
             self._context.nth = trace.nth.__getitem__
+            if state.memberships:
+                trace.memberships = sorted(k for k, until in state.memberships.items() if until > fact.at)
+            self._context.memberships = frozenset(trace.memberships) if trace.memberships else _NOBODY
             rated = rate(judged, rules, self._context, basket, fact.at, level, trace.rooms, trace.carry)
             trace.carry_out = rated.carry_out
             if judgement is None:
@@ -165,8 +168,6 @@ class Earning(Tiers):
         context.lines = basket.lines
         context.location = fact.location
         context.member = inputs.member
-        held = self.state.memberships
-        context.memberships = frozenset(k for k, until in held.items() if until > fact.at) if held else _NOBODY
         context.minute = minute
         context.partner = fact.partner
         context.segments = frozenset(inputs.segments) if inputs.segments else _NOBODY

@@ -638,6 +638,7 @@ class _Seen:
         self.partner = fact.partner
         self.quantity = sum(line.quantity for line in basket.lines if line.kind != "shipping")
         self.segments = frozenset(inputs.segments)
+        self.memberships = frozenset(trace.memberships)
         self.tenders = basket.tenders
         self.tier = plan.ladder.index.get(trace.tier, 0) if plan.ladder is not None else 0
         self.weekday = (day - 1) % 7

@@ -163,6 +163,7 @@ class Returns(Earning):
         level = judged.ladder.index.get(trace.tier, 0) if judged.ladder is not None else 0
         self._set_context(fact, record.inputs, kept, level, day, judged.clock.local(fact.at)[1], rules)
         self._context.nth = trace.nth.__getitem__
+        self._context.memberships = frozenset(trace.memberships)
         rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry)
         lots = {item.rule: item for item in record.results}
         for item in rated.results:

@@ -33,7 +33,7 @@ class Trace(Struct, omit_defaults=True):
     given back. `owed` became debt, `written_off` was let go. `returned` is the money given back so far of the
     sale, `cut` what a return asked beyond what was left. `late` marks an activity judged apart because it came
     too late. `after`: currency -> points that could be spent when it was first decided. `holds`: (hold, state,
-    points captured) it made or ended.
+    points captured) it made or ended. `memberships` are those that ran when it was judged.
     """
 
     version: int
@@ -54,6 +54,7 @@ class Trace(Struct, omit_defaults=True):
     reason: str = ""
     after: dict[str, int] = {}
     holds: list[tuple[int, str, int]] = []
+    memberships: list[str] = []
 
 
 encode_trace = msgspec.json.Encoder(order="deterministic").encode
