@@ -36,6 +36,7 @@ from palier.engine.facts import (
     encode_fact,
 )
 from palier.engine.history import differences, fold, in_fold_order, judge_late
+from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state
 from palier.engine.trace import Trace, decode_trace
@@ -204,6 +205,8 @@ class _Batch:
             if isinstance(read.member, dict) and not (known is not None and known[index]):
                 try:
                     wanted[index] = [members.hashed(kind, value) for kind, value in read.member.items()]
+                except members.PaymentCardNumber as error:
+                    self.refuse((index, read.fact), _payment_card(str(error)))
                 except members.IdentityError as error:
                     self.refuse((index, read.fact), _unknown_member(str(error)))
         found = members.find_hashes(
@@ -780,8 +783,12 @@ def _of_others(item: Item, member_id: int | None) -> bool:
 
 def _unknown_member(message: str) -> Refusal:
     return Refusal(
-        RefusalCode.UNKNOWN_MEMBER, message, "member", "enrol the member first, or check the identity"
+        RefusalCode.UNKNOWN_MEMBER, masked(message), "member", "enrol the member first, or check the identity"
     )
+
+
+def _payment_card(message: str) -> Refusal:
+    return Refusal(RefusalCode.PAYMENT_CARD_NUMBER, message, "member", "send another identity of the member")
 
 
 def _already_used() -> Refusal:

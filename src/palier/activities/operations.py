@@ -98,6 +98,13 @@ def _command(
     now: int,
 ) -> Result:
     """Decides one command. What makes it the same when it is sent again is `content`, as it was asked."""
+    try:
+        wire.refuse_card_number(fact.source, "source", "id")
+        wire.refuse_card_number(fact.id, "id", "id")
+        wire.refuse_card_number(fact.reason, "reason")
+        wire.refuse_card_number(fact.actor, "actor")
+    except wire.LineRefused as refused:
+        raise NotDone(refused.refusal) from None
     item = batch.command_item(0, fact, member_id)
     item.sha256 = sha256(b"command\0" + msgspec.json.encode([fact.type, member_id, *content])).digest()
     return batch.command(connection, runtime, [item], now=now)[0]

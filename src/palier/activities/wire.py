@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from palier.engine import payment_cards
 from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_minor
 from palier.engine.clock import instant
 from palier.engine.facts import (
@@ -126,7 +127,10 @@ class LineRefused(Exception):
     """A line that cannot be taken; `refusal` says why."""
 
     def __init__(self, code: RefusalCode, message: str, field: str = "", remedy: str = "") -> None:
-        self.refusal = Refusal(code, message, field, remedy)
+        # Messages quote what was sent; the number of a payment card is never among it.
+        self.refusal = Refusal(
+            code, payment_cards.masked(message), payment_cards.masked(field), payment_cards.masked(remedy)
+        )
 
 
 def split(body: bytes) -> list[WireActivity | Refusal]:
@@ -168,8 +172,8 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
         message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
         return Refusal(
             RefusalCode.MALFORMED,
-            message,
-            place.lstrip("."),
+            payment_cards.masked(message),
+            payment_cards.masked(place.lstrip(".")),
             "see the form of an activity in the API reference",
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -194,6 +198,22 @@ def to_fact(wire: WireActivity, timeline: Timeline, program_key: str, *, now: in
     return Read(fact, wire.member, payload, sha256(payload).digest())
 
 
+def sent_as(wire: WireActivity) -> tuple[str, str]:
+    """Source and id of a line that was refused, as they may be told: without the number of a payment card."""
+    return payment_cards.masked(wire.source, "id"), payment_cards.masked(wire.id, "id")
+
+
+def refuse_card_number(value: str, field: str, holds: payment_cards.Holds = "text") -> None:
+    """Raises LineRefused, naming the field, where a text holds the number of a payment card."""
+    if payment_cards.holds_number(value, holds):
+        raise LineRefused(
+            RefusalCode.PAYMENT_CARD_NUMBER,
+            f"{field} holds the number of a payment card, which is not stored here",
+            field,
+            "send the payment provider's token or an id of your own instead",
+        )
+
+
 def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORMED) -> str | None:
     if value is None:
         return None
@@ -201,6 +221,8 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
         raise LineRefused(
             code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it"
         )
+    if len(value) >= payment_cards.SHORTEST:
+        refuse_card_number(value, field, "id")
     if value.isascii():
         return value
     try:
@@ -419,6 +441,9 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
                 f"lines[{number}]",
                 "shorten them",
             )
+        if len(wire.sku) >= payment_cards.SHORTEST or len(wire.category) >= payment_cards.SHORTEST:
+            refuse_card_number(wire.sku, f"lines[{number}].sku", "product")
+            refuse_card_number(wire.category, f"lines[{number}].category", "product")
         amount = _money(wire.amount, f"lines[{number}].amount", exponent)
         lines.append(Line(wire.category, wire.sku, wire.quantity, amount, wire.kind))
     return tuple(lines)
@@ -479,6 +504,8 @@ def attributes_of(
                 f"declared for this type: {known}",
             )
         if value is not None:
+            holds: payment_cards.Holds = "product" if attribute.product_code else "text"
+            refuse_card_number(str(value), f"attributes.{name}", holds)
             result[name] = attribute_value(name, value, attribute)
     for name, attribute in declared.items():
         if attribute.required and name not in result:

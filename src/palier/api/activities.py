@@ -202,7 +202,7 @@ def send_activities(
             else wire.to_fact(line, made.runtime.timeline, made.runtime.key, now=made.now)
             for line in sent
         ]
-        names = [("", "") if isinstance(line, Refusal) else (line.source, line.id) for line in sent]
+        names = [("", "") if isinstance(line, Refusal) else wire.sent_as(line) for line in sent]
         results = batch.apply(made.connection, made.runtime, lines, now=made.now, dry_run=dry_run, sent=names)
         plan = made.runtime.latest
         if raw.lstrip()[:1] == b"[":

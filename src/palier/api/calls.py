@@ -20,6 +20,7 @@ from palier.api.bodies import is_text
 from palier.api.limits import allow
 from palier.api.problems import Problem, of_refusal
 from palier.engine.clock import moment
+from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
 from palier.site import clock
 from palier.staff.operations import Answer, InFlight, KeyReused, once
@@ -118,6 +119,11 @@ def write(request: HttpRequest, name: str, key: str | None, act: Act) -> HttpRes
     `act` takes the call and an id for the command it makes: it follows from the key, so that a repetition
     makes the same command. What it refuses by raising leaves nothing behind and is not replayed.
     """
+    if key is not None and holds_number(key, "id"):
+        raise Problem(
+            422, "payment_card_number", "The Idempotency-Key holds the number of a payment card.",
+            field="Idempotency-Key", remedy="use a key of your own, such as a UUID",
+        )  # fmt: skip
     with call(request) as made:
         identifier = f"{name}:{key}" if key is not None else f"{name}-{secrets.token_hex(12)}"
 

@@ -213,8 +213,9 @@ class Intake:
                     lines.append(line)
                     sent.append(("", ""))
                 else:
-                    lines.append(wire.to_fact(line, timeline, key, now=now))
-                    sent.append((line.source, line.id))
+                    read = wire.to_fact(line, timeline, key, now=now)
+                    lines.append(read)
+                    sent.append(wire.sent_as(line) if isinstance(read, Refusal) else ("", ""))
         results = batch.apply(
             connection, program, lines, now=now, dry_run=requests[0].dry_run, sent=sent
         )  # fmt: skip

@@ -97,6 +97,11 @@ def _refuse_identities(identities: dict[Any, str]) -> None:
     for kind, value in identities.items():
         try:
             members.normalized(kind, value)
+        except members.PaymentCardNumber as error:
+            raise Problem(
+                422, "payment_card_number", f"{str(error)[:1].upper()}{str(error)[1:]}.",
+                field=f"identities.{kind}", remedy="send another identity",
+            ) from None  # fmt: skip
         except members.IdentityError as error:
             raise Problem(
                 422, "invalid_identity", f"{str(error)[:1].upper()}{str(error)[1:]}.",

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpResponse
 
+from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -38,6 +39,8 @@ class Problem(Exception):
         retry_after_s: float = 0,
         errors: Sequence[dict[str, str]] = (),
     ) -> None:
+        # Problems quote what was sent; the number of a payment card is never among it.
+        detail, field = masked(detail), masked(field)
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -45,7 +48,7 @@ class Problem(Exception):
         self.field = field
         self.remedy = remedy
         self.retry_after_s = retry_after_s
-        self.errors = list(errors)
+        self.errors = [{name: masked(text) for name, text in error.items()} for error in errors]
 
     def document(self) -> dict[str, Any]:
         """The JSON of the problem."""

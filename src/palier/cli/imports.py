@@ -59,9 +59,12 @@ def activities(
         load_mapping,
         mapping_from_options,
     )
+    from palier.engine.payment_cards import holds_number
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
+    if holds_number(file.name):
+        raise Refused("The file's name holds the number of a payment card; rename the file.")
     target = refused or file.with_name(f"{file.stem}.refused.csv")
     try:
         chosen = mapping_from_options(map or [], load_mapping(mapping) if mapping is not None else None)

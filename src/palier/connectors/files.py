@@ -33,6 +33,8 @@ import msgspec
 import yaml
 
 from palier.connectors.tables import MAXIMUM_BYTES, Cells, FileProblem, digest, open_table
+from palier.engine.payment_cards import masked
+from palier.engine.refusals import RefusalCode
 
 __all__ = [
     "Cells",
@@ -655,7 +657,8 @@ def write_refused(
 ) -> int:
     """Write rows that were not taken as CSV: line, code and reason, then the cells as they came.
 
-    Cells that a spreadsheet would run as a formula get a leading apostrophe, which `Reader` takes off
+    The number of a payment card for which a row was refused is masked, wherever it stands in the row. Cells
+    that a spreadsheet would run as a formula get a leading apostrophe, which `Reader` takes off
     again: the file can be corrected and imported as it is. Returns the number of lines written.
     """
     written = 0
@@ -667,10 +670,13 @@ def write_refused(
             if fresh:
                 writer.writerow([*_REFUSED_COLUMNS, *(_safe(header[index]) for index in own)])
             for row in rows:
-                for cells in row.cells:
+                for came in row.cells:
+                    cells = came
+                    if row.code == RefusalCode.PAYMENT_CARD_NUMBER:
+                        cells = [masked(cell or "") for cell in came]
                     known = [cells[index] if index < len(cells) else "" for index in own]
                     beyond = cells[len(header) :]
-                    writer.writerow([row.line, row.code, *map(_safe, (row.reason, *known, *beyond))])
+                    writer.writerow([row.line, row.code, *map(_safe, (masked(row.reason), *known, *beyond))])
                     written += 1
     except OSError as error:
         raise FileProblem(

@@ -275,6 +275,9 @@ class _Checker:
                 self.add(where, "reserved_name", message, "choose another name")
             if attribute.description is not None:
                 self.text(attribute.description, f"{where}.description", MAX_TEXT)
+            if attribute.product_code and (attribute.type != "text" or attribute.choices is not None):
+                message = "product_code is for type text without choices"
+                self.add(f"{where}.product_code", "contradiction", message, "leave it out")
             if attribute.choices is None:
                 continue
             if attribute.type != "text":

@@ -159,6 +159,9 @@ class Attribute(Strict, frozen=True):
     """Places after the point, for type decimal."""
     choices: list[str] | None = None
     """The only texts allowed, for type text."""
+    product_code: bool = False
+    """Whether it holds product codes, for type text: numbers of 13 and 14 digits are then never taken for a
+    payment card's."""
     description: Text | None = None
     """What it means, for those who send it."""
 

@@ -29,6 +29,7 @@ class RefusalCode(StrEnum):
     INVALID_INSTANT = "invalid_instant"
     IN_THE_FUTURE = "in_the_future"
     BEFORE_PROGRAM = "before_program"
+    PAYMENT_CARD_NUMBER = "payment_card_number"
     UNKNOWN_MEMBER = "unknown_member"
     MEMBER_NOT_ACTIVE = "member_not_active"
     UNKNOWN_SALE = "unknown_sale"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant
+from palier.engine.payment_cards import SHORTEST, holds_number
 from palier.members import refs
 from palier.site.environment import derived_key
 
@@ -25,6 +26,10 @@ _SEPARATORS = re.compile(r"[\s.\-()]")
 
 class IdentityError(ValueError):
     """An identity that cannot be one; the text says why and what to do."""
+
+
+class PaymentCardNumber(IdentityError):
+    """An identity that is the number of a payment card: such numbers are not taken, hashed or not."""
 
 
 @lru_cache(maxsize=1)
@@ -50,6 +55,10 @@ def normalized(kind: str, value: str) -> str:
             text = "+" + text[2:]
         if not re.fullmatch(r"\+?[0-9]{4,20}", text, re.ASCII):
             raise IdentityError("a phone number is written with digits, such as +33 6 12 34 56 78")
+    if len(text) >= SHORTEST and holds_number(text, "phone" if kind == "phone" else "id"):
+        raise PaymentCardNumber(
+            f"this {kind} holds the number of a payment card; use the payment provider's token instead"
+        )
     if not text or len(text) > LONGEST or not text.isprintable():
         raise IdentityError(f"a {kind} is 1 to {LONGEST} printable characters")
     return text

@@ -106,6 +106,7 @@ _SETTINGS: Final = {
     "required": ("required", "obligatoire"),
     "decimals": ("decimals", "décimales"),
     "choices": ("choices", "choix"),
+    "product_code": ("product codes", "codes de produits"),
 }
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import DAY, moment
+from palier.engine.payment_cards import holds_number
 from palier.site.refusal import Refused
 from palier.staff.queries import (
     PREFIX_LENGTH,
@@ -62,6 +63,8 @@ def create_key(
         raise Refused(f"{what}; choose among {', '.join(RIGHTS)}.")
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise Refused(f"A key's name is 1 to {LONGEST_NAME} printable characters; say who will use it.")
+    if holds_number(name):
+        raise Refused("The key's name holds the number of a payment card; name the system that will use it.")
     if expires_at is not None and expires_at <= now:
         raise Refused("The key would have expired already; give it a later end, or none.")
     prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(PREFIX_LENGTH))
