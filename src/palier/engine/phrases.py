@@ -119,14 +119,16 @@ def _joined(words: Sequence[str], language: str) -> str:
     return joint.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
-def _ordinal(number: int, language: str) -> str:
+def ordinal(number: int, language: str) -> str:
+    """"first", "2nd", "11th"; in French of a feminine noun: "1re", "2e"."""
     if language == "fr":
         return "1re" if number == 1 else f"{number}e"
     suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return "first" if number == 1 else f"{number}{suffix}"
 
 
-def _date_words(text: str, language: str) -> str:
+def date_words(text: str, language: str) -> str:
+    """A date written YYYY-MM-DD as people read it: "31 May 2026", "1er mai 2026"; other text as it is."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -161,7 +163,7 @@ def _word(name: str, value: Value, program: Program, language: str) -> str:
     if name == "channel":
         return _CHANNELS[language].get(value, f"par {value}" if language == "fr" else f"by {value}")
     if DATE.fullmatch(value):
-        return _date_words(value, language)
+        return date_words(value, language)
     return value
 
 
@@ -174,13 +176,13 @@ def _nth_words(operator: str, value: Value | list[Value], per: str | None, langu
         operator = "at_least" if operator == "above" else "at_most"
     first = numbers[0]
     if operator == "every":
-        return f"toutes les {first} fois{period}" if fr else f"every {_ordinal(first, 'en')} time{period}"
+        return f"toutes les {first} fois{period}" if fr else f"every {ordinal(first, 'en')} time{period}"
     if operator == "at_least":
-        words = _ordinal(first, language)
+        words = ordinal(first, language)
         return f"à partir de la {words} fois{period}" if fr else f"from the {words} time{period} on"
     if operator == "at_most":
         return f"les {first} premières fois{period}" if fr else f"the first {first} times{period}"
-    words = _joined([_ordinal(number, language) for number in numbers], language)
+    words = _joined([ordinal(number, language) for number in numbers], language)
     return f"pour la {words} fois{period}" if fr else f"for the {words} time{period}"
 
 
@@ -199,7 +201,7 @@ def _comparison_words(condition: Condition, program: Program, language: str) -> 
         return f"avant {words_end}" if fr else f"before {words_end}"
     operators = list(operators_of(condition))
     if name == "date" and condition.from_ is not None and condition.until is not None:
-        words = (_date_words(condition.from_, language), _date_words(condition.until, language))
+        words = (date_words(condition.from_, language), date_words(condition.until, language))
         text = "du {} au {}".format(*words) if fr else "from {} to {}".format(*words)
         rest = [
             _operator_words(condition, pair, program, language)

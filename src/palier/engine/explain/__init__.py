@@ -1,0 +1,31 @@
+"""Decisions told as arithmetic one could do by hand, in English and French; and why a rule brought nothing.
+
+Every number in a sentence is one of the trace, of the transfers, or of the program: "€42.10 × 1 star = 42 ·
+Gold × 1.5 = 63 · daily cap 60 → 60". A fraction of a point is dropped unless the words say otherwise.
+"""
+
+from __future__ import annotations
+
+from palier.engine.explain.teller import Teller
+from palier.engine.explain.telling import Step, Told, Words
+from palier.engine.explain.nearly import why_not
+from palier.engine.plan import Plan
+from palier.engine.words import NO_BREAK
+
+
+def sentence(told: Told, plan: Plan, language: str) -> str:
+    """The whole explanation in one line, in "en" or "fr". `plan` is the version that the trace names."""
+    steps = lines(told, plan, language)
+    if len(steps) == 1:
+        return steps[0].text
+    joint = f"{NO_BREAK}: " if language == "fr" else ": "
+    gap = f"{NO_BREAK}; " if language == "fr" else "; "
+    return gap.join(f"{step.title}{joint}{step.text}" if step.title else step.text for step in steps)
+
+
+def lines(told: Told, plan: Plan, language: str) -> list[Step]:
+    """One step for each rule that earned and each thing that moved; never empty."""
+    return Teller(told, plan, language).steps()
+
+
+__all__ = ["Step", "Told", "Words", "lines", "sentence", "why_not"]

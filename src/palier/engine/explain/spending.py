@@ -1,0 +1,126 @@
+"""What left or entered a wallet by a command, and what time alone brought about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from palier.engine.explain.telling import Step, Telling
+from palier.engine.state import NEVER
+from palier.engine.words import NO_BREAK
+
+
+class Spending(Telling):
+    """Redemptions, holds, adjustments, transfers; releases and expiries."""
+
+    def from_lots(self, taken: Sequence[tuple[int, int]], currency: str) -> str:
+        """The parts by lot with their end: "300 good through 30 June 2026 + 200 without end"."""
+        parts = []
+        for lot, amount in taken:
+            expires_at = self.told.expiries.get(lot)
+            end = f" {self.good_through(expires_at)}" if expires_at is not None else ""
+            parts.append(f"{self.number(amount, currency)}{end}")
+        return " + ".join(parts)
+
+    def spent(self) -> list[Step]:
+        return self.taken("{} spent", "dépense de {}")
+
+    def taken(self, english: str, french: str) -> list[Step]:
+        """Points that left their lots: which, until when they were good, and what was lacking."""
+        currency = self.currency()
+        trace = self.trace
+        total = sum(amount for _, amount in trace.taken) + trace.owed + trace.written_off
+        parts = [self.from_lots(trace.taken, currency)] if trace.taken else []
+        if trace.owed:
+            parts.append(self.number(trace.owed, currency) + self.say(" owed", " en dette"))
+        if trace.written_off:
+            parts.append(self.number(trace.written_off, currency) + self.say(" let go", " sans suite"))
+        text = self.say(english, french).format(self.points(total, currency))
+        if len(trace.taken) > 1 or len(parts) > 1 or self.told.expiries:
+            text += (f"{NO_BREAK}: " if self.fr else ": ") + " + ".join(parts)
+        if self.told.fact is not None and self.told.fact.reason:
+            text += f" ({self.told.fact.reason})"
+        return [Step("", text, -total, currency)]
+
+    def held(self) -> list[Step]:
+        step = self.taken("{} set aside", "mise de côté de {}")[0]
+        return [Step("", step.text, 0, step.currency)]
+
+    def captured(self) -> list[Step]:
+        steps = self.taken("{} spent of those set aside", "dépense de {} sur la mise de côté")
+        return steps + self.freed()
+
+    def freed(self) -> list[Step]:
+        english, french = "{} set aside are free again", "{} de nouveau utilisables"
+        if self.told.type == "hold_expired":
+            english += ", not used in time"
+            french += ", faute d'usage à temps"
+        return [
+            Step("", self.say(english, french).format(self.points(amount, currency)), 0, currency)
+            for currency, amount in self.moved_by("unhold").items()
+        ]
+
+    def adjusted(self) -> list[Step]:
+        fact = self.told.fact
+        reason = self.trace.reason or (fact.reason if fact is not None else "")
+        steps = []
+        added = self.moved_by("adjust", credit="wallet")
+        for currency, amount in added.items():
+            text = f"+{self.points(amount, currency)}" + (f" ({reason})" if reason else "")
+            steps.append(Step("", text, amount, currency))
+        if added:
+            return steps
+        currency = self.currency()
+        total = sum(amount for _, amount in self.trace.taken) + self.trace.owed
+        text = self.points(-total, currency) + (f" ({reason})" if reason else "")
+        return [Step("", text, -total, currency)]
+
+    def moved(self) -> list[Step]:
+        out = self.told.type == "transfer_out"
+        currency = self.currency()
+        fact = self.told.fact
+        if out:
+            total = sum(amount for _, amount in self.trace.taken)
+        else:
+            total = sum(self.moved_by("transfer_in").values()) or (fact.points if fact is not None else 0)
+        other = fact.other_member if fact is not None else ""
+        said = self.points(total, currency)
+        if out:
+            text = self.say(f"{said} given", f"don de {said}") + (
+                self.say(f" to {other}", f" à {other}") if other else ""
+            )
+        else:
+            text = self.say(f"{said} received", f"réception de {said}") + (
+                self.say(f" from {other}", f" de {other}") if other else ""
+            )
+        return [Step("", text, -total if out else total, currency)]
+
+    # --- due work ---------------------------------------------------------------------------------
+
+    def released(self) -> list[Step]:
+        return [
+            Step(
+                "",
+                self.say(
+                    f"{self.points(amount, currency)} can be spent from now on",
+                    f"{self.points(amount, currency)} utilisables dès maintenant",
+                ),
+                amount,
+                currency,
+            )
+            for currency, amount in self.moved_by("release").items()
+        ]
+
+    def expired(self) -> list[Step]:
+        steps = []
+        for kind, _, _, currency, lot, amount, _ in self.told.transfers:
+            if kind != "expire":
+                continue
+            said = self.points(amount, currency)
+            expires_at = self.told.expiries.get(lot)
+            end = (
+                f", {self.good_through(expires_at)}" if expires_at is not None and expires_at < NEVER else ""
+            )
+            steps.append(
+                Step("", self.say(f"{said} expired{end}", f"expiration de {said}{end}"), -amount, currency)
+            )
+        return steps

@@ -1,0 +1,90 @@
+"""What is told, and what every teller knows: the decision, its trace, its transfers, and the program's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from palier.engine import program as doc
+from palier.engine.decisions import Transfer
+from palier.engine.facts import Fact
+from palier.engine.plan import Plan
+from palier.engine.trace import Trace
+from palier.engine.words import ProgramWords
+
+
+class Told(Struct, frozen=True):
+    """What is told of one decision: its type, trace and transfers, and where known its fact.
+
+    `expiries`: lot -> the instant at which it expires (NEVER: without end). A correction has the type and the
+    instant of the decision it replaces in `corrected_type` and `corrected_at`; `withdrawn` where it replaces
+    it by nothing.
+    """
+
+    type: str
+    trace: Trace
+    at: int = 0
+    transfers: Sequence[Transfer] = ()
+    fact: Fact | None = None
+    expiries: Mapping[int, int] = {}
+    corrected_type: str = ""
+    corrected_at: int = 0
+    withdrawn: bool = False
+
+
+class Step(Struct, frozen=True):
+    """One line of an explanation: what acted (a rule's name, or empty), the arithmetic, what it moved.
+
+    `points` are minor units of `currency`: positive into the member's wallet or pending points, negative out.
+    """
+
+    title: str
+    text: str
+    points: int = 0
+    currency: str = ""
+
+
+class Words(ProgramWords):
+    """The words of the version of a program that a plan was compiled from."""
+
+    def __init__(self, plan: Plan, language: str) -> None:
+        super().__init__(plan.program, language, plan.clock)
+        self.plan = plan
+
+
+class Telling(Words):
+    """One decision and the sums of its transfers."""
+
+    def __init__(self, told: Told, plan: Plan, language: str) -> None:
+        super().__init__(plan, language)
+        self.told = told
+        self.trace = told.trace
+
+    def net(self) -> dict[str, int]:
+        """What the transfers change of the member's points, pending ones too, less what is owed."""
+        sums: dict[str, int] = {}
+        own = ("wallet", "pending", "hold", "debt")
+        for _, debit, credit, currency, _, amount, _ in self.told.transfers:
+            sums[currency] = sums.get(currency, 0) + amount * ((credit in own) - (debit in own))
+        return sums
+
+    def moved_by(self, kind: str, debit: str = "", credit: str = "") -> dict[str, int]:
+        sums: dict[str, int] = {}
+        for name, source, target, currency, _, amount, _ in self.told.transfers:
+            if name == kind and debit in ("", source) and credit in ("", target):
+                sums[currency] = sums.get(currency, 0) + amount
+        return sums
+
+    def name(self, key: str) -> str:
+        written = next((rule for rule in self.plan.program.rules if rule.key == key), None)
+        return key if written is None else self.text(written.name) or key
+
+    def document(self, key: str) -> doc.Rule:
+        return next(rule for rule in self.plan.program.rules if rule.key == key)
+
+    def currency(self) -> str:
+        fact = self.told.fact
+        if fact is not None and fact.currency:
+            return fact.currency
+        return self.told.transfers[0][3] if self.told.transfers else next(iter(self.plan.currencies))

@@ -1,0 +1,84 @@
+"""Amounts, days and names of one program, in one language."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from palier.engine import program as doc
+from palier.engine.amounts import from_minor, ratio
+from palier.engine.clock import LocalClock
+from palier.engine.currencies import localized, money
+from palier.engine.phrases import date_words
+from palier.engine.state import NEVER
+
+NO_BREAK: Final = "\u00a0"
+
+
+class ProgramWords:
+    """Amounts, days and names of one program, in "en" or "fr"."""
+
+    def __init__(self, program: doc.Program, language: str, clock: LocalClock | None = None) -> None:
+        self.program = program
+        self.fr = language == "fr"
+        self.language = language
+        self.clock = clock or LocalClock(program.time_zone)
+        self.units = {currency.key: currency for currency in program.point_currencies}
+
+    def say(self, english: str, french: str) -> str:
+        return french if self.fr else english
+
+    def number(self, minor: int, currency: str) -> str:
+        """Points as a bare number, at their scale; the minus is a true one."""
+        found = self.units.get(currency)
+        text = localized(from_minor(abs(minor), found.scale if found is not None else 0), self.language)
+        return f"\u2212{text}" if minor < 0 else text
+
+    def points(self, minor: int, currency: str) -> str:
+        """Points with their name: "1 star", "42 stars"; "1,5 étoile", "2 étoiles"."""
+        found = self.units.get(currency)
+        one = 10**found.scale if found is not None else 1
+        singular = abs(minor) < 2 * one if self.fr else abs(minor) == one
+        return f"{self.number(minor, currency)}{NO_BREAK}{self.noun(currency, singular)}"
+
+    def noun(self, currency: str, singular: bool) -> str:
+        written = self.units.get(currency)
+        if written is None:
+            return currency
+        names = (written.name.fr, written.name.en) if self.fr else (written.name.en, written.name.fr)
+        name = names[0] or names[1]
+        return currency if name is None else name.one if singular else name.other
+
+    def rate_points(self, text: str, currency: str) -> str:
+        """A rate as written in the document: "1 star", "1.5 stars"."""
+        top, bottom = ratio(text)
+        singular = top < 2 * bottom if self.fr else top == bottom
+        return f"{self.decimal(text)}{NO_BREAK}{self.noun(currency, singular)}"
+
+    def decimal(self, text: str) -> str:
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return localized(text, self.language)
+
+    def money(self, minor: int) -> str:
+        return money(minor, self.program.currency, self.language)
+
+    def day(self, at: int) -> str:
+        """The local day of an instant, in words."""
+        day, _ = self.clock.local(at)
+        return date_words(date.fromordinal(day).isoformat(), self.language)
+
+    def tier(self, key: str) -> str:
+        ladder = self.program.tiers
+        for tier in ladder.tiers if ladder is not None else ():
+            if tier.key == key:
+                return self.text(tier.name) or key
+        return key
+
+    def text(self, text: doc.Text) -> str:
+        return (text.fr or text.en) if self.fr else (text.en or text.fr)
+
+    def good_through(self, expires_at: int) -> str:
+        if expires_at >= NEVER:
+            return self.say("without end", "sans échéance")
+        return self.say("good through ", "valables jusqu'au ") + self.day(expires_at - 1)
