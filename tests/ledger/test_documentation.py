@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from palier.ledger.invariants import KIND_ACCOUNTS
 from palier.ledger.models import KINDS
 from palier.ledger.seal import seal
+from palier.staff.operations import log_hash
 from tests.ledger.rows import NOW, Connection, add_ledger
 from tests.ledger.test_audit_views import CONTRACT
 
@@ -27,6 +28,14 @@ def test_the_program_in_the_text_recomputes_the_chain(connection: Connection) ->
         rows = {row["transfer_id"]: row for row in cursor.execute("select * from transfer").fetchall()}
     hashes = [code["row_hash"](rows[transfer]) for transfer in block["transfer_ids"]]
     assert code["block_root"](bytes(32), block, hashes) == block["root"]
+
+
+def test_the_program_in_the_text_recomputes_the_log() -> None:
+    found = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    code: dict[str, Any] = {}
+    exec(found[1], code)
+    columns = ("ann", "operator", "key.create", 'é"\\/\x7f\t', 1_770_000_000_123_456, "Café")
+    assert code["log_hash"](bytes(32), *columns) == log_hash(bytes(32), *columns)
 
 
 def test_every_view_and_kind_is_described() -> None:

@@ -79,6 +79,10 @@ PLANTED: dict[str, list[str]] = {
         "'{101}', '{9}', now())"
     ],
     "block.chain": ["update block set root = prev_root"],
+    "log.chain": [
+        "insert into audit_log (actor, role, action, object, at, reason, hash, prev_hash) values ('ann', "
+        "'operator', 'key.create', 'key:x', now(), '', sha256('x'), decode(repeat('00', 32), 'hex'))"
+    ],
 }
 
 
@@ -96,7 +100,7 @@ def test_a_sound_ledger_has_no_violation(ledger: Connection) -> None:
     assert verify.verify(ledger, "shop") == []
     report = verify.report(ledger)
     assert report.rows["transfers"] == 14
-    assert len(report.invariants) >= len(INVARIANTS) + 1
+    assert len(report.invariants) >= len(INVARIANTS) + 2
 
 
 def test_an_unsealed_ledger_has_no_violation_either(connection: Connection) -> None:
@@ -112,7 +116,7 @@ def test_the_auditor_may_verify(connection: Connection) -> None:
 
 
 def test_every_invariant_has_a_planted_violation() -> None:
-    assert set(PLANTED) == {*INVARIANTS, "block.chain"}
+    assert set(PLANTED) == {*INVARIANTS, "block.chain", "log.chain"}
 
 
 @pytest.mark.plants_violation

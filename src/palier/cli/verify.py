@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 _KNOWN_HEADS = typer.Option(
-    None, "--head", help="File of exported heads that the sealed chain must still hold.", show_default=False
+    None,
+    "--head",
+    help="File of exported heads that the chains must still hold [default: the worker's, where there is one].",
+    show_default=False,
 )
 _NEW_HEADS = typer.Option(
     None, "--head", help="Append the chain's heads to this file, outside the database.", show_default=False
@@ -24,14 +27,18 @@ _NEW_HEADS = typer.Option(
 
 def verify(
     program: str = typer.Option(None, help="Key of the only program to verify.", show_default=False),
-    head: Path = _KNOWN_HEADS,
+    head: Path | None = _KNOWN_HEADS,
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
 ) -> int:
     """Recompute every invariant of the ledger from its rows; exit with 1 and name the first one broken."""
     from palier.cli.session import open_database
+    from palier.site.environment import environment
     from palier.site.refusal import Refused
 
-    if head is not None and not head.is_file():
+    if head is None:
+        own = environment().directory / "heads.jsonl"
+        head = own if own.is_file() else None
+    elif not head.is_file():
         raise Refused(f"There is no file {head}; `palier seal --head FILE` writes one.")
     with open_database():
         from palier.ledger.verify import report
@@ -42,14 +49,16 @@ def verify(
                 found = report(connection, program, head)
             except ValueError as error:
                 raise Refused(str(error)) from None
-    _print_json(found) if json else _print_text(found)
+    _print_json(found) if json else _print_text(found, head)
     return 1 if found.violations else 0
 
 
-def _print_text(found: "Report") -> None:
+def _print_text(found: "Report", head: Path | None) -> None:
     counts = ", ".join(f"{count} {table}" for table, count in found.rows.items())
     rate = round(sum(found.rows.values()) / max(found.seconds, 0.001))
     print(f"{len(found.invariants)} invariants over {counts}: {found.seconds:.1f} s, {rate} rows/s.")
+    if head is not None:
+        print(f"Compared with the heads in {head}.")
     if not found.violations:
         print("All hold.")
         return

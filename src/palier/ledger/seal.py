@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from palier.ledger.canonical import GENESIS, HASH_BYTES, MARK_BYTES, ROW_HASH, block_header, block_root
+from palier.staff.log import LogHead, log_head
 
 BLOCK_ROWS: Final = 4096
 """The most transfers one block takes."""
@@ -229,15 +230,17 @@ def _one(cursor: psycopg.Cursor[Any]) -> Any:
     return row
 
 
-def heads(connection: psycopg.Connection[Any]) -> list[Head]:
-    """The newest block of each program that has one."""
-    return [
+def heads(connection: psycopg.Connection[Any]) -> list[Head | LogHead]:
+    """The newest block of each program that has one, and the newest row of the audit log."""
+    found: list[Head | LogHead] = [
         Head(program, number, last_seq, root.hex(), sealed_at.isoformat())
         for program, number, last_seq, root, sealed_at in connection.execute(HEADS)
     ]
+    log = log_head(connection)
+    return [*found, log] if log is not None else found
 
 
-def export_head(connection: psycopg.Connection[Any], path: Path) -> list[Head]:
+def export_head(connection: psycopg.Connection[Any], path: Path) -> list[Head | LogHead]:
     """Append the heads that `path` does not hold yet, one JSON object a line, and force them to disk.
 
     Only ever appends, so an older head stays when the database is turned back. Returns what was added. Keep
@@ -253,13 +256,14 @@ def export_head(connection: psycopg.Connection[Any], path: Path) -> list[Head]:
     return new
 
 
-def read_heads(path: Path) -> list[Head]:
+def read_heads(path: Path) -> list[Head | LogHead]:
     """The heads that `export_head` wrote. Refuses a file that is not one with ValueError naming the line."""
-    found = []
+    found: list[Head | LogHead] = []
     for line_number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            head = Head(**json.loads(line))
-            bytes.fromhex(head.root)
+            content = json.loads(line)
+            head = LogHead(**content) if "log_seq" in content else Head(**content)
+            bytes.fromhex(head.hash if isinstance(head, LogHead) else head.root)
         except (TypeError, ValueError):
             raise ValueError(
                 f"{path}, line {line_number}: not an exported head; expected the JSON object that "
@@ -284,7 +288,8 @@ def check_chain(
             return fault
     if head is None:
         return None
-    kept = sorted(item for item in read_heads(head) if program is None or item.program == program)
+    chains = (item for item in read_heads(head) if isinstance(item, Head))
+    kept = sorted(item for item in chains if program is None or item.program == program)
     return next((fault for item in kept if (fault := _check_head(connection, item))), None)
 
 

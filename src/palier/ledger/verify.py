@@ -14,7 +14,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from palier.ledger.invariants import BROKEN, COUNTS, INVARIANTS
-from palier.ledger.seal import check_chain
+from palier.ledger.seal import check_chain, read_heads
+from palier.staff.log import LogHead, check_log
 
 MOST_PER_INVARIANT: Final = 100
 """Violations reported of each invariant; one is enough to fail, a few to find the cause."""
@@ -64,7 +65,9 @@ def verify(connection: psycopg.Connection[Any], program: str | None = None) -> l
 def report(
     connection: psycopg.Connection[Any], program: str | None = None, head: Path | None = None
 ) -> Report:
-    """As `verify`, with counts and time; `head` is an exported file of heads that the chain must still hold.
+    """As `verify`, with counts and time; `head` is an exported file of heads that the chains must still hold.
+
+    The audit log is one for all programs, and verified whichever is asked for.
 
     Refuses an unknown program with ValueError.
     """
@@ -85,10 +88,14 @@ def report(
         fault = check_chain(connection, head, program)
         if fault is not None:
             violations.append(Violation("block.chain", fault.place, fault.expected, fault.found))
+        kept = read_heads(head) if head is not None else []
+        log_fault = check_log(connection, (item for item in kept if isinstance(item, LogHead)))
+        if log_fault is not None:
+            violations.append(Violation("log.chain", *log_fault))
         for check in _state_checks:
             violations += check(connection, program)
         rows = connection.execute(COUNTS, parameters).fetchall()
-    names = [*INVARIANTS, "block.chain", *(f"state.{check.__name__}" for check in _state_checks)]
+    names = [*INVARIANTS, "block.chain", "log.chain", *(f"state.{check.__name__}" for check in _state_checks)]
     return Report(violations, names, dict(rows), time.monotonic() - started)
 
 

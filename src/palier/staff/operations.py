@@ -29,7 +29,8 @@ ANSWERS_KEPT_FOR: Final = 30 * DAY
 """How long the answer to a call with an Idempotency-Key is kept; activity and command ids never lapse."""
 _PREFIX_ALPHABET: Final = "abcdefghjkmnpqrstvwxyz0123456789"
 _AUDIT_LOCK: Final = 0x70616C696572
-_NO_HASH: Final = bytes(32)
+FIRST_PREVIOUS: Final = bytes(32)
+"""What the first row of the audit log names as the hash before it."""
 
 
 # --- keys -------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ def write_log(
     row = connection.execute(
         "-- staff.last_logged\nselect hash from audit_log order by seq desc limit 1"
     ).fetchone()
-    previous = bytes(row[0]) if row is not None else _NO_HASH
+    previous = bytes(row[0]) if row is not None else FIRST_PREVIOUS
     connection.execute(
         """
         -- staff.write_log
