@@ -15,9 +15,14 @@ from palier.engine.conditions import check, compile_condition, compile_line_cond
 from palier.engine.facts import Line, Tender
 from palier.engine.phrases import explain, explain_miss
 from palier.engine.program import Condition
-from tests.engine.documents import Context, program
+from tests.engine.documents import Context, plain, program
 
-PROGRAM = program()
+PROGRAM = program(
+    {
+        **plain(),
+        "memberships": [{"key": "club", "name": {"en": "Club card", "fr": "Carte du club"}, "fee": "10"}],
+    }
+)
 
 
 def condition(**parts: Any) -> Condition:
@@ -255,6 +260,31 @@ def test_phrases() -> None:
             {"any": [{"all": [{"field": "quantity", "above": 2}, {"field": "lines", "is": 1}]}]},
             "(with more than 2 items, with exactly 1 lines)",
             "(avec plus de 2 articles, avec exactement 1 lignes)",
+        ),
+        (
+            {"field": "day_of_month", "in": [1, 15]},
+            "on the 1st or 15th of the month",
+            "le 1er ou le 15 du mois",
+        ),
+        (
+            {"field": "day_of_month", "above": 24},
+            "after the 24th of the month",
+            "après le 24 du mois",
+        ),
+        (
+            {"field": "count", "of": "sale", "per": "month", "at_least": 5},
+            "with at least 5 purchases in the month",
+            "avec au moins 5 achats dans le mois",
+        ),
+        (
+            {"field": "count", "of": "review", "per": "lifetime", "is": 1},
+            "with exactly 1 × “Review”",
+            "avec exactement 1 × « Review »",
+        ),
+        (
+            {"field": "membership", "is": "club"},
+            "with membership Club card",
+            "avec l'adhésion Carte du club",
         ),
         (
             {"field": "member.vip", "is": True},

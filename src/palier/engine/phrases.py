@@ -9,7 +9,7 @@ from typing import Final
 from palier.engine.amounts import to_minor
 from palier.engine.conditions import DATE, WEEKDAYS, Miss, Value, operators_of
 from palier.engine.currencies import exponent, localized, money
-from palier.engine.program import Condition, Program
+from palier.engine.program import Condition, Program, Text
 
 _PERIODS: Final = {
     "en": {"day": " of the day", "week": " of the week", "month": " of the month", "year": " of the year"},
@@ -88,6 +88,25 @@ _PHRASES: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "above": ("for members above {}", "pour les membres au-dessus de {}"),
         "below": ("for members below {}", "pour les membres en dessous de {}"),
     },
+    "membership": {
+        "is": ("with membership {}", "avec l'adhésion {}"),
+        "is_not": ("without membership {}", "sans l'adhésion {}"),
+    },
+    "day_of_month": {
+        "is": ("on the {} of the month", "le {} du mois"),
+        "is_not": ("except on the {} of the month", "sauf le {} du mois"),
+        "at_least": ("from the {} of the month on", "à partir du {} du mois"),
+        "at_most": ("through the {} of the month", "jusqu'au {} du mois"),
+        "above": ("after the {} of the month", "après le {} du mois"),
+        "below": ("before the {} of the month", "avant le {} du mois"),
+    },
+    "count": {
+        "is": ("with exactly {}", "avec exactement {}"),
+        "at_least": ("with at least {}", "avec au moins {}"),
+        "at_most": ("with at most {}", "avec au plus {}"),
+        "above": ("with more than {}", "avec plus de {}"),
+        "below": ("with fewer than {}", "avec moins de {}"),
+    },
     "weekday": {"is": ("on {}", "le {}"), "is_not": ("except on {}", "sauf le {}")},
     "date": {
         "is": ("on {}", "le {}"),
@@ -101,6 +120,38 @@ _PHRASES: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "channel": {"is": ("{}", "{}"), "is_not": ("except {}", "sauf {}")},
     "kind": {"is": ("of kind {}", "de type {}"), "is_not": ("not of kind {}", "hors type {}")},
+}
+# Activities by their type, counted: English one and several, French one and several.
+_ACTIVITIES: Final = {
+    "sale": ("purchase", "purchases", "achat", "achats"),
+    "return": ("return", "returns", "retour", "retours"),
+    "visit": ("visit", "visits", "passage", "passages"),
+    "fee": ("membership payment", "membership payments", "paiement d'adhésion", "paiements d'adhésion"),
+    "opt_in": ("sign-up", "sign-ups", "participation", "participations"),
+    "opt_out": ("withdrawal", "withdrawals", "abandon", "abandons"),
+    "save_for": ("wish", "wishes", "souhait", "souhaits"),
+    "play": ("game played", "games played", "partie jouée", "parties jouées"),
+    "quiz": ("quiz answered", "quizzes answered", "quiz rempli", "quiz remplis"),
+    "paired": ("pairing", "pairings", "mise en duo", "mises en duo"),
+    "joined": ("joining", "joinings", "inscription", "inscriptions"),
+    "birthday": ("birthday", "birthdays", "anniversaire", "anniversaires"),
+    "anniversary": (
+        "anniversary of joining",
+        "anniversaries of joining",
+        "anniversaire d'inscription",
+        "anniversaires d'inscription",
+    ),
+    "friend_joined": ("friend who joined", "friends who joined", "ami inscrit", "amis inscrits"),
+    "friend_converted": ("friend won", "friends won", "ami gagné", "amis gagnés"),
+}
+_SPANS: Final = {
+    "en": {"day": " in the day", "week": " in the week", "month": " in the month", "year": " in the year"},
+    "fr": {
+        "day": " dans la journée",
+        "week": " dans la semaine",
+        "month": " dans le mois",
+        "year": " dans l'année",
+    },
 }
 _ATTRIBUTE_PHRASES: Final = {
     "is": ("where {} is {}", "où {} est {}"),
@@ -120,7 +171,7 @@ def _joined(words: Sequence[str], language: str) -> str:
 
 
 def ordinal(number: int, language: str) -> str:
-    """"first", "2nd", "11th"; in French of a feminine noun: "1re", "2e"."""
+    """ "first", "2nd", "11th"; in French of a feminine noun: "1re", "2e"."""
     if language == "fr":
         return "1re" if number == 1 else f"{number}e"
     suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
@@ -137,6 +188,44 @@ def date_words(text: str, language: str) -> str:
     return f"{number} {_MONTH_NAMES[language].split(',')[day.month - 1]} {day.year}"
 
 
+def text_of(text: Text, language: str) -> str:
+    """A text in the language, or in the other where it is given in that one only."""
+    return (text.fr or text.en) if language == "fr" else (text.en or text.fr)
+
+
+def day_of_month(number: int, language: str) -> str:
+    """A day of the month: "1st", "22nd"; "1er", "22"."""
+    if language == "fr":
+        return "1er" if number == 1 else str(number)
+    return "1st" if number == 1 else ordinal(number, language)
+
+
+def activities(count: int | None, key: str, program: Program, language: str) -> str:
+    """A counted noun for activities of a type: "5 purchases", "1 visit", "3 × Review"; without number for None."""
+    fr = language == "fr"
+    number = "" if count is None else localized(str(count), language) + " "
+    words = _ACTIVITIES.get(key)
+    if words is not None:
+        singular = count is not None and (count < 2 if fr else count == 1)
+        return number + words[(2 if fr else 0) + (0 if singular else 1)]
+    named = next((text_of(kind.name, language) for kind in program.activity_types if kind.key == key), "")
+    quoted = f"« {named or key} »" if fr else f"“{named or key}”"
+    return f"{number}× {quoted}" if number else quoted
+
+
+def _count_words(
+    condition: Condition, operator: str, values: Sequence[Value], program: Program, language: str
+) -> str:
+    """A count of activities: "with at least 5 purchases in the month"."""
+    operator = {"in": "is"}.get(operator, operator)
+    numbers = [int(value) for value in values]
+    said = activities(numbers[-1], condition.of or "", program, language)
+    if len(numbers) > 1:
+        said = _joined([*(str(number) for number in numbers[:-1]), said], language)
+    phrase = _PHRASES["count"][operator][1 if language == "fr" else 0].format(said)
+    return phrase + _SPANS[language].get(condition.per or "", "")
+
+
 def _time_words(text: str, language: str) -> str:
     return f"{text[:2]} h {text[3:]}" if language == "fr" else text
 
@@ -151,13 +240,20 @@ def _word(name: str, value: Value, program: Program, language: str) -> str:
             return money(to_minor(str(value), exponent(program.currency)), program.currency, language)
         except ValueError:
             return str(value)
+    if name == "day_of_month":
+        return day_of_month(int(value), language)
     if isinstance(value, int):
         return localized(str(value), language)
+    if name in ("partner", "membership"):
+        named: dict[str, Text] = {partner.key: partner.name for partner in program.partners}
+        if name == "membership":
+            named = {membership.key: membership.name for membership in program.memberships}
+        found = named.get(value)
+        return value if found is None else text_of(found, language) or value
     if name == "tier" and program.tiers is not None:
         for tier in program.tiers.tiers:
             if tier.key == value:
-                text = tier.name.fr if language == "fr" else tier.name.en
-                return text or tier.key
+                return text_of(tier.name, language) or tier.key
     if name == "weekday" and value in WEEKDAYS:
         return _DAY_NAMES[language][WEEKDAYS.index(value)]
     if name == "channel":
@@ -220,7 +316,9 @@ def _operator_words(
     if name == "nth":
         return _nth_words(operator, written, condition.per, language)
     values = written if isinstance(written, list) else [written]
-    article = "le " if language == "fr" and name == "weekday" else ""
+    if name == "count":
+        return _count_words(condition, operator, values, program, language)
+    article = "le " if language == "fr" and name in ("weekday", "day_of_month") else ""
     words = [article + _word(name, value, program, language) for value in values]
     joined = _joined(words, language).removeprefix(article)  # the phrase brings the first article
     operator = {"in": "is", "not_in": "is_not"}.get(operator, operator)
@@ -305,6 +403,9 @@ _FIELD_LABELS: Final = {
     "time": ("time", "heure"),
     "date": ("date", "date"),
     "nth": ("count", "nombre"),
+    "count": ("number", "nombre"),
+    "membership": ("membership", "adhésion"),
+    "day_of_month": ("day of the month", "jour du mois"),
 }
 _MISS_PHRASES: Final = {
     "is": ("{}", "{}"),

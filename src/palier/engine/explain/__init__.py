@@ -6,9 +6,9 @@ Gold × 1.5 = 63 · daily cap 60 → 60". A fraction of a point is dropped unles
 
 from __future__ import annotations
 
+from palier.engine.explain.nearly import why_not
 from palier.engine.explain.teller import Teller
 from palier.engine.explain.telling import Step, Told, Words
-from palier.engine.explain.nearly import why_not
 from palier.engine.plan import Plan
 from palier.engine.words import NO_BREAK
 
