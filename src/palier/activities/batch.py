@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 from psycopg import Connection
 
-from palier.activities import store
+from palier.activities import store, tickets
 from palier.activities.answers import Result
 from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
@@ -244,6 +244,7 @@ class _Batch:
         self._check_references()
         self._check_standing()
         self._claim()
+        self._claim_sales()
         self._unpark()
         self.decide_and_write()
 
@@ -421,6 +422,30 @@ class _Batch:
                 item.sale_id = beside.activity_id
         self._park([item for item in self.items if item.index in self.parking])
         self.items = [item for item in self.items if item.index not in self.parking]
+
+    def _claim_sales(self) -> None:
+        """Sales that state a ticket which is known already are refused; what returns them waits."""
+        known = tickets.claim(self.connection, self.parameters, self.items, self.timeline)
+        if not known:
+            return
+        lost = {sale.item.index for sale in known}
+        names = {(sale.item.fact.source, sale.item.fact.id) for sale in known}
+        waiting = [
+            item
+            for item in self.items
+            if item.fact.sale is not None and (item.fact.sale.source, item.fact.sale.id) in names
+        ]
+        for sale in known:
+            self.refuse(sale.item, sale.refusal)
+        for item in waiting:
+            item.sale_id = 0
+        self._park(waiting)
+        self._settle(
+            [(sale.item, "refused", RefusalCode.SALE_KNOWN.value) for sale in known]
+            + [(item, "parked", "") for item in waiting]
+        )
+        lost.update(item.index for item in waiting)
+        self.items = [item for item in self.items if item.index not in lost]
 
     def _answer_again(self, losers: list[Item]) -> None:
         rows = self.connection.execute(
@@ -716,18 +741,7 @@ class _Batch:
             elif item.unparked:
                 changed.append((item, "applied", ""))
         if changed:
-            changed.sort(key=lambda row: (row[0].fact.id, row[0].fact.source))
-            self.connection.execute(
-                store.SETTLE_CLAIMS,
-                {
-                    **self.parameters,
-                    "ids": [item.fact.id for item, _, _ in changed],
-                    "sources": [item.fact.source for item, _, _ in changed],
-                    "statuses": [status for _, status, _ in changed],
-                    "codes": [code for _, _, code in changed],
-                    "members": [item.member_id for item, _, _ in changed],
-                },
-            )
+            self._settle(changed)
         if self.unparked:
             self.unpark(self.unparked)
         for item, earlier in self.doubles:
@@ -735,6 +749,21 @@ class _Batch:
             self.results[item.index] = msgspec.structs.replace(
                 result, status="duplicate", replayed=result.replayed or result.status
             )
+
+    def _settle(self, changed: list[tuple[Item, str, str]]) -> None:
+        """Writes what claimed ids came to: (line, status, refusal code)."""
+        changed.sort(key=lambda row: (row[0].fact.id, row[0].fact.source))
+        self.connection.execute(
+            store.SETTLE_CLAIMS,
+            {
+                **self.parameters,
+                "ids": [item.fact.id for item, _, _ in changed],
+                "sources": [item.fact.source for item, _, _ in changed],
+                "statuses": [status for _, status, _ in changed],
+                "codes": [code for _, _, code in changed],
+                "members": [item.member_id for item, _, _ in changed],
+            },
+        )
 
 
 def _in_order(engine: Fold, items: Sequence[Item]) -> bool:

@@ -128,6 +128,26 @@ class ActivityClaim(models.Model):
         ]
 
 
+class SaleKey(models.Model):
+    """Answers "which activity stated this ticket first?" for programs that name sales by `sale_key`.
+
+    The hash of what names the sale, and the id that brought it. Never stored here: the ticket itself
+    (`activity`), sales that do not say all of their key.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("key_hash", "program_id")
+    key_hash = models.BinaryField()
+    program_id = models.BigIntegerField()
+    external_id = models.TextField()
+    source = models.TextField()
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "sale_key"
+
+
 class ParkedActivity(models.Model):
     """Answers "which returns wait for this sale?" when the sale arrives.
 

@@ -48,6 +48,22 @@ from activity_claim c
 where c.external_id = any(%(ids)b) and c.program_id = %(program)s
 """
 
+CLAIM_SALES: Final = f"""
+-- activities.claim_sales
+insert into sale_key (key_hash, program_id, external_id, source, claimed_at)
+select k, %(program)s, x, s, {_at("%(now)s::bigint")}
+from unnest(%(keys)b::bytea[], %(ids)b::text[], %(sources)b::text[]) as u(k, x, s)
+order by k
+on conflict (key_hash, program_id) do nothing
+returning key_hash
+"""
+
+FIND_SALES: Final = """
+-- activities.find_sales
+select k.key_hash, k.source, k.external_id from sale_key k
+where k.key_hash = any(%(keys)b) and k.program_id = %(program)s
+"""
+
 LOCK: Final = """
 -- activities.lock
 select p.member_id, p.state from progress p

@@ -94,6 +94,7 @@ class WireActivity(Struct, forbid_unknown_fields=True):
     channel: str | None = None
     location: str | None = None
     partner: str | None = None
+    ticket_number: str | None = None
     attributes: dict[str, str | int | bool | float | None] = {}
     sale: WireReference | None = None
     returned: list[WireReturnedLine] = []
@@ -337,6 +338,11 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     channel, location = _text(wire.channel, "channel"), _text(wire.location, "location")
     partner = _text(wire.partner, "partner")
+    ticket = _text(wire.ticket_number, "ticket_number")
+    if ticket is not None and kind != SALE:
+        raise LineRefused(
+            RefusalCode.MALFORMED, "only a sale has a ticket number", "ticket_number", "leave it out"
+        )
     if kind == RETURN:
         return _return(wire, plan, source, identifier, at, channel, location, partner)
     if wire.returned or wire.whole:
@@ -404,6 +410,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         partner,
         attributes_of(wire.attributes, plan.declared[kind].attributes if kind in plan.declared else {}),
         _reference(sale, "sale") if sale is not None else None,
+        ticket_number=ticket,
     )
 
 

@@ -100,6 +100,10 @@ ACTIVITY: Final[dict[str, Any]] = {
         },
         "channel": {"type": ["string", "null"]},
         "location": {"type": ["string", "null"]},
+        "ticket_number": {
+            "type": ["string", "null"],
+            "description": "What the till itself names a sale by, such as the register and the ticket's number.",
+        },
         "partner": {"type": ["string", "null"]},
         "attributes": {
             "type": "object",

@@ -4,6 +4,7 @@ A mapping says which column is which field; a column named like a field, or like
 none. Fields are those of an activity:
 
     source id type occurred_at amount tax shipping discount currency channel location partner
+    ticket_number
     member.KIND        a key that finds the member, such as member.card; plain `member` is member.external_id
     line.FIELD         one line of the basket: sku, category, quantity, amount, kind
     tender.KIND        what was paid by that means, such as tender.card; empty or zero: not used
@@ -49,7 +50,9 @@ __all__ = [
     "write_refused",
 ]
 
-_PLAIN = ("source", "id", "type", "occurred_at", "currency", "channel", "location", "partner", "whole")
+_PLAIN = (
+    "source", "id", "type", "occurred_at", "currency", "channel", "location", "partner", "ticket_number", "whole",
+)  # fmt: skip
 _MONEY = ("amount", "tax", "shipping", "discount")
 _JSON = ("lines", "tenders", "attributes", "returned")
 _LINE = ("sku", "category", "quantity", "amount", "kind")

@@ -200,6 +200,15 @@ class _Checker:
         self.text(program.name, "name")
         if program.description is not None:
             self.text(program.description, "description", MAX_TEXT)
+        if program.sale_key and "ticket_number" not in program.sale_key:
+            self.add(
+                "sale_key",
+                "contradiction",
+                "a sale has no name without its ticket number",
+                "add ticket_number",
+            )
+        if len(set(program.sale_key)) < len(program.sale_key):
+            self.add("sale_key", "duplicate_key", "a field is named twice", "name each once")
         try:
             ZoneInfo(program.time_zone)
             self.clock = LocalClock(program.time_zone)

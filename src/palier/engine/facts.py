@@ -84,7 +84,7 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     `amount` is all that was paid, with `tax` and `shipping` inside, `discount` already taken off, and any
     points part among the tenders. `points` (of `currency`, minor units) belongs to commands, and may be
     negative for an adjustment. `sale` is what a return or a release activity names (`whole` returns all of
-    it); `hold` what a capture or release names.
+    it); `hold` what a capture or release names. `ticket_number` is what the till itself names a sale by.
     """
 
     source: str
@@ -112,6 +112,7 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     actor: str = ""
     other_member: str = ""
+    ticket_number: str | None = None
 
     @property
     def rank(self) -> int:

@@ -41,6 +41,7 @@ class RefusalCode(StrEnum):
     NOT_TRANSFERABLE = "not_transferable"
     SAME_MEMBER = "same_member"
     CONTENT_DIFFERS = "content_differs"
+    SALE_KNOWN = "sale_known"
     RETURN_DOES_NOT_FIT = "return_does_not_fit"
     INSUFFICIENT_POINTS = "insufficient_points"
     POINTS_ALREADY_SPENT = "points_already_spent"
@@ -54,6 +55,7 @@ class RefusalCode(StrEnum):
 _CLAIMING = frozenset(
     {
         RefusalCode.HOLD_CLOSED,
+        RefusalCode.SALE_KNOWN,
         RefusalCode.RETURN_DOES_NOT_FIT,
         RefusalCode.INSUFFICIENT_POINTS,
         RefusalCode.POINTS_ALREADY_SPENT,

@@ -106,6 +106,7 @@ _SETTINGS: Final = {
     "required": ("required", "obligatoire"),
     "decimals": ("decimals", "décimales"),
     "choices": ("choices", "choix"),
+    "sale_key": ("what names a sale", "ce qui désigne une vente"),
     "product_code": ("product codes", "codes de produits"),
 }
 
