@@ -208,8 +208,8 @@ def import_file(conditions: Conditions) -> list[float]:
             started = time.perf_counter()
             reader = Reader(path, time_zone="Europe/Paris")
             summary = import_rows(
-                connection, found, (row for rows in reader.batches() for row in rows), clock=clock.now,
-                name=path.name, sha256=str(till.round), workers=os.cpu_count() or 1,
+                connection, found, reader, clock=clock.now, name=path.name, sha256=str(till.round),
+                workers=os.cpu_count() or 1,
             )  # fmt: skip
             spent = time.perf_counter() - started
             if summary.applied != count:

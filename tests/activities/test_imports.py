@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from palier.activities import imports
 from palier.activities.imports import ImportSummary, Progress, RefusedLine, import_rows, rows_of
 from palier.activities.runtime import Runtime
-from palier.connectors.files import Row
+from palier.connectors.files import FileMapping, Reader, Row
 from palier.engine.refusals import RefusalCode
 from tests.activities.program import NOW, Connection, member, program, published
 
@@ -95,12 +96,66 @@ def test_the_same_content_again_is_all_duplicates_even_when_told_by_its_digest(
 ) -> None:
     activities = [sale(number, 1) for number in range(20)]
     assert counts(run(connection, shop, activities, name="a.csv", sha256="x")) == (20, 0, 0, 0)
-    again = run(connection, shop, activities, name="a.csv", sha256="x")
+    again = run(connection, shop, activities, name="a.csv", sha256="x", again=True)
     assert counts(again) == (0, 20, 0, 0)
     assert again.resumed == 0
     states = connection.execute("select name, lines, done_lines, state from import_file").fetchall()
     connection.rollback()
     assert states == [("a.csv", 20, 20, "done")] * 2
+
+
+def test_a_file_that_was_imported_whole_is_not_read_again(connection: Connection, shop: Runtime) -> None:
+    read = []
+
+    def rows() -> Iterator[Row]:
+        for row in rows_of([[sale(number, 1) for number in range(20)]]):
+            read.append(row.line)
+            yield row
+
+    settings: dict[str, Any] = {"clock": lambda: NOW, "enrol_unknown": True, "name": "a.csv", "sha256": "w"}
+    first = import_rows(connection, shop, rows(), **settings)
+    assert (first.applied, first.unchanged, len(read)) == (20, False, 20)
+    again = import_rows(connection, shop, rows(), **settings)
+    assert (again.sent, again.resumed, again.unchanged, len(read)) == (0, 20, True, 20)
+    other = import_rows(connection, shop, rows(), **{**settings, "sha256": "v"})
+    assert (other.duplicate, other.unchanged, len(read)) == (20, False, 40)
+
+
+def test_a_file_of_which_a_line_was_refused_is_read_again(connection: Connection, shop: Runtime) -> None:
+    activities = [sale(number, 1) for number in range(5)]
+    settings: dict[str, Any] = {"name": "a.csv", "sha256": "u", "enrol_unknown": False}
+    assert counts(run(connection, shop, activities, **settings)) == (0, 0, 5, 0)
+    member(connection, shop.program_id, "c1")
+    assert counts(run(connection, shop, activities, **settings)) == (5, 0, 0, 0)
+    assert run(connection, shop, activities, **settings).unchanged
+
+
+def test_rows_of_a_file_are_read_where_they_are_decided(
+    connection: Connection, shop: Runtime, tmp_path: Path
+) -> None:
+    """Cells go to the workers as they stand: JSON, decimal commas, local instants, returns, lines refused."""
+    path = tmp_path / "till.csv"
+    lines = ["source;id;type;date;amount;card;lines;sale.id;whole"]
+    for number in range(60):
+        cell = '"[{""category"": ""food"", ""amount"": 4.50}]"' if number % 2 else ""
+        lines.append(f"till;s{number};sale;2026-03-01 10:{number:02};{number + 1},00;c{number % 7};{cell};;")
+    lines.append("till;r1;return;2026-03-02 10:00;;;;s5;true")
+    lines.append("till;x1;sale;2026-03-01 10:00;1,00;c1;[{;;")
+    lines.append("till;x2;sale;yesterday;1,00;c1;;;")
+    lines.append('till;x3;sale;2026-03-01 10:00;1,00;c1;"[],""amount"":""9""";;')
+    path.write_text("\n".join(lines))
+    told: dict[str, tuple[str, ...]] = {}
+    for workers in (0, 2):
+        refused: list[RefusedLine] = []
+        reader = Reader(path, time_zone="Europe/Paris", mapping=FileMapping(decimal=","))
+        summary = import_rows(
+            connection, shop, reader, clock=lambda: NOW, enrol_unknown=True, workers=workers, window=25,
+            on_refused=refused.extend,
+        )  # fmt: skip
+        assert counts(summary) == ((61, 0, 3, 0) if not workers else (0, 61, 3, 0))
+        told[str(workers)] = tuple(f"{item.row.line} {item.code} {item.row.cells[0][1]}" for item in refused)
+    assert told["0"] == told["2"] == ("63 bad_json x1", "64 bad_instant x2", "65 bad_json x3")
+    assert sum(points for _, points in balances(connection)) == sum(range(1, 61)) - 6
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -207,9 +262,11 @@ def test_a_worker_that_dies_ends_the_import_with_its_remedy(connection: Connecti
     def rows() -> Iterator[Row]:
         for number, row in enumerate(rows_of([[sale(n, n % 3) for n in range(40)]])):
             if number == 25:
-                for child in psutil.Process().children():
-                    if "spawn_main" in " ".join(child.cmdline()):
-                        child.send_signal(signal.SIGKILL)
+                for server in psutil.Process().children():
+                    # A worker is a child of the process that it was forked from.
+                    for child in server.children():
+                        if "forkserver" in " ".join(child.cmdline()):
+                            child.send_signal(signal.SIGKILL)
             yield row
 
     with pytest.raises(imports.ImportFailed, match="run the same import again"):

@@ -68,6 +68,8 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     assert code == 0, error
     assert out.splitlines()[0].split() == ["applied", "2"]
     code, out, _ = palier("import", "activities", refused, *till[3:])
+    assert "Nothing to do: till.refused.csv was imported before, all 2 activities of it." in out
+    code, out, _ = palier("import", "activities", refused, *till[3:], "--again")
     assert "Nothing new: all 2 activities of till.refused.csv were here already." in out
 
     code, out, _ = palier("members", "find", "card:c1")

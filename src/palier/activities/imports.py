@@ -1,17 +1,19 @@
 """Imports of history: rows of a file, or of any other source, applied in batches, resumable at any point.
 
-Rows are read a window at a time. Inside a window they are put together by member, so that a member's state is
-locked, loaded and written once for many of his activities; a member's end state does not depend on the order
-in which his activities arrive, so nothing else changes by it. Batches of one window hold different members
-and are decided side by side by worker processes. When every line of a window is committed, the import's row
-says so: a killed import begins again at the first window that was not, and finds the lines of it that were in
-already by their ids.
+Rows are taken a window at a time, in the cells they stand in. Inside a window they are put together by member,
+so that a member's state is locked, loaded and written once for many of his activities; a member's end state
+does not depend on the order in which his activities arrive, so nothing else changes by it. Batches of one
+window hold different members, and are read and decided side by side by worker processes. When every line of
+a window is committed, the import's row says so: a killed import begins again at the first window that was
+not, and finds the lines of it that were in already by their ids.
 """
 
 from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
+import pickle
 import queue
 import signal
 import threading
@@ -20,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
 from msgspec import Struct
@@ -28,15 +30,18 @@ from psycopg import Connection
 
 from palier.activities import batch, wire
 from palier.activities.runtime import Runtime, runtime
+from palier.connectors.rows import Cells, RowProblem
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members.operations import NewMember, enrol
 from palier.members.queries import IdentityError, find_hashes, hashed
 from palier.site import arrays, database
+from palier.site.environment import environment
 from palier.site.ids import new_id, take_node
 
 if TYPE_CHECKING:
-    from palier.connectors.files import Row
+    from palier.connectors.files import Reader
+    from palier.connectors.rows import Record, Row, RowForm
 
 WINDOW: Final = 50_000
 """Rows read before they are put together by member; it bounds memory and what a killed import reads again."""
@@ -50,8 +55,8 @@ Clock = Callable[[], int]
 class ImportSummary(Struct, frozen=True):
     """How an import came out: the four outcomes add up to the rows `sent`.
 
-    `resumed` rows were done by an earlier run of the same content and not read again; `enrolled` members
-    are new.
+    `resumed` rows were done by an earlier run of the same content and not read again; `unchanged` says that
+    these are all, so that nothing was done. `enrolled` members are new.
     """
 
     sent: int = 0
@@ -62,12 +67,13 @@ class ImportSummary(Struct, frozen=True):
     enrolled: int = 0
     resumed: int = 0
     seconds: float = 0.0
+    unchanged: bool = False
 
 
 class RefusedLine(Struct, frozen=True):
     """A row that was not taken, and why: the code, and the sentence with its remedy."""
 
-    row: Row
+    row: Row | Record
     code: str
     reason: str
 
@@ -90,7 +96,7 @@ class ImportFailed(Exception):
 
 def rows_of(batches: Iterable[Sequence[dict[str, Any]]]) -> Iterator[Row]:
     """Activities in wire form as rows, numbered from 1: for sources that are no file."""
-    from palier.connectors.files import Row
+    from palier.connectors.rows import Row
 
     number = 0
     for activities in batches:
@@ -102,11 +108,12 @@ def rows_of(batches: Iterable[Sequence[dict[str, Any]]]) -> Iterator[Row]:
 def import_rows(
     connection: Connection[Any],
     program: Runtime,
-    rows: Iterable[Row],
+    rows: Iterable[Row] | Reader,
     *,
     clock: Clock,
     name: str = "",
     sha256: str = "",
+    again: bool = False,
     enrol_unknown: bool = False,
     workers: int = 0,
     window: int = WINDOW,
@@ -117,23 +124,27 @@ def import_rows(
     """Applies rows as history (the late window is without limit) and commits them, batch by batch.
 
     With `sha256` (of the content the rows come from), the import can be resumed: rows that an earlier run of
-    the same content finished are passed over. Importing the same content again changes nothing; its rows are
-    duplicates, and rows that were refused are tried once more. `enrol_unknown` enrols members that are not
-    known, by the identities in the rows, as of their first activity. `workers` processes decide side by side,
-    each with its own connection (0: this process alone does everything). `on_refused` is called before the
-    progress moves past the rows it is given; after a kill it may be given some of them again. `on_resume`
-    is told before anything else how many rows an earlier, unfinished run had done. Raises
-    ImportFailed where a worker ended; whatever `rows` raises passes through.
+    the same content finished are passed over. Content that was imported whole, no row refused, is not read
+    again, unless `again` asks to look at every row; that changes nothing, its rows are duplicates. Rows that
+    were refused are tried once more. A Reader's rows are read by the processes that decide. `enrol_unknown`
+    enrols members that are not known, by the identities in the rows, as of their first activity. `workers`
+    processes decide side by side, each with its own connection (0: this process alone does everything).
+    `on_refused` is called before the progress moves past the rows it is given; after a kill it may be given
+    some of them again. `on_resume` is told before anything else how many rows an earlier, unfinished run had
+    done. Raises ImportFailed where a worker ended; whatever `rows` raises passes through.
     """
     started = time.monotonic()
-    file = _File.begin(connection, program.program_id, name, sha256, clock()) if sha256 else None
+    file = _File.begin(connection, program.program_id, name, sha256, clock(), again) if sha256 else None
+    if file is not None and file.whole:
+        return ImportSummary(resumed=file.done, seconds=time.monotonic() - started, unchanged=True)
     skipped = file.done if file is not None else 0
     if on_resume is not None and file is not None and file.resumed:
         on_resume(skipped)
-    team: _Team = _Workers(program.key, workers) if workers else _Alone(connection, program)
+    reading, items = _reading_of(rows)
+    team: _Team = _Workers(program.key, reading, workers) if workers else _Alone(connection, program, reading)
     totals = [0] * 5
     done = resumed = 0
-    windows = _read_ahead(rows, skipped, window)
+    windows = _read_ahead(reading, items, skipped, window)
     try:
         for found in windows:
             if isinstance(found, BaseException):
@@ -142,7 +153,7 @@ def import_rows(
             refused = found.problems
             done += len(refused)
             totals[_REFUSED] += len(refused)
-            for members, outcome in team.run(found.batches, clock, enrol_unknown):
+            for members, outcome in team.run(found.lots, clock, enrol_unknown):
                 for number, count in enumerate(outcome.counts):
                     totals[number] += count
                 refused += [RefusedLine(members[index], code, why) for index, code, why in outcome.refused]
@@ -152,11 +163,11 @@ def import_rows(
             if refused and on_refused is not None:
                 on_refused(sorted(refused, key=lambda item: item.row.line))
             if file is not None:
-                file.move(connection, resumed + done, "done" if found.ended else "running")
+                file.move(connection, resumed + done, len(refused), "done" if found.ended else "running")
     except BaseException:
         if file is not None and not connection.closed:
             connection.rollback()
-            file.move(connection, file.done, "failed")
+            file.move(connection, file.done, 0, "failed")
         raise
     finally:
         windows.close()
@@ -172,48 +183,54 @@ def import_rows(
 class _File:
     """The row that says how far the import of one content is: all rows up to `done` are committed."""
 
-    def __init__(self, import_id: int, done: int, resumed: bool) -> None:
+    def __init__(self, import_id: int, done: int, resumed: bool, whole: bool) -> None:
         self.import_id = import_id
         self.done = done
         self.resumed = resumed
+        self.whole = whole
 
     @classmethod
-    def begin(cls, connection: Connection[Any], program_id: int, name: str, sha256: str, now: int) -> _File:
-        """Finds the unfinished import of this content, or begins one; commits."""
+    def begin(
+        cls, connection: Connection[Any], program_id: int, name: str, sha256: str, now: int, again: bool
+    ) -> _File:
+        """Finds the unfinished import of this content, or one that took it whole, or begins one; commits."""
         row = connection.execute(
             """
             -- activities.find_import
-            select import_id, done_lines from import_file
-            where program_id = %s and sha256 = %s and state <> 'done' order by import_id desc limit 1
+            select import_id, done_lines, state = 'done' from import_file
+            where program_id = %s and sha256 = %s and (state <> 'done' or (refused_lines = 0 and not %s))
+            order by state = 'done', import_id desc limit 1
             """,
-            (program_id, sha256),
+            (program_id, sha256, again),
         ).fetchone()
-        resumed = row is not None
-        if row is None:
-            row = (new_id(), 0)
-            connection.execute(
-                """
-                -- activities.begin_import
-                insert into import_file
-                  (import_id, program_id, sha256, name, lines, done_lines, state, created_at)
-                values (%s, %s, %s, %s, 0, 0, 'running', %s)
-                """,
-                (row[0], program_id, sha256, name, moment(now)),
-            )
+        if row is not None:
+            connection.commit()
+            return cls(row[0], row[1], not row[2], row[2])
+        import_id = new_id()
+        connection.execute(
+            """
+            -- activities.begin_import
+            insert into import_file
+              (import_id, program_id, sha256, name, lines, done_lines, refused_lines, state, created_at)
+            values (%s, %s, %s, %s, 0, 0, 0, 'running', %s)
+            """,
+            (import_id, program_id, sha256, name, moment(now)),
+        )
         connection.commit()
-        return cls(row[0], row[1], resumed)
+        return cls(import_id, 0, False, False)
 
-    def move(self, connection: Connection[Any], done: int, state: str) -> None:
-        """Takes note that all rows up to `done` are committed; commits."""
+    def move(self, connection: Connection[Any], done: int, refused: int, state: str) -> None:
+        """Takes note that all rows up to `done` are committed, `refused` of these not taken; commits."""
         self.done = max(done, self.done)
         connection.execute(
             """
             -- activities.move_import
             update import_file
-            set done_lines = greatest(done_lines, %s), lines = greatest(lines, %s), state = %s
+            set done_lines = greatest(done_lines, %s), lines = greatest(lines, %s),
+              refused_lines = refused_lines + %s, state = %s
             where import_id = %s
             """,
-            (self.done, self.done, state, self.import_id),
+            (self.done, self.done, refused, state, self.import_id),
         )
         connection.commit()
 
@@ -221,22 +238,156 @@ class _File:
 # --- reading ------------------------------------------------------------------------------------------
 
 
+Wire = wire.WireActivity | tuple[str, str]
+"""An activity as it was sent, or (code, reason) where the row holds none."""
+
+
+class _Reading(Protocol):
+    """How rows are placed by who deals them out, and read by who decides."""
+
+    def owner(self, item: Any) -> str:
+        """One text for the member that a row names, the same for rows that name him alike; "" for none."""
+        ...
+
+    def names_sales(self, items: Sequence[Any]) -> bool:
+        """Whether any of the rows may name the sale that it returns."""
+        ...
+
+    def own_id(self, item: Any) -> tuple[str, str]:
+        """The source and id of a row."""
+        ...
+
+    def named_sale(self, item: Any) -> tuple[str, str]:
+        """The source and id of the sale that a row names; empty where it names none."""
+        ...
+
+    def dated(self, item: Any) -> str:
+        """The instant of a row, as it is written."""
+        ...
+
+    def pack(self, items: Sequence[Any]) -> bytes:
+        """Rows as they are sent to a process."""
+        ...
+
+    def unpack(self, body: bytes) -> Sequence[Any]:
+        """What `pack` packed, for `read`."""
+        ...
+
+    def read(self, packed: Any) -> Wire:
+        """The activity of one row."""
+        ...
+
+
+class _FromCells:
+    """Rows of a table, in their cells."""
+
+    def __init__(self, form: RowForm) -> None:
+        self.form = form
+
+    def owner(self, item: Record) -> str:
+        return self.form.owner(item.cells[0])
+
+    def names_sales(self, items: Sequence[Record]) -> bool:
+        return self.form.names_sales
+
+    def own_id(self, item: Record) -> tuple[str, str]:
+        return self.form.own_id(item.cells[0])
+
+    def named_sale(self, item: Record) -> tuple[str, str]:
+        return self.form.named_sale(item.cells[0])
+
+    def dated(self, item: Record) -> str:
+        return self.form.dated(item.cells[0])
+
+    def pack(self, items: Sequence[Record]) -> bytes:
+        if self.form.single:
+            return _pack([cells for _, (cells,), _ in items])
+        return _pack([(numbers, cells) for numbers, cells, _ in items])
+
+    def unpack(self, body: bytes) -> Sequence[tuple[Sequence[int], Sequence[Cells]]]:
+        return [((0,), (cells,)) for cells in _cells(body)] if self.form.single else _baskets(body)
+
+    def read(self, packed: tuple[Sequence[int], Sequence[Cells]]) -> Wire:
+        numbers, cells = packed
+        try:
+            made = wire.of_row(self.form.activity(numbers, cells, parsed=False))
+            return made if made is not None else _judged(self.form.activity(numbers, cells))
+        except RowProblem as refused:
+            return refused.problem
+
+
+class _Ready:
+    """Rows that are activities in wire form already."""
+
+    def owner(self, item: Row) -> str:
+        return owner_of(item)
+
+    def names_sales(self, items: Sequence[Row]) -> bool:
+        return any("sale" in item.activity for item in items)
+
+    def own_id(self, item: Row) -> tuple[str, str]:
+        return own_id(item)
+
+    def named_sale(self, item: Row) -> tuple[str, str]:
+        return named_sale(item)
+
+    def dated(self, item: Row) -> str:
+        return str(item.activity.get("occurred_at"))
+
+    def pack(self, items: Sequence[Row]) -> bytes:
+        return pickle.dumps([item.activity for item in items])
+
+    def unpack(self, body: bytes) -> Sequence[dict[str, Any]]:
+        activities: list[dict[str, Any]] = pickle.loads(body)  # noqa: S301 (of our own process)
+        return activities
+
+    def read(self, packed: dict[str, Any]) -> Wire:
+        return _judged(packed)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_cells = msgspec.msgpack.Decoder(list[list[str | None]]).decode
+_baskets = msgspec.msgpack.Decoder(list[tuple[list[int], list[list[str | None]]]]).decode
+
+
+def _reading_of(rows: Iterable[Row] | Reader) -> tuple[_Reading, Iterable[Any]]:
+    records = getattr(rows, "records", None)
+    if records is None:
+        return _Ready(), cast("Iterable[Row]", rows)
+    return _FromCells(cast("Reader", rows).form), records()
+
+
+def _judged(activity: dict[str, Any]) -> Wire:
+    try:
+        found = wire.from_mapping(activity)
+    except (RecursionError, UnicodeEncodeError, msgspec.MsgspecError, wire.BodyError) as error:
+        return RefusalCode.MALFORMED.value, f"it cannot be sent: {error}"
+    return _reason(found) if isinstance(found, Refusal) else found
+
+
+def _reason(refusal: Refusal) -> tuple[str, str]:
+    text = f"{refusal.message}; {refusal.remedy}" if refusal.remedy else refusal.message
+    return refusal.code.value, text
+
+
 class _Lot(Struct):
-    """Rows that go into one transaction, and their wire form: JSON arrays of at most wire.MAX_LINES."""
+    """Rows that one process applies, and these as they are sent to it: each body one transaction, in order."""
 
     rows: list[Any]
     bodies: list[bytes]
 
 
 class _Window(Struct):
-    batches: list[_Lot]
+    lots: list[_Lot]
     problems: list[RefusedLine]
     read: int
     skipped: int
     ended: bool
 
 
-def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Generator[_Window | BaseException, None, None]:
+def _read_ahead(
+    reading: _Reading, rows: Iterable[Any], skip: int, size: int
+) -> Generator[_Window | BaseException, None, None]:
     """Windows of rows, read by a thread while earlier ones are decided; an error comes in its place."""
     ready: queue.Queue[_Window | BaseException] = queue.Queue(maxsize=1)
     stopped = threading.Event()
@@ -252,7 +403,7 @@ def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Generator[_Window 
     def read() -> None:
         try:
             count = skipped = 0
-            held: list[Row] = []
+            held: list[Any] = []
             for row in rows:
                 if stopped.is_set():
                     return
@@ -261,10 +412,10 @@ def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Generator[_Window 
                     skipped += 1
                     continue
                 if len(held) == size:
-                    offer(_window(held, count - 1, skipped, False))
+                    offer(_window(reading, held, count - 1, skipped, False))
                     held = []
                 held.append(row)
-            offer(_window(held, count, skipped, True))
+            offer(_window(reading, held, count, skipped, True))
         except BaseException as error:
             offer(error)
 
@@ -281,55 +432,43 @@ def _read_ahead(rows: Iterable[Row], skip: int, size: int) -> Generator[_Window 
         thread.join(timeout=10)
 
 
-def _window(rows: list[Row], read: int, skipped: int, ended: bool) -> _Window:
+def _window(reading: _Reading, rows: list[Any], read: int, skipped: int, ended: bool) -> _Window:
     """Rows put together by member and cut into batches; those that could not be read are told apart."""
     problems = [RefusedLine(row, *row.problem) for row in rows if row.problem is not None]
-    sales = {}
-    if any("sale" in row.activity for row in rows):
+    if problems:
+        rows = [row for row in rows if row.problem is None]
+    members: dict[str, list[Any]] = {}
+    owner_of = reading.owner
+    if reading.names_sales(rows):
+        named = [reading.named_sale(row) for row in rows]
         sales = {
-            own_id(row): owner_of(row) for row in rows if row.problem is None and "sale" not in row.activity
+            reading.own_id(row): owner_of(row) for row, sale in zip(rows, named, strict=True) if not sale[1]
         }
-    placed = []
-    for number, row in enumerate(rows):
-        if row.problem is None:
+        for row, sale in zip(rows, named, strict=True):
             # A return stands with its sale, whoever it says it is of.
-            owner = sales.get(named_sale(row)) or owner_of(row)
-            placed.append((owner, str(row.activity.get("occurred_at")), number))
-    placed.sort()
-    batches: list[_Lot] = []
-    chosen: list[Row] = []
-    last = ""
-    for owner, _, number in placed:
-        # A member with more rows than a batch holds is cut, in the order of his activities.
-        if len(chosen) >= BATCH and (owner != last or len(chosen) >= 2 * BATCH):
-            batches.append(_lot(chosen, problems))
-            chosen = []
-        chosen.append(rows[number])
-        last = owner
-    if chosen:
-        batches.append(_lot(chosen, problems))
-    return _Window(batches, problems, read, skipped, ended)
-
-
-def _lot(rows: list[Row], problems: list[RefusedLine]) -> _Lot:
-    try:
-        return _Lot(rows, _bodies(rows))
-    except (RecursionError, UnicodeEncodeError, msgspec.MsgspecError):
-        sound = []
+            owner = sales.get(sale) or owner_of(row) or "\0".join(sale)
+            members.setdefault(owner, []).append(row)
+    else:
         for row in rows:
-            try:
-                _bodies([row])
-                sound.append(row)
-            except (RecursionError, UnicodeEncodeError, msgspec.MsgspecError) as error:
-                problems.append(RefusedLine(row, RefusalCode.MALFORMED.value, f"it cannot be sent: {error}"))
-        return _Lot(sound, _bodies(sound))
-
-
-def _bodies(rows: list[Row]) -> list[bytes]:
-    return [
-        msgspec.json.encode([row.activity for row in rows[start : start + wire.MAX_LINES]])
-        for start in range(0, len(rows), wire.MAX_LINES)
-    ]
+            members.setdefault(owner_of(row), []).append(row)
+    lots: list[_Lot] = []
+    chosen: list[Any] = []
+    for own in members.values():
+        if len(own) >= BATCH:
+            # So many rows of one member are several transactions, one after the other in his order.
+            own.sort(key=reading.dated)
+            parts = [reading.pack(own[start : start + BATCH]) for start in range(0, len(own), BATCH)]
+            lots.append(_Lot(own, parts))
+            continue
+        chosen += own
+        if len(chosen) >= BATCH:
+            lots.append(_Lot(chosen, [reading.pack(chosen)]))
+            chosen = []
+    if chosen:
+        lots.append(_Lot(chosen, [reading.pack(chosen)]))
+    # The longest first, so that no process is left alone with one at the end.
+    lots.sort(key=lambda lot: -len(lot.rows))
+    return _Window(lots, problems, read, skipped, ended)
 
 
 def owner_of(row: Row) -> str:
@@ -384,13 +523,18 @@ class _Members:
         """The member of each row (0: left to the batch to find or refuse), and how many were enrolled."""
         named: list[Identities] = []
         first: dict[Identities, int] = {}
+        known = self.known
         for read in reads:
-            key: Identities = ()
-            if isinstance(read, wire.Read) and isinstance(read.member, dict):
-                key = tuple(sorted(read.member.items()))
-                if key and key not in self.known and read.fact.sale is None:
-                    first[key] = min(first.get(key, read.fact.at), read.fact.at)
+            member = read.member if isinstance(read, wire.Read) else None
+            if not isinstance(member, dict):
+                named.append(())
+                continue
+            key = tuple(member.items() if len(member) == 1 else sorted(member.items()))
             named.append(key)
+            if key not in known and key:
+                assert isinstance(read, wire.Read)
+                if read.fact.sale is None:
+                    first[key] = min(first.get(key, read.fact.at), read.fact.at)
         hashes = {key: found for key in first if (found := _hashes(key))}
         enrolled = 0
         if hashes and enrol_unknown:
@@ -406,8 +550,8 @@ class _Members:
             for key, found in hashes.items():
                 members = {owners.get(item, 0) for item in found}
                 if len(members) == 1 and (member_id := members.pop()):
-                    self.known[key] = member_id
-        return [self.known.get(key, 0) for key in named], enrolled
+                    known[key] = member_id
+        return [known.get(key, 0) for key in named], enrolled
 
 
 def _hashes(key: Identities) -> list[bytes]:
@@ -421,26 +565,36 @@ def _hashes(key: Identities) -> list[bytes]:
 def _apply(
     connection: Connection[Any],
     program: Runtime,
+    reading: _Reading,
     bodies: Sequence[bytes],
     now: int,
     members: _Members,
     enrol_unknown: bool,
 ) -> _Outcome:
-    wires = [item for body in bodies for item in wire.split(body)]
-    reads = [
-        item if isinstance(item, Refusal) else wire.to_fact(item, program.timeline, program.key, now=now)
-        for item in wires
-    ]
-    known, enrolled = members.find(connection, program, reads, now, enrol_unknown)
-    results = batch.apply(connection, program, reads, now=now, history=True, known_members=known)
+    """Reads and applies the rows of some bodies, each in a transaction of its own."""
     counts = {"applied": 0, "duplicate": 0, "refused": 0, "parked": 0}
-    refused = []
-    for index, result in enumerate(results):
-        counts[result.status] += 1
-        refusal = result.refusal
-        if result.status == "refused" and refusal is not None:
-            reason = f"{refusal.message}; {refusal.remedy}" if refusal.remedy else refusal.message
-            refused.append((index, refusal.code.value, reason))
+    refused: list[tuple[int, str, str]] = []
+    enrolled = before = 0
+    for body in bodies:
+        reads: list[wire.Read | Refusal] = []
+        places: list[int] = []
+        packed = reading.unpack(body)
+        for number, row in enumerate(packed, start=before):
+            found = reading.read(row)
+            if isinstance(found, tuple):
+                refused.append((number, *found))
+            else:
+                reads.append(wire.to_fact(found, program.timeline, program.key, now=now))
+                places.append(number)
+        known, new = members.find(connection, program, reads, now, enrol_unknown)
+        results = batch.apply(connection, program, reads, now=now, history=True, known_members=known)
+        enrolled += new
+        for number, result in zip(places, results, strict=True):
+            counts[result.status] += 1
+            if result.status == "refused" and result.refusal is not None:
+                refused.append((number, *_reason(result.refusal)))
+        before += len(packed)
+    counts["refused"] = len(refused)
     applied, duplicate, refused_count, parked = counts.values()
     return _Outcome((applied, duplicate, refused_count, parked, enrolled), refused)
 
@@ -450,8 +604,8 @@ def _apply(
 
 class _Team(Protocol):
     def run(
-        self, batches: Sequence[_Lot], clock: Clock, enrol_unknown: bool
-    ) -> Iterator[tuple[list[Row], _Outcome]]:
+        self, lots: Sequence[_Lot], clock: Clock, enrol_unknown: bool
+    ) -> Iterator[tuple[list[Any], _Outcome]]:
         """The outcome of each batch, committed, in the order in which they end."""
         ...
 
@@ -461,17 +615,28 @@ class _Team(Protocol):
 class _Alone:
     """This process decides, on the connection it was given."""
 
-    def __init__(self, connection: Connection[Any], program: Runtime) -> None:
+    def __init__(self, connection: Connection[Any], program: Runtime, reading: _Reading) -> None:
         self.connection = connection
         self.program = program
+        self.reading = reading
         self.members = _Members()
 
     def run(
-        self, batches: Sequence[_Lot], clock: Clock, enrol_unknown: bool
-    ) -> Iterator[tuple[list[Row], _Outcome]]:
-        for item in batches:
-            outcome = _apply(self.connection, self.program, item.bodies, clock(), self.members, enrol_unknown)
-            yield item.rows, outcome
+        self, lots: Sequence[_Lot], clock: Clock, enrol_unknown: bool
+    ) -> Iterator[tuple[list[Any], _Outcome]]:
+        for lot in lots:
+            yield (
+                lot.rows,
+                _apply(
+                    self.connection,
+                    self.program,
+                    self.reading,
+                    lot.bodies,
+                    clock(),
+                    self.members,
+                    enrol_unknown,
+                ),
+            )
 
     def close(self) -> None:
         pass
@@ -480,15 +645,20 @@ class _Alone:
 class _Workers:
     """Processes that decide side by side; each takes its next batch when it has answered the last."""
 
-    def __init__(self, program_key: str, count: int) -> None:
-        # Not forked: this process may run threads, and its connections are its own.
-        context = multiprocessing.get_context("spawn")
+    def __init__(self, program_key: str, reading: _Reading, count: int) -> None:
+        # Not forked from this process, which may run threads, and whose connections are its own; but from one
+        # that has loaded what is needed once for all.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", __name__])
+        settings = {name: value for name, value in os.environ.items() if name.startswith("PALIER_")}
         self.pipes: list[Pipe] = []
         self.processes = []
         try:
             for _ in range(count):
                 ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(theirs, program_key), daemon=True)
+                process = context.Process(
+                    target=_work, args=(theirs, settings, program_key, reading), daemon=True
+                )
                 process.start()
                 theirs.close()
                 self.pipes.append(ours)
@@ -498,11 +668,11 @@ class _Workers:
             raise
 
     def run(
-        self, batches: Sequence[_Lot], clock: Clock, enrol_unknown: bool
-    ) -> Iterator[tuple[list[Row], _Outcome]]:
-        waiting = deque(batches)
+        self, lots: Sequence[_Lot], clock: Clock, enrol_unknown: bool
+    ) -> Iterator[tuple[list[Any], _Outcome]]:
+        waiting = deque(lots)
         free = list(self.pipes)
-        busy: dict[Pipe, list[Row]] = {}
+        busy: dict[Pipe, list[Any]] = {}
         while waiting or busy:
             while waiting and free:
                 pipe, item = free.pop(), waiting.popleft()
@@ -537,10 +707,15 @@ def _ended() -> ImportFailed:
     )
 
 
-def _work(pipe: Pipe, program_key: str) -> None:
+def _work(pipe: Pipe, settings: dict[str, str], program_key: str, reading: _Reading) -> None:
     """A worker process: applies what comes through the pipe until it is closed."""
     # Ctrl-C reaches every process of the terminal; the parent closes the pipe when it has had enough.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The server that this was forked from may have been started under other settings.
+    for name in [name for name in os.environ if name.startswith("PALIER_")]:
+        del os.environ[name]
+    os.environ.update(settings)
+    environment.cache_clear()
     try:
         with database.connect() as connection:
             program = runtime(connection, program_key)
@@ -555,7 +730,7 @@ def _work(pipe: Pipe, program_key: str) -> None:
             members = _Members()
             while True:
                 bodies, now, enrol_unknown = pipe.recv()
-                pipe.send(_apply(connection, program, bodies, now, members, enrol_unknown))
+                pipe.send(_apply(connection, program, reading, bodies, now, members, enrol_unknown))
     except (EOFError, BrokenPipeError):
         return
     except BaseException as error:

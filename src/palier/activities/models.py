@@ -192,6 +192,8 @@ class Clock(models.Model):
 class ImportFile(models.Model):
     """Answers "how far did this file's import get?", so that a killed import resumes where it was.
 
+    And "was all of it taken?" (done, and no line refused): then the same file again is nothing to do.
+
     Progress moves in the transaction of the lines it counts. Never stored here: the lines (claims make a
     repeated line harmless) nor refused ones (they go to the sender's file).
     """
@@ -204,6 +206,7 @@ class ImportFile(models.Model):
     name = models.TextField()
     lines = models.BigIntegerField()
     done_lines = models.BigIntegerField()
+    refused_lines = models.BigIntegerField(default=0, db_default=0)
     state = models.TextField()
     created_at = models.DateTimeField()
 

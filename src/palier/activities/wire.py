@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Literal
 
@@ -114,9 +115,14 @@ class Read(Struct):
 _one = msgspec.json.Decoder(WireActivity).decode
 _many = msgspec.json.Decoder(list[WireActivity]).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_lines_in = msgspec.json.Decoder(list[WireLine]).decode
+_PLAIN = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII).fullmatch
+_MONEY = ("amount", "tax", "shipping", "discount")
+_KINDS = ("product", "shipping", "gift_card")
 _AMOUNT = re.compile(rb'\s*("?)([0-9]{1,20}(?:\.[0-9]{1,20})?)\1\s*')
-# The form that nearly all amounts have, with exactly so many decimals; far below the largest amount.
 _USUAL = {number: re.compile(rb'("?)([0-9]{1,9})\.([0-9]{%d})\1' % number) for number in range(1, 5)}
+_SHORT: Final = 18
+"""Longer amounts are not worth remembering."""
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 
 
@@ -184,6 +190,62 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
 def from_mapping(row: dict[str, Any]) -> WireActivity | Refusal:
     """An activity from plain data with text amounts, such as a row of a file."""
     return _read_one(msgspec.json.encode(row))
+
+
+def of_row(row: dict[str, Any]) -> WireActivity | None:
+    """The same in a quarter of the time for rows in their usual form; None where `from_mapping` must judge.
+
+    `lines` may be msgspec.Raw, JSON as it stands in a cell. The row is used up.
+    """
+    try:
+        for field in _MONEY:
+            if field in row:
+                row[field] = _plain_amount(row[field])
+        lines = row.get("lines")
+        if lines is not None:
+            row["lines"] = _usual_lines(lines)
+        if "sale" in row:
+            row["sale"] = WireReference(**row["sale"])
+        if "tenders" in row:
+            row["tenders"] = [_usual_tender(**tender) for tender in row["tenders"]]
+        if "attributes" in row and not all(type(value) in _SCALARS for value in row["attributes"].values()):
+            return None
+        if "returned" in row or type(row.get("whole", False)) is not bool:
+            return None
+        return WireActivity(**row)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+_SCALARS = frozenset({str, int, bool})
+
+
+def _usual_tender(kind: str, amount: str) -> WireTender:
+    return WireTender(kind, _plain_amount(amount))
+
+
+def _plain_amount(text: str) -> Amount:
+    if _PLAIN(text) is None:
+        raise ValueError("no plain decimal")
+    return msgspec.Raw(f'"{text}"')
+
+
+def _usual_lines(lines: Any) -> list[WireLine]:
+    if isinstance(lines, msgspec.Raw):
+        text = bytes(lines)
+        if b"null" in text:
+            raise ValueError("what is null is as if it were not there")
+        return _lines_in(text)
+    found = []
+    for line in lines:
+        kind, quantity = line.get("kind", "product"), line.get("quantity", 0)
+        if kind not in _KINDS or type(quantity) is not int:
+            raise ValueError("not what a line may hold")
+        made = WireLine(
+            _plain_amount(line["amount"]), line.get("category", ""), line.get("sku", ""), quantity, kind
+        )
+        found.append(made)
+    return found
 
 
 def to_fact(wire: WireActivity, timeline: Timeline, program_key: str, *, now: int) -> Read | Refusal:
@@ -260,15 +322,23 @@ def _sent(raw: Amount) -> bool:
     return raw is not ABSENT and bytes(raw) not in (b"", b"null")
 
 
+@lru_cache(maxsize=1 << 15)
+def _usual_amount(text: bytes, decimals: int) -> int | None:
+    """An amount in the form that nearly all have, with exactly so many decimals, far below the largest."""
+    usual = _USUAL.get(decimals)
+    found = usual.fullmatch(text) if usual is not None else None
+    return int(found[2] + found[3]) if found is not None else None
+
+
 def _money(raw: Amount, field: str, decimals: int) -> int:
     if raw is ABSENT:
         return 0
     text = bytes(raw)
-    usual = _USUAL.get(decimals)
-    if usual is not None:
-        found = usual.fullmatch(text)
-        if found is not None:
-            return int(found[2] + found[3])
+    if len(text) < _SHORT:
+        # Prices come again and again.
+        known = _usual_amount(text, decimals)
+        if known is not None:
+            return known
     if text in (b"", b"null"):
         return 0
     found = _AMOUNT.fullmatch(text)

@@ -99,9 +99,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
         violations = 0
         if row is None or row[0] < BASKETS:
             import_summary = _import(connection, program, quiet, weeks)
-            with database.connect("owner", autocommit=True) as owner:
-                # The planner learns what came in now rather than when it next looks.
-                owner.execute("analyze")
+            database.refresh_statistics()
             _do_due_work(connection, program, quiet)
             violations = _verify(connection, import_summary)
         key = _key(connection, program.program_id)

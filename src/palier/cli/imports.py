@@ -29,6 +29,10 @@ _REFUSED: Final = typer.Option(
 )
 
 
+_MANY: Final = 1_000
+"""Activities applied that make it worth while to look at the tables again."""
+
+
 def register(app: typer.Typer) -> None:
     imports = typer.Typer(help="Bring history in from files.", no_args_is_help=True)
     imports.command("activities")(activities)
@@ -44,10 +48,16 @@ def activities(
     mapping: Path | None = _MAPPING,
     refused: Path | None = _REFUSED,
     enrol: bool = typer.Option(False, "--enrol", help="Enrol members that are not known yet."),
+    again: bool = typer.Option(
+        False, "--again", help="Look at every line of a file that was imported whole."
+    ),
     workers: int = typer.Option(0, min=0, max=64, help="Processes; 0 for one per core."),
     json: bool = typer.Option(False, "--json", help="Print the summary as JSON."),
 ) -> int:
-    """Import activities. A killed import goes on where it was; importing a file again changes nothing."""
+    """Import activities. A killed import goes on where it was; importing a file again changes nothing.
+
+    A file that was imported whole, by the same mapping, is not read again (--again does it all the same).
+    """
     import os
 
     from palier.cli.members import program_of
@@ -95,10 +105,11 @@ def activities(
                     summary = import_rows(
                         connection,
                         found,
-                        (row for batch in reader.batches() for row in batch),
+                        reader,
                         clock=clock.now,
                         name=file.name,
                         sha256=sha256,
+                        again=again,
                         enrol_unknown=enrol,
                         workers=workers or os.cpu_count() or 1,
                         on_progress=progress,
@@ -107,6 +118,8 @@ def activities(
                     )
                 except ImportFailed as failed:
                     raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
+            if summary.applied >= _MANY:
+                database.refresh_statistics()
     except FileProblem as problem:
         raise Refused(str(problem)) from None
     _print_json(summary, writer) if json else _print_text(file, summary, writer)
@@ -169,6 +182,13 @@ def _print_text(file: Path, summary: ImportSummary, writer: _Refusals) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
+    if summary.unchanged:
+        console.print(
+            f"Nothing to do: {file.name} was imported before, all {summary.resumed:,} activities of it. "
+            "`--again` looks at every line.",
+            soft_wrap=True,
+        )
+        return
     if summary.resumed:
         console.print(f"{summary.resumed:,} activities were done by an earlier run of this file.")
     table = Table(show_header=False, box=None, pad_edge=False)

@@ -15,14 +15,14 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import fastexcel
 import polars as pl
 
-Cells = Sequence[str | None]
+from palier.connectors.rows import Cells
 
 MAXIMUM_BYTES = 200_000_000
 MAXIMUM_RATIO = 50

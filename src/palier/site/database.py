@@ -48,6 +48,12 @@ def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connecti
     return psycopg.connect(dsn(role), autocommit=autocommit, application_name="palier")
 
 
+def refresh_statistics() -> None:
+    """After much came in: the planner learns of it now rather than when autovacuum next looks."""
+    with connect("owner", autocommit=True) as connection:
+        connection.execute("analyze")
+
+
 def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
     """What this connection's server may lose or falsify by its settings: one sentence each, none if safe."""
     names = (
