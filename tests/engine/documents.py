@@ -99,3 +99,193 @@ class Context:
         self.attributes: Mapping[str, Value] = {}
         for name, value in values.items():
             setattr(self, name, value)
+
+
+def full() -> dict[str, Any]:
+    """A fresh document with every mechanic in it, without problems."""
+    data = plain()
+    noun = {"one": "unit", "other": "units"}
+    name = {"en": noun, "fr": noun}
+    data["effective_from"] = "2026-03-01T00:00:00+01:00"
+    data["point_currencies"] += [
+        {"key": "euros", "name": name, "kind": "cash", "scale": 2, "value": "1", "pay_out_from": "10.00"},
+        {"key": "freezes", "name": name, "kind": "token", "icon": "snow"},
+        {"key": "coffees", "name": name, "kind": "reward", "icon": "cup"},
+        {"key": "explorer", "name": name, "kind": "badge"},
+    ]
+    data["point_currencies"][0]["value"] = "0.01"
+    data["activity_types"] += [
+        {"key": "rent", "name": text("Rent"), "money": True},
+        {"key": "review_removed", "name": text("Removed"), "withdraws": "review"},
+    ]
+    data["rules"].append(
+        {
+            "key": "with_partner",
+            "name": text("Partner"),
+            "on": "sale",
+            "currency": "stars",
+            "when": {"field": "partner", "is": "bakery"},
+            "fixed": "3",
+            "funded_by": "partner",
+        }
+    )
+    data["tiers"]["tiers"][1]["grants"] = [{"currency": "coffees"}]
+    data["campaigns"] = [
+        {
+            "key": "happy_hour",
+            "name": text("Happy hour"),
+            "active_from": "2026-03-01",
+            "active_until": "2026-06-30",
+            "audience": {"any": [{"field": "tier", "is": "gold"}, {"field": "member.age", "at_least": 65}]},
+            "calendar": {"weekdays": ["monday"], "from": "17:00", "until": "19:00"},
+            "budget": {"money": "500.00"},
+            "rules": [{**_bonus("evening"), "multiply": "2"}],
+            "exclusive": "evenings",
+        },
+        {
+            "key": "first_of_month",
+            "name": text("First"),
+            "calendar": {"days_of_month": [1]},
+            "budget": {"points": "10000"},
+            "rules": [{**_bonus("first"), "fixed": "10"}],
+            "exclusive": "evenings",
+        },
+    ]
+    data["goals"] = [
+        _goal("ten_coffees", kind="stamp_card", measure="units", repeat=True, head_start="2", surplus="reset")
+        | {
+            "lines": {"field": "category", "is": "coffee"},
+            "free_unit": "cheapest",
+            "most_per_day": 4,
+            "steps": [_step("10", "coffees")],
+        },
+        _goal("journey", measure="spend", window={"kind": "each", "period": "year"})
+        | {"base": {"tax": "out"}, "steps": [_step("50.00", "stars"), _step("120.50", "coffees")]},
+        _goal("collector", measure="points", currency="stars", steps=[_step("500", "explorer")]),
+        _goal("round_trip", measure="distinct", distinct="partner", steps=[_step("2", "explorer")]),
+        _goal(
+            "spring",
+            kind="challenge",
+            on=["sale", "visit"],
+            opt_in=True,
+            window={"kind": "from_start", "days": 30},
+            steps=[_step("3", "stars")],
+        ),
+        _goal(
+            "dates",
+            window={"kind": "dates", "from": "2026-04-01", "until": "2026-04-30"},
+            steps=[_step("3", "stars")],
+        ),
+        _goal("eligible", measure="spend", on=["sale", "rent"], window={"kind": "each", "period": "year"}),
+    ]
+    data["streaks"] = [
+        {
+            "key": "daily",
+            "name": text("Daily"),
+            "on": ["visit"],
+            "freeze": "freezes",
+            "repeat": True,
+            "steps": [
+                {"at": 3, "grants": [{"currency": "stars", "points": "1"}]},
+                {"at": 7, "grants": [{"currency": "freezes"}]},
+            ],
+        },
+        {"key": "together", "name": text("Together"), "of": "pair", "zone": "program"},
+    ]
+    data["games"] = [
+        {
+            "key": "wheel",
+            "name": text("Wheel"),
+            "prizes": [
+                {
+                    "key": "ten",
+                    "name": text("Ten"),
+                    "weight": 1,
+                    "stock": 5,
+                    "grants": [{"currency": "stars", "points": "10"}],
+                },
+                {"key": "blank", "name": text("Nothing"), "weight": 9},
+            ],
+            "price": {"currency": "stars", "points": "2"},
+            "limits": {"day": 1, "month": 10},
+            "budget": {"money": "100"},
+            "active_until": "2026-12-31",
+        },
+        {
+            "key": "surprise",
+            "name": text("Surprise"),
+            "kind": "surprise",
+            "on": ["sale"],
+            "when": {"field": "amount", "at_least": "5.00"},
+            "cool_down_days": 30,
+            "prizes": [
+                {"key": "coffee", "name": text("Coffee"), "weight": 1, "grants": [{"currency": "coffees"}]}
+            ],
+        },
+    ]
+    data["quizzes"] = [
+        {
+            "key": "beans",
+            "name": text("Beans"),
+            "questions": [
+                {"text": text("Q"), "answers": [{"text": text("A"), "right": True}, {"text": text("B")}]}
+            ],
+            "steps": [_step("1", "stars")],
+        }
+    ]
+    data["referral"] = {
+        "on": ["sale"],
+        "when": {"field": "amount", "at_least": "10.00"},
+        "within_days": 30,
+        "referrer": [{"currency": "stars", "points": "50"}],
+        "friend": [{"currency": "coffees"}],
+    }
+    data["memberships"] = [
+        {
+            "key": "coop",
+            "name": text("Co-op"),
+            "fee": "20.00",
+            "months": 12,
+            "grants": [{"currency": "coffees", "points": "2"}],
+            "benefits": [text("Events")],
+            "dividend": {"goal": "eligible", "currency": "euros", "least": "50.00"},
+        }
+    ]
+    data["partners"] = [
+        {
+            "key": "bakery",
+            "name": text("Bakery"),
+            "currency": "stars",
+            "agreements": [
+                {"from": "2026-01-01", "issue_price": "0.012", "burn_price": "0.01"},
+                {"from": "2026-07-01", "issue_price": "0.011", "most_points_month": "9000", "prepaid": "90"},
+            ],
+            "benefits": [text("Bread")],
+        },
+        {"key": "books", "name": text("Books"), "currency": "stars", "agreements": [{"from": "2026-01-01"}]},
+    ]
+    data["leaderboards"] = [
+        {
+            "key": "best_of_year",
+            "name": text("Best"),
+            "goal": "journey",
+            "prizes": [
+                {"through": 1, "grants": [{"currency": "stars", "points": "100"}]},
+                {"through": 3, "grants": [{"currency": "stars", "points": "50"}]},
+            ],
+        }
+    ]
+    data["notice"] = {"announced_on": "2026-02-01", "text": text("Soon"), "keep_value": ["stars"]}
+    return data
+
+
+def _bonus(key: str) -> dict[str, Any]:
+    return {"key": key, "name": text(key), "on": "sale", "currency": "stars"}
+
+
+def _goal(key: str, **settings: Any) -> dict[str, Any]:
+    return {"key": key, "name": text(key), **settings}
+
+
+def _step(at: str, currency: str) -> dict[str, Any]:
+    return {"at": at, "name": text(at), "grants": [{"currency": currency}]}

@@ -9,52 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from palier.engine import conditions
-from palier.engine.amounts import MAXIMUM_MINOR, from_minor
+from palier.engine.check_mechanics import MechanicsChecker
+from palier.engine.checker import CODES, MAX_NAME, MAX_TEXT, SIZES, less
 from palier.engine.clock import LocalClock
-from palier.engine.conditions import Problem, day_ordinal, nearest
+from palier.engine.conditions import Problem, nearest
 from palier.engine.currencies import EXPONENTS, exponent
-from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, FEE, OCCASIONS, RETURN, SALE, VISIT
-from palier.engine.instants import ends_at, parse_instant, starts_at
+from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, RETURN, SALE
+from palier.engine.instants import parse_instant
 from palier.engine.program import (
+    ActivityType,
     Attribute,
     Base,
     Caps,
     Expiry,
     ExpiryFixedDate,
     ExpiryInactivity,
-    ExpiryRolling,
     Noun,
     Pending,
-    PendingDays,
     PendingUntilActivity,
     PointCurrency,
     Program,
     Qualify,
     RoundingRule,
     Rule,
-    Text,
     Tier,
 )
 
-__all__ = ["Problem", "check", "errors"]
+__all__ = ["CODES", "Problem", "check", "errors"]
 
-MAX_NAME: Final = 200
-MAX_TEXT: Final = 4096
-_SIZES: Final = {
-    "activity_types": 100,
-    "groups": 200,
-    "caps": 20,
-    "attributes": 100,
-    "choices": 500,
-    "tiers": 50,
-    "benefits": 50,
-    "tenders": 50,
-    "thresholds": 10,
-}
 _CAP_PERIODS: Final = ("activity", "day", "week", "month", "year", "lifetime")
 _EFFECTS: Final = ("per_spend", "per_unit", "fixed", "multiply")
 
@@ -71,35 +57,8 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.severity == "error"]
 
 
-def _is_zero(text: str) -> bool:
-    return not text.replace(".", "").strip("0")
-
-
-def _less(first: str, second: str) -> bool:
-    """Whether one decimal is below another, exactly."""
-    return Fraction(first) < Fraction(second)
-
-
-class _Checker:
-    """One pass over one document. Every method adds to `problems` and goes on."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.problems: list[Problem] = []
-        self.currencies = {currency.key: currency for currency in program.point_currencies}
-        self.types = {activity_type.key for activity_type in program.activity_types}
-        self.tiers = [tier.key for tier in program.tiers.tiers] if program.tiers is not None else []
-        self.clock: LocalClock | None = None
-
-    def add(
-        self,
-        path: str,
-        code: str,
-        message: str,
-        remedy: str,
-        severity: Literal["error", "warning"] = "error",
-    ) -> None:
-        self.problems.append(Problem(path, message, remedy, code, severity))
+class _Checker(MechanicsChecker):
+    """One pass over one document, in its own order."""
 
     def run(self) -> None:
         program = self.program
@@ -115,79 +74,26 @@ class _Checker:
                 self.add(f"{path}.key", "reserved_name", message, "choose another key")
             self.text(activity_type.name, f"{path}.name")
             self.attributes(activity_type.attributes, f"{path}.attributes", member=False)
+            self.shadowed(activity_type, f"{path}.attributes")
+        self.withdrawals()
         for index, rule in enumerate(program.rules):
-            self.rule(rule, index, f"rules[{index}]")
-        self.groups()
+            self.rule(rule, f"rules[{index}]")
         self.member_caps()
         self.ladder()
+        for index, campaign in enumerate(program.campaigns):
+            self.campaign(campaign, f"campaigns[{index}]")
+            for number, rule in enumerate(campaign.rules):
+                self.rule(rule, f"campaigns[{index}].rules[{number}]")
+        self.exclusives()
+        self.groups()
+        self.mechanics()
         self.unique([currency.key for currency in program.point_currencies], "point_currencies")
         self.unique([activity_type.key for activity_type in program.activity_types], "activity_types")
         self.unique([rule.key for rule in program.rules], "rules")
         self.unique([group.key for group in program.groups], "groups")
         self.unique(self.tiers, "tiers.tiers")
-
-    # --- what every part needs ------------------------------------------------------------------------
-
-    def unique(self, keys: Sequence[str], path: str) -> None:
-        first: dict[str, int] = {}
-        for index, key in enumerate(keys):
-            if key in first:
-                message = f'the key "{key}" is already that of {path}[{first[key]}]'
-                self.add(f"{path}[{index}].key", "duplicate_key", message, "give it a key of its own")
-            first.setdefault(key, index)
-
-    def size(self, items: Sequence[object] | Mapping[str, object], path: str, name: str) -> None:
-        if len(items) > _SIZES[name]:
-            message = f"there are {len(items)} entries; at most {_SIZES[name]} are allowed"
-            self.add(path, "too_many", message, "remove those that are not used")
-
-    def text(self, text: Text, path: str, limit: int = MAX_NAME) -> None:
-        """A text must be there in every declared language, and no longer than its place allows."""
-        for language, words in (("en", text.en), ("fr", text.fr)):
-            if language in self.program.languages and not words.strip():
-                message = f'there is no "{language}" text, which `languages` declares'
-                remedy = f"add {language}:, or take {language} out of languages"
-                self.add(f"{path}.{language}", "missing_text", message, remedy)
-            if len(words) > limit:
-                message = f"the text is longer than {limit} characters"
-                self.add(f"{path}.{language}", "too_long", message, "shorten it")
-
-    def reference(self, key: str, known: Sequence[str], path: str, what: str) -> bool:
-        """Whether `key` is among `known`; if not, a problem that suggests the nearest."""
-        if key in known:
-            return True
-        close = nearest(key, known)
-        if close is not None:
-            remedy = f'did you mean "{close}"?'
-        elif known:
-            remedy = f"use one of {', '.join(known[:40])}, or declare it"
-        else:
-            remedy = f"declare the {what} first"
-        self.add(path, "unknown_reference", f'there is no {what} "{key[:60]}"', remedy)
-        return False
-
-    def decimals(self, text: str, places: int, path: str, what: str) -> bool:
-        """Whether the amount is exact at its scale, and not beyond what the platform counts."""
-        exact = Fraction(text) * 10**places
-        if exact.denominator != 1:
-            limit = f"at most {places} decimals" if places else "no decimals"
-            message = f'"{text}" is too fine: {what} have {limit}'
-            self.add(path, "too_many_decimals", message, "round it, or raise the scale")
-            return False
-        if exact > MAXIMUM_MINOR:
-            message = f'"{text}" is beyond the largest amount, {from_minor(MAXIMUM_MINOR, places)}'
-            self.add(path, "too_large", message, "write a smaller amount")
-            return False
-        return True
-
-    def positive(self, text: str, path: str, what: str) -> bool:
-        if not _is_zero(text):
-            return True
-        self.add(path, "zero", f"{what} of 0 has no effect", "write an amount above 0, or leave it out")
-        return False
-
-    def no_effect(self, path: str, message: str) -> None:
-        self.add(path, "no_effect", message, "leave it out")
+        self.unique([campaign.key for campaign in program.campaigns], "campaigns")
+        self.campaign_keys()
 
     # --- the head -------------------------------------------------------------------------------------
 
@@ -244,6 +150,7 @@ class _Checker:
             elif max(len(noun.one), len(noun.other)) > MAX_NAME:
                 message = f"the name is longer than {MAX_NAME} characters"
                 self.add(f"{path}.name.{language}", "too_long", message, "shorten it")
+        self.unit(currency, path)
         self.expiry(currency.expiry, f"{path}.expiry")
         if currency.pending is not None:
             self.pending(currency.pending, f"{path}.pending")
@@ -253,27 +160,16 @@ class _Checker:
         if isinstance(expiry, ExpiryFixedDate):
             self.date(expiry.date, f"{path}.date")
 
-    def date(self, text: str, path: str) -> None:
-        try:
-            day_ordinal(text)
-        except ValueError:
-            self.add(path, "date", f'"{text[:40]}" is no date', 'write it like "2026-12-31"')
+    def shadowed(self, activity_type: ActivityType, path: str) -> None:
+        """A type with an amount has the amount's fields: an attribute of that name could not be asked for."""
+        for name in ("amount", "tender"):
+            if activity_type.money and name in activity_type.attributes:
+                message = f'"{name}" is a field of every activity with an amount'
+                self.add(f"{path}.{name}", "reserved_name", message, "choose another name")
 
     def pending(self, pending: Pending, path: str) -> None:
         if isinstance(pending, PendingUntilActivity):
             self.reference(pending.activity, sorted(self.types), f"{path}.activity", "declared activity type")
-
-    def pending_against_expiry(self, pending: Pending | None, expiry: Expiry, path: str) -> None:
-        """Expiry counts from the sale: points that wait as long as they live could never be spent."""
-        if (
-            isinstance(pending, PendingDays)
-            and isinstance(expiry, ExpiryRolling)
-            and pending.days >= expiry.days + expiry.grace_days
-        ):
-            message = (
-                f"points wait {pending.days} days and live {expiry.days + expiry.grace_days}: none is spent"
-            )
-            self.add(f"{path}.days", "contradiction", message, "shorten pending or lengthen expiry")
 
     def attributes(self, attributes: Mapping[str, Attribute], path: str, *, member: bool) -> None:
         self.size(attributes, path, "attributes")
@@ -300,7 +196,7 @@ class _Checker:
 
     # --- rules ----------------------------------------------------------------------------------------
 
-    def rule(self, rule: Rule, index: int, path: str) -> None:
+    def rule(self, rule: Rule, path: str) -> None:
         self.text(rule.name, f"{path}.name")
         known_type = self.rule_type(rule, f"{path}.on")
         currency = None
@@ -313,7 +209,7 @@ class _Checker:
             remedy = "keep one of per_spend, per_unit, fixed, multiply; write another rule for another effect"
             self.add(path if not effects else f"{path}.{effects[1]}", "one_effect", message, remedy)
         else:
-            self.effect(rule, effects[0], index, scale, path)
+            self.effect(rule, effects[0], scale, path)
         if known_type:
             known = conditions.fields(self.program, rule.on)
             if rule.when is not None:
@@ -327,24 +223,27 @@ class _Checker:
             groups = [group.key for group in self.program.groups]
             self.reference(rule.group, groups, f"{path}.group", "group")
         self.rule_fate(rule, currency, path)
-        self.active(rule, path)
+        self.funder(rule, path)
+        self.before.append(rule)
+        self.active(rule.active_from, rule.active_until, path, "rule")
 
     def rule_type(self, rule: Rule, path: str) -> bool:
         if rule.on == RETURN:
             message = "a return earns nothing: what is kept of its sale is rated again by the sale's rules"
             self.add(path, "reserved_name", message, "write on: sale")
             return False
-        if rule.on in COMMANDS | DERIVED:
-            message = f'"{rule.on}" is no activity that can earn'
-            self.add(path, "reserved_name", message, "use sale, visit, or a declared activity type")
-            return False
-        return self.reference(rule.on, self.earning_types(), path, "activity type")
+        return self.acts(rule.on, path)
 
-    def earning_types(self) -> list[str]:
-        """The activity types on which something may be earned."""
-        return [SALE, VISIT, FEE, *sorted(OCCASIONS), *sorted(self.types)]
+    def funder(self, rule: Rule, path: str) -> None:
+        """What a partner pays for must be in a currency that some partner issues."""
+        if rule.funded_by == "partner" and rule.currency in self.currencies:
+            issued = {partner.currency for partner in self.program.partners}
+            if rule.currency not in issued:
+                message = f"no partner issues {rule.currency}"
+                remedy = f"declare partners whose currency is {rule.currency}, or leave funded_by out"
+                self.add(f"{path}.funded_by", "contradiction", message, remedy)
 
-    def effect(self, rule: Rule, effect: str, index: int, scale: int, path: str) -> None:
+    def effect(self, rule: Rule, effect: str, scale: int, path: str) -> None:
         if rule.per_spend is not None:
             self.positive(rule.per_spend.points, f"{path}.per_spend.points", "a rate")
             places = exponent(self.program.currency)
@@ -357,7 +256,7 @@ class _Checker:
             if self.positive(rule.fixed, f"{path}.fixed", "a bonus"):
                 self.decimals(rule.fixed, scale, f"{path}.fixed", f"points of {rule.currency}")
         else:
-            self.multiply(rule, index, path)
+            self.multiply(rule, path)
         if effect == "per_spend" and not conditions.carries_money(self.program, rule.on):
             if rule.on in self.types | BUILT_IN:
                 message = f"per_spend needs an amount, and {rule.on} has none"
@@ -368,14 +267,14 @@ class _Checker:
             self.add(f"{path}.per_unit", "contradiction", message, "write on: sale, or use fixed")
         self.beside_effect(rule, effect, path)
 
-    def multiply(self, rule: Rule, index: int, path: str) -> None:
+    def multiply(self, rule: Rule, path: str) -> None:
         factor = rule.multiply or "0"
-        if not _less("1", factor):
+        if not less("1", factor):
             message = f"multiplying by {factor} adds nothing"
             self.add(f"{path}.multiply", "no_effect", message, 'write a factor above 1, such as "2"')
         earlier = [
             other
-            for other in self.program.rules[:index]
+            for other in self.before
             if other.on == rule.on
             and other.currency == rule.currency
             and (other.per_spend is not None or other.per_unit is not None)
@@ -396,7 +295,7 @@ class _Checker:
             if effect in ("fixed", "multiply"):
                 self.no_effect(f"{path}.tier_multipliers", f"{effect} is never multiplied by tier")
             self.size(rule.tier_multipliers, f"{path}.tier_multipliers", "tiers")
-            for key in list(rule.tier_multipliers)[: _SIZES["tiers"]]:
+            for key in list(rule.tier_multipliers)[: SIZES["tiers"]]:
                 self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", "tier")
         if rule.lines is not None and effect not in ("per_spend", "per_unit"):
             message = f"lines limit what per_spend and per_unit count, not {effect}"
@@ -433,25 +332,6 @@ class _Checker:
                 rule.pending or currency.pending, rule.expiry or currency.expiry, where
             )
 
-    def active(self, rule: Rule, path: str) -> None:
-        if self.clock is None:
-            return
-        found: dict[str, int] = {}
-        for name, text, reading in (
-            ("active_from", rule.active_from, starts_at),
-            ("active_until", rule.active_until, ends_at),
-        ):
-            if text is None:
-                continue
-            try:
-                found[name] = reading(text, self.clock)
-            except (ValueError, OverflowError):
-                message = f'"{text[:40]}" is neither a date nor an instant with its offset'
-                self.add(f"{path}.{name}", "date", message, 'write it like "2026-12-31"')
-        if len(found) == 2 and found["active_from"] >= found["active_until"]:
-            message = "the rule ends before it starts"
-            self.add(f"{path}.active_until", "contradiction", message, "correct one of the two")
-
     def caps(self, caps: Caps | None, scale: int, path: str) -> None:
         if caps is None:
             return
@@ -467,7 +347,7 @@ class _Checker:
         if caps == Caps():
             self.no_effect(path, "caps limits nothing")
         for (shorter, low), (longer, high) in pairwise(written):
-            if _less(high, low):
+            if less(high, low):
                 message = f"the {shorter} cap of {low} is never reached: the {longer} cap is {high}"
                 remedy = f"lower it to {high} or less, or leave it out"
                 self.add(f"{path}.{shorter}", "contradiction", message, remedy, "warning")
@@ -476,7 +356,7 @@ class _Checker:
         self.size(self.program.groups, "groups", "groups")
         for index, group in enumerate(self.program.groups):
             path = f"groups[{index}]"
-            members = [rule for rule in self.program.rules if rule.group == group.key]
+            members = [rule for rule in self.before if rule.group == group.key]
             if not members:
                 message = f'no rule is in the group "{group.key}"'
                 self.add(path, "no_effect", message, f"write group: {group.key} in its rules", "warning")
@@ -527,7 +407,7 @@ class _Checker:
             message = "no tier has a threshold in points"
             self.add("tiers.points_currency", "no_effect", message, "leave it out", "warning")
         for index in range(1, len(ladder.tiers)):
-            self.steps(ladder.tiers[:index], ladder.tiers[index], f"tiers.tiers[{index}]")
+            self.above(ladder.tiers[:index], ladder.tiers[index], f"tiers.tiers[{index}]")
 
     def tier(self, tier: Tier, index: int, path: str) -> set[str]:
         """Checks one tier and gives the metrics that it uses."""
@@ -535,6 +415,7 @@ class _Checker:
         self.size(tier.benefits, f"{path}.benefits", "benefits")
         for number, benefit in enumerate(tier.benefits):
             self.text(benefit, f"{path}.benefits[{number}]", MAX_TEXT)
+        self.grants(tier.grants, f"{path}.grants")
         if index == 0:
             for name in ("qualify", "keep"):
                 if getattr(tier, name) is not None:
@@ -584,8 +465,8 @@ class _Checker:
                 places, what = 0, "visits"
                 if threshold.metric == "spend":
                     places, what = exponent(self.program.currency), f"amounts in {self.program.currency}"
-                    if SALE not in ladder.counts:
-                        message = "spend comes from sales, and `counts` has no sale"
+                    if not any(conditions.carries_money(self.program, key) for key in ladder.counts):
+                        message = "spend comes from activities with an amount, and `counts` has none"
                         self.add(f"{where}.metric", "contradiction", message, "add sale to counts")
                 elif threshold.metric == "points":
                     if ladder.points_currency is None:
@@ -597,7 +478,7 @@ class _Checker:
                 self.decimals(threshold.at_least, places, f"{where}.at_least", what)
         return metrics
 
-    def steps(self, lower_tiers: Sequence[Tier], tier: Tier, path: str) -> None:
+    def above(self, lower_tiers: Sequence[Tier], tier: Tier, path: str) -> None:
         """A tier must ask for more than every tier below it, or that tier would never be held."""
         if tier.qualify is None:
             return

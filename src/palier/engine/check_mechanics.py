@@ -1,0 +1,700 @@
+"""Checks of the mechanics: campaigns, goals, streaks, games, quizzes, referral, memberships, coalition, rankings.
+
+The engine compiles what passes here without looking again, so whatever it takes for granted is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from palier.engine import conditions
+from palier.engine.checker import MAX_TEXT, Checker, less
+from palier.engine.clock import moment
+from palier.engine.currencies import exponent
+from palier.engine.document import Base, Condition
+from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, SALE
+from palier.engine.instants import parse_instant
+from palier.engine.mechanics import (
+    Agreement,
+    Budget,
+    Dividend,
+    Game,
+    Goal,
+    Grant,
+    Leaderboard,
+    Membership,
+    Partner,
+    PlayLimits,
+    Quiz,
+    Referral,
+    Step,
+    Streak,
+    WindowDates,
+    WindowFromStart,
+    WindowPeriod,
+)
+from palier.engine.program import Calendar, Campaign, PointCurrency
+
+AUDIENCE_FIELDS: Final = ("tier", "segment", "membership")
+"""What a campaign's audience may ask, beside attributes of the member: what is known before the activity."""
+
+_ICON: Final = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
+_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00", re.ASCII)
+_PERIOD_DAYS: Final = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+_PERIOD_HOURS: Final = {"day": 23, "week": 167, "month": 671}
+"""The shortest that a period can be, in hours: a day of 23 hours, and what has one."""
+_WHOLE_KINDS: Final = ("reward", "badge", "token")
+
+
+class MechanicsChecker(Checker):
+    """The checks of everything beside rules and tiers."""
+
+    def mechanics(self) -> None:
+        """Everything beside rules and tiers, in the order of the document."""
+        program = self.program
+        every: tuple[tuple[str, Sequence[object], Callable[..., None]], ...] = (
+            ("goals", program.goals, self.goal),
+            ("streaks", program.streaks, self.streak),
+            ("games", program.games, self.game),
+            ("quizzes", program.quizzes, self.quiz),
+            ("memberships", program.memberships, self.membership),
+            ("partners", program.partners, self.partner),
+            ("leaderboards", program.leaderboards, self.leaderboard),
+        )
+        for name, parts, check in every:
+            for index, part in enumerate(parts):
+                check(part, f"{name}[{index}]")
+            self.unique([part.key for part in parts], name)  # type: ignore[attr-defined]
+            if name == "quizzes" and program.referral is not None:
+                self.referral(program.referral, "referral")
+        self.notice()
+
+    # --- what mechanics share -------------------------------------------------------------------------
+
+    def icon(self, icon: str, path: str) -> None:
+        if icon and not _ICON.fullmatch(icon):
+            message = f'"{icon[:40]}" is no name of a drawing'
+            self.add(path, "icon", message, "write a short lower-case name, such as cup or flame")
+
+    def grants(self, grants: Sequence[Grant], path: str) -> None:
+        """What something gives: known currencies, each once, exact and above 0."""
+        self.size(grants, path, "grants")
+        seen: set[str] = set()
+        for index, grant in enumerate(grants):
+            self.grant(grant, f"{path}[{index}]")
+            if grant.currency in seen:
+                message = f"{grant.currency} is given twice here"
+                self.add(f"{path}[{index}].currency", "duplicate_key", message, "write the sum in one entry")
+            seen.add(grant.currency)
+
+    def grant(self, grant: Grant, path: str) -> None:
+        currency = self.currency(grant.currency, f"{path}.currency")
+        scale = currency.scale if currency is not None else 6
+        if self.positive(grant.points, f"{path}.points", "a grant"):
+            self.decimals(grant.points, scale, f"{path}.points", f"points of {grant.currency}")
+
+    def currency(self, key: str, path: str) -> PointCurrency | None:
+        """The point currency that is named, or None and a problem."""
+        self.reference(key, sorted(self.currencies), path, "point currency")
+        return self.currencies.get(key)
+
+    def acts_on(self, types: Sequence[str], path: str, refused: Sequence[str] = ()) -> list[str]:
+        """The activity types of an `on` list that exist; the others are problems."""
+        self.size(types, path, "on")
+        if not types:
+            self.add(path, "missing", "no activity type is named", "write on: [sale]")
+        known = []
+        for index, key in enumerate(types):
+            where = f"{path}[{index}]"
+            if key in types[:index]:
+                self.add(where, "duplicate_key", f"{key} is there twice", "name each once")
+            elif self.acts(key, where, refused):
+                known.append(key)
+        return known
+
+    def acts(self, key: str, path: str, refused: Sequence[str] = ()) -> bool:
+        """Whether something may come of activities of this type; if not, a problem."""
+        if key in self.withdrawing:
+            message = f"an activity of type {key} takes back another and brings nothing itself"
+            self.add(path, "contradiction", message, f"write {self.withdrawing[key]}, which it takes back")
+            return False
+        if key in refused or (key in BUILT_IN | COMMANDS | DERIVED and key not in self.earning_types()):
+            message = f'nothing comes of activities of type "{key}" here'
+            self.add(
+                path, "reserved_name", message, "use sale, visit, an occasion, or a declared activity type"
+            )
+            return False
+        return self.reference(key, self.earning_types(), path, "activity type")
+
+    def condition(self, condition: Condition | None, types: Sequence[str], path: str) -> None:
+        """A condition must be judged alike on each of the activity types; the first that cannot is told."""
+        if condition is None:
+            return
+        for key in types:
+            found = conditions.check(condition, conditions.fields(self.program, key), path)
+            if found:
+                if len(types) > 1:
+                    found = [
+                        conditions.Problem(p.path, f"{p.message} (on {key})", p.remedy, p.code) for p in found
+                    ]
+                self.problems += found
+                return
+
+    def steps(self, steps: Sequence[Step], places: int, path: str, what: str) -> None:
+        """Steps must rise, be exact at the measure's scale, and say what they are called."""
+        for index, step in enumerate(steps):
+            where = f"{path}[{index}]"
+            if self.positive(step.at, f"{where}.at", "a step"):
+                self.decimals(step.at, places, f"{where}.at", what)
+            self.text(step.name, f"{where}.name")
+            self.grants(step.grants, f"{where}.grants")
+        self.rising([step.at for step in steps], path, "at", "step")
+
+    def rising(self, values: Sequence[str | int], path: str, name: str, what: str) -> None:
+        for index, (low, high) in enumerate(pairwise([Fraction(value) for value in values]), 1):
+            if high <= low:
+                relation = "the same as" if high == low else "below"
+                message = (
+                    f"this {what} of {values[index]} is {relation} the one before it, {values[index - 1]}"
+                )
+                self.add(
+                    f"{path}[{index}].{name}", "order", message, "put them in order, lowest first, each once"
+                )
+
+    def budget(self, budget: Budget | None, currencies: Sequence[str], path: str, of: str) -> None:
+        """A budget in points or money, of one point currency."""
+        if budget is None:
+            return
+        if (budget.points is None) == (budget.money is None):
+            message = (
+                "the budget has points and money" if budget.points is not None else "the budget has no amount"
+            )
+            code = "contradiction" if budget.points is not None else "missing"
+            self.add(path, code, message, "write one of points and money")
+        paid = sorted(set(currencies))
+        if len(paid) > 1:
+            message = f"{of} bring {' and '.join(paid)}, which one budget cannot add"
+            self.add(path, "contradiction", message, "bring one point currency, or leave the budget out")
+        if not paid:
+            self.no_effect(path, f"{of} bring nothing that a budget could limit")
+        currency = self.currencies.get(paid[0]) if len(paid) == 1 else None
+        if budget.points is not None and self.positive(budget.points, f"{path}.points", "a budget"):
+            scale = currency.scale if currency is not None else 6
+            self.decimals(budget.points, scale, f"{path}.points", "points of this currency")
+        if budget.money is not None:
+            self.money(budget.money, f"{path}.money", "a budget")
+            if currency is not None and (currency.value is None or not less("0", currency.value)):
+                message = f"what money is in {currency.key} is not said"
+                self.add(f"{path}.money", "missing", message, f"give {currency.key} a value, or write points")
+
+    def money(self, text: str, path: str, what: str, *, zero: bool = False) -> None:
+        """An amount of the program's money, exact at its decimals."""
+        if zero or self.positive(text, path, what):
+            self.decimals(text, exponent(self.program.currency), path, f"amounts in {self.program.currency}")
+
+    # --- currencies and activity types ------------------------------------------------------------------
+
+    def unit(self, currency: PointCurrency, path: str) -> None:
+        """What the kind of a point currency asks of it."""
+        self.icon(currency.icon, f"{path}.icon")
+        places = exponent(self.program.currency)
+        if currency.kind == "cash":
+            if currency.scale != places:
+                message = f"cash counts {self.program.currency}, which has {places} decimals"
+                self.add(f"{path}.scale", "cash", message, f"write scale: {places}")
+            if currency.value is None or Fraction(currency.value) != 1:
+                message = f"one unit of cash is one {self.program.currency}"
+                self.add(f"{path}.value", "cash", message, 'write value: "1"')
+        if currency.kind in _WHOLE_KINDS and currency.scale:
+            message = f"a {currency.kind} has no fraction"
+            self.add(f"{path}.scale", "contradiction", message, "write scale: 0")
+        if currency.pay_out_from is not None:
+            if currency.kind != "cash":
+                self.no_effect(f"{path}.pay_out_from", f"only cash is paid out, not {currency.kind}")
+            self.money(currency.pay_out_from, f"{path}.pay_out_from", "a threshold")
+
+    def withdrawals(self) -> None:
+        """What takes back another activity must name a declared type that itself takes back nothing."""
+        for index, kind in enumerate(self.program.activity_types):
+            if kind.withdraws is None:
+                continue
+            path = f"activity_types[{index}].withdraws"
+            if kind.withdraws == kind.key:
+                message = f"{kind.key} would take back itself"
+                self.add(path, "contradiction", message, "name the type that it takes back")
+            elif kind.withdraws == SALE:
+                message = "a sale is taken back by a return"
+                self.add(path, "reserved_name", message, "send a return, or name a declared type")
+            elif kind.withdraws in self.withdrawing:
+                message = f"{kind.withdraws} itself takes back another"
+                self.add(path, "contradiction", message, "name the type that brings something")
+            else:
+                self.reference(kind.withdraws, sorted(self.types), path, "declared activity type")
+
+    # --- campaigns ------------------------------------------------------------------------------------
+
+    def campaign(self, campaign: Campaign, path: str) -> None:
+        """A campaign without its rules, which are checked as all rules are."""
+        self.text(campaign.name, f"{path}.name")
+        self.active(campaign.active_from, campaign.active_until, path, "campaign")
+        if campaign.audience is not None:
+            known = {
+                name: field
+                for name, field in conditions.fields(self.program, SALE).items()
+                if name in AUDIENCE_FIELDS or name.startswith("member.")
+            }
+            self.problems += conditions.check(campaign.audience, known, f"{path}.audience")
+        self.calendar(campaign.calendar, f"{path}.calendar")
+        self.budget(
+            campaign.budget,
+            [rule.currency for rule in campaign.rules],
+            f"{path}.budget",
+            "the campaign's rules",
+        )
+        if campaign.exclusive is not None:
+            if len(campaign.rules) > 1:
+                message = "which of two campaigns brings most is told of one rule each"
+                remedy = "keep one rule, or put the others in a campaign that is not exclusive"
+                self.add(f"{path}.rules", "contradiction", message, remedy)
+            for index, rule in enumerate(campaign.rules):
+                if rule.group is not None:
+                    message = f"the campaign stands in the exclusive group {campaign.exclusive} already"
+                    self.add(f"{path}.rules[{index}].group", "contradiction", message, "keep one of the two")
+
+    def exclusives(self) -> None:
+        """Campaigns that exclude each other must be comparable, and be at least two."""
+        groups: dict[str, list[int]] = {}
+        for index, campaign in enumerate(self.program.campaigns):
+            if campaign.exclusive is not None:
+                groups.setdefault(campaign.exclusive, []).append(index)
+        for key, members in groups.items():
+            path = f"campaigns[{members[-1]}].exclusive"
+            if len(members) == 1:
+                message = f'no other campaign is in the exclusive group "{key}"'
+                self.add(
+                    path, "no_effect", message, "leave it out, or name the other campaign's group", "warning"
+                )
+            paid = sorted(
+                {rule.currency for index in members for rule in self.program.campaigns[index].rules}
+            )
+            if len(paid) > 1:
+                message = (
+                    f"campaigns that exclude each other bring {' and '.join(paid)}, which cannot be compared"
+                )
+                self.add(path, "contradiction", message, "make one exclusive group for each point currency")
+
+    def campaign_keys(self) -> None:
+        """Rules of campaigns share the keys of the program's rules: caps and traces name rules by them."""
+        first: dict[str, str] = {}
+        for index, rule in enumerate(self.program.rules):
+            first.setdefault(rule.key, f"rules[{index}]")
+        for number, campaign in enumerate(self.program.campaigns):
+            for index, rule in enumerate(campaign.rules):
+                path = f"campaigns[{number}].rules[{index}]"
+                if rule.key in first:
+                    message = f'the key "{rule.key}" is already that of {first[rule.key]}'
+                    self.add(f"{path}.key", "duplicate_key", message, "give it a key of its own")
+                first.setdefault(rule.key, path)
+
+    def calendar(self, calendar: Calendar | None, path: str) -> None:
+        if calendar is None:
+            return
+        if calendar == Calendar():
+            self.no_effect(path, "the calendar names no time")
+        days: tuple[tuple[str, Sequence[object] | None], ...] = (
+            ("days_of_month", calendar.days_of_month),
+            ("weekdays", calendar.weekdays),
+        )
+        for name, named in days:
+            if named is not None and not named:
+                self.add(
+                    f"{path}.{name}", "contradiction", "no day is named", "name the days, or leave it out"
+                )
+            if named is not None and len(set(named)) < len(named):
+                self.add(f"{path}.{name}", "duplicate_key", "a day is there twice", "name each once")
+        for name, text in (("from", calendar.from_), ("until", calendar.until)):
+            if text is not None and (not _TIME.fullmatch(text) or (name == "from" and text == "24:00")):
+                message = f'"{text[:40]}" is no time of day'
+                self.add(f"{path}.{name}", "time", message, 'write it like "17:00"')
+        if calendar.from_ is not None and calendar.from_ == calendar.until:
+            message = f"from and until are both {calendar.from_}: no time is between them"
+            self.add(f"{path}.until", "contradiction", message, "leave both out to mean the whole day")
+        if calendar.until == "00:00" and calendar.from_ is None:
+            self.add(f"{path}.until", "contradiction", "no time is before 00:00", 'write "24:00"')
+
+    # --- goals ----------------------------------------------------------------------------------------
+
+    def goal(self, goal: Goal, path: str) -> None:
+        self.text(goal.name, f"{path}.name")
+        self.icon(goal.icon, f"{path}.icon")
+        known = self.acts_on(goal.on, f"{path}.on")
+        self.condition(goal.when, known, f"{path}.when")
+        if goal.lines is not None:
+            self.problems += conditions.check(
+                goal.lines, conditions.line_fields(self.program), f"{path}.lines"
+            )
+        places, what = self.goal_measure(goal, path)
+        self.goal_settings(goal, path)
+        self.steps(goal.steps, places, f"{path}.steps", what)
+        self.goal_window(goal, path)
+        self.goal_rounds(goal, places, what, path)
+        if not goal.steps and goal.key not in self.measured:
+            message = "the goal has no step, and no dividend or leaderboard measures by it"
+            self.add(f"{path}.steps", "no_effect", message, "add steps, or leave the goal out", "warning")
+
+    def goal_measure(self, goal: Goal, path: str) -> tuple[int, str]:
+        """Checks what the measure needs, and gives its decimals and what its amounts are called."""
+        lineless = [key for key in goal.on if key != SALE and key in self.earning_types()]
+        if goal.measure == "spend":
+            for index, key in enumerate(goal.on):
+                if key in self.earning_types() and not conditions.carries_money(self.program, key):
+                    message = f"spend needs an amount, and {key} has none"
+                    remedy = "write money: true in the activity type, or leave it out here"
+                    self.add(f"{path}.on[{index}]", "contradiction", message, remedy)
+            return exponent(self.program.currency), f"amounts in {self.program.currency}"
+        if goal.measure == "points":
+            if goal.currency is None:
+                message = "points of which currency is not said"
+                self.add(
+                    f"{path}.currency", "missing", message, "add currency: the point currency that counts"
+                )
+                return 6, "points"
+            currency = self.currency(goal.currency, f"{path}.currency")
+            return (currency.scale if currency is not None else 6), f"points of {goal.currency}"
+        if goal.measure == "units" and lineless:
+            message = f"units are those of a sale's lines, and {lineless[0]} is no sale"
+            self.add(f"{path}.on[{goal.on.index(lineless[0])}]", "contradiction", message, "write on: [sale]")
+        if goal.measure == "distinct":
+            if goal.distinct is None:
+                message = "new values of what are counted is not said"
+                self.add(f"{path}.distinct", "missing", message, "add distinct: category, sku, partner, ...")
+            elif goal.distinct in ("category", "sku") and lineless:
+                message = f"a {goal.distinct} is that of a sale's line, and {lineless[0]} is no sale"
+                self.add(
+                    f"{path}.on[{goal.on.index(lineless[0])}]", "contradiction", message, "write on: [sale]"
+                )
+        return 0, {"activities": "activities", "units": "units", "distinct": "distinct values"}[goal.measure]
+
+    def goal_settings(self, goal: Goal, path: str) -> None:
+        """Settings of another measure are refused: they would be read as if they worked."""
+        if goal.currency is not None and goal.measure != "points":
+            self.no_effect(f"{path}.currency", f"currency goes with measure: points, not {goal.measure}")
+        if goal.distinct is not None and goal.measure != "distinct":
+            self.no_effect(f"{path}.distinct", f"distinct goes with measure: distinct, not {goal.measure}")
+        if goal.base != Base() and goal.measure != "spend":
+            self.no_effect(f"{path}.base", f"base says what spend counts; {goal.measure} does not use it")
+        if goal.free_unit is not None and goal.measure != "units":
+            message = f"free_unit goes by the units of lines that count, not by {goal.measure}"
+            self.no_effect(f"{path}.free_unit", message)
+        of_lines = goal.measure in ("units", "spend") or goal.distinct in ("category", "sku")
+        if goal.lines is not None and not of_lines:
+            message = f"lines say which lines count for spend, units and distinct, not for {goal.measure}"
+            self.no_effect(f"{path}.lines", message)
+        if goal.most_per_day is not None and goal.measure == "distinct":
+            message = "a value that is new counts once anyway; a day's limit would forget which it was"
+            self.add(f"{path}.most_per_day", "contradiction", message, "leave it out")
+
+    def goal_window(self, goal: Goal, path: str) -> None:
+        window = goal.window
+        days = None
+        if isinstance(window, WindowDates):
+            message = "the window ends before it starts"
+            self.period((("from", window.from_), ("until", window.until)), f"{path}.window", message)
+        elif isinstance(window, WindowFromStart):
+            days = window.days
+        elif isinstance(window, WindowPeriod):
+            days = _PERIOD_DAYS[window.period]
+        if not goal.steps or (goal.measure == "distinct" and goal.distinct is None):
+            return
+        last = Fraction(goal.steps[-1].at) - Fraction(goal.head_start)
+        most: int | None = None
+        if days is not None and goal.most_per_day is not None:
+            most, reason = days * goal.most_per_day, f"{goal.most_per_day} a day, {days} days"
+        elif days is not None and goal.distinct == "day":
+            most, reason = days, f"{days} days"
+        elif goal.distinct == "partner" and self.program.partners:
+            most, reason = len(self.program.partners), f"{len(self.program.partners)} partners"
+        if most is not None and last > most:
+            message = f"{goal.steps[-1].at} is out of reach: at most {reason}"
+            where = f"{path}.steps[{len(goal.steps) - 1}].at"
+            self.add(where, "contradiction", message, "lower the step, or lengthen the window")
+
+    def goal_rounds(self, goal: Goal, places: int, what: str, path: str) -> None:
+        if not goal.repeat:
+            if goal.most_rounds is not None:
+                self.no_effect(f"{path}.most_rounds", "only a goal that repeats has rounds")
+            if goal.surplus != "roll_over":
+                self.no_effect(f"{path}.surplus", "only a goal that repeats has a next round")
+        elif not goal.steps:
+            self.no_effect(f"{path}.repeat", "a goal without steps has no round to repeat")
+        elif goal.most_rounds == 1:
+            message = "one round at most is what a goal without repeat has"
+            self.add(f"{path}.most_rounds", "contradiction", message, "raise it, or leave repeat out")
+        if not less("0", goal.head_start):
+            return
+        self.decimals(goal.head_start, places, f"{path}.head_start", what)
+        if not goal.steps:
+            self.no_effect(f"{path}.head_start", "a goal without steps needs no head start")
+        elif not less(goal.head_start, goal.steps[0].at):
+            first = goal.steps[0].at
+            message = f"a head start of {goal.head_start} reaches the first step, {first}, with nothing done"
+            self.add(f"{path}.head_start", "contradiction", message, "lower it, or raise the first step")
+
+    # --- streaks --------------------------------------------------------------------------------------
+
+    def streak(self, streak: Streak, path: str) -> None:
+        self.text(streak.name, f"{path}.name")
+        self.icon(streak.icon, f"{path}.icon")
+        known = self.acts_on(streak.on, f"{path}.on")
+        self.condition(streak.when, known, f"{path}.when")
+        if streak.of == "pair" and streak.zone != "program":
+            message = "two members may live in two zones: their days must be those of the program"
+            self.add(f"{path}.zone", "contradiction", message, "write zone: program")
+        if streak.freeze is not None:
+            currency = self.currency(streak.freeze, f"{path}.freeze")
+            if currency is not None and currency.kind != "token":
+                message = f"a freeze is paid with a token, and {streak.freeze} is of kind {currency.kind}"
+                self.add(
+                    f"{path}.freeze", "contradiction", message, "write kind: token in that point currency"
+                )
+        if streak.at_risk_hours > _PERIOD_HOURS[streak.period]:
+            message = f"a {streak.period} is no longer than that: the streak would always be at risk"
+            self.add(
+                f"{path}.at_risk_hours",
+                "contradiction",
+                message,
+                f"write {_PERIOD_HOURS[streak.period]} or less",
+            )
+        for index, step in enumerate(streak.steps):
+            where = f"{path}.steps[{index}].grants"
+            if not step.grants:
+                self.add(where, "missing", "the step gives nothing", "add a grant, or leave the step out")
+            self.grants(step.grants, where)
+        self.rising([step.at for step in streak.steps], f"{path}.steps", "at", "length")
+        if streak.repeat and not streak.steps:
+            self.no_effect(f"{path}.repeat", "a streak without steps has none to repeat")
+
+    # --- games and quizzes ------------------------------------------------------------------------------
+
+    def game(self, game: Game, path: str) -> None:
+        self.text(game.name, f"{path}.name")
+        types = ["play"]
+        if game.kind == "surprise":
+            types = self.acts_on(game.on, f"{path}.on")
+            if game.price is not None:
+                message = "a surprise comes with an activity: it costs nothing"
+                self.add(f"{path}.price", "contradiction", message, "leave it out, or make it a wheel")
+        elif game.on:
+            message = f"a {game.kind} is played: no activity draws it"
+            self.add(f"{path}.on", "contradiction", message, "leave it out, or write kind: surprise")
+        self.condition(game.when, types, f"{path}.when")
+        for index, prize in enumerate(game.prizes):
+            where = f"{path}.prizes[{index}]"
+            self.text(prize.name, f"{where}.name")
+            self.grants(prize.grants, f"{where}.grants")
+            if prize.stock is not None and not prize.grants:
+                self.no_effect(f"{where}.stock", "a blank gives nothing, and never runs out")
+        self.unique([prize.key for prize in game.prizes], f"{path}.prizes")
+        if not any(prize.grants for prize in game.prizes):
+            message = "nothing can be won"
+            self.add(f"{path}.prizes", "missing", message, "give one of the fields a grant")
+        if game.price is not None:
+            self.grant(game.price, f"{path}.price")
+        self.play_limits(game.limits, f"{path}.limits")
+        brought = [grant.currency for prize in game.prizes for grant in prize.grants]
+        self.budget(game.budget, brought, f"{path}.budget", "the prizes")
+        self.active(game.active_from, game.active_until, path, "game")
+
+    def play_limits(self, limits: PlayLimits | None, path: str) -> None:
+        if limits is None:
+            return
+        if limits == PlayLimits():
+            self.no_effect(path, "limits limits nothing")
+        written = [
+            (period, most)
+            for period in ("day", "week", "month", "lifetime")
+            if (most := getattr(limits, period)) is not None
+        ]
+        for (shorter, low), (longer, high) in pairwise(written):
+            if high < low:
+                message = f"{low} plays a {shorter} are never reached: at most {high} by {longer}"
+                self.add(f"{path}.{shorter}", "contradiction", message, f"write {high} or less", "warning")
+
+    def quiz(self, quiz: Quiz, path: str) -> None:
+        self.text(quiz.name, f"{path}.name")
+        for number, question in enumerate(quiz.questions):
+            where = f"{path}.questions[{number}]"
+            self.text(question.text, f"{where}.text", MAX_TEXT)
+            for index, answer in enumerate(question.answers):
+                self.text(answer.text, f"{where}.answers[{index}].text", MAX_TEXT)
+            if not any(answer.right for answer in question.answers):
+                message = "no answer is right"
+                self.add(f"{where}.answers", "missing", message, "write right: true on one of them")
+        self.size(quiz.steps, f"{path}.steps", "scores")
+        self.steps(quiz.steps, 0, f"{path}.steps", "scores")
+        if not quiz.steps:
+            message = "no score gives anything"
+            self.add(f"{path}.steps", "no_effect", message, "add a step, or leave the quiz out", "warning")
+        elif less(str(len(quiz.questions)), quiz.steps[-1].at):
+            message = (
+                f"a score of {quiz.steps[-1].at} is out of reach: there are {len(quiz.questions)} questions"
+            )
+            where = f"{path}.steps[{len(quiz.steps) - 1}].at"
+            self.add(where, "contradiction", message, "lower the step, or ask more")
+
+    # --- referral and memberships -----------------------------------------------------------------------
+
+    def referral(self, referral: Referral, path: str) -> None:
+        known = self.acts_on(referral.on, f"{path}.on", ("friend_joined", "friend_converted"))
+        self.condition(referral.when, known, f"{path}.when")
+        if not referral.referrer and not referral.friend:
+            message = "neither side receives anything"
+            self.add(
+                f"{path}.referrer", "missing", message, "give a grant to referrer, to friend, or to both"
+            )
+        for name, grants in (("referrer", referral.referrer), ("friend", referral.friend)):
+            self.grants(grants, f"{path}.{name}")
+            for index, grant in enumerate(grants):
+                currency = self.currencies.get(grant.currency)
+                days = getattr(currency.expiry, "days", None) if currency is not None else None
+                if currency is not None and days is not None and referral.wait_days >= days:
+                    grace = getattr(currency.expiry, "grace_days", 0)
+                    if referral.wait_days >= days + grace:
+                        message = (
+                            f"it waits {referral.wait_days} days and lives {days + grace}: none is spent"
+                        )
+                        where = f"{path}.{name}[{index}]"
+                        self.add(where, "contradiction", message, "shorten wait_days or lengthen expiry")
+
+    def membership(self, membership: Membership, path: str) -> None:
+        self.text(membership.name, f"{path}.name")
+        self.money(membership.fee, f"{path}.fee", "a fee", zero=True)
+        self.grants(membership.grants, f"{path}.grants")
+        self.size(membership.benefits, f"{path}.benefits", "benefits")
+        for index, benefit in enumerate(membership.benefits):
+            self.text(benefit, f"{path}.benefits[{index}]", MAX_TEXT)
+        if membership.dividend is not None:
+            self.dividend(membership.dividend, f"{path}.dividend")
+
+    def dividend(self, dividend: Dividend, path: str) -> None:
+        goal = self.measuring(dividend.goal, f"{path}.goal")
+        if goal is not None and goal.measure != "spend":
+            message = f"a dividend is a share of spend, and {goal.key} measures {goal.measure}"
+            self.add(f"{path}.goal", "contradiction", message, "name a goal with measure: spend")
+        yearly = isinstance(goal.window, WindowPeriod) and goal.window.period == "year" if goal else True
+        if goal is not None and not yearly:
+            message = f"a dividend is yearly, and the window of {goal.key} is not each year"
+            self.add(
+                f"{path}.goal", "contradiction", message, "write window: {kind: each, period: year} there"
+            )
+        currency = self.currency(dividend.currency, f"{path}.currency")
+        if currency is not None and currency.kind not in ("cash", "points"):
+            message = f"a dividend is paid in cash or points, and {currency.key} is of kind {currency.kind}"
+            self.add(
+                f"{path}.currency", "contradiction", message, "name a point currency of kind cash or points"
+            )
+        elif currency is not None and currency.value is None:
+            message = f"what a share of money is in {currency.key} is not said"
+            self.add(f"{path}.currency", "missing", message, f"give {currency.key} a value")
+        if dividend.least is not None:
+            self.money(dividend.least, f"{path}.least", "a least spend")
+
+    def measuring(self, key: str, path: str) -> Goal | None:
+        """The goal that is named, or None and a problem."""
+        self.reference(key, [goal.key for goal in self.program.goals], path, "goal")
+        return next((goal for goal in self.program.goals if goal.key == key), None)
+
+    # --- coalition, rankings, notice ----------------------------------------------------------------------
+
+    def partner(self, partner: Partner, path: str) -> None:
+        self.text(partner.name, f"{path}.name")
+        currency = self.currency(partner.currency, f"{path}.currency")
+        scale = currency.scale if currency is not None else 6
+        self.size(partner.agreements, f"{path}.agreements", "agreements")
+        dates: list[int | None] = []
+        for index, agreement in enumerate(partner.agreements):
+            where = f"{path}.agreements[{index}]"
+            dates.append(self.date(agreement.from_, f"{where}.from"))
+            self.agreement(agreement, scale, where)
+        for index, (earlier, later) in enumerate(pairwise(dates), 1):
+            if earlier is not None and later is not None and later <= earlier:
+                relation = "on the same day as" if later == earlier else "before"
+                message = f"this agreement begins {relation} the one above it"
+                remedy = "put them in order, the earliest first, one for each date"
+                self.add(f"{path}.agreements[{index}].from", "order", message, remedy)
+        self.size(partner.benefits, f"{path}.benefits", "benefits")
+        for index, benefit in enumerate(partner.benefits):
+            self.text(benefit, f"{path}.benefits[{index}]", MAX_TEXT)
+
+    def agreement(self, agreement: Agreement, scale: int, path: str) -> None:
+        if agreement.most_points_month is not None and self.positive(
+            agreement.most_points_month, f"{path}.most_points_month", "a cap"
+        ):
+            where = f"{path}.most_points_month"
+            self.decimals(agreement.most_points_month, scale, where, "points of this currency")
+        if agreement.prepaid is not None:
+            self.money(agreement.prepaid, f"{path}.prepaid", "an advance")
+            if not less("0", agreement.issue_price):
+                message = "an advance is used up at the issue price, and that is 0"
+                self.add(
+                    f"{path}.prepaid", "contradiction", message, "write issue_price, or leave prepaid out"
+                )
+
+    def leaderboard(self, leaderboard: Leaderboard, path: str) -> None:
+        self.text(leaderboard.name, f"{path}.name")
+        goal = self.measuring(leaderboard.goal, f"{path}.goal")
+        if goal is not None and not isinstance(goal.window, WindowPeriod):
+            message = f"a ranking is that of a calendar period, and the window of {goal.key} is none"
+            self.add(
+                f"{path}.goal", "contradiction", message, "write window: {kind: each, period: month} there"
+            )
+        self.size(leaderboard.prizes, f"{path}.prizes", "prizes")
+        for index, prize in enumerate(leaderboard.prizes):
+            where = f"{path}.prizes[{index}].grants"
+            if not prize.grants:
+                self.add(where, "missing", "these ranks win nothing", "add a grant, or leave the entry out")
+            self.grants(prize.grants, where)
+        self.rising([prize.through for prize in leaderboard.prizes], f"{path}.prizes", "through", "rank")
+        if leaderboard.prizes and leaderboard.prizes[-1].through > leaderboard.shown:
+            message = f"ranks through {leaderboard.prizes[-1].through} win, and {leaderboard.shown} are shown"
+            where = f"{path}.shown"
+            self.add(where, "contradiction", message, "show every rank that wins", "warning")
+
+    def notice(self) -> None:
+        notice = self.program.notice
+        if notice is None:
+            return
+        self.text(notice.text, "notice.text", MAX_TEXT)
+        announced = self.date(notice.announced_on, "notice.announced_on")
+        if self.program.effective_from is None:
+            message = "a version that members are told of before needs the instant at which it takes effect"
+            self.add("effective_from", "missing", message, 'write it like "2026-01-01T00:00:00+01:00"')
+        elif announced is not None and self.clock is not None:
+            try:
+                starts = moment(parse_instant(self.program.effective_from))
+                begins_on = starts.astimezone(ZoneInfo(self.program.time_zone)).date().toordinal()
+            except (ValueError, OverflowError):
+                begins_on = None  # told where effective_from is checked
+            if begins_on is not None and announced >= begins_on:
+                begins = date.fromordinal(begins_on)
+                message = f"members are told on {notice.announced_on}, and it takes effect on {begins}"
+                self.add(
+                    "notice.announced_on", "contradiction", message, "announce it before, or start it later"
+                )
+        for index, key in enumerate(notice.keep_value):
+            where = f"notice.keep_value[{index}]"
+            currency = self.currency(key, where)
+            if key in notice.keep_value[:index]:
+                self.add(where, "duplicate_key", f"{key} is there twice", "name each once")
+            elif currency is not None and currency.value is None:
+                message = f"{key} has no value that could be kept"
+                self.add(where, "contradiction", message, f"give {key} a value, or leave it out here")
+
+
+__all__ = ["AUDIENCE_FIELDS", "MechanicsChecker"]

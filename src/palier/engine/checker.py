@@ -1,0 +1,228 @@
+"""What every check of a program document needs: adding problems, and the checks of its smallest parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Final, Literal
+
+from palier.engine.amounts import MAXIMUM_MINOR, from_minor
+from palier.engine.clock import LocalClock
+from palier.engine.conditions import Problem, day_ordinal, nearest
+from palier.engine.facts import FEE, OCCASIONS, SALE, VISIT
+from palier.engine.instants import ends_at, starts_at
+from palier.engine.program import (
+    Expiry,
+    ExpiryRolling,
+    Pending,
+    PendingDays,
+    Program,
+    Rule,
+    Text,
+)
+
+MAX_NAME: Final = 200
+MAX_TEXT: Final = 4096
+SIZES: Final = {
+    "activity_types": 100,
+    "groups": 200,
+    "caps": 20,
+    "attributes": 100,
+    "choices": 500,
+    "tiers": 50,
+    "benefits": 50,
+    "tenders": 50,
+    "thresholds": 10,
+    "grants": 20,
+    "on": 50,
+    "scores": 50,
+    "agreements": 200,
+    "prizes": 100,
+}
+"""The most entries of lists and mappings that the types leave open."""
+
+CODES: Final = {
+    "unreadable": "The text is no YAML or JSON that is read here.",
+    "type": "A value is of another type than its setting takes.",
+    "size": "A list has too few or too many entries for its type.",
+    "range": "A number is outside what its setting allows.",
+    "format": "A text has not the form that its setting asks for: a key, a decimal, a currency code.",
+    "missing": "A setting is needed here, by its type or by another setting beside it.",
+    "choice": "A value is none of those that its setting knows.",
+    "unknown_key": "No such setting exists here.",
+    "condition": "A condition cannot be judged, or can never hold.",
+    "duplicate_key": "Two parts have one name, or one entry is there twice.",
+    "reserved_name": "The name belongs to something that every program has.",
+    "unknown_reference": "A key is named that is declared nowhere.",
+    "missing_text": "A text is missing in one of the declared languages.",
+    "too_long": "A text is longer than its place allows.",
+    "too_many": "A list has more entries than are allowed.",
+    "too_many_decimals": "An amount is finer than its scale.",
+    "too_large": "An amount is beyond the largest that is counted.",
+    "zero": "An amount of 0 where only more has an effect.",
+    "no_effect": "A setting that changes nothing here: it would be read as if it did.",
+    "contradiction": "Two settings that cannot both be meant.",
+    "one_effect": "A rule has no effect, or more than one.",
+    "order": "Entries that must rise, or follow each other in time, do not.",
+    "date": "A date or instant that cannot be read.",
+    "time": "A time of day that cannot be read.",
+    "icon": "The name of a drawing is no short key.",
+    "cash": "A cash currency does not count the program's money.",
+    "tiers": "The ladder of tiers does not hold together.",
+    "rounding": "Rounding will not do what it seems to say.",
+    "unknown_time_zone": "No such time zone exists.",
+    "unknown_currency": "No such currency of money exists.",
+}
+"""Every code of a problem, and what it means."""
+
+
+def is_zero(text: str) -> bool:
+    """Whether a decimal text is 0."""
+    return not text.replace(".", "").strip("0")
+
+
+def less(first: str, second: str) -> bool:
+    """Whether one decimal is below another, exactly."""
+    return Fraction(first) < Fraction(second)
+
+
+class Checker:
+    """One pass over one document. Every method adds to `problems` and goes on."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.problems: list[Problem] = []
+        self.currencies = {currency.key: currency for currency in program.point_currencies}
+        self.types = {activity_type.key for activity_type in program.activity_types}
+        self.tiers = [tier.key for tier in program.tiers.tiers] if program.tiers is not None else []
+        self.withdrawing = {
+            kind.key: kind.withdraws for kind in program.activity_types if kind.withdraws is not None
+        }
+        self.measured = {
+            *(board.goal for board in program.leaderboards),
+            *(kind.dividend.goal for kind in program.memberships if kind.dividend is not None),
+        }
+        self.before: list[Rule] = []
+        """The rules checked so far: those that a rule which multiplies may act on."""
+        self.clock: LocalClock | None = None
+
+    def add(
+        self,
+        path: str,
+        code: str,
+        message: str,
+        remedy: str,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        self.problems.append(Problem(path, message, remedy, code, severity))
+
+    # --- what every part needs ------------------------------------------------------------------------
+
+    def unique(self, keys: Sequence[str], path: str) -> None:
+        first: dict[str, int] = {}
+        for index, key in enumerate(keys):
+            if key in first:
+                message = f'the key "{key}" is already that of {path}[{first[key]}]'
+                self.add(f"{path}[{index}].key", "duplicate_key", message, "give it a key of its own")
+            first.setdefault(key, index)
+
+    def size(self, items: Sequence[object] | Mapping[str, object], path: str, name: str) -> None:
+        if len(items) > SIZES[name]:
+            message = f"there are {len(items)} entries; at most {SIZES[name]} are allowed"
+            self.add(path, "too_many", message, "remove those that are not used")
+
+    def text(self, text: Text, path: str, limit: int = MAX_NAME) -> None:
+        """A text must be there in every declared language, and no longer than its place allows."""
+        for language, words in (("en", text.en), ("fr", text.fr)):
+            if language in self.program.languages and not words.strip():
+                message = f'there is no "{language}" text, which `languages` declares'
+                remedy = f"add {language}:, or take {language} out of languages"
+                self.add(f"{path}.{language}", "missing_text", message, remedy)
+            if len(words) > limit:
+                message = f"the text is longer than {limit} characters"
+                self.add(f"{path}.{language}", "too_long", message, "shorten it")
+
+    def reference(self, key: str, known: Sequence[str], path: str, what: str) -> bool:
+        """Whether `key` is among `known`; if not, a problem that suggests the nearest."""
+        if key in known:
+            return True
+        close = nearest(key, known)
+        if close is not None:
+            remedy = f'did you mean "{close}"?'
+        elif known:
+            remedy = f"use one of {', '.join(known[:40])}, or declare it"
+        else:
+            remedy = f"declare the {what} first"
+        self.add(path, "unknown_reference", f'there is no {what} "{key[:60]}"', remedy)
+        return False
+
+    def decimals(self, text: str, places: int, path: str, what: str) -> bool:
+        """Whether the amount is exact at its scale, and not beyond what the platform counts."""
+        exact = Fraction(text) * 10**places
+        if exact.denominator != 1:
+            limit = f"at most {places} decimals" if places else "no decimals"
+            message = f'"{text}" is too fine: {what} have {limit}'
+            self.add(path, "too_many_decimals", message, "round it, or raise the scale")
+            return False
+        if exact > MAXIMUM_MINOR:
+            message = f'"{text}" is beyond the largest amount, {from_minor(MAXIMUM_MINOR, places)}'
+            self.add(path, "too_large", message, "write a smaller amount")
+            return False
+        return True
+
+    def positive(self, text: str, path: str, what: str) -> bool:
+        if not is_zero(text):
+            return True
+        self.add(path, "zero", f"{what} of 0 has no effect", "write an amount above 0, or leave it out")
+        return False
+
+    def no_effect(self, path: str, message: str) -> None:
+        self.add(path, "no_effect", message, "leave it out")
+
+    def date(self, text: str, path: str) -> int | None:
+        """The ordinal of a date, or None and a problem."""
+        try:
+            return day_ordinal(text)
+        except ValueError:
+            self.add(path, "date", f'"{text[:40]}" is no date', 'write it like "2026-12-31"')
+            return None
+
+    def active(self, since: str | None, until: str | None, path: str, what: str) -> None:
+        """From when to when something acts: both readable, and in order."""
+        self.period(
+            (("active_from", since), ("active_until", until)), path, f"the {what} ends before it starts"
+        )
+
+    def period(
+        self, written: tuple[tuple[str, str | None], tuple[str, str | None]], path: str, message: str
+    ) -> None:
+        """A start and an end, each a date or an instant; `message` says what is wrong where they are in no order."""
+        if self.clock is None:
+            return
+        found: list[int] = []
+        for (name, text), reading in zip(written, (starts_at, ends_at), strict=True):
+            if text is None:
+                continue
+            try:
+                found.append(reading(text, self.clock))
+            except (ValueError, OverflowError):
+                wrong = f'"{text[:40]}" is neither a date nor an instant with its offset'
+                self.add(f"{path}.{name}", "date", wrong, 'write it like "2026-12-31"')
+        if len(found) == 2 and found[0] >= found[1]:
+            self.add(f"{path}.{written[1][0]}", "contradiction", message, "correct one of the two")
+
+    def earning_types(self) -> list[str]:
+        """The activity types on which something may be earned."""
+        return [SALE, VISIT, FEE, *sorted(OCCASIONS), *sorted(self.types)]
+
+    def pending_against_expiry(self, pending: Pending | None, expiry: Expiry, path: str) -> None:
+        """Expiry counts from the sale: points that wait as long as they live could never be spent."""
+        if (
+            isinstance(pending, PendingDays)
+            and isinstance(expiry, ExpiryRolling)
+            and pending.days >= expiry.days + expiry.grace_days
+        ):
+            message = (
+                f"points wait {pending.days} days and live {expiry.days + expiry.grace_days}: none is spent"
+            )
+            self.add(f"{path}.days", "contradiction", message, "shorten pending or lengthen expiry")
