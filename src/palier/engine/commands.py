@@ -6,6 +6,7 @@ from palier.engine.decisions import (
     ADJUSTMENT,
     HOLD,
     IN_TRANSIT,
+    ISSUANCE,
     REDEMPTION,
     WALLET,
     Decision,
@@ -38,7 +39,10 @@ class Commands(Returns):
             tier.key = plan.levels[0]
         trace = Trace(plan.version, tier.key, reason=fact.reason)
         transfers: list[Transfer] = []
-        if fact.type in ("capture", "release"):
+        refusal: Refusal | None
+        if fact.type == "prize":
+            refusal = self._award(plan, fact, at, transfers, trace)
+        elif fact.type in ("capture", "release"):
             refusal = self._close_hold(plan, fact, at, live, transfers, trace)
         elif fact.currency not in plan.currencies:
             return Refusal(
@@ -47,7 +51,7 @@ class Commands(Returns):
                 "currency",
                 "use one of: " + ", ".join(plan.currencies),
             )
-        elif fact.type == "transfer_in" or (fact.type == "adjust" and fact.points > 0):
+        elif fact.type in ("transfer_in", "dividend") or (fact.type == "adjust" and fact.points > 0):
             self._receive(plan, fact, at, transfers)
             refusal = None
         else:
@@ -157,10 +161,27 @@ class Commands(Returns):
             self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at)
         return None
 
+    def _award(
+        self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace
+    ) -> Refusal | None:
+        """Gives what a rank of a leaderboard wins."""
+        board = plan.leaderboards.get(str(fact.attributes.get("leaderboard", "")))
+        rank = int(str(fact.attributes.get("rank", 0)))
+        for through, given in board or ():
+            if rank <= through:
+                cause = f"prize:{fact.attributes['leaderboard']}:{rank}"
+                self._grant(plan, given, cause, fact, at, transfers, trace)
+                break
+        return None
+
     def _receive(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer]) -> None:
         """Credits an adjustment by the currency's expiry, or moved lots with the fate they had."""
         currency = fact.currency
-        kind, source = ("adjust", ADJUSTMENT) if fact.type == "adjust" else ("transfer_in", IN_TRANSIT)
+        kind, source = {
+            "adjust": ("adjust", ADJUSTMENT),
+            "dividend": ("earn", ISSUANCE),
+            "transfer_in": ("transfer_in", IN_TRANSIT),
+        }[fact.type]
         wallet = self._wallet(currency)
         if not fact.moved:
             fate = plan.fate(plan.currencies[currency].expiry, at, plan.clock.local(at)[0])

@@ -19,6 +19,7 @@ from palier.engine.decisions import (
     key_of,
 )
 from palier.engine.facts import (
+    ACTS,
     COMMANDS,
     NO_INPUTS,
     RETURN,
@@ -84,6 +85,8 @@ class Fold(Commands):
             answer = self._return(plan, fact, at, live)
         elif kind in COMMANDS:
             answer = self._command(plan, known, at, live)
+        elif live and kind in ACTS and (refused := self._refused(plan, fact, at)) is not None:
+            answer = refused
         else:
             answer = self._earn(plan, fact, inputs, at, position)
         if isinstance(answer, Refusal):
@@ -123,6 +126,8 @@ class Fold(Commands):
         plan = self.timeline.at(cursor)
         if plan is not None:
             due = min(due, self._tier_due(plan))
+            if state.streaks:
+                due = min(due, self._streak_due(plan))
         if state.tier.key:
             due = min(due, self.timeline.next_start(cursor))
         return due
@@ -141,6 +146,8 @@ class Fold(Commands):
             self._release_due(plan, at)
             self._holds_due(plan, at)
             self._lapse_due(plan, at)
+            if state.streaks:
+                self._lapse_streaks(plan, at)
             if self._tier_due(plan) <= at:
                 self._review(plan, at)
 

@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from palier.engine.facts import (
+    SALE,
     Fact,
     Inputs,
     ReturnedLine,
 )
 from palier.engine.rating import Basket
-from palier.engine.trace import RuleTrace, Trace
+from palier.engine.trace import GoalTrace, GrantTrace, RuleTrace, Trace
 
 Position = tuple[int | str, ...]
 """Where a fact stands in the fold: (acts_at, rank, source, id), longer for a return behind its sale."""
@@ -34,8 +35,18 @@ Transfer = tuple[str, str, str, str, int, int, int]
 """(kind, debit, credit, currency, lot id, amount, effective at)."""
 
 
+class Message(Struct, frozen=True):
+    """A fact that a decision brings about for another member, named by his reference."""
+
+    member: str
+    fact: Fact
+
+
 class Decision(Struct, gc=False):
-    """One decision: what it moved and why. `source` is the platform's own for due work."""
+    """One decision: what it moved and why. `source` is the platform's own for due work.
+
+    `messages` are the facts that it brings about for other members.
+    """
 
     source: str
     id: str
@@ -45,6 +56,7 @@ class Decision(Struct, gc=False):
     tier: str
     transfers: list[Transfer]
     trace: Trace
+    messages: list[Message] = []
 
 
 def key_of(source: str, identifier: str) -> str:
@@ -63,13 +75,16 @@ class SaleRecord:
     __slots__ = (
         "basket",
         "brought",
+        "budgets",
         "fact",
+        "goals",
         "inputs",
         "money_back",
         "position",
         "results",
         "returned",
         "trace",
+        "withdrawn",
     )
 
     def __init__(self, fact: Fact, inputs: Inputs, trace: Trace, position: Position) -> None:
@@ -81,16 +96,22 @@ class SaleRecord:
         self.money_back = 0
         self.basket: Basket | None = None
         self.results: list[RuleTrace] = trace.rules
+        self.goals: list[GoalTrace] = trace.goals
+        self.budgets: dict[str, int] = trace.budgets
+        self.withdrawn = False
 
     def replay(self, fact: Fact, trace: Trace) -> None:
         """Takes note of a return of this sale that was decided before."""
         self._give_back(fact)
         self.results = trace.rules
+        self.goals = trace.goals
+        self.budgets = trace.budgets
         self.trace = with_carry(self.trace, trace.carry_out)
 
     def _give_back(self, fact: Fact) -> None:
         if fact.whole:
             self.money_back += self.fact.amount
+            self.withdrawn = True
         else:
             self.returned.extend(fact.returned)
             self.money_back += fact.amount
@@ -99,7 +120,17 @@ class SaleRecord:
         """What is kept of the sale after all that came back so far."""
         if self.basket is None:
             self.basket = Basket(self.fact)
-        return self.basket.kept(self.returned, self.money_back)
+        if self.fact.amount:
+            return self.basket.kept(self.returned, self.money_back)
+        # What has no money is kept as it is, or withdrawn as a whole.
+        kept = Basket(self.fact)
+        kept.nothing = self.withdrawn or self.fact.type == SALE
+        return kept
+
+    def direct(self) -> list[GrantTrace]:
+        """What the activity gave by itself: for being a fee, a quiz, a play or a conversion."""
+        counted = ("goal:", "streak:", "tier:")
+        return [item for item in self.trace.grants if not item.cause.startswith(counted) and item.points > 0]
 
 
 class RedemptionRecord:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from palier.engine.acts import Acts
 from palier.engine.decisions import (
     ISSUANCE,
     PENDING,
     Decision,
+    Message,
     Position,
     SaleRecord,
     Transfer,
     key_of,
 )
 from palier.engine.facts import (
+    ACTS,
+    OCCASIONS,
+    RELAYED,
     SALE,
     Fact,
     Inputs,
@@ -22,9 +27,9 @@ from palier.engine.facts import (
     Tender,
 )
 from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Plan, Timeline
-from palier.engine.rating import Basket, rate, scaled
+from palier.engine.points import issuer
+from palier.engine.rating import Basket, rate, scaled, within_limits
 from palier.engine.state import NEVER, MemberState, lot_id
-from palier.engine.tiers import Tiers
 from palier.engine.trace import RuleTrace, Trace
 
 
@@ -69,9 +74,11 @@ class _Context:
 
 
 _NOBODY: frozenset[str] = frozenset()
+ACTING = ACTS | OCCASIONS | RELAYED
+"""Activity types that do something beside what rules bring for them."""
 
 
-class Earning(Tiers):
+class Earning(Acts):
     """What an activity brings, and the room, remainders and ordinals that it uses."""
 
     __slots__ = ("_context",)
@@ -96,12 +103,13 @@ class Earning(Tiers):
         transfers: list[Transfer] = []
         rules = judged.activities.get(fact.type)
         basket = Basket(fact)
-        if rules is not None and rules.rules and (fact.amount or fact.type != SALE):
+        messages: list[Message] = []
+        if rules is not None and (rules.rules or rules.mechanics) and (fact.amount or fact.type != SALE):
             day, minute = judged.clock.local(fact.at)
             level = judged.ladder.index.get(held, 0) if judged.ladder is not None else 0
             self._set_context(fact, inputs, basket, level, day, minute, rules)
             if judgement is None:
-                if rules.nth:
+                if rules.nth or rules.counts_of:
                     trace.nth = self._count(judged, rules, fact.type, day)
                 if rules.caps:
                     trace.rooms = self.rooms_at(judged, rules, day)
@@ -116,6 +124,8 @@ class Earning(Tiers):
             self._context.memberships = frozenset(trace.memberships) if trace.memberships else _NOBODY
             rated = rate(judged, rules, self._context, basket, fact.at, level, trace.rooms, trace.carry)
             trace.carry_out = rated.carry_out
+            if rules.shared:
+                trace.budgets = within_limits(judged, fact, rated.results, inputs.allotted)
             if judgement is None:
                 if rated.carry_out:
                     state.carry.update(rated.carry_out)
@@ -127,6 +137,17 @@ class Earning(Tiers):
                     self._credit_together(judged, rules.together, fact, trace, transfers, at, day)
                 else:
                     self._credit_results(judged, fact, trace, transfers, at, day)
+            if rules.mechanics:
+                context = self._context
+                if rules.goals:
+                    self._count_goals(judged, rules, context, fact, basket, at, day, transfers, trace)
+                if rules.streaks:
+                    self._count_streaks(judged, rules, context, fact, inputs, at, transfers, trace, messages)
+                if rules.games:
+                    self._surprises(judged, rules, context, fact, inputs, at, transfers, trace)
+                self._convert(judged, context, fact, at, transfers, trace, messages)
+        if fact.type in ACTING:
+            self._act(judged, fact, inputs, at, transfers, trace, messages)
         if fact.type in plan.releasing and fact.sale is not None:
             self._release_sale(fact.type, fact.sale, transfers, at)
         ladder = plan.ladder
@@ -146,9 +167,13 @@ class Earning(Tiers):
             elif points:
                 self._measure(plan, fact.at, at, 0, points, 0)
                 self._rise(plan, at, trace)
-        if self.keep_records and fact.type == SALE:
+            if trace.tier_after and ladder.gives:
+                self._tier_gifts(plan, fact, at, transfers, trace)
+        if self.keep_records:
             self.sales[key_of(fact.source, fact.id)] = SaleRecord(fact, inputs, trace, position)
-        return Decision(fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace)
+        return Decision(
+            fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace, messages
+        )
 
     def _set_context(
         self,
@@ -233,12 +258,16 @@ class Earning(Tiers):
                 counter = self.state.nth[f"{kind}:{window}"] = [number, 0]
             counter[1] += 1
             ordinals[window] = counter[1]
+        for name in rules.counts_of:
+            number = self.period_at(plan, PERIODS[name.rpartition(":")[2]], day)
+            counter = self.state.nth.get(name)
+            ordinals[name] = counter[1] if counter is not None and counter[0] == number else 0
         return ordinals
 
     def _uncount(self, plan: Plan, trace: Trace, kind: str, day: int) -> None:
         """An activity of which nothing is kept is no longer counted, for later ones of its periods."""
         for window in trace.nth:
-            counter = self.state.nth.get(f"{kind}:{window}")
+            counter = self.state.nth.get(f"{kind}:{window}") if ":" not in window else None
             if counter is not None and counter[0] == self.period_at(plan, PERIODS[window], day):
                 counter[1] -= 1
 
@@ -271,7 +300,7 @@ class Earning(Tiers):
         month = plan.clock.periods(day)[MONTH]
         rules = plan.rules
         idle = plan.idle
-        sums: dict[tuple[str, int, int, str], list[Any]] = {}
+        sums: dict[tuple[str, int, int, str, str], list[Any]] = {}
         for result in trace.rules:
             earned = result.earned
             if not earned:
@@ -281,11 +310,12 @@ class Earning(Tiers):
             if idle:
                 self._prolong(plan, currency, own_at, at)
             fate, identifier = plan.destination(rule, own_at, day, month)
-            if not identifier:
+            funder = plan.funder(rule, fact)
+            if not identifier or funder:
                 wallet = self._wallet(currency)
-                if wallet.idle_at == NEVER:
+                if fate[2] and wallet.idle_at == NEVER:
                     fate = self._idle_fate(plan, currency, own_at)
-                identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
+                identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], funder, fate[2])
             result.lot = identifier
             release_at = 0
             if rule.pending_days:
@@ -295,19 +325,20 @@ class Earning(Tiers):
             until = rule.pending_until
             if release_at or until:
                 result.pending = True
-            key = (currency, identifier, release_at, until)
+            key = (currency, identifier, release_at, until, funder)
             entry = sums.get(key)
             if entry is None:
                 sums[key] = [earned, fate]
             else:
                 entry[0] += earned
-        for (currency, identifier, release_at, until), (amount, fate) in sums.items():
+        for (currency, identifier, release_at, until, funder), (amount, fate) in sums.items():
+            source = issuer(funder)
             if release_at or until:
-                self._pend(fact, currency, identifier, fate, amount, release_at or NEVER, until)
-                transfers.append(("earn", ISSUANCE, PENDING, currency, identifier, amount, at))
+                self._pend(fact, currency, identifier, fate, amount, release_at or NEVER, until, funder)
+                transfers.append(("earn", source, PENDING, currency, identifier, amount, at))
             else:
-                lot = self._lot(currency, identifier, fate, "", own_at)
-                self._credit(currency, lot, amount, at, transfers, "earn", ISSUANCE, repay=False)
+                lot = self._lot(currency, identifier, fate, funder, own_at)
+                self._credit(currency, lot, amount, at, transfers, "earn", source, repay=False)
         for currency in dict.fromkeys(key[0] for key in sums):
             if self.state.wallets[currency].debt:
                 self._repay(currency, at, transfers)

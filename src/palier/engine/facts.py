@@ -13,9 +13,10 @@ SALE = "sale"
 RETURN = "return"
 VISIT = "visit"
 FEE = "fee"
+FRIEND_CONVERTED = "friend_converted"
 ACTS = frozenset({FEE, "opt_in", "opt_out", "save_for", "play", "quiz", "paired"})
 """What members do in mechanics that a program declares: sent like any activity, with attributes of their own."""
-OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", "friend_converted"})
+OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", FRIEND_CONVERTED})
 """What the platform notices and makes an activity of; rules and goals may act on them."""
 RELAYED = frozenset({"pair_act"})
 """What one member's activity brings about for another, beside friend_joined and friend_converted."""
@@ -134,13 +135,18 @@ class Inputs(Struct, frozen=True, omit_defaults=True):
     """What is recorded beside a fact so that judging it again gives the same answer.
 
     `acts_at` is the instant at which it acts when that is not its own (too late); `judgement` what it is
-    then judged by; `member` the member's attributes and `segments` the segments it was in.
+    then judged by; `member` the member's attributes and `segments` the segments it was in. `zone` is the member's
+    own time zone then; `draw` the random bytes drawn for it, in hexadecimal; `allotted` what it may use, and
+    after its first decision did use, of each limit that all members share.
     """
 
     acts_at: int = 0
     judgement: Judgement | None = None
     member: dict[str, str | int | bool] = {}
     segments: tuple[str, ...] = ()
+    zone: str = ""
+    draw: str = ""
+    allotted: dict[str, int] = {}
 
 
 NO_INPUTS = Inputs()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from palier.engine.decide import Fold
@@ -102,8 +103,12 @@ def judge_late(
             counter = state.nth.get(f"{fact.type}:{window}")
             number = before.period_at(plan, PERIODS[window], day)
             nth[window] = (counter[1] if counter is not None and counter[0] == number else 0) + 1
+        for name in rules.counts_of:
+            counter = state.nth.get(name)
+            number = before.period_at(plan, PERIODS[name.rpartition(":")[2]], day)
+            nth[name] = counter[1] if counter is not None and counter[0] == number else 0
     judgement = Judgement(plan.version, state.tier.key or plan.levels[0], rooms, carry, nth)
-    return Inputs(acts_at, judgement, inputs.member, inputs.segments)
+    return msgspec.structs.replace(inputs, acts_at=acts_at, judgement=judgement)
 
 
 class Posted(Struct, frozen=True):

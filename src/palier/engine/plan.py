@@ -8,11 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
+import msgspec
+
 from palier.engine import program as doc
 from palier.engine.amounts import ratio, to_minor
 from palier.engine.clock import LocalClock
-from palier.engine.conditions import compile_condition, compile_line_condition, counting_windows, uses
+from palier.engine.compiled import (
+    CompiledGame,
+    CompiledGoal,
+    CompiledMembership,
+    CompiledPartner,
+    CompiledQuiz,
+    CompiledReferral,
+    CompiledStreak,
+    Given,
+    Scales,
+)
+from palier.engine.conditions import (
+    compile_condition,
+    compile_line_condition,
+    counted_activities,
+    counting_windows,
+    uses,
+)
 from palier.engine.currencies import EXPONENTS
+from palier.engine.facts import FEE, OCCASIONS, RELAYED, SALE, VISIT, Fact
 from palier.engine.instants import ends_at, starts_at
 from palier.engine.state import NEVER, lot_id
 
@@ -89,6 +109,7 @@ class CompiledRule:
         "active_from",
         "active_until",
         "base",
+        "budget",
         "cap_keys",
         "caps",
         "carry",
@@ -96,6 +117,7 @@ class CompiledRule:
         "denominator",
         "destinations",
         "expiry",
+        "funded",
         "group",
         "key",
         "kind",
@@ -110,6 +132,7 @@ class CompiledRule:
         "plain",
         "tender_rates",
         "uses",
+        "when",
         "windows",
     )
 
@@ -119,6 +142,7 @@ class CompiledRule:
         self.key = rule.key
         self.currency = rule.currency
         self.match = compile_condition(rule.when, program, rule.on) if rule.when is not None else None
+        self.when = rule.when
         self.uses = uses(rule.when)
         self.windows = counting_windows(rule.when)
         self.lines = compile_line_condition(rule.lines, program) if rule.lines is not None else None
@@ -173,6 +197,8 @@ class CompiledRule:
         clock = LocalClock(program.time_zone)
         self.active_from = starts_at(rule.active_from, clock) if rule.active_from is not None else 0
         self.active_until = ends_at(rule.active_until, clock) if rule.active_until is not None else NEVER
+        self.budget = ""
+        self.funded = rule.funded_by == "partner"
 
 
 class ActivityPlan:
@@ -180,6 +206,8 @@ class ActivityPlan:
 
     `caps`: every (cap, period kind, limit) that may cut them; `carries`: (rule, denominator) of carried remainders.
     `together`: one of the rules, where all bring points of one currency with one fate that do not wait.
+    `goals`, `streaks` and `games` (surprises) count or are drawn with it; `mechanics`: there is any of them.
+    `shared`: its rules stand under limits that all members share.
     """
 
     __slots__ = (
@@ -189,9 +217,15 @@ class ActivityPlan:
         "caps",
         "carries",
         "counts",
+        "counts_of",
+        "games",
+        "goals",
+        "mechanics",
         "nth",
         "quantity",
         "rules",
+        "shared",
+        "streaks",
         "together",
     )
 
@@ -209,11 +243,79 @@ class ActivityPlan:
         )
         fates = {(rule.currency, rule.expiry, rule.pending_days, rule.pending_until) for rule in rules}
         alike = len(fates) == 1 and not rules[0].pending_days and not rules[0].pending_until
+        alike = alike and not any(rule.funded for rule in rules)
         self.together = rules[0] if alike else None
+        self.counts_of: list[str] = []
         self.always = all(rule.active_from == 0 and rule.active_until == NEVER for rule in rules)
+        self.goals: list[CompiledGoal] = []
+        self.streaks: list[CompiledStreak] = []
+        self.games: list[CompiledGame] = []
+        self.mechanics = False
+        self.shared = any(rule.budget or rule.funded for rule in rules)
+
+    def add(self, plan: Plan, kind: str) -> None:
+        """Adds the mechanics that activities of this type move, and what their conditions read."""
+        self.goals = [goal for goal in plan.goals.values() if kind in goal.matches]
+        self.streaks = [streak for streak in plan.streaks.values() if kind in streak.matches]
+        self.games = [game for game in plan.games.values() if game.surprise and kind in game.matches]
+        converts = plan.referral is not None and kind in plan.referral.matches
+        self.mechanics = bool(self.goals or self.streaks or self.games or converts)
+        whens = [goal.when for goal in self.goals]
+        whens += [streak.when for streak in self.streaks]
+        whens += [game.when for game in self.games]
+        if plan.referral is not None and converts:
+            whens.append(plan.referral.when)
+        windows = {window for when in whens for window in counting_windows(when)}
+        counted = {window for of, window in plan.counted if of == kind}
+        self.nth = sorted({*self.nth, *windows, *counted})
+        self.counts_of = sorted(
+            {
+                f"{of}:{per}"
+                for when in (*(rule.when for rule in self.rules), *whens)
+                for of, per in counted_activities(when)
+            }
+        )
+        self.quantity = self.quantity or any("quantity" in uses(when) for when in whens)
 
 
 Test = Callable[[Sequence[int]], bool]
+
+
+def acts(program: doc.Program) -> list[doc.ActivityType]:
+    """The activity types that the mechanics of a program bring with them, and what each carries."""
+
+    def text(choices: list[str] | None = None) -> doc.Attribute:
+        return doc.Attribute(type="text", required=True, choices=choices)
+
+    def kind(key: str, en: str, fr: str, money: bool = False, **attributes: doc.Attribute) -> None:
+        found.append(doc.ActivityType(key, doc.Text(en, fr), dict(attributes), money))
+
+    found: list[doc.ActivityType] = []
+    opting = [goal.key for goal in program.goals if goal.opt_in]
+    if opting:
+        kind("opt_in", "Opting in", "Inscription", goal=text(opting))
+        kind("opt_out", "Opting out", "Désinscription", goal=text(opting))
+    played = [game.key for game in program.games if game.kind != "surprise"]
+    if played:
+        kind("play", "A play", "Une partie", game=text(played))
+    if program.quizzes:
+        kind("quiz", "A quiz", "Un quiz", quiz=text([quiz.key for quiz in program.quizzes]), answers=text())
+    if program.memberships:
+        fees = [membership.key for membership in program.memberships]
+        kind(FEE, "A membership fee", "Une cotisation", True, membership=text(fees))
+    pairs = [streak.key for streak in program.streaks if streak.of == "pair"]
+    if pairs:
+        kind("paired", "A pair is formed", "Un duo se forme", streak=text(pairs), pair=text())
+        kind("pair_act", "The other of a pair acted", "L'autre du duo a agi", streak=text(pairs), pair=text())
+    kind(
+        "save_for",
+        "Saving for something",
+        "Une envie à atteindre",
+        currency=text([currency.key for currency in program.point_currencies]),
+        points=doc.Attribute(type="integer", required=True),
+        name=text(),
+    )
+    return found
 
 
 def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> Test:
@@ -231,11 +333,16 @@ def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> Te
 
 
 class Ladder:
-    """The tiers in order, compiled: `reach[i]` and `keep[i]` test totals [spend, points, visits]."""
+    """The tiers in order, compiled: `reach[i]` and `keep[i]` test totals [spend, points, visits].
+
+    `given[i]` is what reaching a tier gives; `gives`: any of them gives something.
+    """
 
     __slots__ = (
         "base",
         "counts",
+        "given",
+        "gives",
         "grace_days",
         "index",
         "keep",
@@ -254,6 +361,9 @@ class Ladder:
         scale = next((c.scale for c in program.point_currencies if c.key == ladder.points_currency), 0)
         self.reach = [_qualification(tier.qualify, exponent, scale) for tier in ladder.tiers]
         self.keep = [_qualification(tier.keep or tier.qualify, exponent, scale) for tier in ladder.tiers]
+        scales = Scales(program, exponent)
+        self.given: list[Given] = [scales.given(tier.grants) for tier in ladder.tiers]
+        self.gives = any(self.given)
         window = ladder.window
         self.kind = {doc.WindowRolling: "rolling", doc.WindowCalendar: "calendar"}.get(
             type(window), "lifetime"
@@ -267,11 +377,60 @@ class Ladder:
         self.soft_landing = ladder.soft_landing
 
 
-class Plan:
-    """One version of a program, compiled. `version` is its number; `clock` its zone's calendar."""
+def with_campaigns(program: doc.Program) -> doc.Program:
+    """The program with the rules of its campaigns behind its own, each under its campaign's dates and audience.
 
-    def __init__(self, program: doc.Program, version: int) -> None:
-        self.program = program
+    Of the campaigns with one exclusive group only the rule that brings most acts: they form a group of rules.
+    """
+    rules = list(program.rules)
+    exclusive: dict[str, None] = {}
+    for campaign in program.campaigns:
+        if campaign.paused:
+            continue
+        limits = [part for part in (campaign.audience, *_recurring(campaign.calendar)) if part is not None]
+        for rule in campaign.rules:
+            parts = [*limits, *([rule.when] if rule.when is not None else [])]
+            when = parts[0] if len(parts) == 1 else doc.Condition(all=parts) if parts else None
+            group = rule.group
+            if campaign.exclusive is not None:
+                group = f"exclusive {campaign.exclusive}"
+                exclusive[group] = None
+            rules.append(
+                msgspec.structs.replace(
+                    rule,
+                    when=when,
+                    group=group,
+                    active_from=rule.active_from or campaign.active_from,
+                    active_until=rule.active_until or campaign.active_until,
+                )
+            )
+    groups = [*program.groups, *(doc.Group(key, "best") for key in exclusive)]
+    return msgspec.structs.replace(program, rules=rules, groups=groups)
+
+
+def _recurring(calendar: doc.Calendar | None) -> list[doc.Condition]:
+    """The conditions that a campaign's calendar stands for."""
+    if calendar is None:
+        return []
+    parts = []
+    if calendar.days_of_month:
+        parts.append(doc.Condition(field="day_of_month", in_=list(calendar.days_of_month)))
+    if calendar.weekdays:
+        parts.append(doc.Condition(field="weekday", in_=list(calendar.weekdays)))
+    if calendar.from_ is not None or calendar.until is not None:
+        parts.append(doc.Condition(field="time", from_=calendar.from_, until=calendar.until))
+    return parts
+
+
+class Plan:
+    """One version of a program, compiled. `version` is its number; `clock` its zone's calendar.
+
+    `document` is the program as written, `program` the same with its campaigns' rules among the others.
+    """
+
+    def __init__(self, document: doc.Program, version: int) -> None:
+        self.document = document
+        self.program = program = with_campaigns(document)
         self.version = version
         self.clock = LocalClock(program.time_zone)
         self.exponent = EXPONENTS[program.currency]
@@ -300,8 +459,19 @@ class Plan:
             cap.currency: CapSet(f"member:{cap.currency}", cap.caps, scales[cap.currency])
             for cap in program.caps
         }
+        scales_of = self._mechanics(program)
+        for campaign in program.campaigns:
+            if campaign.budget is None:
+                continue
+            self.budgets[f"campaign:{campaign.key}"] = scales_of.budget(
+                campaign.budget, campaign.rules[0].currency
+            )
+            for written in campaign.rules:
+                if written.key in self.rules:
+                    self.rules[written.key].budget = f"campaign:{campaign.key}"
         counts = self.ladder.counts if self.ladder is not None else frozenset[str]()
-        declared = {"sale", "visit", *(kind.key for kind in program.activity_types)}
+        declared = {SALE, VISIT, *OCCASIONS, *(kind.key for kind in program.activity_types)}
+        declared |= RELAYED | {kind.key for kind in self.acts}
         for rule in rules:
             rule.cap_keys = [(cap.key, cap.period) for group in self.caps_of(rule) for cap in group.periods]
         self.activities = {
@@ -312,6 +482,14 @@ class Plan:
             )
             for kind in sorted(declared | {rule.on for rule in program.rules})
         }
+        whens = [rule.when for rule in rules]
+        whens += [goal.when for goal in self.goals.values()]
+        whens += [streak.when for streak in self.streaks.values()]
+        whens += [game.when for game in self.games.values()]
+        whens += [self.referral.when] if self.referral is not None else []
+        self.counted = {pair for when in whens for pair in counted_activities(when)}
+        for name, activity in self.activities.items():
+            activity.add(self, name)
         self.releasing = frozenset(
             name
             for name in [
@@ -328,14 +506,68 @@ class Plan:
         self.member_fields = sorted(
             {
                 field.removeprefix("member.")
-                for rule in rules
-                for field in rule.uses
+                for when in whens
+                for field in uses(when)
                 if field.startswith("member.")
             }
         )
         self.hold_minutes = program.hold_minutes
-        self.declared = {kind.key: kind for kind in program.activity_types}
+        self.declared = {kind.key: kind for kind in (*self.acts, *program.activity_types)}
         self.late_window = program.late_window_days
+
+    def _mechanics(self, program: doc.Program) -> Scales:
+        """Compiles the mechanics, and what acts of members carry."""
+        scales = Scales(program, self.exponent)
+        self.goals = {goal.key: CompiledGoal(goal, scales, self.clock) for goal in program.goals}
+        self.streaks = {streak.key: CompiledStreak(streak, scales) for streak in program.streaks}
+        self.games = {game.key: CompiledGame(game, scales, self.clock) for game in program.games}
+        self.quizzes = {quiz.key: CompiledQuiz(quiz, scales) for quiz in program.quizzes}
+        self.referral = CompiledReferral(program.referral, scales) if program.referral is not None else None
+        self.memberships = {item.key: CompiledMembership(item, scales) for item in program.memberships}
+        self.partners = {item.key: CompiledPartner(item, scales, self.clock) for item in program.partners}
+        self.leaderboards = {
+            board.key: [(prize.through, scales.given(prize.grants)) for prize in board.prizes]
+            for board in program.leaderboards
+        }
+        self.budgets: dict[str, int] = {}
+        self.zoned = any(streak.member_zone for streak in self.streaks.values())
+        self.acts = acts(program)
+        return scales
+
+    def shared_limits(self, fact: Fact) -> dict[str, int]:
+        """The limits shared by all members that a fact may draw on: key -> the whole limit."""
+        limits: dict[str, int] = {}
+        rules = self.activities.get(fact.type)
+        if rules is None:
+            return limits
+        if rules.shared:
+            for rule in rules.rules:
+                if rule.budget:
+                    limits[rule.budget] = self.budgets[rule.budget]
+                if rule.funded and fact.partner in self.partners:
+                    limits.update(self.partner_rooms(fact))
+        games = list(rules.games)
+        if fact.type == "play" and (played := self.games.get(str(fact.attributes.get("game", "")))):
+            games.append(played)
+        for game in games:
+            limits.update(game.rooms())
+        return limits
+
+    def partner_rooms(self, fact: Fact) -> dict[str, int]:
+        """The limits of the partner that an activity names, at its instant."""
+        partner = self.partners.get(fact.partner or "")
+        if partner is None:
+            return {}
+        return partner.rooms(fact.at, self.clock.periods(self.clock.local(fact.at)[0])[MONTH])
+
+    def funder(self, rule: CompiledRule, fact: Fact) -> str:
+        """Who pays for what a rule brings on an activity: "" for the program, or the key of a partner."""
+        return fact.partner if rule.funded and fact.partner in self.partners and fact.partner else ""
+
+    def draws(self, fact: Fact) -> bool:
+        """Whether random bytes are drawn for a fact."""
+        rules = self.activities.get(fact.type)
+        return fact.type == "play" or bool(rules is not None and rules.games)
 
     def destination(self, rule: CompiledRule, at: int, day: int, month: int) -> tuple[Fate, int]:
         """The fate of points that a rule brings at an instant, and the id of their lot (0 where it is idle)."""

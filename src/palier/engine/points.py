@@ -32,6 +32,11 @@ from palier.engine.trace import Trace
 _spending_order = attrgetter("expires_at", "first_earned", "funder")
 
 
+def issuer(funder: str) -> str:
+    """The account from which points come: the program's own, or that of the partner that funds them."""
+    return f"partner:{funder}" if funder else ISSUANCE
+
+
 class Points:
     """One member's points: the lowest floor of the decider, which knows no rules."""
 
@@ -128,7 +133,15 @@ class Points:
                 transfers.append(("repay", WALLET, DEBT, currency, lot.id, part, at))
 
     def _pend(
-        self, fact: Fact, currency: str, identifier: int, fate: Fate, amount: int, release_at: int, until: str
+        self,
+        fact: Fact,
+        currency: str,
+        identifier: int,
+        fate: Fate,
+        amount: int,
+        release_at: int,
+        until: str,
+        funder: str = "",
     ) -> None:
         expires, lapses, idle, single = fate
         self._wallet(currency).pending.append(
@@ -138,7 +151,7 @@ class Points:
                 identifier,
                 expires,
                 lapses,
-                "",
+                funder,
                 fact.at,
                 idle,
                 single,
@@ -235,7 +248,7 @@ class Points:
                 points -= part
                 if not entry.amount:
                     wallet.pending.remove(entry)
-                transfers.append(("reverse", PENDING, ISSUANCE, currency, identifier, part, at))
+                transfers.append(("reverse", PENDING, issuer(entry.funder), currency, identifier, part, at))
         lot = self._find(wallet, identifier)
         if lot is not None:
             part = min(points, lot.remaining)
@@ -243,14 +256,14 @@ class Points:
                 lot.remaining -= part
                 lot.reversed += part
                 points -= part
-                transfers.append(("reverse", WALLET, ISSUANCE, currency, identifier, part, at))
+                transfers.append(("reverse", WALLET, issuer(lot.funder), currency, identifier, part, at))
             part = min(points, lot.expired)
             if part:
                 lot.expired -= part
                 lot.reversed += part
                 points -= part
                 transfers.append(("unexpire", BREAKAGE, WALLET, currency, identifier, part, at))
-                transfers.append(("reverse", WALLET, ISSUANCE, currency, identifier, part, at))
+                transfers.append(("reverse", WALLET, issuer(lot.funder), currency, identifier, part, at))
         if points:
             self._owe(plan, currency, points, ISSUANCE, at, transfers, trace)
 

@@ -439,6 +439,29 @@ def _limit(caps: CapSet, result: RuleTrace, rooms: Rooms, used: int) -> None:
     result.earned = earned
 
 
+def within_limits(
+    plan: Plan, fact: Fact, results: Sequence[RuleTrace], allotted: Mapping[str, int]
+) -> dict[str, int]:
+    """Cuts results to what is allotted of the limits that all members share; what they use of each.
+
+    Campaign budgets come first, then what the partner that the activity names may still issue.
+    """
+    used: dict[str, int] = {}
+    rooms = plan.partner_rooms(fact) if fact.partner in plan.partners else {}
+    for result in results:
+        rule = plan.rules[result.rule]
+        keys = [*([rule.budget] if rule.budget else []), *(rooms if plan.funder(rule, fact) else ())]
+        for key in keys:
+            room = allotted.get(key, 0) - used.get(key, 0)
+            if result.earned > room:
+                result.earned = max(room, 0)
+                result.limit = key
+        for key in keys:
+            if result.earned:
+                used[key] = used.get(key, 0) + result.earned
+    return used
+
+
 def usage(plan: Plan, results: Sequence[RuleTrace]) -> dict[str, tuple[int, int]]:
     """What results take of each cap's room: cap key -> (period kind, points)."""
     used: dict[str, tuple[int, int]] = {}

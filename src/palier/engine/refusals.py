@@ -42,6 +42,8 @@ class RefusalCode(StrEnum):
     SAME_MEMBER = "same_member"
     CONTENT_DIFFERS = "content_differs"
     SALE_KNOWN = "sale_known"
+    GAME_CLOSED = "game_closed"
+    LIMIT_REACHED = "limit_reached"
     RETURN_DOES_NOT_FIT = "return_does_not_fit"
     INSUFFICIENT_POINTS = "insufficient_points"
     POINTS_ALREADY_SPENT = "points_already_spent"
@@ -56,6 +58,8 @@ _CLAIMING = frozenset(
     {
         RefusalCode.HOLD_CLOSED,
         RefusalCode.SALE_KNOWN,
+        RefusalCode.GAME_CLOSED,
+        RefusalCode.LIMIT_REACHED,
         RefusalCode.RETURN_DOES_NOT_FIT,
         RefusalCode.INSUFFICIENT_POINTS,
         RefusalCode.POINTS_ALREADY_SPENT,

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from palier.engine.decisions import (
-    ISSUANCE,
     PENDING,
     WRITTEN_OFF,
     Decision,
+    Message,
     SaleRecord,
     Transfer,
     key_of,
     with_carry,
 )
 from palier.engine.earning import Earning
-from palier.engine.facts import (
-    SALE,
-    Fact,
-)
+from palier.engine.facts import FRIEND_CONVERTED, Fact
 from palier.engine.plan import Plan
-from palier.engine.points import asked_for
-from palier.engine.rating import Basket, Rated, rate, scaled, usage
+from palier.engine.points import asked_for, issuer
+from palier.engine.rating import Basket, Rated, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, lot_id
 from palier.engine.trace import RuleTrace, Trace
@@ -49,11 +46,18 @@ class Returns(Earning):
                 "returned",
                 "name lines of the sale, counted from 1, or return an amount",
             )
+        if not record.fact.amount and not fact.whole:
+            return Refusal(
+                RefusalCode.RETURN_DOES_NOT_FIT,
+                "what it names has no amount",
+                "whole",
+                "take it back as a whole",
+            )
         state = self.state
         judged = self.timeline.plan_of(record.trace.version) or plan
         before = record.kept()
         old_results = record.results
-        undo = (list(record.returned), record.money_back)
+        undo = (list(record.returned), record.money_back, record.withdrawn)
         record._give_back(fact)
         after = record.kept()
         own_at = record.fact.at
@@ -76,7 +80,7 @@ class Returns(Earning):
                 if policy is not None and policy.taking_back == "refuse":
                     spent = points - self._recoverable(currency, identifier, sale)
                     if spent > 0:
-                        record.returned, record.money_back = undo
+                        record.returned, record.money_back, record.withdrawn = undo
                         return Refusal(
                             RefusalCode.POINTS_ALREADY_SPENT,
                             asked_for(plan, currency, points, points - spent, "are still there to take back"),
@@ -85,13 +89,15 @@ class Returns(Earning):
                         )
         record.results = trace.rules = rated.results
         trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
+        trace.budgets = _kept_budgets(judged, record.budgets, rated)
         transfers: list[Transfer] = []
         if not record.trace.late:
             self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
             self._move_carry(record, rated)
             if after.nothing and not before.nothing:
-                self._uncount(judged, record.trace, SALE, day)
+                self._uncount(judged, record.trace, sale.type, day)
         record.trace = with_carry(record.trace, rated.carry_out)
+        record.budgets = trace.budgets
         for (currency, identifier), points in falls:
             self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
         brought = {item.rule: item.earned for item in old_results}
@@ -104,18 +110,56 @@ class Returns(Earning):
             )
             self._bring(judged, sale, item, old_results, points, at, day, transfers)
         self._restore(plan, record, before, after, at, transfers, trace)
+        messages: list[Message] = []
+        self._undo_mechanics(judged, record, before, after, fact, at, day, transfers, trace, messages)
         ladder = plan.ladder
         if ladder is not None:
             gained = sum(r.earned for r in rated.results if r.currency == ladder.points_currency)
             lost = sum(r.earned for r in old_results if r.currency == ladder.points_currency)
             visits = spend = 0
-            if SALE in ladder.counts:
+            if sale.type in ladder.counts:
                 visits = -1 if after.nothing and not before.nothing else 0
                 spend = after.spend(ladder.base) - before.spend(ladder.base)
             self._measure(plan, own_at, at, spend, gained - lost, visits)
             self._fall(plan, at, trace)
+            if trace.tier_after and ladder.gives:
+                self._tier_gifts(plan, fact, at, transfers, trace)
+        record.goals = trace.goals
         key = state.tier.key
-        return Decision(fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace)
+        return Decision(fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace, messages)
+
+    def _undo_mechanics(
+        self,
+        plan: Plan,
+        record: SaleRecord,
+        before: Basket,
+        after: Basket,
+        fact: Fact,
+        at: int,
+        day: int,
+        transfers: list[Transfer],
+        trace: Trace,
+        messages: list[Message],
+    ) -> None:
+        """What goals, streaks and what it gave by itself lose with what comes back of an activity."""
+        sale = record.fact
+        if record.goals:
+            self._recount_goals(
+                plan, self._context, sale, record.goals, after, trace.rules, fact, at, day, transfers, trace
+            )
+        gone = after.nothing and not before.nothing
+        undone = "referral" if self._unconvert(plan, self._context, sale, gone, fact, at, messages) else ""
+        for item in reversed(record.direct()):
+            own = item.cause != "referral" or sale.type == FRIEND_CONVERTED
+            if item.cause == undone or (gone and own):
+                lots = [(item.currency, item.lot, item.points)]
+                self._ungrant(plan, lots, item.cause, sale, at, transfers, trace)
+        if not gone:
+            return
+        if record.trace.streaks:
+            self._uncount_streaks(plan, record.trace.streaks, fact, at, transfers, trace)
+        if record.trace.membership is not None:
+            self._leave_membership(record.trace)
 
     def _bring(
         self,
@@ -131,6 +175,8 @@ class Returns(Earning):
         """Credits what a rule brings more on what is kept; it waits as long as the sale's own points do."""
         currency = item.currency
         rule = plan.rules[item.rule]
+        funder = plan.funder(rule, sale)
+        source = issuer(funder)
         release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else 0
         for entry in self._wallet(currency).pending:
             if (
@@ -140,7 +186,7 @@ class Returns(Earning):
             ):
                 entry.amount += points
                 item.pending = True
-                transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+                transfers.append(("earn", source, PENDING, currency, item.lot, points, at))
                 return
         fate = self._fate(plan, item.rule, sale.at, day, at)
         if fate[2]:
@@ -148,15 +194,17 @@ class Returns(Earning):
         fresh = not any(old.rule == item.rule and old.pending for old in old_results)
         if release_at > at or (rule.pending_until and fresh):
             item.pending = True
-            self._pend(sale, currency, item.lot, fate, points, release_at or NEVER, rule.pending_until)
-            transfers.append(("earn", ISSUANCE, PENDING, currency, item.lot, points, at))
+            self._pend(
+                sale, currency, item.lot, fate, points, release_at or NEVER, rule.pending_until, funder
+            )
+            transfers.append(("earn", source, PENDING, currency, item.lot, points, at))
             return
-        lot = self._lot(currency, item.lot, fate, "", sale.at)
-        self._credit(currency, lot, points, at, transfers, "earn", ISSUANCE)
+        lot = self._lot(currency, item.lot, fate, funder, sale.at)
+        self._credit(currency, lot, points, at, transfers, "earn", source)
 
     def _rate_kept(self, judged: Plan, record: SaleRecord, kept: Basket, day: int, at: int) -> Rated:
         """The sale rated again on what is kept, with all that it saw."""
-        rules = judged.activities.get(SALE)
+        rules = judged.activities.get(record.fact.type)
         if rules is None or kept.nothing:
             return Rated()
         trace, fact = record.trace, record.fact
@@ -165,6 +213,8 @@ class Returns(Earning):
         self._context.nth = trace.nth.__getitem__
         self._context.memberships = frozenset(trace.memberships)
         rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry)
+        if rules.shared:
+            within_limits(judged, fact, rated.results, record.budgets)
         lots = {item.rule: item for item in record.results}
         for item in rated.results:
             known = lots.get(item.rule)
@@ -173,7 +223,8 @@ class Returns(Earning):
             elif item.earned:
                 fate = self._fate(judged, item.rule, fact.at, day, at)
                 epoch = self._wallet(item.currency).epoch
-                item.lot = lot_id(item.currency, epoch if fate[2] else fate[0], "", fate[2])
+                funder = judged.funder(judged.rules[item.rule], fact)
+                item.lot = lot_id(item.currency, epoch if fate[2] else fate[0], funder, fate[2])
         return rated
 
     def _move_carry(self, record: SaleRecord, rated: Rated) -> None:
@@ -216,6 +267,17 @@ class Returns(Earning):
                     points -= part
                     self._give(plan, spent.currency, identifier, part, at, transfers)
                     trace.restored.append((identifier, part))
+
+
+def _kept_budgets(plan: Plan, used: dict[str, int], rated: Rated) -> dict[str, int]:
+    """What of the shared limits an activity still uses by what is kept of it; prizes stay won."""
+    kept = {key: amount for key, amount in used.items() if key.startswith(("prize:", "game:"))}
+    for item in rated.results:
+        rule = plan.rules[item.rule]
+        for key in used:
+            if key == rule.budget or (rule.funded and key.startswith("partner:")):
+                kept[key] = kept.get(key, 0) + item.earned
+    return kept
 
 
 def _left_over(brought: dict[str, tuple[int, int]], left: dict[str, tuple[int, int]], rule: str) -> int:

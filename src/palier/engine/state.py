@@ -14,6 +14,10 @@ from msgspec import Struct
 
 NEVER = 1 << 62
 """An instant that does not come."""
+GRANTS_KEPT = 60
+"""How many grants of one goal or streak a return can still undo."""
+FROZEN = -1
+"""In place of a period's count: a freeze token saved it."""
 
 
 class Lot(Struct, array_like=True, gc=False):
@@ -104,13 +108,69 @@ class TierState(Struct, array_like=True):
     landed_until: int = 0
 
 
+class Granted(Struct, array_like=True):
+    """What one step gave: (currency, lot, points) of each grant, and the (price, units) that filled the round."""
+
+    lots: list[tuple[str, int, int]] = []
+    units: list[tuple[int, int]] = []
+
+
+class Window(Struct, array_like=True):
+    """One window of a goal: its number, the position reached, how many steps were granted, and the latest of them.
+
+    `seen`: distinct value -> how many activities brought it. `units`: (price, units) not yet used up by a round.
+    `granted` holds the newest grants, at most GRANTS_KEPT of them: older ones are settled for good.
+    """
+
+    number: int = 0
+    position: int = 0
+    reached: int = 0
+    granted: list[Granted] = []
+    seen: dict[str, int] = {}
+    units: list[tuple[int, int]] = []
+
+
+class GoalState(Struct, array_like=True):
+    """A goal of one member: the open window, closed ones that gave something or measure only, the day's count.
+
+    `joined` says that the member opted in; `began` is when a window counted from its start did.
+    """
+
+    window: Window = msgspec.field(default_factory=Window)
+    closed: list[Window] = []
+    joined: bool = False
+    began: int = 0
+    day: int = 0
+    counted: int = 0
+
+
+class StreakState(Struct, array_like=True):
+    """A running streak: activities in each period from `start` on (FROZEN where a token saved it).
+
+    `theirs` counts those of the other member of a pair. `zone` is the one in which the last activity's day was
+    told.
+    """
+
+    start: int = 0
+    counts: list[int] = []
+    theirs: list[int] = []
+    zone: str = ""
+    best: int = 0
+    reached: int = 0
+    granted: list[Granted] = []
+    other: str = ""
+
+
 class MemberState(Struct, array_like=True):
     """The state of one member.
 
     `last` is the position of the last fact decided: (acts_at, rank, source, id, ...); `due_done` the latest
     instant at which due work acted; `due_at` a lower bound of the next. `used`: cap -> [period, amount];
     `carry`: rule -> (remainder, denominator); `nth`: counter -> [period, count].
-    `memberships`: membership -> the instant at which it ends.
+    `memberships`: membership -> the instant at which it ends. `tiers_given`: tier -> what reaching it gave.
+    `referral`: (who brought this member, when he joined, the activity that converted him or ""). `saving`: what
+    the member saves for: (currency, points, name). `quizzes`: quiz -> (attempts, best score). `won_at`: game ->
+    the last win.
     """
 
     last: tuple[int | str, ...] = ()
@@ -124,6 +184,13 @@ class MemberState(Struct, array_like=True):
     tier: TierState = msgspec.field(default_factory=TierState)
     holds: dict[str, HoldState] = {}
     memberships: dict[str, int] = {}
+    goals: dict[str, GoalState] = {}
+    streaks: dict[str, StreakState] = {}
+    tiers_given: dict[str, list[tuple[str, int, int]]] = {}
+    referral: tuple[str, int, str] | None = None
+    saving: tuple[str, int, str] | None = None
+    quizzes: dict[str, tuple[int, int]] = {}
+    won_at: dict[str, int] = {}
 
 
 @lru_cache(maxsize=65536)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import insort
 
+from palier.engine.decisions import Transfer
+from palier.engine.facts import Fact
+from palier.engine.grants import Grants
 from palier.engine.plan import Plan
-from palier.engine.points import Points
 from palier.engine.state import NEVER
 from palier.engine.trace import Trace
 
 
-class Tiers(Points):
+class Tiers(Grants):
     """The tier of one member; its metrics stand apart from the points that can be spent."""
 
     __slots__ = ()
@@ -114,6 +116,20 @@ class Tiers(Points):
         elif not tier.held_until:
             tier.key = trace.tier_after = ladder.keys[reached]
             tier.landed_until = 0
+
+    def _tier_gifts(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace) -> None:
+        """Gives what tiers reached for the first time bring; takes it back where a return undid the rise."""
+        ladder = plan.ladder
+        assert ladder is not None
+        given = self.state.tiers_given
+        level = ladder.index.get(self.state.tier.key, 0)
+        for number, key in enumerate(ladder.keys):
+            if number <= level and key not in given and ladder.given[number]:
+                given[key] = self._grant(
+                    plan, ladder.given[number], f"tier:{key}", fact, at, transfers, trace
+                )
+            elif number > level and key in given:
+                self._ungrant(plan, given.pop(key), f"tier:{key}", fact, at, transfers, trace)
 
     def _tier_due(self, plan: Plan) -> int:
         """The next instant at which the tier held may fall."""

@@ -24,6 +24,47 @@ class RuleTrace(Struct, array_like=True, gc=False):
     limit: str = ""
 
 
+class GrantTrace(Struct, array_like=True, gc=False):
+    """Units that a mechanic gave (`points` > 0) or that were taken back (< 0).
+
+    `cause` names the mechanic: "goal:KEY:STEP" (steps count from 1 over all rounds), "streak:KEY:STEP",
+    "tier:KEY", "game:KEY:PRIZE", "quiz:KEY:STEP", "membership:KEY", "referral", "prize:KEY:RANK". `worth` is the
+    most that a free unit is worth, in money minor units.
+    """
+
+    cause: str
+    currency: str
+    points: int
+    lot: int = 0
+    pending: bool = False
+    worth: int = 0
+
+
+class GoalTrace(Struct, array_like=True, gc=False):
+    """What an activity counted for a goal, in minor units of its measure.
+
+    `window` is the number of the window it counted in; `before` and `after` the member's position; `room` what
+    the day's cap left (-1: none); `keys` the distinct values it brought. With a return it says what still counts.
+    """
+
+    goal: str
+    window: int
+    counted: int
+    before: int
+    after: int
+    room: int = -1
+    keys: list[str] = []
+
+
+class StreakTrace(Struct, array_like=True, gc=False):
+    """What an activity did for a streak: the local period it counted in, and the length before and after."""
+
+    streak: str
+    period: int
+    before: int
+    after: int
+
+
 class Trace(Struct, omit_defaults=True):
     """How a decision came out.
 
@@ -33,7 +74,10 @@ class Trace(Struct, omit_defaults=True):
     given back. `owed` became debt, `written_off` was let go. `returned` is the money given back so far of the
     sale, `cut` what a return asked beyond what was left. `late` marks an activity judged apart because it came
     too late. `after`: currency -> points that could be spent when it was first decided. `holds`: (hold, state,
-    points captured) it made or ended. `memberships` are those that ran when it was judged.
+    points captured) it made or ended. `memberships` are those that ran when it was judged. `goals`,
+    `streaks` and `grants` are what mechanics made of it; `budgets`: shared limit -> what it used of it; `draws`:
+    (game, field from 0, prize, or "" where it was sold out); `membership`: (key, end before, end after) of a fee;
+    `score` that of a quiz.
     """
 
     version: int
@@ -55,6 +99,13 @@ class Trace(Struct, omit_defaults=True):
     after: dict[str, int] = {}
     holds: list[tuple[int, str, int]] = []
     memberships: list[str] = []
+    goals: list[GoalTrace] = []
+    streaks: list[StreakTrace] = []
+    grants: list[GrantTrace] = []
+    budgets: dict[str, int] = {}
+    draws: list[tuple[str, int, str]] = []
+    membership: tuple[str, int, int] | None = None
+    score: int = -1
 
 
 encode_trace = msgspec.json.Encoder(order="deterministic").encode

@@ -1,0 +1,256 @@
+"""Streaks: consecutive periods with enough activities, of one member or of a pair.
+
+A run is told by its first period and how often the member acted in each since. It lapses, as due work, at the
+end of the period that was missed, in the zone in which the member last acted; a freeze token saves it instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from palier.engine.clock import LocalClock
+from palier.engine.compiled import CompiledStreak, period_number, period_start
+from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
+from palier.engine.facts import OWN_SOURCE, Fact, Inputs
+from palier.engine.goals import Goals
+from palier.engine.plan import ActivityPlan, Plan
+from palier.engine.state import FROZEN, GRANTS_KEPT, NEVER, Granted, StreakState
+from palier.engine.trace import StreakTrace, Trace
+
+_clocks: dict[str, LocalClock] = {}
+
+
+def clock_of(zone: str) -> LocalClock:
+    """The calendar of a time zone, kept."""
+    clock = _clocks.get(zone)
+    if clock is None:
+        clock = _clocks[zone] = LocalClock(zone)
+    return clock
+
+
+def length(streak: CompiledStreak, state: StreakState) -> int:
+    """Consecutive periods complete so far, those that a token saved not counted."""
+    return sum(complete(streak, state, index) == 1 for index in range(len(state.counts)))
+
+
+def complete(streak: CompiledStreak, state: StreakState, index: int) -> int:
+    """1 where a period of the run has enough activities, FROZEN where a token saved it, 0 where it lacks some."""
+    mine = state.counts[index]
+    if mine == FROZEN:
+        return FROZEN
+    if mine < streak.least or (streak.pair and state.theirs[index] < streak.least):
+        return 0
+    return 1
+
+
+def deadline(plan: Plan, streak: CompiledStreak, state: StreakState) -> int:
+    """The instant at which the run lapses unless somebody acts, or NEVER where there is none."""
+    if not state.counts:
+        return NEVER
+    clock = clock_of(state.zone) if state.zone else plan.clock
+    last = len(state.counts) - 1
+    missing = state.start + last + (1 if complete(streak, state, last) else 0)
+    return period_start(clock, streak.period, missing + 1)
+
+
+class Streaks(Goals):
+    """The streaks of one member."""
+
+    __slots__ = ()
+
+    def _count_streaks(
+        self,
+        plan: Plan,
+        rules: ActivityPlan,
+        context: Any,
+        fact: Fact,
+        inputs: Inputs,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+        messages: list[Message],
+    ) -> None:
+        """Counts an activity for every streak that it meets, and tells the other member of each pair."""
+        for streak in rules.streaks:
+            match = streak.matches[fact.type]
+            if match is not None and not match(context):
+                continue
+            if not streak.pair:
+                zone = inputs.zone if streak.member_zone else ""
+                state = self.state.streaks.get(streak.key)
+                if state is None:
+                    state = self.state.streaks[streak.key] = StreakState()
+                self._act_in(plan, streak, streak.key, state, zone, fact, at, True, transfers, trace)
+                continue
+            for name, state in self.state.streaks.items():
+                if name.startswith(f"{streak.key}:"):
+                    self._act_in(plan, streak, name, state, "", fact, at, True, transfers, trace)
+                    told: dict[str, str | int | bool] = {"streak": streak.key, "pair": name.partition(":")[2]}
+                    identifier = f"pair_act:{name}:{fact.source}:{fact.id}"
+                    own = Fact(OWN_SOURCE, identifier, "pair_act", fact.at, attributes=told)
+                    messages.append(Message(state.other, own))
+
+    def _paired(self, plan: Plan, fact: Fact) -> None:
+        """Begins a streak of a pair."""
+        streak = plan.streaks.get(str(fact.attributes.get("streak", "")))
+        pair = str(fact.attributes.get("pair", ""))
+        if streak is not None and streak.pair and fact.other_member:
+            self.state.streaks.setdefault(f"{streak.key}:{pair}", StreakState(other=fact.other_member))
+
+    def _pair_act(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace) -> None:
+        """The other member of a pair acted."""
+        key = str(fact.attributes.get("streak", ""))
+        streak = plan.streaks.get(key)
+        name = f"{key}:{fact.attributes.get('pair', '')}"
+        state = self.state.streaks.get(name)
+        if streak is not None and state is not None:
+            self._act_in(plan, streak, name, state, "", fact, at, False, transfers, trace)
+
+    def _act_in(
+        self,
+        plan: Plan,
+        streak: CompiledStreak,
+        name: str,
+        state: StreakState,
+        zone: str,
+        fact: Fact,
+        at: int,
+        mine: bool,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        clock = clock_of(zone) if zone else plan.clock
+        period = period_number(clock, streak.period, clock.local(fact.at)[0])
+        before = length(streak, state)
+        end = state.start + len(state.counts)
+        if state.counts and state.start <= period < end:
+            place = period - state.start
+        elif state.counts and period < state.start:
+            return
+        else:
+            if not state.counts or period > end or not complete(streak, state, len(state.counts) - 1):
+                state.start, state.counts, state.theirs = period, [], []
+                state.reached, state.granted = 0, []
+                before = 0
+            state.counts.append(0)
+            state.theirs.append(0)
+            place = len(state.counts) - 1
+        if mine:
+            state.counts[place] = max(state.counts[place], 0) + 1
+            state.zone = zone
+        else:
+            state.theirs[place] += 1
+        after = length(streak, state)
+        state.best = max(state.best, after)
+        trace.streaks.append(StreakTrace(name, period, before, after))
+        self._reach_length(plan, streak, name, state, after, fact, at, transfers, trace)
+        self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
+
+    def _reach_length(
+        self,
+        plan: Plan,
+        streak: CompiledStreak,
+        name: str,
+        state: StreakState,
+        now: int,
+        fact: Fact,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        reached = streak.reached(now)
+        while state.reached < reached:
+            cause = f"streak:{name}:{now}"
+            lots = self._grant(plan, streak.gives(state.reached), cause, fact, at, transfers, trace)
+            state.granted = [*state.granted, Granted(lots)][-GRANTS_KEPT:]
+            state.reached += 1
+        while state.reached > reached and state.granted:
+            undone = state.granted.pop()
+            self._ungrant(plan, undone.lots, f"streak:{name}:{now}", fact, at, transfers, trace)
+            state.reached -= 1
+
+    def _uncount_streaks(
+        self,
+        plan: Plan,
+        counted: list[StreakTrace],
+        fact: Fact,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        """An activity of which nothing is kept no longer counts: a period left empty breaks the run before it."""
+        for old in counted:
+            streak = plan.streaks.get(old.streak.partition(":")[0])
+            state = self.state.streaks.get(old.streak)
+            if streak is None or state is None:
+                continue
+            place = old.period - state.start
+            if not 0 <= place < len(state.counts) or state.counts[place] <= 0:
+                continue
+            before = length(streak, state)
+            state.counts[place] -= 1
+            if not complete(streak, state, place) and place < len(state.counts) - 1:
+                state.start += place + 1
+                state.counts, state.theirs = state.counts[place + 1 :], state.theirs[place + 1 :]
+            elif not any(state.counts) and not any(state.theirs):
+                state.counts, state.theirs = [], []
+            after = length(streak, state)
+            trace.streaks.append(StreakTrace(old.streak, old.period, before, after))
+            self._reach_length(plan, streak, old.streak, state, after, fact, at, transfers, trace)
+
+    def _streak_due(self, plan: Plan) -> int:
+        """The next instant at which a running streak lapses."""
+        due = NEVER
+        for name, state in self.state.streaks.items():
+            streak = plan.streaks.get(name.partition(":")[0])
+            if streak is not None:
+                due = min(due, deadline(plan, streak, state))
+        return due
+
+    def _lapse_streaks(self, plan: Plan, at: int) -> None:
+        """Ends the runs whose period was missed, or spends a freeze token for each."""
+        saved: list[Transfer] = []
+        saves = Trace(plan.version, self.state.tier.key)
+        lapses = Trace(plan.version, self.state.tier.key)
+        for name, state in self.state.streaks.items():
+            streak = plan.streaks.get(name.partition(":")[0])
+            if streak is None or deadline(plan, streak, state) > at:
+                continue
+            now = length(streak, state)
+            last = len(state.counts) - 1
+            missed = state.start + last + (1 if complete(streak, state, last) else 0)
+            if now and self._spend_token(plan, streak.freeze, at, saved, saves):
+                if missed > state.start + last:
+                    state.counts.append(FROZEN)
+                    state.theirs.append(FROZEN)
+                else:
+                    state.counts[-1] = state.theirs[-1] = FROZEN
+                saves.streaks.append(StreakTrace(name, missed, now, now))
+                continue
+            state.counts, state.theirs = [], []
+            state.reached, state.granted = 0, []
+            if now:
+                lapses.streaks.append(StreakTrace(name, missed, now, 0))
+        if saves.streaks:
+            self._due("streak_saved", at, plan, saved, saves)
+        if lapses.streaks:
+            self._due("streak_lapsed", at, plan, [], lapses)
+
+    def _spend_token(
+        self, plan: Plan, currency: str, at: int, transfers: list[Transfer], trace: Trace
+    ) -> bool:
+        """Spends one unit of a currency, in spending order; whether there was one."""
+        wallet = self.state.wallets.get(currency)
+        found = plan.currencies.get(currency)
+        if wallet is None or found is None or wallet.spendable < 10**found.scale:
+            return False
+        lacking = 10**found.scale
+        for lot in wallet.lots:
+            part = min(lot.remaining, lacking)
+            if part:
+                lot.remaining -= part
+                lot.redeemed += part
+                lacking -= part
+                trace.taken.append((lot.id, part))
+                transfers.append(("redeem", WALLET, REDEMPTION, currency, lot.id, part, at))
+        return True
