@@ -22,6 +22,7 @@ from palier.engine.clock import instant
 from palier.engine.facts import (
     COMMANDS,
     DERIVED,
+    MADE,
     OWN_SOURCE,
     RETURN,
     SALE,
@@ -391,11 +392,13 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "send activities dated after the first version takes effect",
         )
     kind = wire.type
-    if kind != RETURN and kind not in plan.activities:
+    if kind != RETURN and (kind not in plan.activities or kind in MADE):
         if kind in COMMANDS or kind in DERIVED:
             remedy = "redemptions, adjustments and transfers have their own endpoints"
+        elif kind in MADE:
+            remedy = "the platform makes these itself, when a member joins, pairs or has a birthday"
         else:
-            remedy = "use one of: " + ", ".join([*plan.activities, RETURN])
+            remedy = "use one of: " + ", ".join([*sorted(plan.activities.keys() - MADE), RETURN])
         raise LineRefused(
             RefusalCode.UNKNOWN_TYPE, f"the program has no activity type {kind[:60]!r}", "type", remedy
         )
@@ -415,6 +418,28 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     if kind == RETURN:
         return _return(wire, plan, source, identifier, at, channel, location, partner)
+    declared = plan.declared.get(kind)
+    if declared is not None and declared.withdraws is not None:
+        if wire.sale is None:
+            raise LineRefused(
+                RefusalCode.MALFORMED,
+                f"it takes back a {declared.withdraws}",
+                "sale",
+                "name what it takes back",
+            )
+        return Fact(
+            source,
+            identifier,
+            RETURN,
+            at,
+            channel=channel,
+            location=location,
+            partner=partner,
+            attributes=attributes_of(wire.attributes, declared.attributes),
+            sale=_reference(wire.sale, "sale"),
+            whole=True,
+            reason=kind,
+        )
     if wire.returned or wire.whole:
         raise LineRefused(
             RefusalCode.INVALID_LINES, "returned and whole belong to a return", "returned", "leave them out"
@@ -425,9 +450,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         raise LineRefused(
             RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid"
         )
-    if kind == VISIT and _sent(wire.amount):
+    if _sent(wire.amount) and (kind == VISIT or (declared is not None and not declared.money)):
         raise LineRefused(
-            RefusalCode.INVALID_AMOUNT, "a visit has no amount", "amount", "send a sale instead"
+            RefusalCode.INVALID_AMOUNT, f"a {kind} has no amount", "amount", "send a sale instead"
         )
     tax = _money(wire.tax, "tax", exponent)
     shipping = _money(wire.shipping, "shipping", exponent)

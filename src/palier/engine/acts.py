@@ -9,7 +9,7 @@ from palier.engine.amounts import from_minor
 from palier.engine.clock import EPOCH_DAY
 from palier.engine.compiled import CompiledGame
 from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
-from palier.engine.facts import FRIEND_CONVERTED, OWN_SOURCE, RETURN, Fact, Inputs, Reference
+from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, Fact, Inputs, Reference
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
@@ -110,7 +110,7 @@ class Acts(Streaks):
             self._pair_act(plan, fact, at, transfers, trace)
         elif kind == "joined" and fact.other_member and self.state.referral is None:
             self.state.referral = (fact.other_member, fact.at, "")
-            told = Fact(OWN_SOURCE, f"friend_{fact.id}", "friend_joined", fact.at)
+            told = Fact(MADE_SOURCE, f"friend_{fact.id}", "friend_joined", fact.at)
             messages.append(Message(fact.other_member, told))
         elif kind == FRIEND_CONVERTED and plan.referral is not None and self._room_for_friend(plan, fact):
             wait = plan.referral.wait_days
@@ -156,7 +156,7 @@ class Acts(Streaks):
             plan, referral.friend, "referral", fact, at, transfers, trace, wait_days=referral.wait_days
         )
         identifier = f"{FRIEND_CONVERTED}:{fact.source}:{fact.id}"
-        messages.append(Message(who, Fact(OWN_SOURCE, identifier, FRIEND_CONVERTED, fact.at)))
+        messages.append(Message(who, Fact(MADE_SOURCE, identifier, FRIEND_CONVERTED, fact.at)))
 
     def _unconvert(
         self, plan: Plan, context: Any, sale: Fact, gone: bool, fact: Fact, at: int, messages: list[Message]
@@ -169,8 +169,8 @@ class Acts(Streaks):
         if not gone and (match is None or match(context)):
             return False
         self.state.referral = (known[0], known[1], "")
-        named = Reference(OWN_SOURCE, f"{FRIEND_CONVERTED}:{sale.source}:{sale.id}")
-        undone = Fact(OWN_SOURCE, f"undone:{fact.source}:{fact.id}", RETURN, at, sale=named, whole=True)
+        named = Reference(MADE_SOURCE, f"{FRIEND_CONVERTED}:{sale.source}:{sale.id}")
+        undone = Fact(MADE_SOURCE, f"undone:{fact.source}:{fact.id}", RETURN, at, sale=named, whole=True)
         messages.append(Message(known[0], undone))
         return True
 

@@ -120,11 +120,11 @@ class SaleRecord:
         """What is kept of the sale after all that came back so far."""
         if self.basket is None:
             self.basket = Basket(self.fact)
-        if self.fact.amount:
+        if self.fact.amount or self.fact.type == SALE:
             return self.basket.kept(self.returned, self.money_back)
         # What has no money is kept as it is, or withdrawn as a whole.
         kept = Basket(self.fact)
-        kept.nothing = self.withdrawn or self.fact.type == SALE
+        kept.nothing = self.withdrawn
         return kept
 
     def direct(self) -> list[GrantTrace]:

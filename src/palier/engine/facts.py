@@ -20,6 +20,8 @@ OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", FRI
 """What the platform notices and makes an activity of; rules and goals may act on them."""
 RELAYED = frozenset({"pair_act"})
 """What one member's activity brings about for another, beside friend_joined and friend_converted."""
+MADE = OCCASIONS | RELAYED | {"paired"}
+"""What only the platform makes."""
 BUILT_IN = frozenset({SALE, RETURN, VISIT}) | ACTS | OCCASIONS | RELAYED
 AWARDS = frozenset({"dividend", "prize"})
 """What is awarded to members by a run over all of them."""
@@ -31,6 +33,8 @@ DERIVED = frozenset(
 )
 OWN_SOURCE = "palier"
 """The source of what the platform itself decides; refused from outside."""
+MADE_SOURCE = "palier:made"
+"""The source of facts that the platform makes: occasions, and what one member's activity is for another."""
 
 
 class Line(Struct, frozen=True, omit_defaults=True):

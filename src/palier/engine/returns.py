@@ -15,7 +15,7 @@ from palier.engine.decisions import (
     with_carry,
 )
 from palier.engine.earning import Earning
-from palier.engine.facts import FRIEND_CONVERTED, Fact
+from palier.engine.facts import FRIEND_CONVERTED, SALE, Fact
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for, issuer
 from palier.engine.rating import Basket, Rated, rate, scaled, usage, within_limits
@@ -46,7 +46,7 @@ class Returns(Earning):
                 "returned",
                 "name lines of the sale, counted from 1, or return an amount",
             )
-        if not record.fact.amount and not fact.whole:
+        if not record.fact.amount and record.fact.type != SALE and not fact.whole:
             return Refusal(
                 RefusalCode.RETURN_DOES_NOT_FIT,
                 "what it names has no amount",

@@ -11,7 +11,7 @@ from typing import Any
 from palier.engine.clock import LocalClock
 from palier.engine.compiled import CompiledStreak, period_number, period_start
 from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
-from palier.engine.facts import OWN_SOURCE, Fact, Inputs
+from palier.engine.facts import MADE_SOURCE, Fact, Inputs
 from palier.engine.goals import Goals
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.state import FROZEN, GRANTS_KEPT, NEVER, Granted, StreakState
@@ -87,7 +87,7 @@ class Streaks(Goals):
                     self._act_in(plan, streak, name, state, "", fact, at, True, transfers, trace)
                     told: dict[str, str | int | bool] = {"streak": streak.key, "pair": name.partition(":")[2]}
                     identifier = f"pair_act:{name}:{fact.source}:{fact.id}"
-                    own = Fact(OWN_SOURCE, identifier, "pair_act", fact.at, attributes=told)
+                    own = Fact(MADE_SOURCE, identifier, "pair_act", fact.at, attributes=told)
                     messages.append(Message(state.other, own))
 
     def _paired(self, plan: Plan, fact: Fact) -> None:
