@@ -124,6 +124,8 @@ _AMOUNT = re.compile(rb'\s*("?)([0-9]{1,20}(?:\.[0-9]{1,20})?)\1\s*')
 _USUAL = {number: re.compile(rb'("?)([0-9]{1,9})\.([0-9]{%d})\1' % number) for number in range(1, 5)}
 _SHORT: Final = 18
 """Longer amounts are not worth remembering."""
+_REMEMBERED: Final = 1 << 15
+"""The most of a kind that is remembered."""
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 
 
@@ -296,6 +298,44 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
     return value
 
 
+_names: Final[set[str]] = set()
+"""Names of sources, shops and channels that were found sound: they come again with every activity."""
+
+
+def _name(value: str | None, field: str) -> str | None:
+    """`_text` for what few different texts are sent as."""
+    if value is None or value in _names:
+        return value
+    _text(value, field)
+    if len(_names) < _REMEMBERED:
+        _names.add(value)
+    return value
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _goods_sound(category: str, sku: str) -> bool:
+    """Whether nothing is to be refused about a line's category and product code."""
+    return (
+        len(category) <= LONGEST_TEXT
+        and len(sku) <= LONGEST_TEXT
+        and "\0" not in category + sku
+        and not payment_cards.holds_number(category, "product")
+        and not payment_cards.holds_number(sku, "product")
+    )
+
+
+def _unsound_goods(line: WireLine, field: str) -> LineRefused:
+    if max(len(line.category), len(line.sku)) <= LONGEST_TEXT and "\0" not in line.category + line.sku:
+        refuse_card_number(line.sku, f"{field}.sku", "product")
+        refuse_card_number(line.category, f"{field}.category", "product")
+    return LineRefused(
+        RefusalCode.INVALID_LINES,
+        f"category and sku are at most {LONGEST_TEXT} characters",
+        field,
+        "shorten them",
+    )
+
+
 def _instant_of(text: str) -> int:
     try:
         found = datetime.fromisoformat(text) if text.isascii() else None
@@ -323,7 +363,7 @@ def _sent(raw: Amount) -> bool:
     return raw is not ABSENT and bytes(raw) not in (b"", b"null")
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=_REMEMBERED)
 def _usual_amount(text: bytes, decimals: int) -> int | None:
     """An amount in the form that nearly all have, with exactly so many decimals, far below the largest."""
     usual = _USUAL.get(decimals)
@@ -365,7 +405,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "program",
             "use that program's own key",
         )
-    source, identifier = _text(wire.source, "source"), _text(wire.id, "id")
+    source, identifier = _name(wire.source, "source"), _text(wire.id, "id")
     assert source is not None
     assert identifier is not None
     if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
@@ -409,8 +449,8 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "currency",
             "convert the amount, or leave the currency out",
         )
-    channel, location = _text(wire.channel, "channel"), _text(wire.location, "location")
-    partner = _text(wire.partner, "partner")
+    channel, location = _name(wire.channel, "channel"), _name(wire.location, "location")
+    partner = _name(wire.partner, "partner")
     ticket = _text(wire.ticket_number, "ticket_number")
     if ticket is not None and kind != SALE:
         raise LineRefused(
@@ -465,6 +505,10 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "amount is all that was paid, tax and shipping inside",
         )
     lines = _lines(wire.lines, exponent)
+    carried = 0
+    for line in lines:
+        if line.kind == "shipping":
+            carried += line.amount
     if shipping and any(line.kind == "shipping" for line in lines):
         raise LineRefused(
             RefusalCode.INVALID_LINES,
@@ -472,7 +516,6 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "shipping",
             "keep one of the two",
         )
-    carried = sum(line.amount for line in lines if line.kind == "shipping")
     if carried > amount:
         raise LineRefused(
             RefusalCode.INVALID_LINES, "shipping lines are more than the amount", "lines", "check the amounts"
@@ -532,21 +575,12 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
                 f"lines[{number}].quantity",
                 "send 0 for goods sold by weight",
             )
-        if (
-            len(wire.category) > LONGEST_TEXT
-            or len(wire.sku) > LONGEST_TEXT
-            or "\0" in wire.category + wire.sku
-        ):
-            raise LineRefused(
-                RefusalCode.INVALID_LINES,
-                f"category and sku are at most {LONGEST_TEXT} characters",
-                f"lines[{number}]",
-                "shorten them",
-            )
-        if len(wire.sku) >= payment_cards.SHORTEST or len(wire.category) >= payment_cards.SHORTEST:
-            refuse_card_number(wire.sku, f"lines[{number}].sku", "product")
-            refuse_card_number(wire.category, f"lines[{number}].category", "product")
-        amount = _money(wire.amount, f"lines[{number}].amount", exponent)
+        if not _goods_sound(wire.category, wire.sku):
+            raise _unsound_goods(wire, f"lines[{number}]")
+        text = bytes(wire.amount)
+        amount = _usual_amount(text, exponent) if len(text) < _SHORT else None
+        if amount is None:
+            amount = _money(wire.amount, f"lines[{number}].amount", exponent)
         lines.append(Line(wire.category, wire.sku, wire.quantity, amount, wire.kind))
     return tuple(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -135,15 +134,6 @@ def _weeks_to_now() -> int:
     return (datetime.fromtimestamp(clock.now() // 1_000_000, last.tzinfo) - last) // timedelta(weeks=1)
 
 
-def _moved(batches: Iterator[list[dict[str, Any]]], weeks: int) -> Iterator[list[dict[str, Any]]]:
-    """The same baskets, the same weekdays and hours (UTC), so many weeks later."""
-    move = timedelta(weeks=weeks)
-    for batch in batches:
-        for activity in batch:
-            activity["occurred_at"] = (datetime.fromisoformat(activity["occurred_at"]) + move).isoformat()
-        yield batch
-
-
 def _import(
     connection: psycopg.Connection[Any], program: Runtime, quiet: bool, weeks: int | None
 ) -> dict[str, Any]:
@@ -153,7 +143,7 @@ def _import(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from palier.activities.imports import Progress as Imported
-    from palier.activities.imports import import_rows, rows_of
+    from palier.activities.imports import import_rows
     from palier.connectors import complete_journey
     from palier.site import clock
     from palier.site.refusal import Refused
@@ -182,11 +172,10 @@ def _import(
             bar.update(task, completed=progress.done)
 
         try:
-            batches = _moved(complete_journey.activities(), weeks)
             summary = import_rows(
                 connection,
                 program,
-                rows_of(batches),
+                complete_journey.reader(weeks),
                 clock=clock.now,
                 name=name,
                 sha256=sha256(name.encode()).hexdigest(),

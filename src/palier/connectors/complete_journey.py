@@ -27,6 +27,9 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from palier.connectors.files import FileMapping, Reader
+from palier.connectors.rows import Cells
+
 SOURCE = "complete-journey"
 CURRENCY = "USD"
 TIME_ZONE = "America/New_York"
@@ -77,38 +80,39 @@ class Household(msgspec.Struct, frozen=True):
     attributes: dict[str, str]
 
 
-def activities(batch_size: int = 5000) -> Iterator[list[dict[str, Any]]]:
-    """Every basket as a sale in wire form, in order of (occurred_at, id), `batch_size` at a time.
+class Baskets:
+    """The baskets as a table, in order of (occurred_at, id), `weeks` whole weeks later than they were.
 
-    Amounts are decimal strings with two decimals. Refuses with `DatasetMissing`.
+    Amounts are decimals with two places; `lines` is JSON. Refuses with `DatasetMissing`.
     """
-    baskets = _baskets()
-    lines = _lines_in_wire_form(baskets)
-    columns = [
-        baskets[name].to_list()
-        for name in ("id", "household", "occurred_at", "amount", "location", "first_line", "line_count")
-    ]
-    batch: list[dict[str, Any]] = []
-    for basket_id, household, occurred_at, amount, location, first, count in zip(*columns, strict=True):
-        batch.append(
-            {
-                "source": SOURCE,
-                "id": basket_id,
-                "type": "sale",
-                "member": {"external_id": household},
-                "occurred_at": occurred_at,
-                "amount": amount,
-                "currency": CURRENCY,
-                "channel": "store",
-                "location": location,
-                "lines": lines[first : first + count],
-            }
-        )
-        if len(batch) == batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+
+    header: tuple[str, ...] = ("id", "occurred_at", "amount", "location", "member.external_id", "lines")
+
+    def __init__(self, weeks: int = 0) -> None:
+        self._rows = _baskets(weeks).select(self.header)
+        self._done = 0
+
+    def records(self) -> Iterator[tuple[int, Cells]]:
+        """The cells of each basket, numbered from 1."""
+        for number, cells in enumerate(self._rows.iter_rows(), start=1):
+            self._done = number
+            yield number, cells
+
+    def fraction_read(self) -> float:
+        """How much is behind, 0 to 1."""
+        return self._done / len(self._rows)
+
+
+def reader(weeks: int = 0) -> Reader:
+    """Every basket as a sale, in order of (occurred_at, id), moved by whole weeks. Refuses with `DatasetMissing`."""
+    constants = {"source": SOURCE, "type": "sale", "currency": CURRENCY, "channel": "store"}
+    return Reader(Baskets(weeks), time_zone="UTC", mapping=FileMapping(constants=constants))
+
+
+def activities(batch_size: int = 5000) -> Iterator[list[dict[str, Any]]]:
+    """The same in wire form, as the baskets were dated, `batch_size` at a time."""
+    for rows in reader().batches(size=batch_size):
+        yield [row.activity for row in rows]
 
 
 def households() -> list[Household]:
@@ -219,9 +223,15 @@ def _half_up(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _baskets() -> pl.DataFrame:
-    """One row per basket, in order, with its per-department lines as columns of lists."""
+def _baskets(weeks: int) -> pl.DataFrame:
+    """One row per basket, in order, its lines by department as JSON."""
     products = _table("products").select("product_id", "department", "product_type")
+    units = pl.when(pl.col("units") != 0).then(pl.format(',"quantity":{}', "units")).otherwise(pl.lit(""))
+    category = (
+        pl.col("department")
+        .str.replace_all("\\", "\\\\", literal=True)
+        .str.replace_all('"', '\\"', literal=True)
+    )
     per_department = (
         _table("transactions")
         .select(
@@ -250,7 +260,11 @@ def _baskets() -> pl.DataFrame:
             pl.col("units").sum(),
         )
         .sort("department")
-        .with_columns(_decimal("cents").alias("line_amount"))
+        .with_columns(
+            (
+                pl.lit('{"category":"') + category + '"' + units + ',"amount":"' + _decimal("cents") + '"}'
+            ).alias("line")
+        )
     )
     return (
         per_department.group_by("basket_id", maintain_order=False)
@@ -260,29 +274,15 @@ def _baskets() -> pl.DataFrame:
             pl.col("transaction_timestamp").first(),
             pl.col("cents").sum(),
             # Inside a group the order of the sorted frame holds: lines stand by department.
-            pl.col("department"),
-            pl.col("units"),
-            pl.col("line_amount"),
+            pl.col("line").str.join(","),
         )
-        .with_columns(
+        .select(
             pl.col("basket_id").cast(pl.String).alias("id"),
-            (pl.lit("household-") + pl.col("household_id").cast(pl.String)).alias("household"),
-            pl.col("store_id").cast(pl.String).alias("location"),
-            _iso(pl.col("transaction_timestamp")).alias("occurred_at"),
+            _iso(pl.col("transaction_timestamp") + pl.duration(weeks=weeks)).alias("occurred_at"),
             _decimal("cents").alias("amount"),
-            pl.col("department").list.len().alias("line_count"),
+            pl.col("store_id").cast(pl.String).alias("location"),
+            pl.format("household-{}", "household_id").alias("member.external_id"),
+            pl.format("[{}]", "line").alias("lines"),
         )
         .sort("occurred_at", "id")
-        .with_columns((pl.col("line_count").cum_sum() - pl.col("line_count")).alias("first_line"))
     )
-
-
-def _lines_in_wire_form(baskets: pl.DataFrame) -> list[dict[str, str | int]]:
-    """All baskets' lines in one list, in the order of the baskets."""
-    flat = baskets.select("department", "units", "line_amount").explode("department", "units", "line_amount")
-    return [
-        {"category": category, "quantity": units, "amount": amount}
-        if units
-        else {"category": category, "amount": amount}
-        for category, units, amount in flat.iter_rows()
-    ]

@@ -42,7 +42,7 @@ from palier.connectors.rows import (
     RowForm,
     RowProblem,
 )
-from palier.connectors.tables import MAXIMUM_BYTES, FileProblem, digest, open_table
+from palier.connectors.tables import MAXIMUM_BYTES, FileProblem, Table, digest, open_table
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import RefusalCode
 
@@ -146,7 +146,7 @@ def mapping_from_options(options: Iterable[str], base: FileMapping | None = None
 
 
 class Reader:
-    """The activities of one file, in batches.
+    """The activities of one file, or of another table, in batches.
 
     `time_zone` is the program's, for instants without an offset. Refuses (`FileProblem`) a file that
     cannot be read, columns that are missing or ambiguous, and a mapping under which none of the first 100
@@ -156,7 +156,7 @@ class Reader:
 
     def __init__(
         self,
-        path: Path,
+        source: Path | Table,
         *,
         time_zone: str,
         mapping: FileMapping | None = None,
@@ -164,8 +164,10 @@ class Reader:
         maximum_bytes: int = MAXIMUM_BYTES,
     ) -> None:
         self._mapping = mapping = mapping or FileMapping()
-        self._table = open_table(
-            path, delimiter=mapping.delimiter, sheet=mapping.sheet, maximum_bytes=maximum_bytes
+        self._table = (
+            open_table(source, delimiter=mapping.delimiter, sheet=mapping.sheet, maximum_bytes=maximum_bytes)
+            if isinstance(source, Path)
+            else source
         )
         self.header = self._table.header
         self.fields = _resolve(self.header, mapping)
