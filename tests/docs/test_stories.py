@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from palier.engine.story import parts
 from palier.programs.source import read_yaml
 from tests.activities.program import Connection
-from tests.docs.stories import Story, in_english
+from tests.docs.stories import Played
 
 DOCS = Path(__file__).parents[2] / "docs"
 SEMANTICS = DOCS / "concepts" / "semantics.md"
@@ -25,36 +26,22 @@ def base() -> dict[str, Any]:
     return document
 
 
-def stories(path: Path) -> list[tuple[str, str]]:
-    """(heading above, text) of each story of a page."""
-    found = []
-    heading = ""
-    for match in re.finditer(
-        r"^#+ ([^\n]*)$|^```story\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S
-    ):
-        if match[1] is not None:
-            heading = match[1]
-        else:
-            found.append((heading, match[2]))
-    return found
-
-
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "```story" in path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 def test_examples_come_out_as_told(path: Path, connection: Connection) -> None:
     failures = []
-    for heading, text in stories(path):
-        told = in_english(text) if path.parent.name == "fr" else text
+    language = "fr" if path.parent.name == "fr" else "en"
+    for part in parts(path.read_text(encoding="utf-8")):
         try:
-            assert Story(connection, base(), next(_numbers)).play(told)
+            assert Played(connection, base(), next(_numbers)).play(part.text, language)
         except Exception as error:  # all of a page are told at once, whatever the first one met
             connection.rollback()
-            failures.append(f"{heading}: {type(error).__name__}: {error}")
+            failures.append(f"{part.title}: {type(error).__name__}: {error}")
     assert not failures, "\n".join(failures)
 
 
 def test_a_wrong_figure_is_found(connection: Connection) -> None:
     with pytest.raises(AssertionError, match="found 'spendable 42'"):
-        Story(connection, base(), next(_numbers)).play("2026-03-01 10:00  sale s1 42.90  -> spendable 43\n")
+        Played(connection, base(), next(_numbers)).play("2026-03-01 10:00  sale s1 42.90  -> spendable 43\n")

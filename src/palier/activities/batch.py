@@ -35,7 +35,7 @@ from palier.engine.facts import (
     decode_fact,
     encode_fact,
 )
-from palier.engine.history import differences, fold, in_fold_order, judge_late
+from palier.engine.history import differences, fold, in_fold_order, inputs_of_late
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state
@@ -880,23 +880,10 @@ def refold(
     """Folds a member's history again with new lines, and takes the differences as corrections."""
     timeline = batch.timeline
     knowns = [item.known for item in history if item.source != OWN_SOURCE]
-    # After all that was decided: at the instant of the last activity, its id would say which acts first.
-    latest = max(work.state.latest + 1, work.state.due_done)
     for item in items:
-        fact = item.fact
-        plan = timeline.at(fact.at)
-        late = (
-            plan is not None
-            and not batch.history
-            and not item.live
-            and plan.clock.add_days(fact.at, plan.late_window) < work.state.latest
-        )
-        if late and fact.sale is not None:
-            # What names a sale acts on it as it stands; only its instant moves to where it is posted.
-            item.inputs = Inputs(latest, None, item.inputs.member, item.inputs.segments)
-        elif late:
-            item.inputs = judge_late(timeline, knowns, fact, latest, item.inputs)
-        knowns.append(Known(fact, item.inputs, item.activity_id))
+        if not batch.history and not item.live:
+            item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs)
+        knowns.append(Known(item.fact, item.inputs, item.activity_id))
     engine = fold(timeline, knowns)
     engine.advance(work.state.due_done)
     work.state = engine.state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -61,19 +60,6 @@ def demo(
     return 0
 
 
-def gallery_program(key: str) -> Path:
-    """The document of a program of the gallery, in an installed package or in a checkout."""
-    import palier
-    from palier.site.refusal import Refused
-
-    inside = Path(palier.__file__).parent / "gallery" / key / "program.yaml"
-    beside = Path(palier.__file__).parents[2] / "gallery" / key / "program.yaml"
-    for path in (inside, beside):
-        if path.is_file():
-            return path
-    raise Refused(f"The gallery's program {key} is not installed; install the package again.")
-
-
 def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, str]:
     import msgspec
 
@@ -114,12 +100,16 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
 
 
 def _publish(connection: psycopg.Connection[Any]) -> None:
+    from palier.programs import gallery
     from palier.programs.files import read
     from palier.programs.operations import publish
     from palier.site import clock
     from palier.site.refusal import Refused
 
-    document = read(gallery_program(PROGRAM))
+    entry = gallery.find(PROGRAM)
+    if entry is None:
+        raise Refused(f"The gallery's program {PROGRAM} is not installed; install the package again.")
+    document = read(entry.document)
     if document.program is None:
         raise Refused(f"The demo's program does not fit this release: {document.problems[0]}")
     publish(connection, document.program, now=clock.now(), published_by="demo")

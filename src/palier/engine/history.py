@@ -17,6 +17,7 @@ from palier.engine.decisions import Decision, Position, Transfer, behind, key_of
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
 from palier.engine.plan import PERIODS, Timeline
 from palier.engine.refusals import Refusal
+from palier.engine.state import MemberState
 from palier.engine.trace import Trace
 
 
@@ -111,6 +112,24 @@ def judge_late(
     return msgspec.structs.replace(inputs, acts_at=acts_at, judgement=judgement)
 
 
+def inputs_of_late(
+    timeline: Timeline, knowns: Iterable[Known], fact: Fact, state: MemberState, inputs: Inputs
+) -> Inputs:
+    """What is recorded with an activity that comes late: within the program's late window, what it is anyway.
+
+    Beyond it, it acts after all that was decided. One that names a sale acts on it as it stands; any other is
+    judged as of its own instant (see `judge_late`).
+    """
+    plan = timeline.at(fact.at)
+    if plan is None or plan.clock.add_days(fact.at, plan.late_window) >= state.latest:
+        return inputs
+    # After all that was decided: at the instant of the last activity, its id would say which acts first.
+    acts_at = max(state.latest + 1, state.due_done)
+    if fact.sale is not None:
+        return Inputs(acts_at, None, inputs.member, inputs.segments)
+    return judge_late(timeline, knowns, fact, acts_at, inputs)
+
+
 class Posted(Struct, frozen=True):
     """What stands in the ledger of one decision: its activity, and its transfers not yet corrected."""
 
@@ -188,6 +207,7 @@ __all__ = [
     "differences",
     "fold",
     "in_fold_order",
+    "inputs_of_late",
     "judge_late",
     "points_of",
 ]
