@@ -35,7 +35,7 @@ from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members.operations import NewMember, enrol
 from palier.members.queries import IdentityError, find_hashes, hashed
-from palier.site import arrays, database
+from palier.site import arrays, database, disk
 from palier.site.environment import environment
 from palier.site.ids import new_id, take_node
 
@@ -149,6 +149,7 @@ def import_rows(
         for found in windows:
             if isinstance(found, BaseException):
                 raise found
+            _refuse_when_full()
             resumed = found.skipped
             refused = found.problems
             done += len(refused)
@@ -158,6 +159,7 @@ def import_rows(
                     totals[number] += count
                 refused += [RefusedLine(members[index], code, why) for index, code, why in outcome.refused]
                 done += len(members)
+                _refuse_when_full()
                 if on_progress is not None:
                     on_progress(Progress(resumed + done, found.read, found.ended))
             if refused and on_refused is not None:
@@ -175,6 +177,13 @@ def import_rows(
     applied, duplicate, refused_count, parked, enrolled = totals
     seconds = time.monotonic() - started
     return ImportSummary(done, applied, duplicate, refused_count, parked, enrolled, resumed, seconds)
+
+
+def _refuse_when_full() -> None:
+    if disk.full():
+        raise ImportFailed(
+            "the disk is nearly full; make room and run the same import again, it goes on from here"
+        )
 
 
 # --- the row of the import ----------------------------------------------------------------------------

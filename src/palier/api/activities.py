@@ -16,7 +16,7 @@ from palier.activities.answers import body, counts
 from palier.activities.telling import tell
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, answer, call
-from palier.api.problems import Problem, not_found
+from palier.api.problems import Problem, not_found, refuse_when_full
 from palier.api.schemas import ActivityAnswer, LineAnswer, LinesAnswer, Short, problems
 from palier.api.views import Views
 from palier.engine.refusals import Refusal
@@ -194,6 +194,7 @@ def send_activities(
     permanent: the same content sent again is a duplicate, answered with what was decided; other content
     under a used id is refused. A return that comes before its sale is parked until the sale comes.
     """
+    refuse_when_full()
     raw = raw_body(request, "application/json")
     try:
         sent = wire.split(raw)

@@ -18,7 +18,7 @@ from palier.activities.operations import NotDone, known_member
 from palier.activities.runtime import Runtime, runtime
 from palier.api.bodies import is_text
 from palier.api.limits import allow
-from palier.api.problems import Problem, of_refusal
+from palier.api.problems import Problem, of_refusal, refuse_when_full
 from palier.engine.clock import moment
 from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
@@ -119,6 +119,7 @@ def write(request: HttpRequest, name: str, key: str | None, act: Act) -> HttpRes
     `act` takes the call and an id for the command it makes: it follows from the key, so that a repetition
     makes the same command. What it refuses by raising leaves nothing behind and is not replayed.
     """
+    refuse_when_full()
     if key is not None and holds_number(key, "id"):
         raise Problem(
             422, "payment_card_number", "The Idempotency-Key holds the number of a payment card.",

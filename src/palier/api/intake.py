@@ -22,7 +22,7 @@ from palier.activities.answers import Result, body, counts
 from palier.activities.runtime import Runtime, runtime
 from palier.api.limits import allow
 from palier.engine.refusals import Refusal
-from palier.site import arrays, clock, database
+from palier.site import arrays, clock, database, disk
 from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body
 from palier.site.environment import environment
 from palier.staff.queries import Key, authenticate, cached
@@ -309,6 +309,8 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
         return _retry(
             429, "too_many_requests", "This key sends too fast; wait before the next.", max(1, round(wait_s))
         )
+    if disk.full():
+        return _retry(503, "disk_full", disk.DETAIL, disk.RETRY_AFTER_S)
     dry_run = False
     if scope.query_string:
         if scope.query_string in ("dry_run=true", "dry_run=1"):

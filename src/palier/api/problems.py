@@ -12,6 +12,7 @@ from django.http import HttpResponse
 
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.site import disk
 
 CONTENT_TYPE: Final = "application/problem+json"
 _NOT_FOUND: Final = frozenset(
@@ -83,6 +84,15 @@ def of_refusal(refusal: Refusal) -> Problem:
     """A refusal as a problem: 404 where what was named does not exist, else 422."""
     status = 404 if refusal.code in _NOT_FOUND else 422
     return Problem(status, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy)
+
+
+def refuse_when_full() -> None:
+    """Raises the problem of a disk without room: nothing is written then, and reads go on."""
+    if disk.full():
+        raise Problem(
+            503, "disk_full", disk.DETAIL, remedy="make room on the server's disk",
+            retry_after_s=disk.RETRY_AFTER_S,
+        )  # fmt: skip
 
 
 def not_found(what: str = "member") -> Problem:

@@ -46,7 +46,7 @@ def worker() -> None:
 
 
 def health(json: bool = typer.Option(False, "--json", help="Print the whole state as JSON.")) -> int:
-    """Say whether the database answers and keeps what it is given; exit with 1 if not."""
+    """Say whether the database answers, keeps what it is given and has room; exit with 1 if not."""
     from palier.site import database, embedded
 
     if database.is_embedded():
@@ -66,7 +66,9 @@ def health(json: bool = typer.Option(False, "--json", help="Print the whole stat
         print(f"Palier {state.version}, database {state.database}.")
         for sentence in state.unsafe:
             print(f"Unsafe: {sentence}.")
-    return 0 if state.ok else 1
+        for sentence in state.findings:
+            print(f"Look after it: {sentence}.")
+    return 0 if state.ok and state.disk_state != "full" else 1
 
 
 def version() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final
 
+from palier.site import disk
+
 logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S: Final = 60.0
@@ -40,7 +42,15 @@ def periodic(every_s: float) -> Callable[[Callable[[], None]], Callable[[], None
 def run(stop_event: threading.Event) -> None:
     """Call each registered task when it is due, one after the other, until `stop_event` is set."""
     import_module("palier.jobs.tasks")
+    waiting = False
     while not stop_event.is_set():
+        if disk.full():
+            if not waiting:
+                logger.warning("the disk is nearly full: due work and sealing wait until there is room")
+            waiting = True
+            stop_event.wait(1.0)
+            continue
+        waiting = False
         now = time.monotonic()
         for task in TASKS:
             if task.due <= now and not stop_event.is_set():

@@ -56,6 +56,10 @@ class Environment(BaseSettings):
     )
     web_deadline_s: int = Field(default=10, ge=1, le=600, description="Seconds until a request is given up.")
     shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
+    disk_floor_mb: int = Field(
+        default=256, ge=0, description="Free megabytes below which nothing is written; reads go on."
+    )
+    disk_warn_mb: int = Field(default=2048, ge=0, description="Free megabytes below which /health warns.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

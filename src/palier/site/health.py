@@ -7,48 +7,75 @@ import psycopg
 from django.http import HttpRequest, JsonResponse
 
 import palier
-from palier.site import database
+from palier.site import database, disk
 from palier.site.environment import environment
 from palier.site.refusal import Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`database` is ok or a reason; `unsafe` names settings that may lose data, accepted by the operator."""
+    """`database` is ok or a reason; `unsafe` names settings that may lose data, accepted by the operator.
+
+    A disk that is nearly full (`disk_state`) is a finding, no failure: what is there is still served.
+    """
 
     version: str
     database: str
     unsafe: list[str]
     accepted_data_loss: bool
+    disk_state: disk.State = "unknown"
+    disk_free_mb: int | None = None
 
     @property
     def ok(self) -> bool:
         return self.database == "ok" and (not self.unsafe or self.accepted_data_loss)
 
+    @property
+    def findings(self) -> list[str]:
+        """What an operator should look after, in sentences."""
+        settings = environment()
+        if self.disk_state == "full":
+            return [
+                f"{self.disk_free_mb} MB are free in {settings.directory}, below PALIER_DISK_FLOOR_MB "
+                f"({settings.disk_floor_mb}): writes are refused until there is more"
+            ]
+        if self.disk_state == "low":
+            return [
+                f"{self.disk_free_mb} MB are free in {settings.directory}; writes are refused below "
+                f"{settings.disk_floor_mb} (PALIER_DISK_FLOOR_MB)"
+            ]
+        return []
+
     def document(self) -> dict[str, Any]:
         return {
-            "status": "ok" if self.ok else "failing",
+            "status": ("degraded" if self.findings else "ok") if self.ok else "failing",
             "version": self.version,
             "database": self.database,
             "unsafe_settings": self.unsafe,
             "accepted_data_loss": self.accepted_data_loss,
+            "disk": self.disk_state,
+            "disk_free_mb": self.disk_free_mb,
+            "findings": self.findings,
         }
 
 
 def health() -> Health:
     """Ask the database now, over a connection of its own with a short patience."""
     accepted = environment().data_loss_accepted
+    free = disk.free_bytes()
+    room = (disk.state(), free // disk.MEGABYTE if free is not None else None)
     try:
         with psycopg.connect(database.dsn("app"), autocommit=True, connect_timeout=2) as connection:
             connection.execute("set statement_timeout = '2s'")
-            return Health(palier.__version__, "ok", database.unsafe_settings(connection), accepted)
+            unsafe = database.unsafe_settings(connection)
+            return Health(palier.__version__, "ok", unsafe, accepted, *room)
     except (psycopg.Error, Refused):
         # The reason stays in the logs: it may name hosts and users.
-        return Health(palier.__version__, "unreachable", [], accepted)
+        return Health(palier.__version__, "unreachable", [], accepted, *room)
 
 
 def health_view(request: HttpRequest) -> JsonResponse:
-    """GET /health: 200 when requests can be served, else 503."""
+    """GET /health: 200 when requests can be served (reads, at least), else 503."""
     state = health()
     return JsonResponse(
         state.document(), status=200 if state.ok else 503, headers={"Cache-Control": "no-store"}
