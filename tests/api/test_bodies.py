@@ -191,6 +191,13 @@ def test_addresses_and_methods(shop: Shop) -> None:
     assert set(found.headers["Allow"].split(", ")) == {"GET", "POST"}
 
 
+def test_the_reference_shows_code_as_code(shop: Shop) -> None:
+    page = shop.client.get("/v1/docs").content.decode()
+    assert "`" not in page
+    assert "<code>remedy</code> what to do" in page
+    assert page.index('id="create_member"') < page.index('id="find_member"'), "making comes before finding"
+
+
 def test_the_reference_is_open_and_needs_nothing_from_elsewhere(shop: Shop) -> None:
     found = shop.get("/openapi.json", token="")
     assert found.json["openapi"].startswith("3.1")

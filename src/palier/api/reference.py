@@ -6,6 +6,7 @@ The page needs nothing from anywhere else: no script, and one style sheet of its
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.template import Context, Engine
+from django.utils.html import conditional_escape
+from django.utils.safestring import mark_safe
 
 from palier.api.activities import ACTIVITY
 from palier.api.problems import CONTENT_TYPE
@@ -32,7 +35,8 @@ _MEANINGS: Final = {
     "429": "The key calls too fast; wait for Retry-After.",
     "503": "Not available now; repeat the same request after Retry-After.",
 }
-_METHODS: Final = ("get", "post", "patch", "put", "delete")
+_CODE: Final = re.compile(r"`([^`]+)`")
+_METHODS: Final = ("post", "get", "patch", "put", "delete")
 
 
 @lru_cache(maxsize=1)
@@ -115,6 +119,11 @@ def _page() -> str:
     )
 
 
+def _marked(text: str) -> str:
+    """A sentence as HTML: what stands in backticks is code."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 (escaped)
+
+
 def _told(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
     body = operation.get("requestBody", {}).get("content", {})
     fields = _fields(document, body.get("application/json", {}).get("schema", {}))
@@ -128,7 +137,7 @@ def _told(document: dict[str, Any], path: str, method: str, operation: dict[str,
         "method": method.upper(),
         "path": path,
         "summary": operation["summary"],
-        "paragraphs": operation.get("description", "").split("\n\n"),
+        "paragraphs": [_marked(paragraph) for paragraph in operation.get("description", "").split("\n\n")],
         "right": operation["x-right"],
         "parameters": [
             {
@@ -136,7 +145,7 @@ def _told(document: dict[str, Any], path: str, method: str, operation: dict[str,
                 "place": item["in"],
                 "type": _type(item["schema"]),
                 "required": item["required"],
-                "text": item.get("description", item["schema"].get("description", "")),
+                "text": _marked(item.get("description", item["schema"].get("description", ""))),
             }
             for item in operation.get("parameters", [])
         ],
@@ -147,7 +156,7 @@ def _told(document: dict[str, Any], path: str, method: str, operation: dict[str,
         ],
         "answers": list(answers.values()),
         "statuses": [
-            {"status": status, "text": response["description"]}
+            {"status": status, "text": _marked(response["description"])}
             for status, response in sorted(operation["responses"].items())
         ],
     }
@@ -161,7 +170,7 @@ def _fields(document: dict[str, Any], given: dict[str, Any]) -> list[dict[str, A
             "name": name,
             "type": _type(item),
             "required": name in required,
-            "text": item.get("description", ""),
+            "text": _marked(item.get("description", "")),
         }
         for name, item in found.get("properties", {}).items()
     ]
