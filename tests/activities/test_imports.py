@@ -158,6 +158,57 @@ def test_rows_of_a_file_are_read_where_they_are_decided(
     assert sum(points for _, points in balances(connection)) == sum(range(1, 61)) - 6
 
 
+def shuffled_file(path: Path, rows: int, members: int) -> Reader:
+    numbers = list(range(rows))
+    random.Random(3).shuffle(numbers)
+    lines = ["source,id,date,amount,card"]
+    for number in numbers:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + number * 60))
+        lines.append(f"till,s{number},{moment},12.34,c{number % members}")
+    path.write_text("\n".join(lines))
+    return Reader(path, time_zone="UTC")
+
+
+def test_a_long_file_in_no_order_is_decided_in_each_members_order(
+    connection: Connection, shop: Runtime, tmp_path: Path
+) -> None:
+    reader = shuffled_file(tmp_path / "a.csv", 300, 17)
+    seen: list[Progress] = []
+    summary = import_rows(
+        connection, shop, reader, clock=lambda: NOW, enrol_unknown=True, window=40, sha256="l",
+        on_progress=seen.append,
+    )  # fmt: skip
+    assert counts(summary) == (300, 0, 0, 0)
+    row = connection.execute("select count(*) from activity where type = 'correction'").fetchone()
+    connection.rollback()
+    assert row == (0,)  # nothing was late: nothing had to be decided twice
+    assert (seen[-1].done, seen[-1].read, seen[-1].ended) == (300, 300, True)
+    assert sorted({item.read for item in seen})[-1] == 300
+
+
+def test_a_long_file_that_was_cut_off_is_gone_on_with(
+    connection: Connection, shop: Runtime, tmp_path: Path
+) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.done >= 100:
+            raise Stop
+
+    settings: dict[str, Any] = {"clock": lambda: NOW, "enrol_unknown": True, "window": 40, "sha256": "m"}
+    with pytest.raises(Stop):
+        import_rows(
+            connection, shop, shuffled_file(tmp_path / "a.csv", 300, 17), on_progress=stop, **settings
+        )
+    summary = import_rows(connection, shop, shuffled_file(tmp_path / "a.csv", 300, 17), **settings)
+    assert summary.resumed in (80, 120)
+    assert summary.resumed + summary.sent == 300
+    assert summary.refused == 0
+    assert count_of(connection, "activity_claim") == 300
+    assert sum(points for _, points in balances(connection)) == 300 * 12
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_order_windows_and_processes_change_nothing(
     connection: Connection, shop: Runtime, workers: int, monkeypatch: pytest.MonkeyPatch

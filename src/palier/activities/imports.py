@@ -1,11 +1,12 @@
 """Imports of history: rows of a file, or of any other source, applied in batches, resumable at any point.
 
-Rows are taken a window at a time, in the cells they stand in. Inside a window they are put together by member,
-so that a member's state is locked, loaded and written once for many of his activities; a member's end state
-does not depend on the order in which his activities arrive, so nothing else changes by it. Batches of one
-window hold different members, and are read and decided side by side by worker processes. When every line of
-a window is committed, the import's row says so: a killed import begins again at the first window that was
-not, and finds the lines of it that were in already by their ids.
+Rows are taken a window at a time, in the cells they stand in. A file longer than a window is dealt out first,
+by member, into nameless files: each member's rows then come together and in his order, so that none is
+decided twice, and his state is locked, loaded and written once for many of them. A member's end state does
+not depend on the order in which his activities arrive, so nothing else changes by it. Batches of one window
+hold different members, and are read and decided side by side by worker processes. When every line of a
+window is committed, the import's row says so: a killed import begins again at the first window that was not,
+and finds the lines of it that were in already by their ids.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +35,7 @@ from psycopg import Connection
 
 from palier.activities import batch, wire
 from palier.activities.runtime import Runtime, runtime
-from palier.connectors.rows import Cells, RowProblem
+from palier.connectors.rows import Cells, Record, RowProblem
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members.operations import NewMember, enrol
@@ -41,10 +46,12 @@ from palier.site.ids import new_id, take_node
 
 if TYPE_CHECKING:
     from palier.connectors.files import Reader
-    from palier.connectors.rows import Record, Row, RowForm
+    from palier.connectors.rows import Row, RowForm
 
 WINDOW: Final = 50_000
 """Rows read before they are put together by member; it bounds memory and what a killed import reads again."""
+SHARES: Final = 64
+"""Files that a long file is dealt out into; the largest file allowed has some 25,000 rows in each."""
 BATCH: Final = 2_000
 """Rows in one transaction, more or less: a member's rows of a window stay together."""
 
@@ -141,6 +148,11 @@ def import_rows(
     if on_resume is not None and file is not None and file.resumed:
         on_resume(skipped)
     reading, items = _reading_of(rows)
+    dealt: _Dealt | None = None
+    if isinstance(reading, _FromCells):
+        dealt = items = _Dealt(
+            reading.form, items, window, lambda read: on_progress and on_progress(Progress(0, read, False))
+        )
     team: _Team = _Workers(program.key, reading, workers) if workers else _Alone(connection, program, reading)
     totals = [0] * 5
     done = resumed = 0
@@ -161,7 +173,8 @@ def import_rows(
                 done += len(members)
                 _refuse_when_full()
                 if on_progress is not None:
-                    on_progress(Progress(resumed + done, found.read, found.ended))
+                    read = max(found.read, dealt.total if dealt is not None else 0)
+                    on_progress(Progress(resumed + done, read, found.ended))
             if refused and on_refused is not None:
                 on_refused(sorted(refused, key=lambda item: item.row.line))
             if file is not None:
@@ -356,6 +369,9 @@ class _Ready:
 
 _pack = msgspec.msgpack.Encoder().encode
 _cells = msgspec.msgpack.Decoder(list[list[str | None]]).decode
+_records = msgspec.msgpack.Decoder(
+    list[tuple[tuple[int, ...], tuple[list[str | None], ...], tuple[str, str] | None]]
+).decode
 _baskets = msgspec.msgpack.Decoder(list[tuple[list[int], list[list[str | None]]]]).decode
 
 
@@ -392,6 +408,68 @@ class _Window(Struct):
     read: int
     skipped: int
     ended: bool
+
+
+class _Dealt:
+    """Records of a file, each member's one after the other, in the order of what their instants look like.
+
+    A file of at most `window` records is left as it is: the window puts them together. A longer one is written
+    to nameless files, a share of the members in each, and read again share by share: what is held is bounded by
+    the window and the largest share. The order depends on the content alone, so that an import can be resumed.
+    What names no member comes last, when the sales that it may name are known.
+    """
+
+    def __init__(
+        self, form: RowForm, records: Iterable[Record], window: int, on_read: Callable[[int], object]
+    ) -> None:
+        self.form = form
+        self.records = records
+        self.window = window
+        self.on_read = on_read
+        self.total = 0
+        """How many there are, as far as is known."""
+
+    def __iter__(self) -> Iterator[Record]:
+        records = iter(self.records)
+        held = list(islice(records, self.window + 1))
+        self.total = len(held)
+        if len(held) <= self.window:
+            yield from held
+            return
+        with ExitStack() as stack:
+            files = [stack.enter_context(TemporaryFile()) for _ in range(SHARES + 1)]
+            while held:
+                self._deal(held, files)
+                self.on_read(self.total)
+                held = list(islice(records, self.window))
+                self.total += len(held)
+            for file in files:
+                file.seek(0)
+                yield from self._together(file)
+                file.close()
+
+    def _deal(self, records: list[Record], files: Sequence[IO[bytes]]) -> None:
+        shares: list[list[Record]] = [[] for _ in files]
+        for record in records:
+            owner = "" if record.problem is not None else self.form.owner(record.cells[0])
+            shares[crc32(owner.encode()) % SHARES if owner else SHARES].append(record)
+        for share, file in zip(shares, files, strict=True):
+            if share:
+                body = _pack(share)
+                file.write(len(body).to_bytes(8))
+                file.write(body)
+
+    def _together(self, file: IO[bytes]) -> Iterator[Record]:
+        members: dict[str, list[Record]] = {}
+        while length := file.read(8):
+            for lines, cells, problem in _records(file.read(int.from_bytes(length))):
+                record = Record(lines, cells, problem)
+                owner = "" if problem is not None else self.form.owner(cells[0])
+                members.setdefault(owner, []).append(record)
+        for owner, own in members.items():
+            if owner:
+                own.sort(key=lambda record: self.form.dated(record.cells[0]))
+            yield from own
 
 
 def _read_ahead(

@@ -127,12 +127,15 @@ def activities(
 
 
 def _content(sha256: str, mapping: Any) -> str:
-    """What tells an import of the same content again: the file, read in the same way."""
+    """What tells an import of the same content again: the file, read in the same way and in the same order."""
     from hashlib import sha256 as hashed
 
     import msgspec
 
-    return hashed(sha256.encode() + msgspec.json.encode(mapping)).hexdigest()
+    from palier.activities.imports import SHARES, WINDOW
+
+    order = f"{WINDOW} {SHARES}".encode()
+    return hashed(sha256.encode() + msgspec.json.encode(mapping) + order).hexdigest()
 
 
 def _bar(*, quiet: bool) -> Any:
