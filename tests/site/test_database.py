@@ -62,6 +62,18 @@ def test_fsync_off_is_refused_and_named(database: str, strict: None) -> None:
         platform.refuse_unsafe()
 
 
+def test_missing_tables_name_their_remedy(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from palier.cli.session import open_database
+
+    monkeypatch.setattr(platform, "is_embedded", lambda: False)
+    with (
+        pytest.raises(Refused, match="palier migrate"),
+        open_database(with_django=False),
+        platform.connect("app") as connection,
+    ):
+        connection.execute("select 1 from there_is_no_such_table")
+
+
 def test_the_override_lets_it_start_and_is_shown(database: str) -> None:
     from palier.site.health import health
 

@@ -39,7 +39,13 @@ def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = 
             raise Refused(f"The database cannot be reached: {reason}") from None
         if with_django:
             set_up_django()
-        yield
+        try:
+            yield
+        except psycopg.errors.UndefinedTable:
+            raise Refused(
+                "The database has not all tables of this release; run `palier migrate` (on the embedded database "
+                "`palier serve` does it by itself)."
+            ) from None
     finally:
         if "django.db" in sys.modules:
             sys.modules["django.db"].connections.close_all()
