@@ -18,10 +18,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
+from functools import wraps
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -75,6 +75,28 @@ def size(conditions: Conditions) -> Size:
     return SIZES["normal" if conditions.seconds >= 3 else "quick"]
 
 
+Shared = TypeVar("Shared")
+
+
+def _once(measure: Callable[[Conditions], Shared]) -> Callable[[Conditions], Shared]:
+    """What several measures share is run once; where it failed, each of them fails of the same."""
+    outcomes: dict[Conditions, Shared | Exception | SystemExit] = {}
+
+    @wraps(measure)
+    def shared(conditions: Conditions) -> Shared:
+        if conditions not in outcomes:
+            try:
+                outcomes[conditions] = measure(conditions)
+            except (Exception, SystemExit) as error:
+                outcomes[conditions] = error
+        outcome = outcomes[conditions]
+        if isinstance(outcome, Exception | SystemExit):
+            raise outcome
+        return outcome
+
+    return shared
+
+
 class _Till:
     """Sales that go on from round to round: new ids, later instants."""
 
@@ -106,7 +128,7 @@ def _clean(result: load.Result) -> load.Result:
     return result
 
 
-@cache
+@_once
 def _single(conditions: Conditions) -> list[tuple[load.Result, load.Result]]:
     """One activity a request, at 64 and then at 256 connections, in each round, on one served instance."""
     rounds = []
@@ -317,7 +339,7 @@ def _part(number: int, barrier: Any, rounds: int, seconds: float) -> list[float]
     return rates
 
 
-@cache
+@_once
 def _engines(conditions: Conditions) -> list[tuple[float, float]]:
     """Five rules and twenty in turn."""
     timelines = (_timeline(instance.program()), _timeline(instance.larger_program()))
@@ -402,7 +424,7 @@ def _stored(conditions: Conditions, stored: int) -> Iterator[tuple[instance.Desk
         yield desk, _Till(members * (times + 1))
 
 
-@cache
+@_once
 def _by_size(conditions: Conditions) -> list[tuple[float, float]]:
     """Both sizes in turn, so that what else the machine does falls on both."""
     small = size(conditions).stored
@@ -420,7 +442,7 @@ def intake_at_10m(conditions: Conditions) -> list[float]:
     return [more for _, more in _by_size(conditions)]
 
 
-@cache
+@_once
 def _by_members(conditions: Conditions) -> list[tuple[float, float, float]]:
     """The three ways of drawing members in turn, on one database."""
     tills = (_Till(prefix="even"), _Till(prefix="zipf", zipf=1.0), _Till(prefix="one", partner="harbour"))
@@ -481,17 +503,23 @@ def wallet_read(conditions: Conditions) -> list[float]:
 
 # --- expiry ---------------------------------------------------------------------------------------------
 
-_EXPIRED = "select coalesce(sum(transfer_count), 0) from activity where type = 'expired'"
-_LOTS_A_SECOND = 12_000
-"""More lots a second than will expire: lots made for each second of a round."""
+_DUE = "select count(*) from progress where due_at <= now()"
+_LOTS_A_MEMBER = 2
+_LOTS_A_SECOND = 30_000
+"""Lots made for each second of a round. Where they expire sooner than that, the rate is that of their time."""
+_LEFT_OVER_S = 120
+"""How long a round waits, its intake over, for the rest of its lots before it is given up."""
 
 
-@cache
+@_once
 def _expiry(conditions: Conditions) -> list[tuple[float, float]]:
-    """Lots that lapse, by the platform's own worker, while 16 connections send activities: lots/s and p99."""
+    """Lots that lapse, by the platform's own worker, while 16 connections send activities: lots/s and p99.
+
+    The rate is that of the time in which activities came in. What is left then expires before the next round.
+    """
     members = 1_000
     seconds = max(conditions.seconds, size(conditions).due_lots / conditions.rounds / _LOTS_A_SECOND)
-    doubles = max(1, round(_LOTS_A_SECOND * seconds) // (2 * members))
+    doubles = max(1, round(_LOTS_A_SECOND * seconds) // (_LOTS_A_MEMBER * members))
     with instance.fresh(conditions.server, members):
         with instance.Desk() as desk:
             # Two lots each, both long lapsed: more than thirteen months old.
@@ -506,17 +534,34 @@ def _expiry(conditions: Conditions) -> list[tuple[float, float]]:
                 first = 1 + number * doubles
                 till.members = first * members
                 bodies = till.bodies(round(AS_MANY_AS * (seconds + 0.5)))
-                with instance.Watch(_EXPIRED) as watch:
+                with instance.Watch(_DUE, 0.5) as watch:
                     with instance.doubled(conditions.server, members, range(first, first + doubles)):
                         # The worker sees the lots when the intake runs already.
                         answers = beside.submit(
-                            load.run, f"{platform.address}/v1/activities", bodies, 16, seconds=seconds,
+                            load.run, f"{platform.address}/v1/activities", bodies, 16, seconds=seconds + 1.5,
                             headers=platform.headers,
                         )  # fmt: skip
                         time.sleep(1)
                     result = _clean(answers.result())
                 rounds.append((_pace(watch.samples), result.p99))
+                _wait_for_the_rest()
         return rounds
+
+
+def _wait_for_the_rest() -> None:
+    """Waits until nothing is due; ends the measure where that does not come about."""
+    until = time.monotonic() + _LEFT_OVER_S
+    with connect(autocommit=True) as connection:
+        while True:
+            row = connection.execute(_DUE).fetchone()
+            assert row is not None
+            if not row[0]:
+                return
+            if time.monotonic() > until:
+                raise SystemExit(
+                    f"{row[0]} members are still due {_LEFT_OVER_S} s after the intake's end; see the worker's log."
+                )
+            time.sleep(0.2)
 
 
 def _one_each(members: int, prefix: str, days: int) -> Iterator[dict[str, Any]]:
@@ -528,12 +573,14 @@ def _one_each(members: int, prefix: str, days: int) -> Iterator[dict[str, Any]]:
 
 
 def _pace(samples: Sequence[tuple[float, int]]) -> float:
-    """The rate of a growing number, from where its growth began to where it ended."""
-    grown = [index for index in range(1, len(samples)) if samples[index][1] > samples[index - 1][1]]
-    if not grown:
-        raise SystemExit("No lot of the bench expired; look at the worker's log.")
-    first, last = samples[grown[0] - 1], samples[grown[-1]]
-    return (last[1] - first[1]) / (last[0] - first[0])
+    """Lots expired a second: from the sample with most members due to the last, or to the first with none."""
+    most = max(range(len(samples)), key=lambda index: samples[index][1])
+    fallen = samples[most:]
+    last = next((index for index, (_, due) in enumerate(fallen) if not due), len(fallen) - 1)
+    (begun, due), (ended, left) = fallen[0], fallen[last]
+    if not due or last < 1:
+        raise SystemExit("No member of the bench was due while the intake ran.")
+    return _LOTS_A_MEMBER * (due - left) / (ended - begun)
 
 
 def expiry(conditions: Conditions) -> list[float]:

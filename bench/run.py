@@ -3,7 +3,8 @@
     python -m bench.run [--only NAME ...] [--quick] [--json FILE]
 
 `--only` takes floors (F1) and measures (http_single); a measure brings its floor along. `--quick` shortens
-each round, not their number. Ends with status 1 when a required ratio is missed.
+each round, not their number. A floor or measure that fails is told with its reason, and the others go on. Ends
+with status 1 when one failed or a required ratio is missed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import platform
 import statistics
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +32,7 @@ from bench.product import MEASURES
 from bench.targets import TARGETS, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROUNDS = 3
 BUSY = 0.7
@@ -54,7 +56,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 0 when every required ratio that was measured is reached."""
+    """The command; 0 when nothing failed and every required ratio that was measured is reached."""
     parser = argparse.ArgumentParser(description="Floors and product, measured in the same run.")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a floor or a measure")
     parser.add_argument(
@@ -70,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     console = Console()
     values: dict[str, list[float]] = {}
+    failed: dict[str, str] = {}
     with database.server() as server:
         conditions = Conditions(server=server, rounds=ROUNDS, seconds=1.0 if options.quick else 5.0)
         machine = _machine(conditions)
@@ -78,7 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.print("Other processes are busy: compare ratios, not rates.", style="yellow")
         for name in names:
             with console.status(f"{name}: {_summary(every[name])}"):
-                values[name] = every[name](conditions)
+                reason = _take(values, name, every[name], conditions)
+            if reason:
+                failed[name] = reason
+                console.print(f"{name}: failed: {reason}", style="bold red", markup=False)
+                continue
             console.print(
                 f"{name}: median {statistics.median(values[name]):,.0f} "
                 f"({', '.join(f'{value:,.0f}' for value in values[name])})",
@@ -87,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     lines = [_line(target, values) for target in TARGETS if _measured(target, values)]
     _print(console, names, values, lines)
+    for name, reason in failed.items():
+        console.print(f"Failed: {name}: {reason}", style="bold red", markup=False)
     if options.json:
         content = {
             "machine": machine,
@@ -95,9 +104,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "values": values,
             "medians": {name: statistics.median(rounds) for name, rounds in values.items()},
             "targets": lines,
+            "failed": failed,
         }
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-    return 0 if all(line.met for line in lines) else 1
+    return 0 if not failed and all(line.met for line in lines) else 1
+
+
+def _take(
+    values: dict[str, list[float]],
+    name: str,
+    bench: Callable[[Conditions], list[float]],
+    conditions: Conditions,
+) -> str:
+    """Runs one bench and keeps its values; the reason where it fails, which is not the end of the others."""
+    try:
+        found = bench(conditions)
+        if not found:
+            return "it returned no value"
+        values[name] = found
+    except SystemExit as refused:
+        return str(refused)
+    except Exception as error:
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _needed(only: Sequence[str]) -> list[str]:
@@ -153,7 +183,7 @@ def _print(
     floors = Table("floor", "what", "per second", title="Floors of this run")
     floors.columns[2].justify = "right"
     for name in names:
-        if name in FLOORS:
+        if name in FLOORS and name in values:
             what = _summary(FLOORS[name]).removeprefix(f"{name}: ")
             floors.add_row(name, what, f"{statistics.median(values[name]):,.0f}")
     if floors.row_count:

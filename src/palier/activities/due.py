@@ -12,6 +12,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, store
+from palier.activities.lapses import Lapses
 from palier.activities.runtime import Runtime
 from palier.engine.clock import instant, moment
 from palier.engine.decide import Fold
@@ -49,16 +50,22 @@ def advance(
 
     def once() -> int:
         made = 0
+        timeline = runtime.timeline
         for lane in batch.lanes(sorted(member_ids)):
-            rows = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
+            rows = connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True).fetchall()
+            lapses = Lapses()
             works = []
             for member_id, stored in rows:
-                engine = Fold(runtime.timeline, decode_state(stored))
+                engine = Fold(timeline, decode_state(stored))
                 engine.advance(until)
-                decisions = list(zip(new_ids(len(engine.decisions)), engine.decisions, strict=True))
+                state, decisions = engine.state, engine.decisions
                 made += len(decisions)
-                works.append(batch.Work(member_id, engine.state, decisions))
-            batch.write(connection, runtime, works, {}, now)
+                if not lapses.takes(member_id, state, decisions):
+                    named = list(zip(new_ids(len(decisions)), decisions, strict=True))
+                    works.append(batch.Work(member_id, state, named))
+            lapses.write(connection, runtime.program_id, now)
+            if works:
+                batch.write(connection, runtime, works, {}, now)
         return made
 
     return batch.attempt(connection, once)

@@ -163,6 +163,8 @@ class Fold(Commands):
             self._due("released", at, plan, transfers, Trace(plan.version, self.state.tier.key))
 
     def _holds_due(self, plan: Plan, at: int) -> None:
+        if not self.state.holds:
+            return
         transfers: list[Transfer] = []
         trace = Trace(plan.version, self.state.tier.key)
         for key in [key for key, hold in self.state.holds.items() if hold.until <= at]:

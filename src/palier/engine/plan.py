@@ -689,4 +689,7 @@ class Timeline:
 
     def next_start(self, at: int) -> int:
         """The next instant after `at` at which another version takes over, or NEVER."""
+        begun, until, _ = self._piece
+        if begun <= at < until:
+            return until
         return next((start for start, _, _ in self._pieces if start > at), NEVER)

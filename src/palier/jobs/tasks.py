@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -14,27 +16,43 @@ from palier.activities.runtime import Runtime, runtime
 from palier.jobs.worker import periodic
 from palier.ledger import seal
 from palier.programs import queries as programs
-from palier.site import clock, database, ids
+from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
 from palier.staff.operations import drop_old_answers
 
 logger = logging.getLogger(__name__)
 
-TURN_S = 5.0
-"""How long due work may go on before the worker looks after the rest of its timetable."""
+TURN_S: Final = 5.0
+"""How long due work and sealing may go on before they look at the clock and at each other's programs again."""
+HANDS: Final = 2
+"""Chunks of due work at a time: while the database writes one, the next is decided."""
 
 _seen_at: tuple[float, int] | None = None
-_connection: psycopg.Connection[Any] | None = None
+
+
+class _Own(threading.local):
+    connection: psycopg.Connection[Any] | None = None
+
+
+_own = _Own()
+_node = threading.Lock()
+_node_taken = False
 
 
 def _connected() -> psycopg.Connection[Any]:
-    global _connection
-    if _connection is None or _connection.closed:
-        _connection = database.connect("app")
-        ids.take_node(_connection)
-        _connection.commit()
-    _connection.rollback()
-    return _connection
+    """This thread's connection, outside any transaction."""
+    global _node_taken
+    connection = _own.connection
+    if connection is None or connection.closed:
+        connection = _own.connection = database.connect("app")
+        arrays.register(connection)
+        with _node:
+            if not _node_taken:
+                ids.take_node(connection)
+                _node_taken = True
+        connection.commit()
+    connection.rollback()
+    return connection
 
 
 def _programs(connection: psycopg.Connection[Any]) -> list[Runtime]:
@@ -43,7 +61,7 @@ def _programs(connection: psycopg.Connection[Any]) -> list[Runtime]:
     return [program for program in found if program is not None]
 
 
-@periodic(every_s=1)
+@periodic(every_s=1, line="due")
 def due_work() -> None:
     """Posts what is due for members, unless the server's clock has jumped and nobody confirmed it."""
     connection = _connected()
@@ -52,12 +70,19 @@ def due_work() -> None:
         return
     until = time.monotonic() + TURN_S
     for program in _programs(connection):
-        while time.monotonic() < until:
-            members = due.due_members(connection, program.program_id, now)
-            connection.rollback()
-            if not members:
-                break
-            due.advance(connection, program, members, now, now=now)
+        with ThreadPoolExecutor(HANDS, thread_name_prefix="due") as hands:
+            while time.monotonic() < until:
+                members = due.due_members(connection, program.program_id, now, HANDS * due.CHUNK)
+                connection.rollback()
+                if not members:
+                    break
+                members.sort()
+                chunks = [members[start : start + due.CHUNK] for start in range(0, len(members), due.CHUNK)]
+                list(hands.map(lambda chunk, own=program: _advance(own, chunk, now), chunks))
+
+
+def _advance(program: Runtime, members: list[int], now: int) -> None:
+    due.advance(_connected(), program, members, now, now=now)
 
 
 def clock_may_run(connection: psycopg.Connection[Any], now: int) -> bool:
@@ -80,12 +105,13 @@ def clock_may_run(connection: psycopg.Connection[Any], now: int) -> bool:
     return True
 
 
-@periodic(every_s=1)
+@periodic(every_s=1, line="seal")
 def seal_ledger() -> None:
     """Seals what was committed since into the hash chain."""
     connection = _connected()
     moment = datetime.now(UTC)
-    while seal.seal(connection, now=moment):
+    until = time.monotonic() + TURN_S
+    while seal.seal(connection, now=moment) and time.monotonic() < until:
         connection.commit()
     connection.rollback()
 

@@ -1,5 +1,10 @@
-"""The worker process: runs what is due, at its own pace, apart from requests."""
+"""The worker process: runs what is due, at its own pace, apart from requests.
 
+Tasks of one line run one after the other; each line is a thread, so that none waits for another that has much
+to do (sealing never comes to an end while activities come in faster than they are sealed).
+"""
+
+import gc
 import logging
 import threading
 import time
@@ -22,6 +27,7 @@ class PeriodicTask:
     name: str
     every_s: float
     work: Callable[[], None]
+    line: str = "care"
     due: float = 0.0
     failures: int = field(default=0)
 
@@ -29,19 +35,38 @@ class PeriodicTask:
 TASKS: Final[list[PeriodicTask]] = []
 
 
-def periodic(every_s: float) -> Callable[[Callable[[], None]], Callable[[], None]]:
+def periodic(every_s: float, line: str = "care") -> Callable[[Callable[[], None]], Callable[[], None]]:
     """Register a function to be called every `every_s` seconds, counted from its end, in the worker."""
 
     def register(work: Callable[[], None]) -> Callable[[], None]:
-        TASKS.append(PeriodicTask(name=f"{work.__module__}.{work.__qualname__}", every_s=every_s, work=work))
+        name = f"{work.__module__}.{work.__qualname__}"
+        TASKS.append(PeriodicTask(name=name, every_s=every_s, work=work, line=line))
         return work
 
     return register
 
 
 def run(stop_event: threading.Event) -> None:
-    """Call each registered task when it is due, one after the other, until `stop_event` is set."""
+    """Call each registered task when it is due, until `stop_event` is set; those of one line in turn."""
     import_module("palier.jobs.tasks")
+    # A chunk of due work makes thousands of objects and hardly a cycle; what is loaded now stays.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    lines: dict[str, list[PeriodicTask]] = {}
+    for task in TASKS:
+        lines.setdefault(task.line, []).append(task)
+    threads = [
+        threading.Thread(target=_run_line, args=(tasks, stop_event), name=line, daemon=True)
+        for line, tasks in lines.items()
+    ]
+    for thread in threads:
+        thread.start()
+    stop_event.wait()
+    for thread in threads:
+        thread.join()
+
+
+def _run_line(tasks: list[PeriodicTask], stop_event: threading.Event) -> None:
     waiting = False
     while not stop_event.is_set():
         if disk.full():
@@ -52,10 +77,10 @@ def run(stop_event: threading.Event) -> None:
             continue
         waiting = False
         now = time.monotonic()
-        for task in TASKS:
+        for task in tasks:
             if task.due <= now and not stop_event.is_set():
                 _call(task)
-        wake = min((task.due for task in TASKS), default=time.monotonic() + 1)
+        wake = min(task.due for task in tasks)
         stop_event.wait(max(0.0, min(wake - time.monotonic(), 1.0)))
 
 
