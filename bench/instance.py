@@ -333,7 +333,9 @@ def free_port() -> int:
 @contextmanager
 def running(command: Sequence[str], port: int, more: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process that serves on a port, ended at the end of the block."""
-    environment_of_it = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    # The product of this checkout, whichever is installed.
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+    environment_of_it = {**os.environ, "PYTHONPATH": path, **more}
     process = subprocess.Popen(command, cwd=ROOT, env=environment_of_it, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60

@@ -186,8 +186,8 @@ def test_a_revoked_key_ends_soon_in_processes_that_know_it(
         connection.commit()
     assert shop.get("/programs").status == 200
     assert queries.CACHED_FOR_S <= 5
-    for prefix, (until, stored, key) in list(queries._cache.items()):
-        queries._cache[prefix] = (until - queries.CACHED_FOR_S, stored, key)
+    for stored, (until, key) in list(queries._cache.items()):
+        queries._cache[stored] = (until - queries.CACHED_FOR_S, key)
     shop.get("/programs").problem(401, "unauthorized")
 
 

@@ -313,12 +313,15 @@ def known_member(connection: Connection[Any], runtime: Runtime, ref: str, field:
         member_id = -1
     found = members.read(connection, runtime.program_id, member_id) if member_id >= 0 else None
     if found is None or found.status == "erased":
-        raise NotDone(
-            Refusal(
-                RefusalCode.UNKNOWN_MEMBER,
-                "no member of the program has this reference",
-                field,
-                "enrol the member first, or check the reference",
-            )
-        )
+        raise NotDone(unknown_member(field))
     return member_id
+
+
+def unknown_member(field: str) -> Refusal:
+    """The uniform refusal of a reference that is no member's, or an erased one's, or one of another program."""
+    return Refusal(
+        RefusalCode.UNKNOWN_MEMBER,
+        "no member of the program has this reference",
+        field,
+        "enrol the member first, or check the reference",
+    )

@@ -25,6 +25,7 @@ from palier.engine.state import NEVER, MemberState, TierState, WalletState, deco
 from palier.engine.trace import Trace, decode_trace
 from palier.ledger.queries import Holding, TransferView, holdings, transfers_of
 from palier.members import refs
+from palier.programs import queries as programs
 
 IN_FLIGHT_WAIT_MS: Final = 100
 """How long a read waits to learn whether an id it does not find is being applied at this moment."""
@@ -76,6 +77,9 @@ class Wallet(Struct, frozen=True):
         return self.spendable + self.held
 
 
+NOTHING: Final = Wallet("", 0, 0, 0, 0)
+
+
 class Wallets(Struct, frozen=True):
     """A member's wallets by currency, at `as_of` and as known at `known_at`."""
 
@@ -108,12 +112,49 @@ def wallets(
     if known_at is not None and known < decided_at:
         told = _of_state(runtime, _replayed(connection, runtime, member_id, at, known))
     elif at >= latest:
-        engine = Fold(runtime.timeline, state)
-        engine.advance(at)
-        told = _of_state(runtime, engine.state)
+        told = _of_state(runtime, carried(runtime, state, at))
     else:
         told = _of_rows(runtime, holdings(connection, member_id, as_of=at, known_at=max(known, decided_at)))
     return Wallets(at, known, told)
+
+
+def wallets_now(runtime: Runtime, state: MemberState, *, now: int) -> Wallets:
+    """What a member has now, by the state that is stored of him; it is carried forward in place."""
+    at = max(now, state.latest, state.due_done)
+    return Wallets(at, now, _of_state(runtime, carried(runtime, state, at)))
+
+
+def carried(runtime: Runtime, state: MemberState, at: int) -> MemberState:
+    """A state with the due work until an instant done, in place; the instant is not before what was decided."""
+    if state.due_at <= at:
+        Fold(runtime.timeline, state).advance(at)
+    return state
+
+
+STANDINGS: Final = f"""
+-- activities.standings
+with head as ({programs.TIMELINE_HEAD})
+select h.program_id, h.entry, h.recorded_at, h.sha256, p.member_id, p.state, m.status
+from head h
+left join (progress p join member m on m.member_id = p.member_id)
+  on p.member_id = any(%(members)s::bigint[]) and p.program_id = h.program_id
+"""
+
+
+async def standings(
+    connection: psycopg.AsyncConnection[Any], key: str, member_ids: Sequence[int]
+) -> tuple[tuple[Any, ...] | None, dict[int, tuple[bytes, str]]]:
+    """Stored states of members of a program by one statement: (head of its timeline, id -> (state, status)).
+
+    The head is that of `programs.queries.TIMELINE_HEAD`, None where there is no such program. Who is not a
+    member of it is left out.
+    """
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(STANDINGS, {"key": key, "members": list(member_ids)})
+    rows = await cursor.fetchall()
+    if not rows:
+        return None, {}
+    return rows[0][:4], {row[4]: (row[5], row[6]) for row in rows if row[4] is not None}
 
 
 def _state(connection: Connection[Any], runtime: Runtime, member_id: int) -> tuple[MemberState, int] | None:
@@ -151,8 +192,9 @@ def _replayed(
 
 
 def _of_state(runtime: Runtime, state: MemberState) -> dict[str, Wallet]:
-    found = {key: Wallet(key, 0, 0, 0, 0) for key in runtime.latest.currencies}
-    for currency, wallet in state.wallets.items():
+    held = state.wallets
+    found = {key: NOTHING if key in held else Wallet(key, 0, 0, 0, 0) for key in runtime.latest.currencies}
+    for currency, wallet in held.items():
         lots = tuple(_lot(wallet, lot) for lot in wallet.lots if lot.remaining or lot.held)
         waiting = tuple(
             Pending(
@@ -289,15 +331,18 @@ def standing(connection: Connection[Any], runtime: Runtime, member_id: int, *, n
     found = _state(connection, runtime, member_id)
     if found is None:
         return None
-    state = found[0]
+    return standing_now(runtime, found[0], now=now)
+
+
+def standing_now(runtime: Runtime, state: MemberState, *, now: int) -> Standing:
+    """Where a member stands in the tiers now, by the state stored of him; it is carried forward in place."""
     at = max(now, state.latest, state.due_done)
-    engine = Fold(runtime.timeline, state)
-    engine.advance(at)
+    state = carried(runtime, state, at)
     plan = runtime.timeline.at(at) or runtime.latest
-    tier = engine.state.tier
+    tier = state.tier
     spend, points, visits = _metrics(plan, tier, at)
     ladder = plan.ladder
-    told = _of_state(runtime, engine.state)
+    told = _of_state(runtime, state)
     return Standing(
         at,
         tier.key or plan.levels[0],

@@ -50,11 +50,25 @@ def runtime(connection: Connection[Any], key: str) -> Runtime | None:
     stored = programs.timeline(connection, key)
     if stored is None:
         return None
-    with _lock:
-        known = _compiled.get(key)
-        if known is not None and known.stored is stored:
-            return known
+    known = _known(key, stored)
+    if known is not None:
+        return known
     made = Runtime(stored)
     with _lock:
         _compiled[key] = made
     return made
+
+
+def _known(key: str, stored: programs.Timeline) -> Runtime | None:
+    with _lock:
+        known = _compiled.get(key)
+    return known if known is not None and known.stored is stored else None
+
+
+def known_runtime(key: str, head: tuple[Any, ...]) -> Runtime | None:
+    """The program with this key if this process has compiled what judges as of `head`; asks no database.
+
+    `head` is what `programs.queries.TIMELINE_HEAD` reads.
+    """
+    stored = programs.cached_timeline(head)
+    return _known(key, stored) if stored is not None else None

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -179,6 +180,7 @@ def refusal_of(result: Result) -> Answer | None:
     return Answer(problem.status, encode(problem.document()), result.status == "duplicate")
 
 
+@lru_cache(maxsize=8192)
 def written(at: int) -> str | None:
     """An instant as ISO 8601 in UTC; None for one that does not come."""
     if at >= NEVER:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from palier.activities.queries import (
@@ -30,6 +31,7 @@ from palier.members.queries import MemberView
 from palier.programs.queries import Version
 
 JsonObject = dict[str, Any]
+_decimal = lru_cache(maxsize=8192)(from_minor)
 
 
 class Views:
@@ -42,7 +44,7 @@ class Views:
     def points(self, currency: str, minor: int) -> str:
         """Points as decimal text."""
         found = self.plan.currencies.get(currency)
-        return from_minor(minor, found.scale if found is not None else 0)
+        return _decimal(minor, found.scale if found is not None else 0)
 
     def money(self, minor: int) -> str:
         """Money as decimal text."""

@@ -8,14 +8,26 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 13
 LIMIT = 1 << 63
 
-_VALUES = {character: value for value, character in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
+_PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
+_BASE32 = "0123456789abcdefghijklmnopqrstuv"
+
+
+class _Digits(dict[int, str]):
+    """Characters of a reference as Python writes base 32; any other becomes one that is no digit."""
+
+    def __missing__(self, character: int) -> str:
+        return "!"
+
+
+_DIGITS = _Digits(str.maketrans(ALPHABET + "oil", _BASE32 + "011"))  # type: ignore[arg-type]
 
 
 def encode(member_id: int) -> str:
     """The public reference of a member. Refuses ids outside 0 .. 2**63 - 1 with ValueError."""
     if not 0 <= member_id < LIMIT:
         raise ValueError(f"member id {member_id} is outside 0 .. 2**63 - 1")
-    return "m_" + "".join(ALPHABET[member_id >> shift & 31] for shift in range(5 * (LENGTH - 1), -1, -5))
+    pairs = [_PAIRS[member_id >> shift & 1023] for shift in (50, 40, 30, 20, 10, 0)]
+    return f"m_{ALPHABET[member_id >> 60]}{''.join(pairs)}"
 
 
 def decode(ref: str) -> int:
@@ -29,12 +41,11 @@ def decode(ref: str) -> int:
             f"{ref[:40]!r} is not a member reference: expected m_ and {LENGTH} letters or digits, "
             "such as m_01h2xcejqtf2n"
         )
-    member_id = 0
-    for character in text[2:]:
-        value = _VALUES.get(character)
-        if value is None:
-            raise ValueError(f"{ref[:40]!r} is not a member reference: {character!r} is not in its alphabet")
-        member_id = member_id << 5 | value
+    digits = text[2:].translate(_DIGITS)
+    if "!" in digits:
+        character = text[2 + digits.index("!")]
+        raise ValueError(f"{ref[:40]!r} is not a member reference: {character!r} is not in its alphabet")
+    member_id = int(digits, 32)
     if member_id >= LIMIT:
         raise ValueError(f"{ref[:40]!r} is not a member reference: its first character is above 7")
     return member_id

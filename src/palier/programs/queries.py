@@ -150,34 +150,41 @@ _cache: OrderedDict[tuple[Any, ...], Timeline] = OrderedDict()
 _cache_lock = threading.Lock()
 
 
+TIMELINE_HEAD: Final = """
+-- programs.timeline_head
+select p.program_id, j.entry, j.recorded_at, v.sha256
+from program p
+join program_judging j on j.program_id = p.program_id
+join program_version v on v.program_id = j.program_id and v.version = j.version
+where p.key = %(key)s
+order by j.entry desc
+limit 1
+"""
+"""What a timeline is kept as. Hash and instant tell apart two entries of one number, one of them rolled back."""
+
+
+def cached_timeline(known_as: tuple[Any, ...]) -> Timeline | None:
+    """The timeline with this head (TIMELINE_HEAD) if this process has read it; asks no database."""
+    with _cache_lock:
+        found = _cache.get(known_as)
+        if found is not None:
+            _cache.move_to_end(known_as)
+        return found
+
+
 def timeline(connection: Connection[Any], key: str) -> Timeline | None:
     """The program's timeline; None where there is no such program.
 
     Entries and versions are only ever added, so a timeline read once is kept for as long as its last entry
     is the last: a call costs one small query.
     """
-    head = connection.execute(
-        """
-        -- programs.timeline_head
-        select p.program_id, j.entry, j.recorded_at, v.sha256
-        from program p
-        join program_judging j on j.program_id = p.program_id
-        join program_version v on v.program_id = j.program_id and v.version = j.version
-        where p.key = %s
-        order by j.entry desc
-        limit 1
-        """,
-        (key,),
-    ).fetchone()
+    head = connection.execute(TIMELINE_HEAD, {"key": key}).fetchone()
     if head is None:
         return None
-    # The hash and the instant tell apart two entries of one number, of which one was rolled back.
     known_as = tuple(head)
-    with _cache_lock:
-        found = _cache.get(known_as)
-        if found is not None:
-            _cache.move_to_end(known_as)
-            return found
+    found = cached_timeline(known_as)
+    if found is not None:
+        return found
     found = _load(connection, head[0], key, head[1])
     with _cache_lock:
         _cache[known_as] = found

@@ -54,6 +54,16 @@ def refresh_statistics() -> None:
         connection.execute("analyze")
 
 
+AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+async def connect_async(statement_timeout_s: int) -> AsyncConnection:
+    """A connection as `app`, in UTC, for an event loop; each statement is a transaction of its own."""
+    opened = await psycopg.AsyncConnection.connect(dsn("app"), autocommit=True, application_name="palier")
+    await opened.execute(f"set statement_timeout = '{int(statement_timeout_s)}s'".encode())
+    return opened
+
+
 def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
     """What this connection's server may lose or falsify by its settings: one sentence each, none if safe."""
     names = (

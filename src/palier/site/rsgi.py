@@ -1,4 +1,5 @@
-"""The one application behind the one port: activities to the fast intake, all else to Django."""
+"""The one application behind the one port: activities to the fast intake, what is read most to the fast reads,
+all else to Django."""
 
 import asyncio
 import gc
@@ -21,11 +22,14 @@ class Application:
     def __init__(self) -> None:
         self._bridge: Bridge | None = None
         self._intake: ModuleType | None = None
+        self._reads: ModuleType | None = None
 
     def load(self) -> None:
-        """Import the intake, when this installation has it."""
+        """Import the intake and the fast reads, when this installation has them."""
         if self._intake is None and find_spec("palier.api.intake") is not None:
             self._intake = import_module("palier.api.intake")
+        if self._reads is None and find_spec("palier.api.reads") is not None:
+            self._reads = import_module("palier.api.reads")
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         import django
@@ -42,6 +46,8 @@ class Application:
         self.load()
         if self._intake is not None and hasattr(self._intake, "start"):
             self._intake.start(loop)
+        if self._reads is not None:
+            self._reads.start(loop, self._bridge.handle)
         # What is loaded now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -55,6 +61,12 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
         if self._intake is not None and scope.path == "/v1/activities" and scope.method == "POST":
             await self._intake.handle(scope, protocol)
+            return
+        if (
+            self._reads is not None
+            and self._reads.is_read(scope)
+            and await self._reads.handle(scope, protocol)
+        ):
             return
         assert self._bridge is not None
         await self._bridge.handle(scope, protocol)

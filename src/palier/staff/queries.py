@@ -91,19 +91,19 @@ def token_hash(token: str) -> bytes:
 
 
 _lock = threading.Lock()
-_cache: dict[str, tuple[float, bytes, Key]] = {}
+_cache: dict[bytes, tuple[float, Key]] = {}
+"""Keys by what is stored of them: who does not hold a key cannot make its hash, nor learn of it by timing."""
 
 
 def cached(header_value: str) -> Key | None:
     """The key of an Authorization header if it was read in the last seconds; asks no database."""
     token = _token(header_value)
-    prefix = prefix_of(token)
-    if prefix is None:
+    if len(token) != TOKEN_LENGTH or not token.isascii():
         return None
-    found = _cache.get(prefix)
+    found = _cache.get(token_hash(token))
     if found is None or found[0] < time.monotonic():
         return None
-    return _usable(found[2]) if compare_digest(found[1], token_hash(token)) else None
+    return _usable(found[1])
 
 
 def authenticate(connection: Connection[Any], header_value: str) -> Key | None:
@@ -141,7 +141,7 @@ def authenticate(connection: Connection[Any], header_value: str) -> Key | None:
     with _lock:
         if len(_cache) >= _MOST_CACHED:
             _cache.clear()
-        _cache[prefix] = (time.monotonic() + CACHED_FOR_S, stored, key)
+        _cache[stored] = (time.monotonic() + CACHED_FOR_S, key)
     return _usable(key)
 
 
