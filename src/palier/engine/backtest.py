@@ -11,12 +11,15 @@ from typing import Final
 
 from msgspec import Struct
 
+from palier.engine import straight
 from palier.engine.clock import DAY
 from palier.engine.decide import Fold
+from palier.engine.decisions import ISSUANCE, WALLET
 from palier.engine.facts import RETURN, SALE, Known
 from palier.engine.history import in_fold_order
 from palier.engine.plan import Timeline
 from palier.engine.refusals import Refusal
+from palier.engine.state import NEVER
 
 Moved = dict[tuple[str, str, str, str], int]
 """(currency, kind, debit, credit) -> points moved in minor units, corrections taken off."""
@@ -172,10 +175,14 @@ def play(
     ledger whose due work has run so far. Facts that no version judges are passed over.
     """
     fold = Fold(timeline, keep_records=True)
+    state = fold.state
     moved: Moved = {}
+    silent: dict[str, int] = {}
     tiers: set[str] = set()
     decisions = passed = spend = 0
     spendable, waited, first_at = 0, -1, 0
+    limit = threshold.points if threshold is not None else NEVER
+    awaited = threshold.currency if threshold is not None else ""
 
     def take() -> None:
         nonlocal decisions, spendable, waited
@@ -184,21 +191,58 @@ def play(
             for kind, debit, credit, currency, _, amount, _ in decision.transfers:
                 key = (currency, kind, debit, credit)
                 moved[key] = moved.get(key, 0) + amount
-                if threshold is not None and currency == threshold.currency:
-                    spendable += amount * ((credit == "wallet") - (debit == "wallet"))
-            if threshold is not None and waited < 0 and spendable >= threshold.points:
+                if currency == awaited:
+                    spendable += amount * ((credit == WALLET) - (debit == WALLET))
+            if spendable >= limit and waited < 0:
                 waited = max(0, decision.at - first_at) // DAY
             tiers.add(decision.tier)
         fold.decisions.clear()
 
     back: dict[tuple[str, str], int] = {}
-    for known in in_fold_order(knowns):
+    ordered = in_fold_order(knowns)
+    # Sales that returns name leave a record, which only a decision with its trace does.
+    named = {
+        (known.fact.sale.source, known.fact.sale.id)
+        for known in ordered
+        if known.fact.type == RETURN and known.fact.sale is not None
+    }
+    rest = iter(ordered)
+    known = next(rest, None)
+    while known is not None:
+        fact = known.fact
+        at = fact.at
+        if state.due_at <= at:
+            fold.advance(at)
+            take()
+        plan, _, end = timeline.span(at)
+        tally = straight.silent(plan, fact.type) if plan is not None else None
+        if plan is not None and tally is not None:
+            function, currency = tally
+            before = state.tier.key
+            most = NEVER
+            if waited < 0:
+                most = limit - spendable if currency == awaited or spendable >= limit else NEVER
+            known, number, points, money, reached_at = function(fold, known, rest, end, named, most)
+            if number:
+                first_at = first_at or at
+                decisions += number
+                spend += money
+                silent[currency] = silent.get(currency, 0) + points
+                if currency == awaited:
+                    spendable += points
+                if reached_at:
+                    waited = max(0, reached_at - first_at) // DAY
+                if number > 1:
+                    tiers.add(before or plan.levels[0])
+                tiers.add(state.tier.key)
+                continue
+        assert known is not None
         answer = fold.decide(known)
+        known = next(rest, None)
         if isinstance(answer, Refusal):
             passed += 1
             continue
-        fact = known.fact
-        first_at = first_at or fact.at
+        first_at = first_at or at
         if fact.type == SALE:
             spend += fact.amount
         elif fact.type == RETURN and fact.sale is not None:
@@ -206,6 +250,9 @@ def play(
             spend -= answer.trace.returned - back.get(key, 0)
             back[key] = answer.trace.returned
         take()
+    for currency, points in silent.items():
+        earned = (currency, "earn", ISSUANCE, WALLET)
+        moved[earned] = moved.get(earned, 0) + points
     fold.advance(until if settled_at is None else settled_at)
     take()
     settled = _standing(fold, moved)

@@ -26,6 +26,8 @@ MAX_DEPTH: Final = 20
 MAX_LIST: Final = 500
 MAX_TEXT: Final = 4096
 
+COUNTING: Final = ("day", "week", "month", "year", "lifetime")
+"""The windows in which `nth` counts, in the order of their numbers."""
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 COMMON_FIELDS: Final = frozenset(
@@ -648,24 +650,24 @@ def _day_of_month(day: int) -> int:
 
 
 _SINGLE_SOURCES: Final = {
-    "day_of_month": "_day_of_month(c.day)",
-    "amount": "c.amount",
-    "quantity": "c.quantity",
-    "lines": "len(c.lines)",
-    "channel": "c.channel",
-    "location": "c.location",
-    "partner": "c.partner",
-    "tier": "c.tier",
-    "weekday": "c.weekday",
-    "time": "c.minute",
-    "date": "c.day",
+    "day_of_month": "_day_of_month({}day)",
+    "amount": "{}amount",
+    "quantity": "{}quantity",
+    "lines": "len({}lines)",
+    "channel": "{}channel",
+    "location": "{}location",
+    "partner": "{}partner",
+    "tier": "{}tier",
+    "weekday": "{}weekday",
+    "time": "{}minute",
+    "date": "{}day",
 }
 _MANY_SOURCES: Final = {
-    "category": "_any_category(c.lines, {})",
-    "sku": "_any_sku(c.lines, {})",
-    "tender": "_any_tender(c.tenders, {})",
-    "segment": "not {}.isdisjoint(c.segments)",
-    "membership": "not {}.isdisjoint(c.memberships)",
+    "category": "_any_category({}lines, {})",
+    "sku": "_any_sku({}lines, {})",
+    "tender": "_any_tender({}tenders, {})",
+    "segment": "not {1}.isdisjoint({0}segments)",
+    "membership": "not {1}.isdisjoint({0}memberships)",
 }
 _SYMBOLS: Final = {
     "is": "==",
@@ -679,17 +681,29 @@ _SYMBOLS: Final = {
 }
 
 
-class _Source:
-    """Writes a condition as one Python expression over `c`.
+class Source:
+    """Writes a condition as one Python expression over a Context or a Line.
+
+    `subject` stands before each thing read: "c." reads attributes of `c`, "" locals of the same names (the
+    ordinals then are `nth_0` for the day to `nth_4` for all time). `line` is for a condition on one line.
 
     Nothing of the document is ever written into the source: integers are written by `int`, every other
     value goes in as a constant under a name of our own.
     """
 
-    def __init__(self, known: Mapping[str, FieldType], line: bool = False) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, FieldType],
+        subject: str = "c.",
+        constants: dict[str, Any] | None = None,
+        *,
+        line: bool = False,
+    ) -> None:
         self.known = known
         self.line = line
-        self.constants: dict[str, Any] = {
+        self.subject = subject
+        self.constants: dict[str, Any] = constants if constants is not None else {}
+        self.constants |= {
             "_any_category": _any_category,
             "_any_sku": _any_sku,
             "_any_tender": _any_tender,
@@ -747,16 +761,19 @@ class _Source:
     def value(self, condition: Condition, field: FieldType) -> tuple[str, bool]:
         """The expression that reads the field, and whether it may give None."""
         if self.line:
-            return f"c.{field.name}", False
+            return f"{self.subject}{field.name}", False
         if field.kind == "nth" and field.place == "context":
-            return f"c.nth({self.constant(condition.per)})", False
+            if not self.subject:
+                return f"nth_{COUNTING.index(condition.per or '')}", False
+            return f"{self.subject}nth({self.constant(condition.per)})", False
         if field.kind == "count" and field.place == "context":
-            return f"c.nth({self.constant(f'{condition.of}:{condition.per}')})", False
+            return f"{self.subject}nth({self.constant(f'{condition.of}:{condition.per}')})", False
         if field.place == "member":
-            return f"c.member.get({self.constant(field.name.removeprefix('member.'))})", True
+            name = self.constant(field.name.removeprefix("member."))
+            return f"{self.subject}member.get({name})", True
         if field.place == "attribute":
-            return f"c.attributes.get({self.constant(field.name)})", True
-        return _SINGLE_SOURCES[field.name], False
+            return f"{self.subject}attributes.get({self.constant(field.name)})", True
+        return _SINGLE_SOURCES[field.name].format(self.subject), False
 
     def group(self, written: list[Value], field: FieldType) -> str:
         literals = [_literal(item, field) for item in written]
@@ -769,7 +786,7 @@ class _Source:
         for name, written in operators_of(condition):
             values = written if isinstance(written, list) else [written]
             wanted = frozenset(_literal(item, field) for item in values)
-            found = _MANY_SOURCES[field.name].format(self.constant(wanted))
+            found = _MANY_SOURCES[field.name].format(self.subject, self.constant(wanted))
             parts.append(f"(not ({found}))" if name in ("is_not", "not_in") else f"({found})")
         return "(" + " and ".join(parts) + ")"
 
@@ -789,11 +806,11 @@ def _cost(condition: Condition) -> int:
     return 2 if names & {"category", "sku"} else 1 if names & {"tender", "segment"} else 0
 
 
-def _compiled(condition: Condition | None, source: _Source) -> Callable[[Any], bool]:
+def _compiled(condition: Condition | None, source: Source) -> Callable[[Any], bool]:
     if condition is None:
         return lambda c: True
     text = f"lambda c: {source.node(condition)}"
-    # The source is made of our own words, integers and constant names alone (see _Source).
+    # The source is made of our own words, integers and constant names alone (see Source).
     function: Callable[[Any], bool] = eval(  # noqa: S307
         text, {"__builtins__": {"len": len}, **source.constants}
     )
@@ -807,12 +824,12 @@ def compile_condition(
 
     The condition must have passed `check` against `fields(program, activity_type_key)`.
     """
-    return _compiled(condition, _Source(fields(program, activity_type_key)))
+    return _compiled(condition, Source(fields(program, activity_type_key)))
 
 
 def compile_line_condition(condition: Condition | None, program: Program) -> Callable[[Line], bool]:
     """A rule's `lines` condition as a function of a Line. None is always true."""
-    return _compiled(condition, _Source(line_fields(program), line=True))
+    return _compiled(condition, Source(line_fields(program), line=True))
 
 
 # --- why not ------------------------------------------------------------------------------------------

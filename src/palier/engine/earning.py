@@ -30,6 +30,7 @@ from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, Compile
 from palier.engine.points import issuer
 from palier.engine.rating import Basket, rate, scaled, within_limits
 from palier.engine.state import NEVER, MemberState, lot_id
+from palier.engine.straight import told
 from palier.engine.trace import RuleTrace, Trace
 
 
@@ -90,6 +91,17 @@ class Earning(Acts):
         self._context = _Context()
 
     def _earn(self, plan: Plan, fact: Fact, inputs: Inputs, at: int, position: Position) -> Decision:
+        """Decides an activity that earns: by the function written out for its type, or else here."""
+        straight = told(plan, fact.type)
+        if straight is not None:
+            decision = straight(self, fact, inputs, at, position)
+            if decision is not None:
+                return decision
+        return self._earn_by_reference(plan, fact, inputs, at, position)
+
+    def _earn_by_reference(
+        self, plan: Plan, fact: Fact, inputs: Inputs, at: int, position: Position
+    ) -> Decision:
         state = self.state
         tier = state.tier
         if not tier.key:

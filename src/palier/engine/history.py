@@ -23,6 +23,9 @@ from palier.engine.trace import Trace
 
 def in_fold_order(knowns: Iterable[Known]) -> list[Known]:
     """The facts in the order in which they act: by (instant, rank, source, id), a return behind its sale."""
+    knowns = list(knowns)
+    if _ordered(knowns):
+        return knowns
     own: dict[str, Position] = {}
     returns = []
     placed: list[tuple[Position, Known]] = []
@@ -44,6 +47,24 @@ def in_fold_order(knowns: Iterable[Known]) -> list[Known]:
         placed.append((position, known))
     placed.sort(key=lambda item: item[0])
     return [known for _, known in placed]
+
+
+def _ordered(knowns: Sequence[Known]) -> bool:
+    """Whether each fact acts after the one before it, and no return is of a sale after it."""
+    last = -1
+    named: set[tuple[str, str]] = set()
+    for known in knowns:
+        fact = known.fact
+        at = known.inputs.acts_at or fact.at
+        if at <= last:
+            return False
+        last = at
+        if fact.type == RETURN:
+            if fact.sale is not None:
+                named.add((fact.sale.source, fact.sale.id))
+        elif named and (fact.source, fact.id) in named:
+            return False
+    return True
 
 
 def fold(timeline: Timeline, knowns: Iterable[Known], *, until: int | None = None) -> Fold:

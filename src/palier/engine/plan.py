@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
@@ -318,17 +319,22 @@ def acts(program: doc.Program) -> list[doc.ActivityType]:
     return found
 
 
-def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> Test:
-    """A test of totals [spend, points, visits], compiled from integers alone."""
+def _qualification(qualify: doc.Qualify | None, exponent: int, scale: int) -> str:
+    """A test of {0} spend, {1} points and {2} visits, as an expression made of integers alone."""
     if qualify is None:
-        return lambda totals: True
+        return "True"
     decimals = {"spend": (0, exponent), "points": (1, scale), "visits": (2, 0)}
     word, thresholds = (" and ", qualify.all) if qualify.all is not None else (" or ", qualify.any or [])
     parts = []
     for item in thresholds:
         metric, places = decimals[item.metric]
-        parts.append(f"totals[{metric}] >= {to_minor(item.at_least, places)}")
-    test: Test = eval(f"lambda totals: {word.join(parts) or True}")  # noqa: S307 (nothing but integers)
+        parts.append(f"{{{metric}}} >= {to_minor(item.at_least, places)}")
+    return word.join(parts) or "True"
+
+
+def _test(text: str) -> Test:
+    named = text.format("totals[0]", "totals[1]", "totals[2]")
+    test: Test = eval(f"lambda totals: {named}")  # noqa: S307 (nothing but integers)
     return test
 
 
@@ -336,6 +342,7 @@ class Ladder:
     """The tiers in order, compiled: `reach[i]` and `keep[i]` test totals [spend, points, visits].
 
     `given[i]` is what reaching a tier gives; `gives`: any of them gives something.
+    `reach_texts` are `reach` as expressions of {0}, {1} and {2}.
     """
 
     __slots__ = (
@@ -351,6 +358,7 @@ class Ladder:
         "period",
         "points_currency",
         "reach",
+        "reach_texts",
         "soft_landing",
         "window_days",
     )
@@ -359,8 +367,11 @@ class Ladder:
         self.keys = [tier.key for tier in ladder.tiers]
         self.index = {key: number for number, key in enumerate(self.keys)}
         scale = next((c.scale for c in program.point_currencies if c.key == ladder.points_currency), 0)
-        self.reach = [_qualification(tier.qualify, exponent, scale) for tier in ladder.tiers]
-        self.keep = [_qualification(tier.keep or tier.qualify, exponent, scale) for tier in ladder.tiers]
+        self.reach_texts = [_qualification(tier.qualify, exponent, scale) for tier in ladder.tiers]
+        self.reach = [_test(text) for text in self.reach_texts]
+        self.keep = [
+            _test(_qualification(tier.keep or tier.qualify, exponent, scale)) for tier in ladder.tiers
+        ]
         scales = Scales(program, exponent)
         self.given: list[Given] = [scales.given(tier.grants) for tier in ladder.tiers]
         self.gives = any(self.given)
@@ -514,6 +525,9 @@ class Plan:
         self.hold_minutes = program.hold_minutes
         self.declared = {kind.key: kind for kind in (*self.acts, *program.activity_types)}
         self.late_window = program.late_window_days
+        # Activity type -> what palier.engine.straight wrote for it, when it was first asked.
+        self.told: dict[str, Any] = {}
+        self.silent: dict[str, Any] = {}
 
     def _mechanics(self, program: doc.Program) -> Scales:
         """Compiles the mechanics, and what acts of members carry."""
@@ -677,11 +691,15 @@ class Timeline:
         start, end, plan = self._piece
         if start <= at < end:
             return plan
+        return self.span(at)[0]
+
+    def span(self, at: int) -> tuple[Plan | None, int, int]:
+        """The plan that judges an instant, and from and until when it does."""
         for piece in self._pieces:
             if piece[0] <= at < piece[1]:
                 self._piece = piece
-                return piece[2]
-        return None
+                return piece[2], piece[0], piece[1]
+        return None, at, at
 
     def plan_of(self, version: int) -> Plan | None:
         """The compiled version with this number, if it judges or judged anything."""

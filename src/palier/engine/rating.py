@@ -319,6 +319,14 @@ def rate(
                 multiplied = divide(raw * multiplier[0], multiplier[1], rule.mode)
         matched.append(rule)
         results.append(RuleTrace(rule.key, rule.currency, base, raw, multiplied, multiplied))
+    limit(plan, rules, matched, results, rooms)
+    return rated
+
+
+def limit(
+    plan: Plan, rules: ActivityPlan, matched: list[CompiledRule], results: list[RuleTrace], rooms: Rooms
+) -> None:
+    """The last phases: caps of rules, groups that keep the best, caps of groups and of the member."""
     if rules.capped and results:
         cut = rules.activity_capped or not _fits(matched, results, rooms)
         if cut and plan.rule_caps:
@@ -327,7 +335,6 @@ def rate(
             _best_of_groups(plan, matched, results)
         if cut:
             _apply_shared_caps(plan, matched, results, rooms)
-    return rated
 
 
 def _fits(matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms) -> bool:
