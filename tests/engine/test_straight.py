@@ -251,19 +251,33 @@ def test_a_setting_that_is_not_known_leaves_everything_to_the_reference(part: st
         assert straight.told(Plan(program, 1), "sale") is None
 
 
-def test_a_part_of_the_program_that_is_not_known_makes_a_backtest_decide_one_by_one() -> None:
-    known = {kind: names.replace(" tiers", "") for kind, names in straight._READ.items()}
-    program = club(tiers=ladder({"kind": "lifetime"}))
-    with mock.patch.object(straight, "_READ", {**straight._READ, Program: known[Program]}):
-        plan = Plan(program, 1)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_part_of_the_program_that_is_not_known_is_not_passed_over(after: bool) -> None:
+    known = {**straight._READ, Program: straight._READ[Program].replace(" tiers", "")}
+    plan = Plan(club(tiers=ladder({"kind": "lifetime"})), 1)
+    with (
+        mock.patch.object(straight, "_READ", known),
+        mock.patch.object(straight, "_AFTER", "tiers" if after else ""),
+    ):
         assert straight.silent(plan, "sale") is None
-        assert straight.told(plan, "sale") is not None
+        assert (straight.told(plan, "sale") is not None) == after
 
 
-def test_every_setting_of_a_document_is_known_or_left_alone_on_purpose() -> None:
-    """A name that no setting has would be a slip of the pen."""
+def test_memberships_that_run_are_the_references() -> None:
+    line = timeline(club())
+    folds = Fold(line), ByReference(line)
+    for fold in folds:
+        fold.state.memberships = {"club": START + 2 * DAY}
+        for known in sales(9):
+            fold.decide(known)
+    assert [bytes_of(each) for each in folds[0].decisions] == [bytes_of(each) for each in folds[1].decisions]
+    assert folds[0].decisions[0].trace.memberships == ["club"]
+
+
+def test_every_name_of_a_setting_is_one() -> None:
     for kind, names in straight._READ.items():
         assert set(names.split()) <= {field.name for field in msgspec.structs.fields(kind)}
+    assert set(straight._AFTER.split()) <= {field.name for field in msgspec.structs.fields(Program)}
 
 
 # --- the text -----------------------------------------------------------------------------------------
@@ -292,6 +306,7 @@ def decide(fold, fact, inputs, at, position):
     due_at = state.due_at
     standing = state.tier
     held = standing.key
+    if state.memberships: return None
     if not held: held = standing.key = STR_1
     tier = 0
     rises = False

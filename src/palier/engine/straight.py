@@ -67,7 +67,7 @@ none. `points` and `money` were earned and spent in all; the instant is that at 
 
 _READ: Final[dict[type, str]] = {
     doc.Program: "palier key name time_zone currency point_currencies languages description effective_from "
-    "late_window_days hold_minutes member_attributes activity_types rules groups caps tiers",
+    "late_window_days hold_minutes member_attributes activity_types rules groups caps tiers sale_key",
     doc.PointCurrency: "key name scale value taking_back expiry pending return_grace_days transferable",
     doc.Rule: "key name on currency when per_spend per_unit fixed multiply lines base tenders tier_multipliers "
     "rounding caps group expiry pending active_from active_until",
@@ -80,9 +80,13 @@ _READ: Final[dict[type, str]] = {
 """The settings that are known here. A program that sets another one is left to the reference."""
 
 
-def _unknown(part: Any) -> bool:
+_AFTER: Final = "goals streaks games quizzes referral memberships leaderboards notice"
+"""Settings of a program that act on a decision after it was made, so that they let it be written out, told."""
+
+
+def _unknown(part: Any, besides: str = "") -> bool:
     """Whether a part of a document sets what is not known here, so that a new mechanic is never passed over."""
-    known = _READ[type(part)].split()
+    known = f"{_READ[type(part)]} {besides}".split()
     for field in msgspec.structs.fields(type(part)):
         if field.name not in known:
             made = field.default_factory
@@ -235,7 +239,12 @@ class _Writer:
         plan = self.plan
         if any(_unknown(part) for part in _parts(plan.program, self.kind)):
             return False
-        if not self.told and (_unknown(plan.program) or (self.rules and not self.alike)):
+        if _unknown(plan.program, _AFTER if self.told else ""):
+            return False
+        if not self.told and self.rules and not self.alike:
+            return False
+        # What counts other activities, or is told by memberships, is left to the reference.
+        if self.uses & {"count", "membership"}:
             return False
         for rule in self.rules:
             if rule.per_line or rule.carry or rule.numerator < 0:
@@ -285,6 +294,7 @@ class _Writer:
         text, plan = self.text, self.plan
         ladder = plan.ladder
         text("state = fold.state", "due_at = state.due_at", "standing = state.tier", "held = standing.key")
+        text(f"if state.memberships: {'return None' if self.told else 'return known, 0, 0, 0, 0'}")
         text(f"if not held: held = standing.key = {self.constant(plan.levels[0])}")
         if ladder is None:
             text("tier = 0")
