@@ -200,12 +200,8 @@ def play(
 
     back: dict[tuple[str, str], int] = {}
     ordered = in_fold_order(knowns)
-    # Sales that returns name leave a record, which only a decision with its trace does.
-    named = {
-        (known.fact.sale.source, known.fact.sale.id)
-        for known in ordered
-        if known.fact.type == RETURN and known.fact.sale is not None
-    }
+    # What a return names leaves a record, which only a decision with its trace does.
+    named = {(known.fact.sale.source, known.fact.sale.id) for known in ordered if known.fact.sale is not None}
     rest = iter(ordered)
     known = next(rest, None)
     while known is not None:

@@ -17,9 +17,6 @@ from palier.engine.decisions import (
     key_of,
 )
 from palier.engine.facts import (
-    ACTS,
-    OCCASIONS,
-    RELAYED,
     SALE,
     Fact,
     Inputs,
@@ -30,7 +27,7 @@ from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, Compile
 from palier.engine.points import issuer
 from palier.engine.rating import Basket, rate, scaled, within_limits
 from palier.engine.state import NEVER, MemberState, lot_id
-from palier.engine.straight import told
+from palier.engine.straight import ACTING, told
 from palier.engine.trace import RuleTrace, Trace
 
 
@@ -75,8 +72,6 @@ class _Context:
 
 
 _NOBODY: frozenset[str] = frozenset()
-ACTING = ACTS | OCCASIONS | RELAYED
-"""Activity types that do something beside what rules bring for them."""
 
 
 class Earning(Acts):

@@ -30,7 +30,7 @@ from palier.engine.amounts import divide
 from palier.engine.clock import DAY, EPOCH_DAY, MINUTE, LocalClock
 from palier.engine.conditions import Source, fields, line_fields
 from palier.engine.decisions import ISSUANCE, WALLET, Decision, Position, SaleRecord, key_of
-from palier.engine.facts import SALE, Fact, Inputs, Known, Line
+from palier.engine.facts import ACTS, OCCASIONS, RELAYED, SALE, Fact, Inputs, Known, Line
 from palier.engine.plan import (
     FIXED,
     MULTIPLY,
@@ -67,26 +67,23 @@ none. `points` and `money` were earned and spent in all; the instant is that at 
 
 _READ: Final[dict[type, str]] = {
     doc.Program: "palier key name time_zone currency point_currencies languages description effective_from "
-    "late_window_days hold_minutes member_attributes activity_types rules groups caps tiers sale_key",
+    "late_window_days hold_minutes member_attributes activity_types rules groups caps tiers campaigns goals "
+    "streaks games quizzes referral memberships partners leaderboards sale_key leap_day notice",
     doc.PointCurrency: "key name scale value taking_back expiry pending return_grace_days transferable",
     doc.Rule: "key name on currency when per_spend per_unit fixed multiply lines base tenders tier_multipliers "
-    "rounding caps group expiry pending active_from active_until",
+    "rounding caps group expiry pending active_from active_until funded_by",
     doc.Group: "key stacking caps",
     doc.MemberCap: "currency caps",
     doc.Caps: "activity day week month year lifetime",
     doc.TierLadder: "tiers window counts spend_base points_currency grace_days soft_landing",
-    doc.Tier: "key name qualify keep benefits",
+    doc.Tier: "key name qualify keep benefits grants hidden",
 }
 """The settings that are known here. A program that sets another one is left to the reference."""
 
 
-_AFTER: Final = "goals streaks games quizzes referral memberships leaderboards notice"
-"""Settings of a program that act on a decision after it was made, so that they let it be written out, told."""
-
-
-def _unknown(part: Any, besides: str = "") -> bool:
+def _unknown(part: Any) -> bool:
     """Whether a part of a document sets what is not known here, so that a new mechanic is never passed over."""
-    known = f"{_READ[type(part)]} {besides}".split()
+    known = _READ[type(part)].split()
     for field in msgspec.structs.fields(type(part)):
         if field.name not in known:
             made = field.default_factory
@@ -98,6 +95,7 @@ def _unknown(part: Any, besides: str = "") -> bool:
 
 def _parts(program: doc.Program, kind: str) -> Iterator[Any]:
     """The parts of a document that an activity type meets while earning."""
+    yield program
     yield from program.point_currencies
     rules = [rule for rule in program.rules if rule.on == kind]
     yield from rules
@@ -145,6 +143,8 @@ class _Days(dict[int, tuple[Any, ...]]):
         return found
 
 
+ACTING: Final = ACTS | OCCASIONS | RELAYED
+"""Activity types that do something beside what rules bring for them."""
 _PERIOD_NAMES: Final = ("day", "week", "month", "year", "0")
 
 
@@ -184,6 +184,8 @@ class _Writer:
         self.written = [written[rule.key] for rule in rules]
         self.known = fields(plan.program, kind)
         self.uses = {field for rule in rules for field in rule.uses}
+        # A type that no rule is about is not counted, whoever asks.
+        self.ordinals = self.activity.nth if rules else []
         self.constants: dict[str, Any] = {}
         self.text = _Text()
         self.leave = "return None" if told else "break"
@@ -236,15 +238,15 @@ class _Writer:
 
     def possible(self) -> bool:
         """Whether this activity type can be written out."""
-        plan = self.plan
+        plan, activity = self.plan, self.activity
         if any(_unknown(part) for part in _parts(plan.program, self.kind)):
             return False
-        if _unknown(plan.program, _AFTER if self.told else ""):
+        # What moves more than points and tiers, draws on what all members share, or counts other activities.
+        if activity.mechanics or activity.shared or activity.counts_of or self.kind in ACTING:
+            return False
+        if "membership" in self.uses or (plan.ladder is not None and plan.ladder.gives):
             return False
         if not self.told and self.rules and not self.alike:
-            return False
-        # What counts other activities, or is told by memberships, is left to the reference.
-        if self.uses & {"count", "membership"}:
             return False
         for rule in self.rules:
             if rule.per_line or rule.carry or rule.numerator < 0:
@@ -314,7 +316,7 @@ class _Writer:
         """The counters of caps and ordinals: (local, table, key, the local of the period that it should count)."""
         for number, (key, period, _) in enumerate(self.activity.caps):
             yield f"used_{number}", "state.used", self.constant(key), _PERIOD_NAMES[period]
-        for window in self.activity.nth:
+        for window in self.ordinals:
             key = self.constant(f"{self.kind}:{window}")
             yield f"times_{PERIODS[window]}", "state.nth", key, window if window != "lifetime" else "0"
 
@@ -424,7 +426,7 @@ class _Writer:
             text(f"now_{name} = {name} if of_{name} == {period} else 0")
         for number, (_, _, most) in enumerate(self.activity.caps):
             text(f"room_{number} = {int(most)} - now_used_{number}")
-        for window in self.activity.nth:
+        for window in self.ordinals:
             text(f"nth_{PERIODS[window]} = now_times_{PERIODS[window]} + 1")
 
     def _earned(self) -> None:
@@ -509,7 +511,7 @@ class _Writer:
                     self._cut()
             return
         rooms = ", ".join(f"{self.constant(key)}: room_{n}" for key, n in self.cap_numbers.items())
-        ordinals = ", ".join(f"{self.constant(each)}: nth_{PERIODS[each]}" for each in self.activity.nth)
+        ordinals = ", ".join(f"{self.constant(each)}: nth_{PERIODS[each]}" for each in self.ordinals)
         text(f"rooms = {{{rooms}}}")
         text(
             f"trace = {self.constant(Trace)}"
@@ -583,7 +585,7 @@ class _Writer:
     def _take(self) -> None:
         """Counts this activity, and takes the room that it uses."""
         text = self.text
-        for window in self.activity.nth:
+        for window in self.ordinals:
             number = PERIODS[window]
             period = window if window != "lifetime" else "0"
             text(f"of_times_{number} = {period}", f"times_{number} = nth_{number}")
@@ -641,10 +643,9 @@ class _Writer:
 
     def _answer(self) -> None:
         text = self.text
-        if self.kind == SALE:
-            with text.block("if fold.keep_records:"):
-                record = f"{self.constant(SaleRecord)}(fact, inputs, trace, position)"
-                text(f"fold.sales[{self.constant(key_of)}(fact.source, fact.id)] = {record}")
+        with text.block("if fold.keep_records:"):
+            record = f"{self.constant(SaleRecord)}(fact, inputs, trace, position)"
+            text(f"fold.sales[{self.constant(key_of)}(fact.source, fact.id)] = {record}")
         version = int(self.plan.version)
         decision = f"fact.source, fact.id, fact.type, at, {version}, standing.key, transfers, trace"
         text(f"return {self.constant(Decision)}({decision})")
