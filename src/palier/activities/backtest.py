@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -311,8 +312,14 @@ def _spread(work: Any, tasks: Sequence[Any], workers: int) -> Iterator[Totals]:
         yield from map(work, tasks)
         return
     # Not forked: this process may run threads, and its connections are its own.
-    with multiprocessing.get_context("spawn").Pool(min(workers, len(tasks))) as pool:
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(tasks)), _quiet_collector) as pool:
         yield from pool.imap_unordered(work, tasks)
+
+
+def _quiet_collector() -> None:
+    """Facts and standings are trees that die by themselves: looking for cycles among them would find none."""
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
 
 
 def _added(parts: Iterable[Totals]) -> Totals:
