@@ -52,6 +52,8 @@ WINDOW: Final = 50_000
 """Rows read before they are put together by member; it bounds memory and what a killed import reads again."""
 SHARES: Final = 64
 """Files that a long file is dealt out into; the largest file allowed has some 25,000 rows in each."""
+_FEW_COLLECTIONS: Final = (200_000, 50, 100)
+"""Rows and what a batch makes of them hold few cycles: looking for them as often as usual is most of reading."""
 BATCH: Final = 2_000
 """Rows in one transaction, more or less: a member's rows of a window stay together."""
 
@@ -157,6 +159,8 @@ def import_rows(
     totals = [0] * 5
     done = resumed = 0
     windows = _read_ahead(reading, items, skipped, window)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*_FEW_COLLECTIONS)
     try:
         for found in windows:
             if isinstance(found, BaseException):
@@ -187,6 +191,7 @@ def import_rows(
     finally:
         windows.close()
         team.close()
+        gc.set_threshold(*thresholds)
     applied, duplicate, refused_count, parked, enrolled = totals
     seconds = time.monotonic() - started
     return ImportSummary(done, applied, duplicate, refused_count, parked, enrolled, resumed, seconds)
@@ -369,9 +374,7 @@ class _Ready:
 
 _pack = msgspec.msgpack.Encoder().encode
 _cells = msgspec.msgpack.Decoder(list[list[str | None]]).decode
-_records = msgspec.msgpack.Decoder(
-    list[tuple[tuple[int, ...], tuple[list[str | None], ...], tuple[str, str] | None]]
-).decode
+_records = msgspec.msgpack.Decoder(list[Record]).decode
 _baskets = msgspec.msgpack.Decoder(list[tuple[list[int], list[list[str | None]]]]).decode
 
 
@@ -462,9 +465,8 @@ class _Dealt:
     def _together(self, file: IO[bytes]) -> Iterator[Record]:
         members: dict[str, list[Record]] = {}
         while length := file.read(8):
-            for lines, cells, problem in _records(file.read(int.from_bytes(length))):
-                record = Record(lines, cells, problem)
-                owner = "" if problem is not None else self.form.owner(cells[0])
+            for record in _records(file.read(int.from_bytes(length))):
+                owner = "" if record.problem is not None else self.form.owner(record.cells[0])
                 members.setdefault(owner, []).append(record)
         for owner, own in members.items():
             if owner:
@@ -810,10 +812,9 @@ def _work(pipe: Pipe, settings: dict[str, str], program_key: str, reading: _Read
             take_node(connection)
             connection.commit()
             arrays.register(connection)
-            # What a batch makes holds few cycles: looking for them in every thousand objects costs a tenth.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(200_000, 50, 100)
+            gc.set_threshold(*_FEW_COLLECTIONS)
             members = _Members()
             while True:
                 bodies, now, enrol_unknown = pipe.recv()
