@@ -78,3 +78,33 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_the_schema_is_json() -> None:
     assert json.loads(palier("schema")[1])["title"] == "Palier program document"
+
+
+def test_a_program_is_told_in_plain_words(file: Path) -> None:
+    code, out, error = palier("describe", str(file))
+    assert code == 0
+    assert out.startswith("Club\n====\n\nWhat you get\n")
+    assert "You get 5\u00a0stars each time you buy." in out
+    assert error.startswith("Readability: Flesch-Kincaid grade ")
+    code, out, error = palier("describe", str(file), "--lang", "fr", "--format", "markdown")
+    assert (code, out.splitlines()[2]) == (0, "## Ce que vous recevez")
+    assert error.startswith("Readability: Kandel-Moles ")
+    page = json.loads(palier("describe", str(file), "--format", "json")[1])
+    assert page["page"]["sections"][0]["key"] == "get"
+    assert page["readability"]["age"] <= 10
+
+
+def test_what_cannot_be_told_is_refused(tmp_path: Path, database: str, file: Path) -> None:
+    code, out, error = palier("describe", str(tmp_path / "none.yaml"))
+    assert (code, out) == (2, "")
+    assert "cannot be read" in error
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("palier: 1\n")
+    code, out, error = palier("describe", str(wrong))
+    assert (code, out) == (2, "")
+    assert f"{wrong}:" in error
+    code, out, error = palier("describe", "other")
+    assert (code, out) == (2, "")
+    assert error == 'There is no program "other" and no such file; `palier programs` lists those there are.\n'
+    palier("apply", str(file), "--yes")
+    assert palier("describe", "club")[1] == palier("describe", str(file))[1]

@@ -249,7 +249,7 @@ def test_phrases() -> None:
             "the first 3 times of the day",
             "les 3 premières fois de la journée",
         ),
-        ({"field": "time", "from": "18:00", "until": "20:00"}, "from 18:00 to 20:00", "de 18 h 00 à 20 h 00"),
+        ({"field": "time", "from": "18:00", "until": "20:00"}, "from 18:00 to 20:00", "de 18 h à 20 h"),
         (
             {"field": "date", "from": "2026-01-01", "until": "2026-01-31"},
             "from 1 January 2026 to 31 January 2026",

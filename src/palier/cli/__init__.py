@@ -21,6 +21,7 @@ MODULES: Final = (
     "server",
     "database",
     "programs",
+    "describing",
     "gallery",
     "members",
     "imports",

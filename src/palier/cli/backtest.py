@@ -99,10 +99,10 @@ def _is_file(text: str) -> bool:
 
 
 def _read(path: str) -> Program:
-    from palier.cli.programs import _read
+    from palier.cli.programs import read_document
     from palier.site.refusal import Refused
 
-    found = _read(Path(path))
+    found = read_document(Path(path))
     if found is None:
         raise Refused(f"{path} is not a valid program; see the problems above.")
     return found

@@ -24,7 +24,7 @@ _FILE = typer.Argument(help="A program document, YAML or JSON.", show_default=Fa
 
 def validate(file: Path = _FILE) -> int:
     """Check a program document; every problem is named with its line and a remedy. Needs no database."""
-    program = _read(file)
+    program = read_document(file)
     if program is None:
         return 2
     rules = len(program.rules)
@@ -37,7 +37,7 @@ def plan(
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
     """Show what publishing a document would change. Writes nothing."""
-    program = _read(file)
+    program = read_document(file)
     if program is None:
         return 2
     from palier.cli.session import open_database
@@ -66,7 +66,7 @@ def apply(
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
     """Publish a document as the next version of its program. A published version never changes."""
-    program = _read(file)
+    program = read_document(file)
     if program is None:
         return 2
     from getpass import getuser
@@ -158,7 +158,7 @@ def programs(json: bool = typer.Option(False, "--json", help="Print the list as 
     return 0
 
 
-def _read(file: Path) -> "Program | None":
+def read_document(file: Path) -> "Program | None":
     """The document of a file; its problems are printed, and it is None where one is an error."""
     import sys
 

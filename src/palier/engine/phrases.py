@@ -15,13 +15,19 @@ _PERIODS: Final = {
     "en": {"day": " of the day", "week": " of the week", "month": " of the month", "year": " of the year"},
     "fr": {"day": " de la journée", "week": " de la semaine", "month": " du mois", "year": " de l'année"},
 }
-_DAY_NAMES: Final = {
+DAY_NAMES: Final = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
     "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
 }
-_MONTH_NAMES: Final = {
-    "en": "January,February,March,April,May,June,July,August,September,October,November,December",
-    "fr": "janvier,février,mars,avril,mai,juin,juillet,août,septembre,octobre,novembre,décembre",
+MONTHS: Final = {
+    "en": (
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+    "fr": (
+        *("janvier", "février", "mars", "avril", "mai", "juin"),
+        *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
+    ),
 }
 _CHANNELS: Final = {
     "en": {
@@ -165,7 +171,8 @@ _ATTRIBUTE_PHRASES: Final = {
 }
 
 
-def _joined(words: Sequence[str], language: str) -> str:
+def either(words: Sequence[str], language: str) -> str:
+    """ "a, b or c"."""
     joint = " ou " if language == "fr" else " or "
     return joint.join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
@@ -185,7 +192,7 @@ def date_words(text: str, language: str) -> str:
     except ValueError:
         return text
     number = "1er" if language == "fr" and day.day == 1 else str(day.day)
-    return f"{number} {_MONTH_NAMES[language].split(',')[day.month - 1]} {day.year}"
+    return f"{number} {MONTHS[language][day.month - 1]} {day.year}"
 
 
 def text_of(text: Text, language: str) -> str:
@@ -221,16 +228,19 @@ def _count_words(
     numbers = [int(value) for value in values]
     said = activities(numbers[-1], condition.of or "", program, language)
     if len(numbers) > 1:
-        said = _joined([*(str(number) for number in numbers[:-1]), said], language)
+        said = either([*(str(number) for number in numbers[:-1]), said], language)
     phrase = _PHRASES["count"][operator][1 if language == "fr" else 0].format(said)
     return phrase + _SPANS[language].get(condition.per or "", "")
 
 
-def _time_words(text: str, language: str) -> str:
+def time_words(text: str, language: str) -> str:
+    """A time of day: "18:30"; "18 h 30", "18 h"."""
+    if language == "fr" and text.endswith(":00"):
+        return f"{int(text[:2])} h"
     return f"{text[:2]} h {text[3:]}" if language == "fr" else text
 
 
-def _word(name: str, value: Value, program: Program, language: str) -> str:
+def word(name: str, value: Value, program: Program, language: str) -> str:
     """One value of a field, as read by a person."""
     if isinstance(value, bool):
         yes, no = ("oui", "non") if language == "fr" else ("yes", "no")
@@ -255,7 +265,7 @@ def _word(name: str, value: Value, program: Program, language: str) -> str:
             if tier.key == value:
                 return text_of(tier.name, language) or tier.key
     if name == "weekday" and value in WEEKDAYS:
-        return _DAY_NAMES[language][WEEKDAYS.index(value)]
+        return DAY_NAMES[language][WEEKDAYS.index(value)]
     if name == "channel":
         return _CHANNELS[language].get(value, f"par {value}" if language == "fr" else f"by {value}")
     if DATE.fullmatch(value):
@@ -278,7 +288,7 @@ def _nth_words(operator: str, value: Value | list[Value], per: str | None, langu
         return f"à partir de la {words} fois{period}" if fr else f"from the {words} time{period} on"
     if operator == "at_most":
         return f"les {first} premières fois{period}" if fr else f"the first {first} times{period}"
-    words = _joined([ordinal(number, language) for number in numbers], language)
+    words = either([ordinal(number, language) for number in numbers], language)
     return f"pour la {words} fois{period}" if fr else f"for the {words} time{period}"
 
 
@@ -288,12 +298,12 @@ def _comparison_words(condition: Condition, program: Program, language: str) -> 
     if name == "time":
         start, end = condition.from_, condition.until
         if start is not None and end is not None:
-            words = (_time_words(start, language), _time_words(end, language))
+            words = (time_words(start, language), time_words(end, language))
             return "de {} à {}".format(*words) if fr else "from {} to {}".format(*words)
         if start is not None:
-            words_start = _time_words(start, language)
+            words_start = time_words(start, language)
             return f"à partir de {words_start}" if fr else f"from {words_start} on"
-        words_end = _time_words(end or "24:00", language)
+        words_end = time_words(end or "24:00", language)
         return f"avant {words_end}" if fr else f"before {words_end}"
     operators = list(operators_of(condition))
     if name == "date" and condition.from_ is not None and condition.until is not None:
@@ -319,8 +329,8 @@ def _operator_words(
     if name == "count":
         return _count_words(condition, operator, values, program, language)
     article = "le " if language == "fr" and name in ("weekday", "day_of_month") else ""
-    words = [article + _word(name, value, program, language) for value in values]
-    joined = _joined(words, language).removeprefix(article)  # the phrase brings the first article
+    words = [article + word(name, value, program, language) for value in values]
+    joined = either(words, language).removeprefix(article)  # the phrase brings the first article
     operator = {"in": "is", "not_in": "is_not"}.get(operator, operator)
     column = 1 if language == "fr" else 0
     if name in _PHRASES and operator in _PHRASES[name]:
@@ -372,11 +382,11 @@ def explain_miss(miss: Miss, program: Program, language: str) -> str:
         if value is None or value == ():
             return "rien" if language == "fr" else "nothing"
         values = value if isinstance(value, tuple) else (value,)
-        return _joined([_word(field, item, program, language) for item in values], language)
+        return either([word(field, item, program, language) for item in values], language)
 
     wanted = said(miss.wanted)
     if operator == "between" and isinstance(miss.wanted, tuple):
-        start, end = (_time_words(str(item), language) for item in miss.wanted)
+        start, end = (time_words(str(item), language) for item in miss.wanted)
         wanted = f"{start} - {end}"
     phrase = _MISS_PHRASES[operator][column].format(wanted)
     if negated:
