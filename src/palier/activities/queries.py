@@ -113,6 +113,9 @@ def wallets(
         told = _of_state(runtime, _replayed(connection, runtime, member_id, at, known))
     elif at >= latest:
         told = _of_state(runtime, carried(runtime, state, at))
+    elif any(plan.idle for _, _, plan in runtime.timeline.spans):
+        # A lot's row tells when it expires by all activity until today, not by what there was until then.
+        told = _of_state(runtime, _replayed(connection, runtime, member_id, at, max(known, decided_at)))
     else:
         told = _of_rows(runtime, holdings(connection, member_id, as_of=at, known_at=max(known, decided_at)))
     return Wallets(at, known, told)
@@ -326,18 +329,40 @@ class Standing(Struct, frozen=True):
     waiting: tuple[tuple[str, Pending], ...]
 
 
-def standing(connection: Connection[Any], runtime: Runtime, member_id: int, *, now: int) -> Standing | None:
-    """Tier, metrics, what is missing for the next, and what waits to be released; None: unknown member."""
+def standing(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    *,
+    as_of: int | None = None,
+    known_at: int | None = None,
+    now: int,
+) -> Standing | None:
+    """Tier, metrics, what is missing for the next, and what waits to be released; None: unknown member.
+
+    The instants are those of `wallets`: `as_of` when it stood so, `known_at` by what had been recorded then.
+    """
     found = _state(connection, runtime, member_id)
     if found is None:
         return None
-    return standing_now(runtime, found[0], now=now)
+    state, decided_at = found
+    latest = max(state.latest, state.due_done)
+    at = as_of if as_of is not None else max(now, latest)
+    known = min(known_at, now) if known_at is not None else now
+    unknown_yet = known_at is not None and known < decided_at
+    if at < latest or unknown_yet:
+        until = known if unknown_yet else max(known, decided_at)
+        return _standing(runtime, _replayed(connection, runtime, member_id, at, until), at)
+    return _standing(runtime, carried(runtime, state, at), at)
 
 
 def standing_now(runtime: Runtime, state: MemberState, *, now: int) -> Standing:
     """Where a member stands in the tiers now, by the state stored of him; it is carried forward in place."""
     at = max(now, state.latest, state.due_done)
-    state = carried(runtime, state, at)
+    return _standing(runtime, carried(runtime, state, at), at)
+
+
+def _standing(runtime: Runtime, state: MemberState, at: int) -> Standing:
     plan = runtime.timeline.at(at) or runtime.latest
     tier = state.tier
     spend, points, visits = _metrics(plan, tier, at)

@@ -167,15 +167,11 @@ def wallet(
         found = program_of(connection, program)
         member_id = member_of(connection, found, ref)
         now = clock.now()
-        told = queries.wallets(
-            connection,
-            found,
-            member_id,
-            as_of=instant_of(as_of, found.latest.clock.zone) if as_of else None,
-            known_at=instant_of(known_at, found.latest.clock.zone) if known_at else None,
-            now=now,
-        )
-        standing = queries.standing(connection, found, member_id, now=now)
+        zone = found.latest.clock.zone
+        at = instant_of(as_of, zone) if as_of else None
+        known = instant_of(known_at, zone) if known_at else None
+        told = queries.wallets(connection, found, member_id, as_of=at, known_at=known, now=now)
+        standing = queries.standing(connection, found, member_id, as_of=at, known_at=known, now=now)
     assert told is not None
     assert standing is not None
     if json:
