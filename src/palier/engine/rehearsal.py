@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from datetime import date
+from itertools import count
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from palier.engine.amounts import AmountError, to_minor
-from palier.engine.clock import MINUTE
+from palier.engine.amounts import AmountError, from_minor, ratio, to_minor
+from palier.engine.clock import HOUR, MINUTE
+from palier.engine.compiled import PERIOD, START, CompiledGoal, period_number
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, key_of
-from palier.engine.facts import NO_INPUTS, RETURN, SALE, Fact, Inputs, Known, Reference
+from palier.engine.facts import ACTS, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known, Reference
 from palier.engine.history import fold, in_fold_order, inputs_of_late
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import NEVER
-from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Purse, Standing
+from palier.engine.state import NEVER, GoalState, MemberState
+from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Purse, Standing
+from palier.engine.streaks import deadline, length
 from palier.engine.trace import Trace
 
 Reader = Callable[[dict[str, Any], Timeline, str, int], Fact | Refusal]
@@ -41,11 +45,13 @@ class _Claim(Struct, frozen=True):
 
 
 class _Member:
-    """One member: all facts with the instants at which they became known, and the fold of them."""
+    """One member: all facts with the instants at which they became known, the fold of them, and what is known."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.engine = Fold(timeline, keep_records=True)
         self.known: list[tuple[Known, int]] = []
+        self.attributes: dict[str, str | int | bool] = {}
+        self.zone = ""
 
 
 class Rehearsal:
@@ -87,14 +93,48 @@ class Rehearsal:
 
     # --- activities -----------------------------------------------------------------------------------
 
-    def send(self, member: str, activity: dict[str, Any], now: int) -> Answer:
+    def send(self, member: str, activity: dict[str, Any], now: int, drawing: str = "") -> Answer:
         """Reads one activity and decides it; an id that was sent before is answered again, or refused."""
         fact = self.reader(activity, self.timeline, self.key, now)
         if isinstance(fact, Refusal):
             return _refused(fact)
-        return self._apply(member, fact, fact, now)
+        return self._apply(member, fact, fact, now, drawing)
 
-    def _apply(self, member: str, fact: Fact, content: object, now: int) -> Answer:
+    def made(self, member: str, made: Made, now: int) -> Answer | None:
+        """What the platform makes of what happens to a member, as a fact of its own."""
+        mine = self.members[member]
+        for name, value in made.known.items():
+            if name == "zone":
+                mine.zone = value
+            else:
+                mine.attributes[name] = self._attribute(name, value)
+        if made.kind == "is":
+            return None
+        if made.kind == "dividend":
+            return self._dividend(member, made, now)
+        facts = facts_made(self.plan, made, now, member)
+        answers = [self._apply(name, fact, fact, now) for name, fact in facts]
+        return answers[0]
+
+    def _attribute(self, name: str, value: str) -> str | int | bool:
+        declared = self.plan.program.member_attributes[name]
+        if declared.type == "integer":
+            return int(value)
+        if declared.type == "date":
+            return date.fromisoformat(value).toordinal()
+        return value in ("yes", "oui") if declared.type == "boolean" else value
+
+    def _dividend(self, member: str, made: Made, now: int) -> Answer:
+        """A member's share of what he bought in a year, where he was a member at its end."""
+        mine = self.members[member]
+        standing = Fold(self.timeline, deepcopy(mine.engine.state))
+        fact = dividend(self.plan, standing.state, made.subject, made.year, made.rate)
+        if fact is None:
+            return Answer("applied")
+        fact = replace(fact, id=f"{fact.id}:{member}")
+        return self._ask(member, fact, fact, now)
+
+    def _apply(self, member: str, fact: Fact, content: object, now: int, drawing: str = "") -> Answer:
         refusal = self._resolve(member, fact)
         if refusal is not None:
             return _refused(refusal)
@@ -112,7 +152,7 @@ class Rehearsal:
                 if tender.redemption is not None:
                     self.paid[(tender.redemption.source, tender.redemption.id)] = key
             waiting = self.parked.pop(key, []) if fact.type == SALE else []
-            answer = self._decide(member, fact, waiting, now)
+            answer = self._decide(member, fact, waiting, now, drawing=drawing)
         if answer.status != "refused" or RefusalCode(answer.code).claims:
             self.claims[key] = _Claim(member, content, answer)
         return answer
@@ -148,25 +188,38 @@ class Rehearsal:
         return None
 
     def _decide(
-        self, member: str, fact: Fact, waiting: Sequence[Fact], now: int, live: bool = False
+        self,
+        member: str,
+        fact: Fact,
+        waiting: Sequence[Fact],
+        now: int,
+        *,
+        live: bool = False,
+        drawing: str = "",
     ) -> Answer:
         mine = self.members[member]
         facts = [known.fact for known in in_fold_order(Known(item) for item in (fact, *waiting))]
+        decided: Decision | Refusal | None = None
+        told: list[Decision] = []
         if self._in_order(mine.engine, facts):
-            decided: Decision | Refusal | None = None
             for item in facts:
-                known = Known(item, self._inputs(item))
-                answer = mine.engine.decide(known, live=live or (item.type == RETURN and item is fact))
-                if not isinstance(answer, Refusal):
-                    mine.known.append((known, now))
+                inputs = self._inputs(mine, item, drawing)
+                asked = live or item.type in ACTS or (item.type == RETURN and item is fact)
+                answer = mine.engine.decide(Known(item, inputs), live=asked)
+                if isinstance(answer, Decision):
+                    mine.known.append((Known(item, _used(inputs, answer)), now))
+                    told.append(answer)
                 if item is fact:
                     decided = answer
         else:
-            decided = self._decide_anew(mine, facts, fact, now)
+            decided = self._decide_anew(mine, facts, fact, now, drawing)
+            told = mine.engine.decisions
         assert decided is not None
+        for message in [message for decision in told for message in decision.messages]:
+            self._apply(message.member, message.fact, message.fact, now)
         if isinstance(decided, Refusal):
             return _refused(decided)
-        return _applied(decided.trace)
+        return _applied(decided.trace, self.plan)
 
     def _in_order(self, engine: Fold, facts: Sequence[Fact]) -> bool:
         """Whether facts, in fold order, come after all that was decided. A return of a sale beside it does."""
@@ -181,25 +234,53 @@ class Rehearsal:
         )
 
     def _decide_anew(
-        self, mine: _Member, facts: Sequence[Fact], wanted: Fact, now: int
+        self, mine: _Member, facts: Sequence[Fact], wanted: Fact, now: int, drawing: str
     ) -> Decision | Refusal | None:
         state = mine.engine.state
         timeline = self.timeline
         for item in facts:
             knowns = [known for known, _ in mine.known]
-            inputs = inputs_of_late(timeline, knowns, item, state, self._inputs(item))
+            inputs = inputs_of_late(timeline, knowns, item, state, self._inputs(mine, item, drawing))
             mine.known.append((Known(item, inputs), now))
         engine = fold(timeline, [known for known, _ in mine.known])
         engine.advance(state.due_done)
         mine.engine = engine
-        for decision in engine.decisions:
-            if (decision.source, decision.id) == (wanted.source, wanted.id):
-                return decision
-        return Refusal(RefusalCode.RETURN_DOES_NOT_FIT, "it does not fit its sale")
+        by_id = {key_of(decision.source, decision.id): decision for decision in engine.decisions}
+        new = {key_of(item.source, item.id) for item in facts}
+        for number, (known, at) in enumerate(mine.known):
+            key = key_of(known.fact.source, known.fact.id)
+            if key in new and key in by_id:
+                mine.known[number] = (Known(known.fact, _used(known.inputs, by_id[key])), at)
+        refusal = Refusal(RefusalCode.RETURN_DOES_NOT_FIT, "it does not fit its sale")
+        return by_id.get(key_of(wanted.source, wanted.id), refusal)
 
-    def _inputs(self, fact: Fact) -> Inputs:
-        """What is recorded beside a fact."""
-        return NO_INPUTS
+    def _inputs(self, mine: _Member, fact: Fact, drawing: str) -> Inputs:
+        """What is recorded beside a fact: what is known of the member, what chance brings, what is left to share."""
+        plan = self.timeline.at(fact.at) or self.plan
+        seen = {name: mine.attributes[name] for name in plan.member_fields if name in mine.attributes}
+        limits = plan.shared_limits(fact)
+        allotted = {}
+        if limits:
+            used = self._shared()
+            allotted = {key: max(0, limit - used.get(key, 0)) for key, limit in limits.items()}
+        draw = _draw(plan, fact, drawing) if drawing else ""
+        zone = mine.zone if plan.zoned else ""
+        return Inputs(member=seen, zone=zone, draw=draw, allotted=allotted)
+
+    def _shared(self) -> dict[str, int]:
+        """What all members together use of the limits that they share; what came back is free again."""
+        used: dict[str, int] = {}
+        for member in self.members.values():
+            sales = {key_of(k.fact.source, k.fact.id): k.fact.sale for k, _ in member.known}
+            latest: dict[str, dict[str, int]] = {}
+            for decision in member.engine.decisions:
+                key = key_of(decision.source, decision.id)
+                sale = sales.get(key) if decision.type == RETURN else None
+                latest[key_of(sale.source, sale.id) if sale is not None else key] = decision.trace.budgets
+            for budgets in latest.values():
+                for key, amount in budgets.items():
+                    used[key] = used.get(key, 0) + amount
+        return used
 
     # --- commands -------------------------------------------------------------------------------------
 
@@ -294,10 +375,10 @@ class Rehearsal:
             knowns = [known for known, recorded in mine.known if recorded <= known_by]
             engine = fold(Timeline(spans), knowns, until=at)
         engine.advance(at)
-        return standing_of(engine, self.plan)
+        return standing_of(engine, self.plan, at)
 
 
-def standing_of(engine: Fold, plan: Plan) -> Standing:
+def standing_of(engine: Fold, plan: Plan, now: int | None = None) -> Standing:
     """What can be read back of a fold whose due work is done."""
     expired: dict[str, int] = {}
     for decision in engine.decisions:
@@ -319,14 +400,126 @@ def standing_of(engine: Fold, plan: Plan) -> Standing:
             ),
             tuple((entry.release_at, entry.amount) for entry in wallet.pending),
         )
-    return Standing(purses, engine.state.tier.key or plan.levels[0])
+    at = max(engine.state.latest, engine.state.due_done) if now is None else now
+    return Standing(purses, engine.state.tier.key or plan.levels[0], marks(plan, engine.state, at))
 
 
-def _applied(trace: Trace) -> Answer:
+def marks(plan: Plan, state: MemberState, at: int) -> dict[str, str]:
+    """Where a member stands in goals, streaks, memberships and with what he saves for (see Standing.marks)."""
+    found = {
+        f"goal {goal.key}": _goal_mark(plan, goal, state.goals.get(goal.key), at)
+        for goal in plan.goals.values()
+    }
+    for streak in plan.program.streaks:
+        runs = [run for name, run in state.streaks.items() if name.partition(":")[0] == streak.key]
+        compiled = plan.streaks[streak.key]
+        found[f"streak {streak.key}"] = str(max((length(compiled, run) for run in runs), default=0))
+        if any(0 <= deadline(plan, compiled, run) - at <= streak.at_risk_hours * HOUR for run in runs):
+            found[f"streak {streak.key}"] += " at-risk"
+    for key in plan.memberships:
+        until = state.memberships.get(key, 0)
+        last = date.fromordinal(plan.clock.local(until - 1)[0]).isoformat() if until < NEVER else "for-life"
+        found[f"membership {key}"] = last if until > at else "none"
+    if state.saving is not None:
+        currency, points, _ = state.saving
+        scale = plan.currencies[currency].scale
+        wallet = state.wallets.get(currency)
+        has = min(points, wallet.spendable if wallet is not None else 0)
+        found["saving"] = f"{_plain(has, scale)}/{_plain(points, scale)}"
+    return found
+
+
+def _goal_mark(plan: Plan, goal: CompiledGoal, known: GoalState | None, at: int) -> str:
+    """The position in the present round, of its length: "7/10"; without steps, what was counted."""
+    position = goal.head_start
+    if known is not None:
+        number = known.window.number
+        day = plan.clock.local(at)[0]
+        over = goal.window == PERIOD and number != period_number(plan.clock, goal.period, day)
+        over = over or (goal.window == START and at >= plan.clock.add_days(known.began, goal.days))
+        position = goal.head_start if over else known.window.position
+    places = 0
+    if goal.measure == "spend":
+        places = plan.exponent
+    elif goal.measure == "points":
+        places = plan.currencies[goal.currency].scale
+    if not goal.last:
+        return _plain(position, places)
+    full = bool(goal.most_rounds) and position >= goal.most_rounds * goal.last
+    here = position % goal.last if goal.repeat and not full else min(position, goal.last)
+    return f"{_plain(here, places)}/{_plain(goal.last, places)}"
+
+
+def _plain(minor: int, places: int) -> str:
+    """An amount without decimals that are zeros all."""
+    whole, _, fraction = from_minor(minor, places).partition(".")
+    return f"{whole}.{fraction}" if fraction.strip("0") else whole
+
+
+def facts_made(plan: Plan, made: Made, now: int, member: str) -> list[tuple[str, Fact]]:
+    """The facts that the platform makes of what happens: (whose it is, the fact). The caller's first."""
+    if made.kind == "pairs":
+        pair = "-".join(sorted((member, made.other)))
+        attributes: dict[str, str | int | bool] = {"streak": made.subject, "pair": pair}
+        return [
+            (own, Fact(MADE_SOURCE, f"paired:{made.subject}:{pair}:{own}", "paired", now,
+                       attributes=attributes, other_member=other))
+            for own, other in ((member, made.other), (made.other, member))
+        ]  # fmt: skip
+    kind = {"joins": "joined"}.get(made.kind, made.kind)
+    year = date.fromordinal(plan.clock.local(now)[0]).year
+    name = member if kind == "joined" else f"{year}:{member}"
+    return [(member, Fact(MADE_SOURCE, f"{kind}:{name}", kind, now, other_member=made.other))]
+
+
+def dividend(plan: Plan, state: MemberState, membership: str, year: int, rate: str) -> Fact | None:
+    """A member's dividend of a year at a rate such as "0.10", rounded down; None where none is due."""
+    found = next((item for item in plan.program.memberships if item.key == membership), None)
+    share = found.dividend if found is not None else None
+    goal = state.goals.get(share.goal) if share is not None else None
+    ends = plan.clock.start_of_month(12 * year + 12)
+    if share is None or goal is None or state.memberships.get(membership, 0) < ends:
+        return None
+    window = next((item for item in (goal.window, *goal.closed) if item.number == year), None)
+    least = to_minor(share.least, plan.exponent) if share.least is not None else 0
+    if window is None or window.position < least:
+        return None
+    currency = next(item for item in plan.program.point_currencies if item.key == share.currency)
+    part, whole = ratio(rate)
+    value, per = ratio(currency.value or "1")
+    points = window.position * part * per * 10**currency.scale // (whole * value * 10**plan.exponent)
+    if not points:
+        return None
+    return Fact(
+        MADE_SOURCE, f"dividend:{membership}:{year}", "dividend", 0, points=points, currency=currency.key
+    )
+
+
+def _used(inputs: Inputs, decision: Decision) -> Inputs:
+    """The inputs as they are recorded: of what all share, what was used."""
+    return replace(inputs, allotted=dict(decision.trace.budgets)) if inputs.allotted else inputs
+
+
+def _draw(plan: Plan, fact: Fact, prize: str) -> str:
+    """Bytes that draw a prize of the game that a fact plays, or of a surprise that comes with it."""
+    games = list(plan.activities[fact.type].games)
+    if fact.type == "play":
+        games = [game for game in plan.games.values() if game.key == fact.attributes.get("game")]
+    for game in games:
+        keys = [key for key, _, _ in game.prizes]
+        if prize in keys:
+            return next(text for n in count() if game.prizes[game.field(text := f"{n:064x}")][0] == prize)
+    raise AmountError(f"no game draws {prize!r} here")
+
+
+def _applied(trace: Trace, plan: Plan) -> Answer:
     earned: dict[str, int] = {}
     for item in trace.rules:
         earned[item.currency] = earned.get(item.currency, 0) + item.earned
-    return Answer("applied", earned=earned, warning=bool(trace.cut))
+    won = trace.draws[-1][2] if trace.draws else ""
+    if won and not any(given for game in plan.games.values() for key, given, _ in game.prizes if key == won):
+        won = ""
+    return Answer("applied", earned=earned, warning=bool(trace.cut), won=won, score=trace.score)
 
 
 def _refused(refusal: Refusal) -> Answer:

@@ -157,7 +157,8 @@ class Returns(Earning):
         if not gone:
             return
         if record.trace.streaks:
-            self._uncount_streaks(plan, record.trace.streaks, fact, at, transfers, trace)
+            counted = record.trace.streaks
+            self._uncount_streaks(plan, counted, sale, fact, at, transfers, trace, messages)
         if record.trace.membership is not None:
             self._leave_membership(record.trace)
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from palier.engine.amounts import AmountError, from_minor, to_minor
 from palier.engine.clock import instant, moment
+from palier.engine.facts import MADE
 from palier.engine.plan import Plan
 from palier.engine.state import NEVER
 
@@ -35,6 +36,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _COMMA = re.compile(r",(?![^()]*\))")
 _BLOCK = re.compile(r"^#+ +([^\n]*)$|^```story[^\n]*\n(.*?)^```", re.M | re.S)
 
+MAKING: Final = ("joins", "is", "birthday", "anniversary", "pairs", "dividend")
 COMMANDS: Final = ("redeem", "hold", "capture", "release", "adjust", "transfer")
 ANSWERS: Final = ("refused", "duplicate", "parked", "applied")
 MEASURES: Final = ("spendable", "pending", "held", "owed", "expired")
@@ -50,7 +52,10 @@ FRENCH: Final[dict[str, str]] = {
     "réservé": "held", "dû": "owed", "expiré": "expired", "niveau": "tier", "gagné": "earned",
     "refusé": "refused", "doublon": "duplicate", "parqué": "parked", "appliqué": "applied", "rien": "nothing",
     "avec": "with", "payé": "paid", "chez": "at", "canal": "channel", "avertissement": "warning",
-    "jamais": "never", "minutes": "minutes",
+    "jamais": "never", "s'inscrit": "joins", "est": "is", "anniversaire": "birthday", "parrainé-par": "invited-by",
+    "s'allie": "pairs", "dividende": "dividend", "tirage": "drawing", "gain": "won", "série": "streak",
+    "menacée": "at-risk", "adhésion": "membership", "à-vie": "for-life", "sans": "none", "épargne": "saving",
+    "objectif": "goal", "cotisation": "fee", "joue": "play", "score": "score",
 }  # fmt: skip
 _FRENCH_OF: Final = {english: french for french, english in FRENCH.items()}
 
@@ -71,6 +76,7 @@ class Send(Struct, frozen=True):
 
     activity: dict[str, Any]
     dated: str = ""
+    drawing: str = ""
 
 
 class Command(Struct, frozen=True):
@@ -92,18 +98,33 @@ class Publish(Struct, frozen=True):
     text: str
 
 
+class Made(Struct, frozen=True):
+    """What the platform itself makes of what happens to a member: he joins, pairs, has a birthday, gets a dividend.
+
+    `is` says what is known of the member from then on, and is no activity.
+    """
+
+    kind: str
+    known: dict[str, str] = {}
+    other: str = ""
+    subject: str = ""
+    year: int = 0
+    rate: str = ""
+
+
 class Look(Struct, frozen=True):
     """Nothing but time."""
 
 
-Act = Send | Command | Publish | Look
+Act = Send | Command | Made | Publish | Look
 
 
 class Expected(Struct, frozen=True):
     """One thing said after the arrow.
 
-    `what` is one of MEASURES, ANSWERS, or earned, tier, warning, nothing. `value` is what is said of it: minor
-    units for amounts. `change` tells that the amount is what the line brought, not what is there after it.
+    `what` is one of MEASURES, ANSWERS, or earned, tier, mark, won, score, warning, nothing. `value` is what is said
+    of it: minor units for amounts; `mark` names what else stands (see Standing). `change` tells that the amount
+    is what the line brought, not what is there after it.
     `dates` are last days (of pending points: the days on which they are released), None where nothing is said.
     """
 
@@ -117,6 +138,7 @@ class Expected(Struct, frozen=True):
     as_of: str = ""
     known_at: str = ""
     style: str = "unit"
+    mark: str = ""
 
 
 class Line(Struct, frozen=True):
@@ -149,6 +171,8 @@ class Answer(Struct, frozen=True):
     message: str = ""
     earned: Mapping[str, int] = {}
     warning: bool = False
+    won: str = ""
+    score: int = -1
 
 
 class Purse(Struct, frozen=True):
@@ -167,10 +191,15 @@ class Purse(Struct, frozen=True):
 
 
 class Standing(Struct, frozen=True):
-    """What can be read back of a member at an instant."""
+    """What can be read back of a member at an instant.
+
+    `marks` are the other things that stand, as they are written: "goal KEY" -> "7/10", "streak KEY" -> "5" or
+    "5 at-risk", "membership KEY" -> its last day, "saving" -> "250/400".
+    """
 
     purses: Mapping[str, Purse] = {}
     tier: str = ""
+    marks: Mapping[str, str] = {}
 
 
 class Stage(Protocol):
@@ -186,8 +215,11 @@ class Stage(Protocol):
     def publish(self, text: str, now: int) -> None:
         """Publishes a new version."""
 
-    def send(self, member: str, activity: dict[str, Any], now: int) -> Answer:
-        """Sends one activity."""
+    def send(self, member: str, activity: dict[str, Any], now: int, drawing: str) -> Answer:
+        """Sends one activity; `drawing` is the prize that chance brings with it, or ""."""
+
+    def made(self, member: str, made: Made, now: int) -> Answer | None:
+        """Has the platform make something of what happens to a member."""
 
     def command(self, member: str, command: Command, now: int) -> Answer:
         """Asks for one command."""
@@ -254,19 +286,22 @@ class Words:
         for currency in program.point_currencies:
             nouns = [noun for noun in (currency.name.en, currency.name.fr) if noun is not None]
             for text in (currency.key, *(text for noun in nouns for text in (noun.one, noun.other))):
-                self.units.setdefault(tuple(text.casefold().split()), currency.key)
-        self.types = {key: key for key in plan.activities} | {"return": "return"}
+                self.units.setdefault(tuple(_read_as(text, language).split()), currency.key)
+        self.types = {key: key for key in plan.activities if key not in MADE} | {"return": "return"}
         for kind in program.activity_types:
             for text in (kind.name.en, kind.name.fr):
                 self.types.setdefault(text.casefold().replace(" ", "-"), kind.key)
+        self.goals = _named(program.goals, language)
+        self.streaks = _named(program.streaks, language)
+        self.memberships = _named(program.memberships, language)
         self.tiers: dict[str, str] = {}
         for tier in program.tiers.tiers if program.tiers is not None else []:
             for text in (tier.key, tier.name.en, tier.name.fr):
-                self.tiers.setdefault(text.casefold(), tier.key)
+                self.tiers.setdefault(_read_as(text, language), tier.key)
 
     def is_verb(self, word: str) -> bool:
         """Whether a line's doing may begin with this word."""
-        return word in ("look", "publish", *COMMANDS) or word in self.types
+        return word in ("look", "publish", *COMMANDS, *MAKING) or word in self.types
 
     def unit(self, words: Sequence[str]) -> tuple[str, int]:
         """The point currency that the first words name, and how many words that took; ("", 0): none."""
@@ -297,6 +332,21 @@ class Words:
     def word(self, english: str) -> str:
         """A word of the table in the story's language."""
         return _FRENCH_OF.get(english, english) if self.language == "fr" else english
+
+
+def _read_as(name: str, language: str) -> str:
+    """A name as its words come out of a line: in French, some of them are words of the table too."""
+    words = name.split()
+    return " ".join(FRENCH.get(word, word) if language == "fr" else word for word in words).casefold()
+
+
+def _named(items: Iterable[Any], language: str) -> dict[str, str]:
+    """Keys by key and by name, in both languages."""
+    found: dict[str, str] = {}
+    for item in items:
+        for text in (item.key, item.name.en, item.name.fr):
+            found.setdefault(_read_as(text, language), item.key)
+    return found
 
 
 class _Reader:
@@ -366,7 +416,7 @@ class _Reader:
 
     def act(self, words: list[str]) -> Act:
         if not words or not self.words.is_verb(words[0]):
-            known = ", ".join(sorted({*self.words.types, "look", *COMMANDS}))
+            known = ", ".join(sorted({*self.words.types, "look", *COMMANDS, *MAKING}))
             raise self.wrong(f"{' '.join(words[:2])!r} is nothing that happens here", f"use one of: {known}")
         verb, *rest = words
         if verb == "look":
@@ -376,6 +426,8 @@ class _Reader:
         if verb == "publish":
             return Publish(" ".join(rest))
         try:
+            if verb in MAKING:
+                return self.made(verb, rest)
             return self.command(verb, rest) if verb in COMMANDS else self.send(self.words.types[verb], rest)
         except IndexError:
             raise self.wrong(
@@ -408,6 +460,27 @@ class _Reader:
             self.members.setdefault(made.other)
         return self._done(made, rest)
 
+    def made(self, verb: str, rest: list[str]) -> Made:
+        """What the platform makes: `joins [invited-by anna]`, `pairs flame with ben`, `dividend club 2026 0.10`."""
+        made = Made(verb)
+        if verb == "pairs":
+            made = replace(made, subject=rest[0], other=rest[2])
+            self.members.setdefault(made.other)
+            rest = rest[3:]
+        elif verb == "dividend":
+            made = replace(made, subject=rest[0], year=int(rest[1]), rate=rest[2])
+            rest = rest[3:]
+        elif rest[:1] == ["invited-by"]:
+            made = replace(made, other=rest[1])
+            self.members.setdefault(made.other)
+            rest = rest[2:]
+        for word in rest:
+            name, equals, value = word.partition("=")
+            if not equals or verb not in ("joins", "is"):
+                raise self.wrong(f"{word!r} does not belong to {verb}", "write what is known as name=value")
+            made.known[name] = value
+        return made
+
     def _done(self, made: Command, rest: list[str]) -> Command:
         if rest:
             raise self.wrong(f"{rest[0]!r} does not belong to {made.verb}", "leave it out")
@@ -421,13 +494,19 @@ class _Reader:
         activity: dict[str, Any] = {"type": kind}
         attributes: dict[str, Any] = {}
         subject = _SUBJECT.get(kind)
-        if subject is not None:
+        if kind == "save_for":
+            points = rest.pop(0)
+            currency, taken = self.words.unit(rest)
+            attributes = {"points": int(points), "currency": currency or self._only_unit()}
+            attributes["name"] = " ".join(rest[taken:]) or "wish"
+            rest = []
+        elif subject is not None:
             attributes[subject] = rest.pop(0)
         elif kind == "return" and (len(rest) < 2 or rest[1] != "of"):
             activity["sale"] = {"source": SOURCE, "id": rest.pop(0)}
         elif rest and rest[0] not in _KEYWORDS and "=" not in rest[0] and not _NUMBER.fullmatch(rest[0]):
             activity["id"] = rest.pop(0)
-        dated = ""
+        dated = drawing = ""
         while rest:
             word = rest.pop(0)
             name, equals, value = word.partition("=")
@@ -445,6 +524,8 @@ class _Reader:
                 activity["partner"] = rest.pop(0)
             elif word == "channel":
                 activity["channel"] = rest.pop(0)
+            elif word == "drawing":
+                drawing = rest.pop(0)
             elif not equals and "amount" not in activity:
                 activity["amount"] = word
             elif not equals and "tenders" not in activity:
@@ -471,7 +552,7 @@ class _Reader:
         activity.setdefault("id", "")
         if not activity["id"]:
             activity["id"] = self.named(kind)
-        return Send(activity, dated)
+        return Send(activity, dated, drawing)
 
     def _attribute(self, kind: str, name: str, value: str) -> str | int | bool:
         """An attribute's value in the type that is declared; what does not fit is left for the platform."""
@@ -535,7 +616,32 @@ class _Reader:
                     "use one of: " + ", ".join(dict.fromkeys(self.words.tiers.values())),
                 )
             return Expected(text, member, "tier", key)
-        return self._amount(text, member, words, named)
+        mark = self._mark(text, member, words)
+        return mark if mark is not None else self._amount(text, member, words, named)
+
+    def _mark(self, text: str, member: str, words: list[str]) -> Expected | None:
+        """`ten stamps 7/10`, `streak daily 5`, `membership club 2027-03-01`, `saving 250/400`, `won mug`, `score 3`."""
+        first, last = words[0], words[-1]
+        if first in ("won", "score") and len(words) > 1:
+            return Expected(text, member, first, " ".join(words[1:]))
+        if first == "saving":
+            return Expected(text, member, "mark", last, mark="saving")
+        if first in ("streak", "membership"):
+            known = self.words.streaks if first == "streak" else self.words.memberships
+            count = 2 if last == "at-risk" else 1
+            name, value = words[1:-count], " ".join(words[-count:])
+        elif first == "goal" or _PLACE.fullmatch(last):
+            known, name, value = self.words.goals, words[first == "goal" : -1], last
+            first = "goal"
+        else:
+            return None
+        key = known.get(" ".join(name).casefold()) if name else next(iter(known.values()), None)
+        if key is None:
+            raise self.wrong(
+                f"the program has no {first} {' '.join(name)!r}",
+                "use one of: " + (", ".join(dict.fromkeys(known.values())) or "none"),
+            )
+        return Expected(text, member, "mark", value, mark=f"{first} {key}")
 
     def _amount(self, text: str, member: str, words: list[str], named: bool) -> Expected:
         """An amount: `+42 stars pending (2026-03-24)`, or `spendable 42`."""
@@ -594,7 +700,8 @@ _SUBJECT: Final = {
     "fee": "membership", "opt_in": "goal", "opt_out": "goal", "play": "game", "quiz": "quiz",
     "paired": "streak",
 }  # fmt: skip
-_KEYWORDS: Final = frozenset({"of", "whole", "line", "with", "paid", "at", "channel"})
+_KEYWORDS: Final = frozenset({"of", "whole", "line", "with", "paid", "at", "channel", "drawing"})
+_PLACE = re.compile(r"[0-9.]+/[0-9.]+", re.ASCII)
 
 
 def _with(command: Command, **changes: Any) -> Command:
@@ -671,11 +778,13 @@ class _Player:
 
     def happen(self, line: Line) -> Answer | None:
         match line.act:
-            case Send(activity, dated):
+            case Send(activity, dated, drawing):
                 at = self.instant(line, dated or line.at)
                 zone = self.words.plan.clock.zone
                 sent = {**activity, "source": SOURCE, "occurred_at": moment(at).astimezone(zone).isoformat()}
-                return self.stage.send(line.member, sent, self.now)
+                return self.stage.send(line.member, sent, self.now, drawing)
+            case Made():
+                return self.stage.made(line.member, line.act, self.now)
             case Command():
                 return self.stage.command(line.member, line.act, self.now)
             case Publish(text):
@@ -698,21 +807,33 @@ class _Player:
             return Check(said.text, words.word("warning") if ok else words.word("nothing"), ok)
         if said.what == "tier":
             return Check(said.text, f"{words.word('tier')} {after.tier}", after.tier == said.value)
+        if said.what == "mark":
+            stands = after.marks.get(said.mark, "none")
+            name = (
+                said.text[: len(said.text) - len(str(said.value))]
+                if said.text.endswith(str(said.value))
+                else ""
+            )
+            told = " ".join(words.word(word) for word in stands.split())
+            return Check(said.text, f"{name.strip()} {told}".strip(), stands == said.value)
+        if said.what in ("won", "score"):
+            value = (answer.won if said.what == "won" else str(answer.score)) if answer is not None else ""
+            value = value or "nothing"
+            return Check(said.text, f"{words.word(said.what)} {words.word(value)}", value == said.value)
         if said.what == "nothing":
             changes = _changes(words, before, after)
             return Check(said.text, ", ".join(changes) or words.word("nothing"), not changes)
         if said.what == "earned":
-            value = answer.earned.get(said.currency, 0) if answer is not None else 0
-            return self._amount(said, value, None)
+            return self._amount(said, answer.earned.get(said.currency, 0) if answer is not None else 0, None)
         if said.as_of or said.known_at:
             as_of = self.instant(line, f"{said.as_of} 23:59") if said.as_of else None
             known_at = self.instant(line, f"{said.known_at} 23:59") if said.known_at else None
             after = self.stage.standing(said.member, self.now, as_of=as_of, known_at=known_at)
         mine = after.purses.get(said.currency, Purse())
-        value = int(getattr(mine, said.what))
+        minor = int(getattr(mine, said.what))
         old = before.purses.get(said.currency, Purse()) if said.change else Purse()
         if said.change:
-            value -= int(getattr(old, said.what))
+            minor -= int(getattr(old, said.what))
         dates = None
         if said.dates is not None:
             pending = said.what == "pending"
@@ -721,7 +842,7 @@ class _Player:
             )
             if not said.change:
                 dates = dates[:1]
-        return self._amount(said, value, dates)
+        return self._amount(said, minor, dates)
 
     def _amount(self, said: Expected, value: int, dates: tuple[str, ...] | None) -> Check:
         words = self.words
@@ -776,6 +897,9 @@ def _changes(words: Words, before: Standing, after: Standing) -> list[str]:
                 found.append(f"{sign}{words.amount(currency, change)} {unit} {words.word(what)}")
     if before.tier != after.tier:
         found.append(f"{words.word('tier')} {after.tier}")
+    for mark in sorted(before.marks.keys() | after.marks.keys()):
+        if before.marks.get(mark) != after.marks.get(mark) and "at-risk" not in after.marks.get(mark, ""):
+            found.append(f"{mark} {after.marks.get(mark, 'none')}")
     return found
 
 
@@ -785,6 +909,7 @@ __all__ = [
     "Command",
     "Expected",
     "Line",
+    "Made",
     "Outcome",
     "Part",
     "Purse",

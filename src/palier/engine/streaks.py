@@ -11,7 +11,7 @@ from typing import Any
 from palier.engine.clock import LocalClock
 from palier.engine.compiled import CompiledStreak, period_number, period_start
 from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
-from palier.engine.facts import MADE_SOURCE, Fact, Inputs
+from palier.engine.facts import MADE_SOURCE, RETURN, Fact, Inputs, Reference
 from palier.engine.goals import Goals
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.state import FROZEN, GRANTS_KEPT, NEVER, Granted, StreakState
@@ -173,22 +173,34 @@ class Streaks(Goals):
         self,
         plan: Plan,
         counted: list[StreakTrace],
+        sale: Fact,
         fact: Fact,
         at: int,
         transfers: list[Transfer],
         trace: Trace,
+        messages: list[Message],
     ) -> None:
-        """An activity of which nothing is kept no longer counts: a period left empty breaks the run before it."""
+        """An activity of which nothing is kept no longer counts: a period left empty breaks the run before it.
+
+        The other member of a pair, who was told of the activity, is told that it came back.
+        """
+        theirs = sale.type == "pair_act"
         for old in counted:
             streak = plan.streaks.get(old.streak.partition(":")[0])
             state = self.state.streaks.get(old.streak)
             if streak is None or state is None:
                 continue
+            if streak.pair and not theirs:
+                named = Reference(MADE_SOURCE, f"pair_act:{old.streak}:{sale.source}:{sale.id}")
+                identifier = f"undone:{old.streak}:{fact.source}:{fact.id}"
+                undone = Fact(MADE_SOURCE, identifier, RETURN, at, sale=named, whole=True)
+                messages.append(Message(state.other, undone))
             place = old.period - state.start
-            if not 0 <= place < len(state.counts) or state.counts[place] <= 0:
+            counts = state.theirs if theirs else state.counts
+            if not 0 <= place < len(counts) or counts[place] <= 0:
                 continue
             before = length(streak, state)
-            state.counts[place] -= 1
+            counts[place] -= 1
             if not complete(streak, state, place) and place < len(state.counts) - 1:
                 state.start += place + 1
                 state.counts, state.theirs = state.counts[place + 1 :], state.theirs[place + 1 :]
