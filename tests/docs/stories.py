@@ -19,8 +19,9 @@ from palier.activities.stories import read_activity
 from palier.engine.plan import Plan
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.rehearsal import Rehearsal
-from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Outcome, Purse, Standing, play
+from palier.engine.rehearsal import Rehearsal, marks
+from palier.engine.state import decode_state
+from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Outcome, Purse, Standing, play
 from palier.members.operations import NewMember, enrol
 from palier.programs.operations import publish
 from palier.programs.source import read_yaml
@@ -124,7 +125,10 @@ class DatabaseStage:
 
     # --- what happens ---------------------------------------------------------------------------------
 
-    def send(self, member: str, activity: dict[str, Any], now: int) -> Answer:
+    def made(self, member: str, made: Made, now: int) -> Answer | None:
+        raise NotImplementedError(made.kind)
+
+    def send(self, member: str, activity: dict[str, Any], now: int, drawing: str) -> Answer:
         read = wire.from_mapping({**activity, "member": {"card": f"{self.key}-{member}"}})
         timeline = self.runtime.timeline
         line = read if isinstance(read, Refusal) else wire.to_fact(read, timeline, self.key, now=now)
@@ -201,7 +205,12 @@ class DatabaseStage:
             self.connection, self.runtime, identifier, as_of=as_of, known_at=known_at, now=now
         )
         standing = queries.standing(self.connection, self.runtime, identifier, now=now)
+        row = self.connection.execute(
+            "select state from progress where member_id = %s", (identifier,)
+        ).fetchone()
         self.connection.rollback()
+        assert row is not None
+        state = decode_state(row[0])
         assert found is not None
         assert standing is not None
         purses = {
@@ -216,7 +225,8 @@ class DatabaseStage:
             )
             for key, wallet in found.wallets.items()
         }
-        return Standing(purses, standing.tier)
+        at = max(now, state.latest, state.due_done)
+        return Standing(purses, standing.tier, marks(self.plan, state, at))
 
 
 __all__ = ["DatabaseStage", "Example", "Played"]
