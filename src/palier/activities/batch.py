@@ -18,10 +18,10 @@ from psycopg import Connection
 
 from palier.activities import store, tickets
 from palier.activities.answers import Result
-from palier.activities.runtime import Runtime
+from palier.activities.runtime import Runtime, current, share
 from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
-from palier.engine.clock import DAY, instant
+from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, RedemptionRecord, SaleRecord, behind, key_of, paid_with
 from palier.engine.facts import (
@@ -42,6 +42,7 @@ from palier.engine.state import NEVER, Lot, MemberState, decode_state
 from palier.engine.trace import Trace, decode_trace
 from palier.members import queries as members
 from palier.members import refs
+from palier.site.arrays import Documents
 from palier.site.ids import new_id, new_ids, stay_ahead
 
 PARKED_FOR = 400 * DAY
@@ -141,6 +142,7 @@ def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *,
     Does not commit: the caller's operation may have more to write in the same transaction.
     """
     batch = _Batch(connection, runtime, now, False)
+    batch.begin([])
     batch.items = items
     batch.run()
     return [batch.results[item.index] for item in items]
@@ -152,6 +154,9 @@ def settle_parked(connection: Connection[Any], runtime: Runtime, items: list[Ite
     Whoever takes a return's waiting row away settles it: another worker that found it too waits, and skips it.
     """
     batch = _Batch(connection, runtime, now, False)
+    batch.begin([])
+    batch.items = items
+    batch.look()
     taken = set(batch.unpark(items))
     batch.items = [item for item in items if (item.fact.id, item.fact.source) in taken]
     batch.decide_and_write()
@@ -190,7 +195,23 @@ class _Batch:
         self.facts_written: dict[int, Item] = {}
         self.doubles: list[tuple[Item, Item]] = []
         self.unparked: list[Item] = []
-        self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": now}
+        self.states: dict[int, bytes] = {}
+        self.standing: dict[int, tuple[str, str]] = {}
+        self.waiting: list[tuple[Any, ...]] = []
+        self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": moment(now)}
+
+    def begin(self, hashes: list[bytes]) -> dict[bytes, int]:
+        """Settles what judges until the transaction ends; the members of these identities, by hash."""
+        with self.connection.pipeline():
+            head = share(self.connection, self.runtime.program_id)
+            rows = None
+            if hashes:
+                rows = self.connection.execute(
+                    members.FIND_HASHES, {**self.parameters, "hashes": sorted(set(hashes))}, binary=True
+                )
+        self.runtime = current(self.connection, self.runtime, head)
+        self.timeline = self.runtime.timeline
+        return dict(rows.fetchall()) if rows is not None else {}
 
     # --- who ------------------------------------------------------------------------------------------
 
@@ -209,9 +230,7 @@ class _Batch:
                     self.refuse((index, read.fact), _payment_card(str(error)))
                 except members.IdentityError as error:
                     self.refuse((index, read.fact), _unknown_member(str(error)))
-        found = members.find_hashes(
-            self.connection, self.runtime.program_id, [h for hashes in wanted.values() for h in hashes]
-        )
+        found = self.begin([value_hash for hashes in wanted.values() for value_hash in hashes])
         for index, read in reads:
             if index in self.results:
                 continue
@@ -242,6 +261,7 @@ class _Batch:
     def run(self) -> None:
         self._settle_doubles()
         self._check_references()
+        self.look()
         self._check_standing()
         self._claim()
         self._claim_sales()
@@ -351,13 +371,29 @@ class _Batch:
         item.sale_id = max(activity_id, 0)
         return None
 
+    def look(self) -> None:
+        """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange."""
+        wanted = sorted({item.member_id for item in self.items if item.member_id})
+        sales = sorted({item.fact.id for item in self.items if item.fact.type == SALE})
+        with self.connection.pipeline():
+            locked = [
+                self.connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True)
+                for lane in (lanes(wanted) if wanted else ())
+            ]
+            standing = waiting = None
+            if wanted:
+                standing = self.connection.execute(store.STANDING, {**self.parameters, "members": wanted})
+            if sales:
+                waiting = self.connection.execute(store.FIND_PARKED, {**self.parameters, "ids": sales})
+        for rows in locked:
+            self.states.update(rows.fetchall())
+        if standing is not None:
+            self.standing = {member_id: (status, fields) for member_id, status, fields in standing}
+        if waiting is not None:
+            self.waiting = waiting.fetchall()
+
     def _check_standing(self) -> None:
         """Members must be of this program and active; what rules ask of them is recorded with each line."""
-        wanted = sorted({item.member_id for item in self.items if item.member_id})
-        self.standing: dict[int, tuple[str, str]] = {}
-        if wanted:
-            rows = self.connection.execute(store.STANDING, {**self.parameters, "members": wanted})
-            self.standing = {row[0]: (row[1], row[2]) for row in rows}
         kept = []
         for item in self.items:
             if not item.member_id and item.index in self.parking:
@@ -408,13 +444,13 @@ class _Batch:
                 "hashes": [item.sha256 for item in rows],
                 "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
             },
-        ).fetchall()
-        if len(won) < len(rows):
-            winners = {(source, external_id) for external_id, source in won}
-            losers = [item for item in rows if (item.fact.source, item.fact.id) not in winners]
+            binary=True,
+        )
+        if won.rowcount < len(rows):
+            winners = {row[0] for row in won}
+            losers = [item for item in rows if item.activity_id not in winners]
             self._answer_again(losers)
-            lost = {item.index for item in losers}
-            self.items = [item for item in self.items if item.index not in lost]
+            self.items = [item for item in self.items if item.activity_id in winners]
         for item in self.items:
             reference = _names(item.fact)
             beside = self.own.get((reference.source, reference.id)) if reference is not None else None
@@ -504,13 +540,13 @@ class _Batch:
             store.PARK,
             {
                 **self.parameters,
-                "deadline": self.now + PARKED_FOR,
+                "deadline": moment(self.now + PARKED_FOR),
                 "sale_ids": [_sale(item).id for item in items],
                 "sale_sources": [_sale(item).source for item in items],
                 "ids": [item.fact.id for item in items],
                 "sources": [item.fact.source for item in items],
                 "activities": [item.activity_id for item in items],
-                "payloads": [item.payload.decode() for item in items],
+                "payloads": Documents(item.payload for item in items),
             },
         )
         for item in items:
@@ -519,12 +555,7 @@ class _Batch:
     def _unpark(self) -> None:
         """Returns that waited for the sales of this batch join it."""
         sales = {(item.fact.source, item.fact.id): item for item in self.items if item.fact.type == SALE}
-        if not sales:
-            return
-        rows = self.connection.execute(
-            store.FIND_PARKED, {**self.parameters, "ids": sorted({key[1] for key in sales})}
-        ).fetchall()
-        for sale_id, sale_source, external_id, source, activity_id, payload in rows:
+        for sale_id, sale_source, external_id, source, activity_id, payload in self.waiting:
             sale = sales.get((sale_source, sale_id))
             if sale is None:
                 continue
@@ -550,12 +581,14 @@ class _Batch:
         ).fetchall()
 
     def _lane(self, lane: list[int], by_member: dict[int, list[Item]]) -> None:
-        rows = self.connection.execute(store.LOCK, {"members": lane}).fetchall()
         self._refuse_paid_twice([item for member_id in lane for item in by_member[member_id]])
         works = []
         quick: list[tuple[Work, list[Item]]] = []
         slow: list[tuple[Work, list[Item]]] = []
-        for member_id, state in rows:
+        for member_id in lane:
+            state = self.states.get(member_id)
+            if state is None:
+                continue
             items = [item for item in by_member[member_id] if item.index not in self.results]
             if not items:
                 continue

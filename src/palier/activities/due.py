@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from palier.activities import batch, store
 from palier.activities.lapses import Lapses
-from palier.activities.runtime import Runtime
+from palier.activities.runtime import Runtime, settled
 from palier.engine.clock import instant, moment
 from palier.engine.decide import Fold
 from palier.engine.state import decode_state
@@ -24,11 +24,11 @@ CHUNK: Final = 1_000
 LONGEST_JUMP: Final = 24 * 3600 * 1_000_000
 LONGEST_SILENCE: Final = 7 * LONGEST_JUMP
 
-DUE: Final = f"""
+DUE: Final = """
 -- due.members
 -- all members: whoever has something due, soonest first
 select p.member_id from progress p
-where p.program_id = %(program)s and p.due_at <= {store.AT.format("%(until)s::bigint")}
+where p.program_id = %(program)s and p.due_at <= %(until)s
 order by p.due_at
 limit %(limit)s
 """
@@ -36,7 +36,7 @@ limit %(limit)s
 
 def due_members(connection: Connection[Any], program_id: int, until: int, limit: int = CHUNK) -> list[int]:
     """Members of a program with something due by an instant, soonest first."""
-    rows = connection.execute(DUE, {"program": program_id, "until": until, "limit": limit}).fetchall()
+    rows = connection.execute(DUE, {"program": program_id, "until": moment(until), "limit": limit}).fetchall()
     return [row[0] for row in rows]
 
 
@@ -50,7 +50,8 @@ def advance(
 
     def once() -> int:
         made = 0
-        timeline = runtime.timeline
+        program = settled(connection, runtime)
+        timeline = program.timeline
         for lane in batch.lanes(sorted(member_ids)):
             rows = connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True).fetchall()
             lapses = Lapses()
@@ -63,9 +64,9 @@ def advance(
                 if not lapses.takes(member_id, state, decisions):
                     named = list(zip(new_ids(len(decisions)), decisions, strict=True))
                     works.append(batch.Work(member_id, state, named))
-            lapses.write(connection, runtime.program_id, now)
+            lapses.write(connection, program.program_id, now)
             if works:
-                batch.write(connection, runtime, works, {}, now)
+                batch.write(connection, program, works, {}, now)
         return made
 
     return batch.attempt(connection, once)

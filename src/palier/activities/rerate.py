@@ -12,7 +12,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, store
-from palier.activities.runtime import Runtime
+from palier.activities.runtime import Runtime, settled
 from palier.engine.clock import moment
 from palier.engine.decisions import Transfer
 from palier.engine.state import decode_state
@@ -97,11 +97,12 @@ def _chunk(
 ) -> list[MemberDifference]:
     def once() -> list[MemberDifference]:
         found: list[MemberDifference] = []
+        program = settled(connection, runtime) if post else runtime
         for lane in batch.lanes(member_ids):
             locked = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
             works = [batch.Work(member_id, decode_state(state)) for member_id, state in locked]
             before = {work.member_id: work.state.tier.key for work in works}
-            items = batch.decide_again(connection, runtime, works, now=now)
+            items = batch.decide_again(connection, program, works, now=now)
             changed = []
             for work in works:
                 difference = _difference(work, before[work.member_id])
@@ -109,7 +110,7 @@ def _chunk(
                     found.append(difference)
                     changed.append(work)
             if post:
-                batch.write(connection, runtime, changed, items, now)
+                batch.write(connection, program, changed, items, now)
         if not post:
             connection.rollback()
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 
 from palier.engine.plan import Plan, Timeline
 from palier.programs import queries as programs
@@ -43,6 +43,35 @@ class Runtime:
 
 _lock = threading.Lock()
 _compiled: dict[str, Runtime] = {}
+
+
+def share(connection: Connection[Any], program_id: int) -> Cursor[Any]:
+    """Holds what judges this program as it is to the end of the transaction; the answer is for `current`.
+
+    Two statements: the second reads as of after the wait of the first.
+    """
+    connection.execute(programs.SHARE_JUDGING, {"program": program_id})
+    return connection.execute(programs.HEAD, {"program": program_id})
+
+
+def current(connection: Connection[Any], known: Runtime, head: Cursor[Any]) -> Runtime:
+    """`known` while nothing was published since, else the program as it judges now."""
+    if programs.is_head(known.stored, head.fetchone()):
+        return known
+    return runtime(connection, known.key) or known
+
+
+def settled(connection: Connection[Any], known: Runtime) -> Runtime:
+    """The program as it judges until the transaction ends: whoever publishes or rates again waits for it."""
+    with connection.pipeline():
+        head = share(connection, known.program_id)
+    return current(connection, known, head)
+
+
+def last_known(key: str) -> Runtime | None:
+    """The program as this process compiled it last: what applies a batch by it looks whether it still judges."""
+    with _lock:
+        return _compiled.get(key)
 
 
 def runtime(connection: Connection[Any], key: str) -> Runtime | None:

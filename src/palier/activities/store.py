@@ -1,7 +1,7 @@
 """The SQL of a batch: every statement set-based, named, and kept to one member's rows by member_id.
 
-Arrays are sorted by member; results are joined back by key, never by position. Instants travel as integer
-microseconds and become timestamps in the statement.
+Arrays are sorted by member; results are joined back by key, never by position. Instants and
+documents travel as arrays of their own types (palier.site.arrays), so that the server converts nothing.
 """
 
 from __future__ import annotations
@@ -18,27 +18,16 @@ from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Known, decode_fact,
 from palier.engine.history import Posted
 from palier.engine.trace import Trace, decode_trace
 
-AT: Final = "timestamptz '1970-01-01 00:00:00+00' + {} * interval '1 microsecond'"
-NONE: Final = -1
-"""Stands for no instant in arrays of instants."""
-KEEP: Final = -2
-"""Stands for an instant that stays as it is."""
-
-
-def _at(column: str) -> str:
-    return AT.format(column)
-
-
-CLAIM: Final = f"""
+CLAIM: Final = """
 -- activities.claim
 insert into activity_claim
   (external_id, source, program_id, member_id, activity_id, payload_sha256, status, code, claimed_at)
-select x, s, %(program)s, nullif(m, 0), a, h, t, null, {_at("%(now)s::bigint")}
+select x, s, %(program)s, nullif(m, 0), a, h, t, null, %(now)s
 from unnest(%(ids)b::text[], %(sources)b::text[], %(members)b::bigint[], %(activities)b::bigint[],
             %(hashes)b::bytea[], %(statuses)b::text[]) as u(x, s, m, a, h, t)
 order by x, s
 on conflict (external_id, source, program_id) do nothing
-returning external_id, source
+returning activity_id
 """
 
 FIND_CLAIMS: Final = """
@@ -122,29 +111,29 @@ from lot l
 where l.member_id = any(%(members)b) and l.lot_id = any(%(lots)b)
 """
 
-INSERT_ACTIVITIES: Final = f"""
+INSERT_ACTIVITIES: Final = """
 -- activities.insert_activities
 insert into activity
   (member_id, activity_id, program_id, source, external_id, type, occurred_at, acts_at, recorded_at, version,
    payload, inputs, trace, tier, transfer_count, transfer_sum, corrects_id, sale_id)
-select m, a, %(program)s, s, x, t, {_at("o")}, {_at("c")}, {_at("%(now)s::bigint")}, v,
-       p::json, nullif(i, '')::json, r::json, g, n, q, nullif(k, 0), nullif(y, 0)
+select m, a, %(program)s, s, x, t, o, c, %(now)s, v,
+       p, i, r, g, n, q, nullif(k, 0), nullif(y, 0)
 from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(sources)b::text[], %(ids)b::text[],
-            %(types)b::text[], %(occurred)b::bigint[], %(acts)b::bigint[], %(versions)b::int[],
-            %(payloads)b::text[], %(inputs)b::text[], %(traces)b::text[], %(tiers)b::text[],
-            %(counts)b::int[], %(sums)b::bigint[], %(corrects)b::bigint[], %(sales)b::bigint[])
+            %(types)b::text[], %(occurred)b::timestamptz[], %(acts)b::timestamptz[], %(versions)b::bigint[],
+            %(payloads)b::json[], %(inputs)b::json[], %(traces)b::json[], %(tiers)b::text[],
+            %(counts)b::bigint[], %(sums)b::bigint[], %(corrects)b::bigint[], %(sales)b::bigint[])
      as u(m, a, s, x, t, o, c, v, p, i, r, g, n, q, k, y)
 """
 
-INSERT_TRANSFERS: Final = f"""
+INSERT_TRANSFERS: Final = """
 -- activities.insert_transfers
 insert into transfer
   (member_id, transfer_id, program_id, activity_id, kind, debit, credit, currency, lot_id, amount,
    effective_at, recorded_at, version, corrects_id)
-select m, i, %(program)s, a, k, d, c, y, nullif(l, 0), q, {_at("e")}, {_at("%(now)s::bigint")}, v, nullif(o, 0)
+select m, i, %(program)s, a, k, d, c, y, nullif(l, 0), q, e, %(now)s, v, nullif(o, 0)
 from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigint[], %(kinds)b::text[],
             %(debits)b::text[], %(credits)b::text[], %(currencies)b::text[], %(lots)b::bigint[],
-            %(amounts)b::bigint[], %(effective)b::bigint[], %(versions)b::int[], %(corrects)b::bigint[])
+            %(amounts)b::bigint[], %(effective)b::timestamptz[], %(versions)b::bigint[], %(corrects)b::bigint[])
      as u(m, i, a, k, d, c, y, l, q, e, v, o)
 """
 
@@ -168,17 +157,17 @@ from given u left join moved v on v.member_id = u.m and v.currency = u.y
 where v.member_id is null
 """
 
-MOVE_LOTS: Final = f"""
+MOVE_LOTS: Final = """
 -- activities.move_lots
 with given as materialized (
   select * from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
-                       %(expires)b::bigint[], %(first)b::bigint[], %(earned)b::bigint[], %(redeemed)b::bigint[],
+                       %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[], %(redeemed)b::bigint[],
                        %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[], %(remaining)b::bigint[])
          as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
 ), moved as (
   update lot w set
-    expires_at = case when u.e >= 0 then {_at("u.e")} when u.e = {KEEP} then w.expires_at end,
-    first_earned_at = case when u.e = {KEEP} then w.first_earned_at else {_at("u.b")} end,
+    expires_at = case when u.b is null then w.expires_at else u.e end,
+    first_earned_at = coalesce(u.b, w.first_earned_at),
     earned = w.earned + u.d1, redeemed = w.redeemed + u.d2, expired = w.expired + u.d3,
     reversed = w.reversed + u.d4, held = w.held + u.d5, remaining = w.remaining + u.d6
   from given u
@@ -187,26 +176,25 @@ with given as materialized (
 )
 insert into lot (member_id, lot_id, program_id, currency, funder, expires_at, first_earned_at,
                  earned, redeemed, expired, reversed, held, remaining)
-select u.m, u.l, %(program)s, u.y, u.f, case when u.e >= 0 then {_at("u.e")} end, {_at("u.b")},
+select u.m, u.l, %(program)s, u.y, u.f, u.e, u.b,
        u.d1, u.d2, u.d3, u.d4, u.d5, u.d6
 from given u left join moved v on v.member_id = u.m and v.lot_id = u.l
 where v.member_id is null
 """
 
-UPDATE_PROGRESS: Final = f"""
+UPDATE_PROGRESS: Final = """
 -- activities.update_progress
-update progress w set state = u.s, due_at = case when u.d >= 0 then {_at("u.d")} end,
-  decided_at = {_at("%(now)s::bigint")}
-from unnest(%(members)b::bigint[], %(states)b::bytea[], %(due)b::bigint[]) as u(m, s, d)
+update progress w set state = u.s, due_at = u.d, decided_at = %(now)s
+from unnest(%(members)b::bigint[], %(states)b::bytea[], %(due)b::timestamptz[]) as u(m, s, d)
 where w.member_id = any(%(members)b) and w.member_id = u.m
 """
 
-INSERT_HOLDS: Final = f"""
+INSERT_HOLDS: Final = """
 -- activities.insert_holds
 insert into hold (member_id, hold_id, program_id, currency, amount, captured, state, expires_at, created_at)
-select m, i, %(program)s, y, q, 0, 'open', {_at("e")}, {_at("b")}
+select m, i, %(program)s, y, q, 0, 'open', e, b
 from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(currencies)b::text[], %(amounts)b::bigint[],
-            %(expires)b::bigint[], %(created)b::bigint[]) as u(m, i, y, q, e, b)
+            %(expires)b::timestamptz[], %(created)b::timestamptz[]) as u(m, i, y, q, e, b)
 on conflict (member_id, hold_id) do nothing
 """
 
@@ -218,10 +206,10 @@ from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(captured)b::bigint[], 
 where w.member_id = any(%(members)b) and w.member_id = u.m and w.hold_id = u.i
 """
 
-QUEUE_SEAL: Final = f"""
+QUEUE_SEAL: Final = """
 -- activities.queue_seal
 insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at)
-values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], {_at("%(now)s::bigint")})
+values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], %(now)s)
 """
 
 SETTLE_CLAIMS: Final = """
@@ -232,13 +220,13 @@ from unnest(%(ids)b::text[], %(sources)b::text[], %(statuses)b::text[], %(codes)
 where c.external_id = any(%(ids)b) and c.external_id = u.x and c.source = u.s and c.program_id = %(program)s
 """
 
-PARK: Final = f"""
+PARK: Final = """
 -- activities.park
 insert into parked_activity
   (sale_external_id, sale_source, program_id, external_id, source, activity_id, payload, parked_at, deadline_at)
-select sx, ss, %(program)s, x, s, a, p::json, {_at("%(now)s::bigint")}, {_at("%(deadline)s::bigint")}
+select sx, ss, %(program)s, x, s, a, p, %(now)s, %(deadline)s
 from unnest(%(sale_ids)b::text[], %(sale_sources)b::text[], %(ids)b::text[], %(sources)b::text[],
-            %(activities)b::bigint[], %(payloads)b::text[]) as u(sx, ss, x, s, a, p)
+            %(activities)b::bigint[], %(payloads)b::json[]) as u(sx, ss, x, s, a, p)
 on conflict (sale_external_id, sale_source, program_id, external_id, source) do nothing
 """
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import store
 from palier.activities.runtime import Runtime
+from palier.engine.clock import moment
 from palier.engine.decisions import Decision, Transfer
 from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
 from palier.engine.history import Correction
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
+from palier.site.arrays import Documents, Instants
 from palier.site.ids import new_ids
 
 
@@ -91,7 +93,7 @@ class Writer:
         self.lots: dict[tuple[int, int], list[Any]] = {}
         self.new_holds: list[tuple[Any, ...]] = []
         self.ended_holds: list[tuple[Any, ...]] = []
-        self.progress: list[tuple[int, bytes, int]] = []
+        self.progress: list[tuple[int, bytes, int | None]] = []
 
     def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
         for work in works:
@@ -108,7 +110,7 @@ class Writer:
             self._correction(work.member_id, identifier, correction, touched)
         self._lots(work, touched)
         state = work.state
-        due = state.due_at if state.due_at < NEVER else store.NONE
+        due = state.due_at if state.due_at < NEVER else None
         self.progress.append((work.member_id, encode_state(state), due))
 
     def _decision(
@@ -130,9 +132,9 @@ class Writer:
                 decision.at if own else item.fact.at if item is not None else decision.at,
                 decision.at,
                 decision.version,
-                "{}" if item is None else item.payload.decode(),
-                "" if item is None or item.inputs is NO_INPUTS else encode_inputs(item.inputs).decode(),
-                encode_trace(decision.trace).decode(),
+                b"{}" if item is None else item.payload,
+                None if item is None or item.inputs is NO_INPUTS else encode_inputs(item.inputs),
+                encode_trace(decision.trace),
                 decision.tier,
                 len(decision.transfers),
                 total,
@@ -187,7 +189,7 @@ class Writer:
             return
         row = self.lots.get((member_id, lot))
         if row is None:
-            row = self.lots[(member_id, lot)] = [currency, "", store.KEEP, 0, 0, 0, 0, 0, 0, 0]
+            row = self.lots[(member_id, lot)] = [currency, "", None, None, 0, 0, 0, 0, 0, 0]
             touched.setdefault(currency, set()).add(lot)
         row[4] += moved * effect[0]
         row[5] += moved * effect[1]
@@ -221,9 +223,9 @@ class Writer:
                 at,
                 at,
                 decision.version if decision is not None else 0,
-                "{}",
-                "",
-                encode_trace(trace).decode(),
+                b"{}",
+                None,
+                encode_trace(trace),
                 decision.tier if decision is not None else "",
                 len(correction.undo) + len(correction.post),
                 total,
@@ -240,20 +242,9 @@ class Writer:
                 if lot.id in wanted or lot.idle:
                     row = self.lots.get((work.member_id, lot.id))
                     if row is None:
-                        row = self.lots[(work.member_id, lot.id)] = [
-                            currency,
-                            "",
-                            store.KEEP,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                        ]
+                        row = self.lots[(work.member_id, lot.id)] = [currency, "", None, None, 0, 0, 0, 0, 0, 0]
                     row[1], row[3] = lot.funder, lot.first_earned
-                    row[2] = lot.expires_at if lot.expires_at < NEVER else store.NONE
+                    row[2] = lot.expires_at if lot.expires_at < NEVER else None
 
     def _hold(self, member_id: int, decision: Decision, item: Item | None) -> None:
         """Keeps the readable row of a hold: made by its decision, ended by a capture, release or expiry."""
@@ -267,7 +258,7 @@ class Writer:
                 self.ended_holds.append((member_id, hold_id, captured, standing))
 
     def _send(self, connection: Connection[Any]) -> None:
-        parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": self.now}
+        parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": moment(self.now)}
         if self.activities:
             names = (
                 "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
@@ -306,6 +297,16 @@ class Writer:
             connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
 
 
+_ARRAYS: Final[dict[str, type[list[Any]]]] = {
+    **dict.fromkeys(("payloads", "inputs", "traces"), Documents),
+    **dict.fromkeys(("occurred", "acts", "effective", "expires", "first", "due", "created"), Instants),
+}
+"""Columns that are no integers, texts or bytes, and the arrays they travel in."""
+
+
 def _columns(names: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
     """Rows turned into one array per column."""
-    return {name: list(column) for name, column in zip(names.split(), zip(*rows, strict=True), strict=True)}
+    return {
+        name: _ARRAYS.get(name, list)(column)
+        for name, column in zip(names.split(), zip(*rows, strict=True), strict=True)
+    }

@@ -19,7 +19,7 @@ import psycopg
 
 from palier.activities import batch, wire
 from palier.activities.answers import Result, body, counts
-from palier.activities.runtime import Runtime, runtime
+from palier.activities.runtime import Runtime, last_known, runtime
 from palier.api.limits import allow
 from palier.engine.refusals import Refusal
 from palier.site import arrays, clock, database, disk
@@ -198,7 +198,8 @@ class Intake:
             raise
 
     def _apply_on(self, connection: psycopg.Connection[Any], requests: list[_Request]) -> list[Answer]:
-        program = runtime(connection, requests[0].key.program)
+        name = requests[0].key.program
+        program = last_known(name) or runtime(connection, name)
         if program is None:
             return [problem(404, "unknown_program", "The program of this key is not published.")] * len(
                 requests
@@ -259,8 +260,9 @@ _keys: psycopg.Connection[Any] | None = None
 def start(loop: asyncio.AbstractEventLoop) -> None:
     """Starts this process's intake; called once per process, in its event loop's thread."""
     global _intake
-    # A batch makes thousands of objects and hardly a cycle: looked for at every 700, they cost a tenth.
-    gc.set_threshold(50_000, 20, 50)
+    # A batch makes hundred thousands of objects and hardly a cycle: cycles are looked for when more objects than
+    # the largest batch has at once were not freed.
+    gc.set_threshold(500_000, 20, 50)
     _intake = Intake(loop)
 
 

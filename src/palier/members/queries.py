@@ -70,19 +70,19 @@ def hashed(kind: str, value: str) -> bytes:
     return hashlib.blake2b(text, key=_key(), digest_size=20).digest()
 
 
+FIND_HASHES: Final = """
+-- members.find_hashes
+select value_hash, member_id from identity where value_hash = any(%(hashes)b) and program_id = %(program)s
+"""
+
+
 def find_hashes(connection: Connection[Any], program_id: int, hashes: Iterable[bytes]) -> dict[bytes, int]:
     """Members by identity hash, for the hashes that are known in the program."""
     wanted = sorted(set(hashes))
     if not wanted:
         return {}
-    rows = connection.execute(
-        """
-        -- members.find_hashes
-        select value_hash, member_id from identity where value_hash = any(%b) and program_id = %s
-        """,
-        (wanted, program_id),
-    ).fetchall()
-    return {bytes(row[0]): row[1] for row in rows}
+    rows = connection.execute(FIND_HASHES, {"hashes": wanted, "program": program_id}, binary=True)
+    return dict(rows.fetchall())
 
 
 def find(connection: Connection[Any], program_id: int, identities: dict[str, str]) -> int | None:

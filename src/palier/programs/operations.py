@@ -20,6 +20,12 @@ PAST_TOLERANCE: Final = 5 * MINUTE
 """How far back a later version may start: as long as it may take from writing an instant to applying it."""
 
 
+ALONE: Final = """
+-- programs.judging_alone
+select pg_advisory_xact_lock(%s)
+"""
+
+
 def publish(connection: Connection[Any], program: Program, *, now: int, published_by: str) -> Version:
     """Publish the document as the next version of its program, in one transaction (its own, or the open one).
 
@@ -116,6 +122,9 @@ def _add_judging(
     now: int,
     reason: str,
 ) -> int:
+    # Waits for the batches that decide by what judges now, so that none of them is committed after this: what
+    # comes next, here or in rating again, finds all that was judged the old way.
+    connection.execute(ALONE, (program_id,))
     row = connection.execute(
         """
         -- programs.add_judging

@@ -172,6 +172,26 @@ def cached_timeline(known_as: tuple[Any, ...]) -> Timeline | None:
         return found
 
 
+SHARE_JUDGING: Final = """
+-- programs.share_judging
+-- Whoever decides holds this to the end of his transaction, whoever changes what judges holds it alone.
+select pg_advisory_xact_lock_shared(%(program)s)
+"""
+
+HEAD: Final = """
+-- programs.head
+select entry, recorded_at from program_judging where program_id = %(program)s order by entry desc limit 1
+"""
+
+
+def is_head(known: Timeline, row: tuple[Any, ...] | None) -> bool:
+    """Whether a row of HEAD is the last entry of this timeline, so that nothing was added since it was read."""
+    if row is None or not known.entries:
+        return row is None and not known.entries
+    last = known.entries[-1]
+    return bool(row[0] == last.entry and instant(row[1]) == last.recorded_at)
+
+
 def timeline(connection: Connection[Any], key: str) -> Timeline | None:
     """The program's timeline; None where there is no such program.
 
