@@ -51,8 +51,8 @@ NO_UNIQUE_CLAIM: Final[tuple[Change, ...]] = (
 CLAIM_APART: Final[tuple[Change, ...]] = (
     (
         "activities/batch.py",
-        "        if len(won) < len(rows):\n",
-        "        self.connection.commit()\n        if len(won) < len(rows):\n",
+        "        if won.rowcount < len(rows):\n",
+        "        self.connection.commit()\n        if won.rowcount < len(rows):\n",
     ),
 )
 

@@ -14,35 +14,36 @@ from typing import Any, Final
 from psycopg import Connection
 
 from palier.activities import store
+from palier.engine.clock import moment
 from palier.engine.decisions import Decision
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
+from palier.site.arrays import Documents, Instants
 from palier.site.ids import new_ids
 
 EXPIRED: Final = "expired"
 """The type of the decisions that are written here: each moves points from lots to breakage at one instant."""
 
-INSERT_ACTIVITIES: Final = f"""
+INSERT_ACTIVITIES: Final = """
 -- lapses.insert_activities
 insert into activity
   (member_id, activity_id, program_id, source, external_id, type, occurred_at, acts_at, recorded_at, version,
    payload, trace, tier, transfer_count, transfer_sum)
-select m, a, %(program)s, 'palier', 'expired:' || e, 'expired', {store.AT.format("e")}, {store.AT.format("e")},
-       {store.AT.format("%(now)s::bigint")}, v, '{{}}', r::json, g, n, q
-from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(effective)b::bigint[], %(versions)b::bigint[],
-            %(traces)b::text[], %(tiers)b::text[], %(counts)b::bigint[], %(sums)b::bigint[])
-     as u(m, a, e, v, r, g, n, q)
+select m, a, %(program)s, 'palier', 'expired:' || z, 'expired', e, e, %(now)s, v, '{}', r, g, n, q
+from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(named)b::bigint[], %(effective)b::timestamptz[],
+            %(versions)b::bigint[], %(traces)b::json[], %(tiers)b::text[], %(counts)b::bigint[], %(sums)b::bigint[])
+     as u(m, a, z, e, v, r, g, n, q)
 """
 
-INSERT_TRANSFERS: Final = f"""
+INSERT_TRANSFERS: Final = """
 -- lapses.insert_transfers
 insert into transfer
   (member_id, transfer_id, program_id, activity_id, kind, debit, credit, currency, lot_id, amount,
    effective_at, recorded_at, version)
 select m, i, %(program)s, a, 'expire', 'wallet', 'breakage', y, l, q,
-       {store.AT.format("e")}, {store.AT.format("%(now)s::bigint")}, v
+       e, %(now)s, v
 from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigint[], %(currencies)b::text[],
-            %(lots)b::bigint[], %(amounts)b::bigint[], %(effective)b::bigint[], %(versions)b::bigint[])
+            %(lots)b::bigint[], %(amounts)b::bigint[], %(effective)b::timestamptz[], %(versions)b::bigint[])
      as u(m, i, a, y, l, q, e, v)
 """
 
@@ -62,16 +63,16 @@ where w.member_id = any(%(distinct)b) and w.member_id = u.m and w.currency = u.y
 
 
 @lru_cache(maxsize=1024)
-def _trace(version: int, tier: str) -> str:
-    return encode_trace(Trace(version, tier)).decode()
+def _trace(version: int, tier: str) -> bytes:
+    return encode_trace(Trace(version, tier))
 
 
 class Lapses:
     """Collects what expiry did to members, column by column, and writes it; members in ascending order."""
 
     def __init__(self) -> None:
-        self.progress: tuple[list[int], list[bytes], list[int]] = ([], [], [])
-        self.activities: list[tuple[int, int, int, str, str, int, int]] = []
+        self.progress: tuple[list[int], list[bytes], Instants] = ([], [], Instants())
+        self.activities: list[tuple[int, int, int, bytes, str, int, int]] = []
         self.transfers: list[tuple[int, int, str, int, int, int, int]] = []
         self.wallets: dict[tuple[int, str], int] = {}
 
@@ -99,7 +100,7 @@ class Lapses:
         members, states, due = self.progress
         members.append(member_id)
         states.append(encode_state(state))
-        due.append(state.due_at if state.due_at < NEVER else store.NONE)
+        due.append(state.due_at if state.due_at < NEVER else None)
         return True
 
     def write(self, connection: Connection[Any], program_id: int, now: int) -> None:
@@ -107,7 +108,7 @@ class Lapses:
         members, states, due = self.progress
         if not members:
             return
-        common = {"program": program_id, "now": now, "distinct": members}
+        common = {"program": program_id, "now": moment(now), "distinct": members}
         with connection.pipeline():
             if self.activities:
                 self._lapse(connection, common)
@@ -127,9 +128,10 @@ class Lapses:
                 **common,
                 "members": members,
                 "activities": activity_ids,
-                "effective": effective,
+                "named": effective,
+                "effective": Instants(effective),
                 "versions": versions,
-                "traces": traces,
+                "traces": Documents(traces),
                 "tiers": tiers,
                 "counts": counts,
                 "sums": sums,
@@ -145,7 +147,7 @@ class Lapses:
                 **moved,
                 "activities": [activity_ids[place] for place in places],
                 "currencies": currencies,
-                "effective": effective,
+                "effective": Instants(effective),
                 "versions": versions,
             },
         )

@@ -242,7 +242,18 @@ class Writer:
                 if lot.id in wanted or lot.idle:
                     row = self.lots.get((work.member_id, lot.id))
                     if row is None:
-                        row = self.lots[(work.member_id, lot.id)] = [currency, "", None, None, 0, 0, 0, 0, 0, 0]
+                        row = self.lots[(work.member_id, lot.id)] = [
+                            currency,
+                            "",
+                            None,
+                            None,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                        ]
                     row[1], row[3] = lot.funder, lot.first_earned
                     row[2] = lot.expires_at if lot.expires_at < NEVER else None
 

@@ -8,8 +8,10 @@ wait. An activity is answered only after the commit that holds it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import os
 import threading
 from collections import deque
 from typing import Any, Final
@@ -32,6 +34,8 @@ logger = logging.getLogger(__name__)
 MOST_WAITING: Final = 20_000
 """Activities that may wait in one process; beyond, callers are told to come back."""
 MOST_IN_BATCH: Final = 2_000
+LAST_ANSWERS_S: Final = 1.0
+"""How long a process whose intake has failed still writes answers before it ends."""
 RIGHT: Final = "activities:write"
 JSON: Final = [("content-type", "application/json")]
 PROBLEM: Final = [("content-type", "application/problem+json")]
@@ -90,6 +94,7 @@ class Intake:
         self._lines = 0
         self._wake = threading.Condition()
         self._stopping = False
+        self._under_way: list[_Request] = []
         self._connection: psycopg.Connection[Any] | None = None
         self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
         self._thread.start()
@@ -134,9 +139,29 @@ class Intake:
                 lines += len(request.lines)
                 taken.append(request)
             self._lines -= lines
+            self._under_way = taken
             return taken
 
     def _work(self) -> None:
+        try:
+            self._empty()
+        except BaseException:
+            # Nothing would empty the queue any more: whoever waits is told, and a new process takes over.
+            logger.critical("the intake failed, and its process ends", exc_info=True)
+            last = threading.Timer(LAST_ANSWERS_S, _end_process)
+            last.daemon = True
+            last.start()
+            with self._wake:
+                self._stopping = True
+                requests = [*self._under_way, *self._waiting]
+                self._waiting.clear()
+            detail = "The outcome is not known; send the same activities again, with the same ids."
+            answers = [_retry(503, "try_again", detail, 1)] * len(requests)
+            # A loop that has ended has nobody to tell.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_deliver, requests, answers)
+
+    def _empty(self) -> None:
         while True:
             requests = self._take()
             if not requests:
@@ -242,6 +267,11 @@ def _answer(request: _Request, results: list[Result], program: Runtime) -> Answe
             source=result.source, id=result.id,
         )  # fmt: skip
     return 200, JSON, _encode(body(result, plan))
+
+
+def _end_process() -> None:
+    """Ends this process at once, as a failure: whoever keeps it starts another."""
+    os._exit(70)
 
 
 def _deliver(requests: list[_Request], answers: list[Answer]) -> None:
