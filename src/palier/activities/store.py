@@ -37,10 +37,10 @@ from activity_claim c
 where c.external_id = any(%(ids)b) and c.program_id = %(program)s
 """
 
-CLAIM_SALES: Final = f"""
+CLAIM_SALES: Final = """
 -- activities.claim_sales
 insert into sale_key (key_hash, program_id, external_id, source, claimed_at)
-select k, %(program)s, x, s, {_at("%(now)s::bigint")}
+select k, %(program)s, x, s, %(now)s
 from unnest(%(keys)b::bytea[], %(ids)b::text[], %(sources)b::text[]) as u(k, x, s)
 order by k
 on conflict (key_hash, program_id) do nothing
@@ -161,8 +161,9 @@ MOVE_LOTS: Final = """
 -- activities.move_lots
 with given as materialized (
   select * from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
-                       %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[], %(redeemed)b::bigint[],
-                       %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[], %(remaining)b::bigint[])
+                       %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[],
+                       %(redeemed)b::bigint[], %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[],
+                       %(remaining)b::bigint[])
          as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
 ), moved as (
   update lot w set
