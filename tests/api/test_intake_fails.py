@@ -25,7 +25,7 @@ def test_a_failed_intake_answers_who_waits_and_ends_its_process(monkeypatch: pyt
         assert fail.wait(20)
         raise MemoryError("planted")
 
-    monkeypatch.setattr(intake.Intake, "_answers", broken)
+    monkeypatch.setattr(intake._Writer, "_answers", broken)
 
     async def scene() -> None:
         loop = asyncio.get_running_loop()
@@ -53,7 +53,7 @@ def test_the_process_ends_though_its_loop_takes_nothing(monkeypatch: pytest.Monk
     ended = threading.Event()
     monkeypatch.setattr(intake, "_end_process", ended.set)
     monkeypatch.setattr(intake, "LAST_ANSWERS_S", 0.05)
-    monkeypatch.setattr(intake.Intake, "_take", lambda self: 1 / 0)
+    monkeypatch.setattr(intake._Writer, "_take", lambda self: 1 / 0)
     loop = asyncio.new_event_loop()
     loop.close()
     intake.Intake(loop)

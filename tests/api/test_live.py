@@ -199,3 +199,28 @@ expected-statuses = ["2xx", "404", "422"]
         timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-12000:] + done.stderr[-2000:]
+
+
+def test_a_large_request_is_answered_line_by_line_in_its_order(served: Served) -> None:
+    """It is applied in two parts; the answer is one, in the order that was sent, and so is its repetition."""
+    for number in range(20):
+        served.call("POST", "/v1/members", {"identities": {"card": f"large-{number}"}})
+    sales = [
+        {"source": "till", "id": f"large-{number:03}", "type": "sale", "occurred_at": now_text(),
+         "member": {"card": f"large-{number % 21}"}, "amount": f"{number}.00"}
+        for number in range(420)
+    ]  # fmt: skip
+    sales[7]["amount"] = "7,00"
+    expected = ["refused" if n % 21 == 20 or n == 7 else "applied" for n in range(420)]
+    for again in ("applied", "duplicate"):
+        status, _, told = served.call("POST", "/v1/activities", sales)
+        assert status == 200
+        assert [item["id"] for item in told["results"]] == [sale["id"] for sale in sales]
+        assert [item["status"] for item in told["results"]] == [
+            again if name == "applied" else name for name in expected
+        ]
+        assert told["counts"][again] == expected.count("applied")
+        assert sum(told["counts"].values()) == 420
+        assert [item.get("points") for item in told["results"][1:7]] == [
+            {"stars": f"{number}.00"} for number in range(1, 7)
+        ]

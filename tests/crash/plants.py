@@ -24,7 +24,7 @@ REPLY_BEFORE_COMMIT: Final[tuple[Change, ...]] = (
         "            answer = operation()\n            connection.commit()\n",
         "            answer = operation()\n"
         "            import threading\n"
-        '            if threading.current_thread().name != "intake":\n'
+        '            if not threading.current_thread().name.startswith("intake"):\n'
         "                connection.commit()\n",
     ),
     (

@@ -1,8 +1,9 @@
 """The fast path of POST /v1/activities: requests gathered into batches, each durable before it is answered.
 
-The event loop reads requests and writes answers; one thread per process takes all requests that wait, applies
-them as one batch, commits, and hands the answers back. While it works the next batch gathers: no timer, no
-wait. An activity is answered only after the commit that holds it.
+The event loop reads requests and writes answers; a thread takes all requests that wait, applies them as one
+batch, commits, and hands the answers back. While it works the next batch gathers: no timer, no wait. Large
+requests are shared out by member between two such threads, so that one decides while the other waits for the
+database. An activity is answered only after the commit that holds it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import os
 import threading
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +36,10 @@ logger = logging.getLogger(__name__)
 MOST_WAITING: Final = 20_000
 """Activities that may wait in one process; beyond, callers are told to come back."""
 MOST_IN_BATCH: Final = 2_000
+WRITERS: Final = 2
+"""Threads that write: while one waits for the database the other decides. Small requests are cheaper together, so
+the first takes them all; large ones are shared out by member, so that the two do not wait for each other."""
+SPLIT_FROM: Final = 200
 LAST_ANSWERS_S: Final = 1.0
 """How long a process whose intake has failed still writes answers before it ends."""
 RIGHT: Final = "activities:write"
@@ -46,9 +52,12 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 class _Request:
-    """One request that waits: its lines, whose they are, and the future that its answer completes."""
+    """One request that waits: its lines, whose they are, and the future that its answer completes.
 
-    __slots__ = ("done", "dry_run", "key", "lines", "many")
+    A part of a larger request says of which, and where its lines stand in it.
+    """
+
+    __slots__ = ("done", "dry_run", "key", "lines", "many", "places", "whole")
 
     def __init__(
         self,
@@ -63,6 +72,50 @@ class _Request:
         self.many = many
         self.dry_run = dry_run
         self.done = done
+        self.whole: _Whole | None = None
+        self.places: list[int] = []
+
+
+class _Whole:
+    """What has come out of a request that is applied in parts; the last part answers."""
+
+    __slots__ = ("_lock", "_open", "_results")
+
+    def __init__(self, parts: Sequence[_Request]) -> None:
+        self._lock = threading.Lock()
+        self._open = set(parts)
+        self._results: list[Result | None] = [None] * sum(len(part.lines) for part in parts)
+
+    def take(self, part: _Request, results: list[Result]) -> list[Result] | None:
+        """Takes what came out of a part; all results once no part is missing."""
+        with self._lock:
+            self._open.discard(part)
+            for place, result in zip(part.places, results, strict=True):
+                self._results[place] = result
+            if self._open:
+                return None
+            return [result for result in self._results if result is not None]
+
+
+def _parts(request: _Request) -> list[_Request]:
+    """A large request in two, the lines of one member together; whole where lines build on one another."""
+    if len(request.lines) < SPLIT_FROM or request.dry_run:
+        return [request]
+    parts = [_Request(request.key, [], True, False, request.done) for _ in range(WRITERS)]
+    for place, line in enumerate(request.lines):
+        if isinstance(line, Refusal) or line.member is None or line.sale is not None or line.tenders:
+            return [request]
+        member = line.member if isinstance(line.member, str) else min(line.member.items(), default=())
+        part = parts[hash(member) % WRITERS]
+        part.lines.append(line)
+        part.places.append(place)
+    parts = [part for part in parts if part.lines]
+    if len(parts) == 1:
+        return [request]
+    whole = _Whole(parts)
+    for part in parts:
+        part.whole = whole
+    return parts
 
 
 def problem(status: int, code: str, detail: str, **more: str) -> Answer:
@@ -86,35 +139,86 @@ def _retry(status: int, code: str, detail: str, after_s: int) -> Answer:
 
 
 class Intake:
-    """One process's intake: a bounded queue, and the thread that empties it."""
+    """One process's intake: its writers, and what is done when one fails."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._writers = [_Writer(loop, number, self._fail) for number in range(WRITERS)]
+        for writer in self._writers:
+            writer.start()
+
+    def stop(self) -> None:
+        """Applies what waits, then ends the writers."""
+        for writer in self._writers:
+            writer.end()
+        for writer in self._writers:
+            writer.join()
+
+    def put(self, request: _Request) -> bool:
+        """Queues a request; False when a queue is full. For the event loop's thread only."""
+        parts = _parts(request)
+        if not all(writer.takes(part) for writer, part in zip(self._writers, parts, strict=False)):
+            return False
+        for writer, part in zip(self._writers, parts, strict=False):
+            writer.put(part)
+        return True
+
+    def _fail(self) -> None:
+        """A writer failed, so that nothing would empty its queue: who waits is told, and a new process takes over."""
+        logger.critical("the intake failed, and its process ends", exc_info=True)
+        last = threading.Timer(LAST_ANSWERS_S, _end_process)
+        last.daemon = True
+        last.start()
+        waiting = [request for writer in self._writers for request in writer.drain()]
+        detail = "The outcome is not known; send the same activities again, with the same ids."
+        told: list[Answer | None] = [_retry(503, "try_again", detail, 1)] * len(waiting)
+        # A loop that has ended has nobody to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_deliver, waiting, told)
+
+
+class _Writer:
+    """A bounded queue, and the thread that empties it into the database on a connection of its own."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, number: int, fail: Callable[[], None]) -> None:
+        self._loop = loop
+        self._fail = fail
         self._waiting: deque[_Request] = deque()
         self._lines = 0
         self._wake = threading.Condition()
         self._stopping = False
         self._under_way: list[_Request] = []
         self._connection: psycopg.Connection[Any] | None = None
-        self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"intake-{number}", daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Applies what waits, then ends the thread."""
+    def end(self) -> None:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+
+    def join(self) -> None:
         self._thread.join(10)
 
-    def put(self, request: _Request) -> bool:
-        """Queues a request; False when the queue is full."""
+    def takes(self, request: _Request) -> bool:
         with self._wake:
-            if self._stopping or self._lines + len(request.lines) > MOST_WAITING:
-                return False
+            return not self._stopping and self._lines + len(request.lines) <= MOST_WAITING
+
+    def drain(self) -> list[_Request]:
+        """Takes nothing more; all that was not answered yet."""
+        with self._wake:
+            self._stopping = True
+            left = [*self._under_way, *self._waiting]
+            self._waiting.clear()
+            return left
+
+    def put(self, request: _Request) -> None:
+        with self._wake:
             self._waiting.append(request)
             self._lines += len(request.lines)
             self._wake.notify()
-        return True
 
     def _take(self) -> list[_Request]:
         """Waits for requests and takes those of one program, up to a batch's size, in order of arrival."""
@@ -146,20 +250,7 @@ class Intake:
         try:
             self._empty()
         except BaseException:
-            # Nothing would empty the queue any more: whoever waits is told, and a new process takes over.
-            logger.critical("the intake failed, and its process ends", exc_info=True)
-            last = threading.Timer(LAST_ANSWERS_S, _end_process)
-            last.daemon = True
-            last.start()
-            with self._wake:
-                self._stopping = True
-                requests = [*self._under_way, *self._waiting]
-                self._waiting.clear()
-            detail = "The outcome is not known; send the same activities again, with the same ids."
-            answers = [_retry(503, "try_again", detail, 1)] * len(requests)
-            # A loop that has ended has nobody to tell.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(_deliver, requests, answers)
+            self._fail()
 
     def _empty(self) -> None:
         while True:
@@ -175,7 +266,7 @@ class Intake:
                 # The loop has ended; what was committed is answered when the sender repeats it.
                 return
 
-    def _answers(self, requests: list[_Request]) -> list[Answer]:
+    def _answers(self, requests: list[_Request]) -> list[Answer | None]:
         """Applies requests as one batch; when that fails as a whole, in halves, so that one does not fail all."""
         try:
             return self._apply(requests)
@@ -213,7 +304,7 @@ class Intake:
             self._connection.commit()
         return self._connection
 
-    def _apply(self, requests: list[_Request]) -> list[Answer]:
+    def _apply(self, requests: list[_Request]) -> list[Answer | None]:
         connection = self._open()
         try:
             return self._apply_on(connection, requests)
@@ -222,7 +313,7 @@ class Intake:
                 connection.rollback()
             raise
 
-    def _apply_on(self, connection: psycopg.Connection[Any], requests: list[_Request]) -> list[Answer]:
+    def _apply_on(self, connection: psycopg.Connection[Any], requests: list[_Request]) -> list[Answer | None]:
         name = requests[0].key.program
         program = last_known(name) or runtime(connection, name)
         if program is None:
@@ -245,11 +336,16 @@ class Intake:
         results = batch.apply(
             connection, program, lines, now=now, dry_run=requests[0].dry_run, sent=sent
         )  # fmt: skip
-        answers = []
+        # What was published meanwhile may have brought a currency.
+        program = last_known(name) or program
+        answers: list[Answer | None] = []
         start = 0
         for request in requests:
             end = start + len(request.lines)
-            answers.append(_answer(request, results[start:end], program))
+            found: list[Result] | None = results[start:end]
+            if request.whole is not None and found is not None:
+                found = request.whole.take(request, found)
+            answers.append(_answer(request, found, program) if found is not None else None)
             start = end
         return answers
 
@@ -274,9 +370,9 @@ def _end_process() -> None:
     os._exit(70)
 
 
-def _deliver(requests: list[_Request], answers: list[Answer]) -> None:
+def _deliver(requests: list[_Request], answers: list[Answer | None]) -> None:
     for request, answer in zip(requests, answers, strict=True):
-        if not request.done.done():
+        if answer is not None and not request.done.done():
             request.done.set_result(answer)
 
 
