@@ -1,6 +1,6 @@
 """The one way in: a batch of activities or commands, in one transaction and six steps.
 
-claim (ids, exactly once), lock (members, in one order), load (all that deciding needs), decide (the engine),
+lock (what judges, then members, in one order), claim (ids, exactly once), load (all that deciding needs), decide,
 write (set-based), announce (to the sealer). A request is a batch of one, an import a batch of thousands.
 """
 

@@ -3,8 +3,6 @@
 The generic writing (`activities.writing`) would leave the same rows; it takes three times as long for them.
 """
 
-# ruff: noqa: S608 -- statements are put together from constants alone
-
 from __future__ import annotations
 
 from collections.abc import Sequence
