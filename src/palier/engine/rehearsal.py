@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from datetime import date
+from datetime import date, datetime
 from itertools import count
 from typing import Any
 
@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from palier.engine.amounts import AmountError, from_minor, ratio, to_minor
-from palier.engine.clock import HOUR, MINUTE
+from palier.engine.clock import HOUR, MINUTE, instant
 from palier.engine.compiled import PERIOD, START, CompiledGoal, period_number
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, key_of
@@ -61,7 +61,9 @@ class Rehearsal:
         self.reader = reader
         self.writer = writer
         self.key = program.key
-        self.versions: list[tuple[int, int, Plan]] = [(BEGINNING, NEVER, Plan(program, 1))]
+        begins = program.effective_from
+        start = instant(datetime.fromisoformat(begins)) if begins is not None else BEGINNING
+        self.versions: list[tuple[int, int, Plan]] = [(start, NEVER, Plan(program, 1))]
         self.published = [BEGINNING]
         self.members: dict[str, _Member] = {}
         self.claims: dict[tuple[str, str], _Claim] = {}
