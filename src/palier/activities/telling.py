@@ -90,5 +90,6 @@ def tell(connection: Connection[Any], runtime: Runtime, member_id: int, lines: S
             )
         plan = runtime.timeline.plan_of(line.trace.version) or runtime.latest
         known = decode_inputs(inputs) if inputs else NO_INPUTS
+        told = msgspec.structs.replace(told, draw=known.draw)
         stories.append(Story(line, told, plan, fact, known))
     return stories

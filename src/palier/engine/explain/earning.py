@@ -5,14 +5,15 @@ from __future__ import annotations
 from palier.engine import program as doc
 from palier.engine.amounts import from_minor, ratio, shares, to_minor
 from palier.engine.currencies import localized
-from palier.engine.explain.telling import Step, Telling
+from palier.engine.explain.mechanics import Mechanics
+from palier.engine.explain.telling import Step
 from palier.engine.facts import RETURN
 from palier.engine.plan import FIXED, MULTIPLY, PER_SPEND, CompiledRule
 from palier.engine.trace import RuleTrace
 from palier.engine.words import NO_BREAK
 
 
-class Earning(Telling):
+class Earning(Mechanics):
     """Each rule that earned: base, rate, rounding, tier, cap, wait."""
 
     def earned(self) -> list[Step]:
@@ -29,7 +30,7 @@ class Earning(Telling):
             if result.pending and result.earned and self.told.type != RETURN:
                 parts.append(self.waits(rule))
             steps.append(Step(self.name(rule.key), " · ".join(parts), result.earned, result.currency))
-        if not steps and self.told.type not in (RETURN, "correction"):
+        if not steps and self.told.type not in (RETURN, "correction") and not self.mechanics():
             steps.append(Step("", self.say("no rule brought points", "aucune règle n'a rapporté de points")))
         return steps
 
@@ -137,6 +138,8 @@ class Earning(Telling):
     def limited(self, result: RuleTrace) -> str:
         """The cap that cut: its period, what it allows, what was left under it where that is less."""
         name, _, period = result.limit.rpartition(":")
+        if result.limit.startswith(("campaign:", "partner:")):
+            return self.shared_limit(result)
         scope = name.partition(":")[0]
         limit = self.limit_of(name, period, result)
         words = {
@@ -156,6 +159,22 @@ class Earning(Telling):
             rest = self.number(result.earned, result.currency)
             left = self.say(f", {rest} left", f", reste {rest}")
         return f"{said}{allowed}{left} → {self.number(result.earned, result.currency)}"
+
+    def shared_limit(self, result: RuleTrace) -> str:
+        """A limit that all members share, of which this was the rest: "budget of Spring: 12 left → 12"."""
+        kind, key, *_ = result.limit.split(":")
+        left = self.number(result.earned, result.currency)
+        parts = {
+            "campaign": {item.key: item.name for item in self.program.campaigns},
+            "partner": {item.key: item.name for item in self.program.partners},
+        }[kind]
+        name = self.text(parts[key]) if key in parts else key
+        budget = (
+            self.say(f"budget of {name}", f"budget de {name}")
+            if kind == "campaign"
+            else self.say(f"limit of {name}", f"limite de {name}")
+        )
+        return self.say(f"{budget}: {left} left → {left}", f"{budget}{NO_BREAK}: reste {left} → {left}")
 
     def limit_of(self, name: str, period: str, result: RuleTrace) -> int | None:
         rule = self.plan.rules[result.rule]

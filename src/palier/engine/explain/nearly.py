@@ -51,7 +51,7 @@ def why_not(plan: Plan, fact: Fact, trace: Trace, language: str, inputs: Inputs 
 
     One comparison failed: the sentence tells the smallest change of it that would have earned, and how much
     (what that rule alone would have brought, under the caps as they stood). `plan` is the version that the
-    trace names. Empty for returns and commands.
+    trace names. Goals for which it nearly counted come last. Empty for returns and commands.
     """
     rules = plan.activities.get(fact.type)
     if rules is None or fact.type == RETURN or (fact.type == SALE and not fact.amount):
@@ -66,7 +66,26 @@ def why_not(plan: Plan, fact: Fact, trace: Trace, language: str, inputs: Inputs 
         if told is not None:
             found.append(told)
     found.sort(key=lambda item: item[0])
-    return [text for _, text in found]
+    return [text for _, text in found] + _goals_missed(teller, rules, fact, trace, inputs)
+
+
+def _goals_missed(teller: Teller, rules: ActivityPlan, fact: Fact, trace: Trace, inputs: Inputs) -> list[str]:
+    """Goals for which the activity would have counted but for one comparison, or for taking part."""
+    basket = Basket(fact)
+    seen = _Seen(teller.plan, fact, trace, inputs, basket)
+    counted = {item.goal for item in trace.goals}
+    found = []
+    for goal in rules.goals:
+        if goal.key in counted or (basket.nothing and fact.type == SALE):
+            continue
+        misses = near_miss(goal.when, seen, teller.program, fact.type)
+        title = teller.named(teller.program.goals, goal.key) + teller.colon()
+        if len(misses) == 1:
+            reason = explain_miss(misses[0], teller.program, teller.language)
+            found.append(title + teller.say(f"would have counted ({reason})", f"aurait compté ({reason})"))
+        elif not misses and goal.opt_in and goal.measure == "activities":
+            found.append(title + teller.say("counts for those who take part", "compte pour qui y participe"))
+    return found
 
 
 def _nearly(

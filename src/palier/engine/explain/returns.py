@@ -17,6 +17,8 @@ class Returns(Earning):
         if trace.cut:
             cut = self.money(trace.cut)
             first += self.say(f", {cut} beyond it ignored", f", {cut} au-delà ignorés")
+        if not trace.returned and not trace.cut:
+            first = self.say("what it names is taken back", "ce que cela nomme est repris")
         steps = [Step("", first)]
         kept = self.earned()
         for step in kept:
@@ -27,6 +29,7 @@ class Returns(Earning):
             steps.append(
                 Step("", self.say("what is kept brings nothing", "ce qui est conservé ne rapporte rien"))
             )
+        steps += self.mechanics()
         steps += self.taken_back()
         for currency, amount in self.moved_by("earn").items():
             said = self.points(amount, currency)

@@ -33,8 +33,14 @@ class Teller(Returns, Spending):
             "released": self.released,
             "expired": self.expired,
             "tier_changed": list,
+            "streak_saved": list,
+            "streak_lapsed": list,
+            "dividend": self.dividend,
+            "prize": list,
         }
         steps = tellers.get(told.type, self.earned)()
+        if told.type != RETURN:
+            steps += self.mechanics()
         steps += self.standing()
         return steps or [Step("", self.say("nothing moved", "rien n'a bougé"))]
 
@@ -58,7 +64,8 @@ class Teller(Returns, Spending):
             return steps
         new = msgspec.structs.replace(told, type=told.corrected_type or SALE, transfers=())
         teller = Teller(new, self.plan, self.language)
-        return steps + (teller.earned() if new.type in (SALE, RETURN) or self.trace.rules else [])
+        earned = teller.earned() if new.type in (SALE, RETURN) or self.trace.rules else []
+        return steps + earned + teller.mechanics()
 
     def standing(self) -> list[Step]:
         """What went along: a tier reached or lost, a debt paid, points released, lateness."""

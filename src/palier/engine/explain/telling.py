@@ -19,7 +19,7 @@ class Told(Struct, frozen=True):
 
     `expiries`: lot -> the instant at which it expires (NEVER: without end). A correction has the type and the
     instant of the decision it replaces in `corrected_type` and `corrected_at`; `withdrawn` where it replaces
-    it by nothing.
+    it by nothing. `draw`: the bytes drawn for it, in hexadecimal.
     """
 
     type: str
@@ -31,6 +31,7 @@ class Told(Struct, frozen=True):
     corrected_type: str = ""
     corrected_at: int = 0
     withdrawn: bool = False
+    draw: str = ""
 
 
 class Step(Struct, frozen=True):
