@@ -18,6 +18,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.backtest import History, Standing, Threshold, Totals, backtest
 from palier.engine.clock import instant
 from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Inputs, Known, decode_fact, decode_inputs
+from palier.engine.observe import Looked
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal
@@ -71,6 +72,7 @@ class Order(Struct, frozen=True):
     threshold: Threshold | None = None
     against: Judges | None = None
     exact: bool = False
+    looked: Looked | None = None
 
 
 class FileHistory(Struct, frozen=True):
@@ -124,6 +126,7 @@ def _live_part(connection: Connection[Any], program_id: int, order: Order, first
         until=order.until,
         threshold=order.threshold,
         against=order.against.compiled() if order.against is not None else None,
+        looked=order.looked,
         exact=order.exact,
     )
 
@@ -299,6 +302,7 @@ def _file_task(task: tuple[Order, int, list[tuple[str, list[bytes]]]]) -> Totals
         until=order.until,
         threshold=order.threshold,
         against=order.against.compiled() if order.against is not None else None,
+        looked=order.looked,
     )
     totals.passed_over += refused
     return totals

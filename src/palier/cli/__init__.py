@@ -22,6 +22,7 @@ MODULES: Final = (
     "database",
     "programs",
     "describing",
+    "lint",
     "gallery",
     "members",
     "imports",

@@ -49,11 +49,14 @@ def plan(
         # Published and taken back: what would be refused is refused here already.
         with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = _changes(connection, program)
+            _print_changes(changes, language)
+            refused = _lint(connection, program, file) if changes else False
             version = publish(connection, program, now=_now(), published_by="plan")
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
         return 0
-    _print_changes(changes, language)
+    if refused:
+        return 2
     print(
         f"This would be version {version.version} of {program.key}, from {_written(version.effective_from)}."
     )
@@ -79,11 +82,13 @@ def apply(
 
         with database.connect() as connection:
             changes = _changes(connection, program)
+            _print_changes(changes, language)
+            refused = _lint(connection, program, file) if changes else False
             connection.rollback()  # nothing stays open while a person reads
-            if changes:
-                _print_changes(changes, language)
-                if not yes:
-                    typer.confirm(f"Publish these {len(changes)} changes?", abort=True)
+            if refused:
+                return 2
+            if changes and not yes:
+                typer.confirm(f"Publish these {len(changes)} changes?", abort=True)
             version = publish(connection, program, now=_now(), published_by=f"cli:{getuser()}")
             connection.commit()
     if not version.is_new:
@@ -176,6 +181,28 @@ def read_document(file: Path) -> "Program | None":
         sentence = f"{file}:{problem.line}: {label}{problem}"
         print(sentence if sentence.endswith("?") else f"{sentence}.", file=sys.stderr)
     return document.program
+
+
+def _lint(connection: Any, program: "Program", file: Path) -> bool:
+    """Prints what makes members worse off or the program fail; whether it is to be refused for it."""
+    import sys
+
+    from palier.cli.lint import sentence
+    from palier.engine.lint import lint
+    from palier.programs import files, queries
+
+    before = queries.document(connection, program.key)
+    report = lint(program, now=_now(), before=before)
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    score = report.complexity
+    print(
+        f"Complexity {score.score} ({score.level}); {report.count('warning')} warnings and "
+        f"{report.count('notice')} notices of what makes programs fail: `palier lint {file}` tells them."
+    )
+    places = files.read(file).places if errors else {}
+    for finding in errors:
+        print(sentence(finding, str(file), places), file=sys.stderr)
+    return bool(errors)
 
 
 def _changes(connection: Any, program: "Program") -> "list[Change]":

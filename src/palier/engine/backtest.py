@@ -17,6 +17,7 @@ from palier.engine.decide import Fold
 from palier.engine.decisions import ISSUANCE, WALLET
 from palier.engine.facts import RETURN, SALE, Known
 from palier.engine.history import in_fold_order
+from palier.engine.observe import Looked, Seen, Watch
 from palier.engine.plan import Timeline
 from palier.engine.refusals import Refusal
 from palier.engine.state import NEVER
@@ -128,11 +129,15 @@ class Totals(Struct):
     better: int = 0
     worse: int = 0
     changes: list[Change] = []
+    seen: Seen | None = None
 
     def merge(self, other: Totals) -> None:
         """Adds another part; parts must be of different members."""
         for name in ("members", "activities", "passed_over", "decisions", "spend", "compared", "differing"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        if other.seen is not None:
+            self.seen = self.seen or Seen()
+            self.seen.merge(other.seen)
         self.better += other.better
         self.worse += other.worse
         for key, part in other.currencies.items():
@@ -168,8 +173,9 @@ def play(
     until: int,
     settled_at: int | None = None,
     threshold: Threshold | None = None,
+    watch: Watch | None = None,
 ) -> Played:
-    """Plays one member's facts, then the due work up to `until`.
+    """Plays one member's facts, then the due work up to `until`; `watch` looks on.
 
     `settled_at` asks for the standing as of that instant too (instead of at the end), for comparing with a
     ledger whose due work has run so far. Facts that no version judges are passed over.
@@ -196,6 +202,8 @@ def play(
             if spendable >= limit and waited < 0:
                 waited = max(0, decision.at - first_at) // DAY
             tiers.add(decision.tier)
+            if watch is not None:
+                watch.decision(decision)
         fold.decisions.clear()
 
     back: dict[tuple[str, str], int] = {}
@@ -211,7 +219,8 @@ def play(
             fold.advance(at)
             take()
         plan, _, end = timeline.span(at)
-        tally = straight.silent(plan, fact.type) if plan is not None else None
+        # Who watches sees decisions, which the function written out for sums does not make.
+        tally = straight.silent(plan, fact.type) if plan is not None and watch is None else None
         if plan is not None and tally is not None:
             function, currency = tally
             before = state.tier.key
@@ -239,12 +248,16 @@ def play(
             passed += 1
             continue
         first_at = first_at or at
+        returned = 0
         if fact.type == SALE:
             spend += fact.amount
         elif fact.type == RETURN and fact.sale is not None:
             key = (fact.sale.source, fact.sale.id)
-            spend -= answer.trace.returned - back.get(key, 0)
+            returned = answer.trace.returned - back.get(key, 0)
+            spend -= returned
             back[key] = answer.trace.returned
+        if watch is not None:
+            watch.activity(fact, answer, returned)
         take()
     for currency, points in silent.items():
         earned = (currency, "earn", ISSUANCE, WALLET)
@@ -277,16 +290,24 @@ def backtest(
     threshold: Threshold | None = None,
     against: Timeline | None = None,
     exact: bool = False,
+    looked: Looked | None = None,
 ) -> Totals:
-    """Plays histories and adds them up.
+    """Plays histories and adds them up; with `looked`, what members met is seen too.
 
     Members are compared with their ledger, or with the same history played by `against`: `exact` compares
     everything to the last unit (`differences`); else what each would have earned (`changes`).
     """
-    totals = Totals()
+    totals = Totals(seen=Seen() if looked is not None else None)
     for history in histories:
         settled_at = history.ledger.settled_at if history.ledger is not None and exact else None
-        played = play(timeline, history.knowns, until=until, settled_at=settled_at, threshold=threshold)
+        watch = None
+        if looked is not None and totals.seen is not None:
+            watch = Watch(totals.seen, looked, until)
+        played = play(
+            timeline, history.knowns, until=until, settled_at=settled_at, threshold=threshold, watch=watch
+        )
+        if watch is not None:
+            watch.finish(played.end.tier)
         other = history.ledger
         if against is not None:
             other = play(against, history.knowns, until=until).end
@@ -303,6 +324,8 @@ def backtest(
         else:
             _compare(totals, history.member, other, played.end)
     totals.waits.sort()
+    if totals.seen is not None:
+        totals.seen.waits.sort()
     totals.changes = _largest(totals.changes)
     return totals
 

@@ -370,29 +370,30 @@ def _shown(value: Value | None, field: FieldType) -> Value | None:
 
 def uses(condition: Condition | None) -> set[str]:
     """The names of the fields that the condition reads."""
-    return {node.field for node in _leaves(condition) if node.field is not None}
+    return {node.field for node in leaves(condition) if node.field is not None}
 
 
 def counting_windows(condition: Condition | None) -> set[str]:
     """The windows (`per`) in which the condition counts activities with `nth`."""
-    return {node.per for node in _leaves(condition) if node.field == "nth" and node.per is not None}
+    return {node.per for node in leaves(condition) if node.field == "nth" and node.per is not None}
 
 
 def counted_activities(condition: Condition | None) -> set[tuple[str, str]]:
     """The (activity type, window) pairs that the condition counts with `count`."""
     return {
         (node.of, node.per)
-        for node in _leaves(condition)
+        for node in leaves(condition)
         if node.field == "count" and node.per is not None and node.of is not None
     }
 
 
-def _leaves(condition: Condition | None) -> Iterator[Condition]:
+def leaves(condition: Condition | None) -> Iterator[Condition]:
+    """The comparisons of a condition, in its order."""
     if condition is None:
         return
     for child in (*(condition.all or ()), *(condition.any or ())):
-        yield from _leaves(child)
-    yield from _leaves(condition.not_)
+        yield from leaves(child)
+    yield from leaves(condition.not_)
     if condition.field is not None:
         yield condition
 
