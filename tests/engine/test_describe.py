@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec import inspect
 from palier.engine.check import check, errors
 from palier.engine.describe import describe, markdown, plain_text, prose, readability
 from palier.engine.program import Program
+from palier.programs import files
 
 LANGUAGES = ("en", "fr")
 
@@ -728,3 +730,22 @@ def test_markdown_takes_no_sign_of_a_name_for_its_own() -> None:
 @pytest.mark.parametrize(("language", "age"), [("en", 10), ("fr", 11)])
 def test_everything_is_read_by_a_child(language: str, age: int) -> None:
     assert readability(describe(msgspec.convert(everything(), Program), language)).age <= age
+
+
+GALLERY = sorted((Path(__file__).parents[2] / "gallery").glob("*/program.yaml"))
+FALSE_FRENCH = re.compile(
+    r"\b(de|que|ne|se|le|la|me) (?!un\b|onz|oui)[aeiouéèêàâœ]|\b(de le|de les|à le|à les|si il)\b", re.I
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.parent.name)
+def test_every_program_of_the_gallery_is_told(path: Path, language: str) -> None:
+    document = files.read(path).program
+    assert document is not None
+    page = describe(document, language)
+    text = spaced(prose(page))
+    assert re.findall(r"[a-z]+_[a-z_]+|\{|\}|None", text) == []
+    assert readability(page).age <= (11 if language == "fr" else 10)
+    if language == "fr":
+        assert [found.group() for found in FALSE_FRENCH.finditer(text)] == []

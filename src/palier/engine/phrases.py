@@ -148,7 +148,7 @@ _ACTIVITIES: Final = {
         "anniversaires d'inscription",
     ),
     "friend_joined": ("friend who joined", "friends who joined", "ami inscrit", "amis inscrits"),
-    "friend_converted": ("friend won", "friends won", "ami gagné", "amis gagnés"),
+    "friend_converted": ("friend brought", "friends brought", "ami venu", "amis venus"),
 }
 _SPANS: Final = {
     "en": {"day": " in the day", "week": " in the week", "month": " in the month", "year": " in the year"},

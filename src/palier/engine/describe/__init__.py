@@ -27,7 +27,7 @@ def describe(program: Program, language: str) -> Page:
         ("friend", say("Bring a friend", "Faites venir un ami"), people.friend_parts()),
         ("membership", say("Membership", "L'adhésion"), people.membership_parts()),
         ("partners", say("Partners", "Les partenaires"), people.partner_parts()),
-        ("campaigns", say("For a time", "Pour un temps"), people.campaign_parts()),
+        ("campaigns", say("Special offers", "Les offres spéciales"), people.campaign_parts()),
         ("rankings", say("Rankings", "Les classements"), people.ranking_parts()),
         (
             "returns",

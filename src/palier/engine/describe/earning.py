@@ -34,14 +34,8 @@ class Earning(Clauses):
                 "{} are real money that we keep for you",
                 "les {} sont de l'argent que nous gardons pour vous",
             ),
-            "reward": (
-                "{} are gifts that you keep until you want to use them",
-                "les {} sont des cadeaux à utiliser quand vous voulez",
-            ),
-            "badge": (
-                "{} are badges that show what you have done",
-                "les {} sont des badges qui montrent ce que vous avez fait",
-            ),
+            "reward": ("{} are gifts for you to use", "les {} sont des cadeaux à utiliser"),
+            "badge": ("{} show what you have done", "les {} montrent ce que vous avez fait"),
             "token": (
                 "you collect {} and use them one by one",
                 "vous collectionnez des {} et vous vous en servez peu à peu",
@@ -280,10 +274,6 @@ class Earning(Clauses):
                     ),
                 )
             )
-        alike: dict[str, list[str]] = {}
-        for currency in self.program.point_currencies:
-            alike.setdefault(self.taking_back(currency), []).append(self.many(currency.key))
-        parts += [Part(self._title(self.joined(names)), text) for text, names in alike.items()]
         for kind in self.program.activity_types:
             if kind.withdraws is not None:
                 given, taken = self.activity_name(kind.withdraws), self.activity_name(kind.key)
@@ -298,6 +288,13 @@ class Earning(Clauses):
                         ),
                     )
                 )
+        if not parts and not self.program.memberships and self.program.referral is None:
+            return []
+        alike: dict[str, list[str]] = {}
+        for currency in self.program.point_currencies:
+            if currency.kind in _USABLE:  # a badge is never used up
+                alike.setdefault(self.taking_back(currency), []).append(self.many(currency.key))
+        parts += [Part(self._title(self.joined(names)), text) for text, names in alike.items()]
         return parts
 
     def earns_by_sale(self) -> bool:

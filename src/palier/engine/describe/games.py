@@ -52,7 +52,9 @@ class Games(Goals):
                 if (count := getattr(game.limits, period)) is not None
             ]
             if limits:
-                texts.append(self.say("at most ", "au plus ") + self.joined(limits))
+                texts.append(
+                    self.say("you can play at most ", "vous pouvez jouer au plus ") + self.joined(limits)
+                )
         if game.cool_down_days:
             days = self.days(game.cool_down_days)
             texts.append(

@@ -79,9 +79,7 @@ class Goals(Levels):
             texts.append(self.base(goal.base))
         if goal.most_per_day is not None:
             most = self.target(goal, str(goal.most_per_day))
-            texts.append(
-                self.say(f"at most {most} count in a day", f"au plus {most} comptent dans une journée")
-            )
+            texts.append(self.say(f"at most {most} a day", f"au plus {most} par jour"))
         texts.append(self.goal_window(goal.window, goal.opt_in))
         if ratio(goal.head_start)[0]:
             start = self.target(goal, goal.head_start)
