@@ -171,6 +171,65 @@ class ParkedActivity(models.Model):
         db_table = "parked_activity"
 
 
+class SharedLimit(models.Model):
+    """Answers "how much of a limit that all members share is used?": a campaign's budget, a prize's stock, what a
+    partner may issue.
+
+    Moves under a row lock in the transaction of the decisions that use it, and back with their returns. Never
+    stored here: the limit itself (the program's document), what one activity used (its trace and inputs).
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("key", "program_id")
+    key = models.TextField()
+    program_id = models.BigIntegerField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        db_table = "shared_limit"
+        constraints = [models.CheckConstraint(condition=Q(used__gte=0), name="shared_limit_not_negative")]
+
+
+class Relay(models.Model):
+    """Answers "which facts does somebody's activity bring about for another member, not yet applied there?"
+
+    Written with the decision that brings them about, removed with their own. Never stored here: anything that
+    has been decided.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    relay_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField()
+    payload = StoredJson()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "relay"
+
+
+class DrawSeed(models.Model):
+    """Answers "from which secret were a month's prizes drawn, and was it fixed before?"
+
+    The commitment (SHA-256 of the seed) is public from the beginning, the seed once its month has passed. Rows are
+    never changed. Never stored here: what was drawn (the inputs of the activity it was drawn for).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "period")
+    program_id = models.BigIntegerField()
+    period = models.TextField()
+    seed = models.BinaryField()
+    commitment = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "draw_seed"
+
+
 class Clock(models.Model):
     """Answers "may due work run?" after the server's clock jumped: the only row there is.
 

@@ -45,7 +45,8 @@ class Message(Struct, frozen=True):
 class Decision(Struct, gc=False):
     """One decision: what it moved and why. `source` is the platform's own for due work.
 
-    `messages` are the facts that it brings about for other members.
+    `messages` are the facts that it brings about for other members, `freed` what a return gives back of the limits
+    that all members share.
     """
 
     source: str
@@ -57,6 +58,7 @@ class Decision(Struct, gc=False):
     transfers: list[Transfer]
     trace: Trace
     messages: list[Message] = []
+    freed: dict[str, int] = {}
 
 
 def key_of(source: str, identifier: str) -> str:

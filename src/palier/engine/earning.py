@@ -178,6 +178,8 @@ class Earning(Acts):
                 self._tier_gifts(plan, fact, at, transfers, trace)
         if self.keep_records:
             self.sales[key_of(fact.source, fact.id)] = SaleRecord(fact, inputs, trace, position)
+        if messages:
+            trace.told = [(message.member, message.fact.id) for message in messages]
         return Decision(
             fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace, messages
         )

@@ -97,6 +97,7 @@ class Returns(Earning):
             if after.nothing and not before.nothing:
                 self._uncount(judged, record.trace, sale.type, day)
         record.trace = with_carry(record.trace, rated.carry_out)
+        freed = {key: was - trace.budgets.get(key, 0) for key, was in record.budgets.items()}
         record.budgets = trace.budgets
         for (currency, identifier), points in falls:
             self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
@@ -125,8 +126,11 @@ class Returns(Earning):
             if trace.tier_after and ladder.gives:
                 self._tier_gifts(plan, fact, at, transfers, trace)
         record.goals = trace.goals
+        trace.told = [(message.member, message.fact.id) for message in messages]
         key = state.tier.key
-        return Decision(fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace, messages)
+        return Decision(
+            fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace, messages, freed
+        )
 
     def _undo_mechanics(
         self,

@@ -77,7 +77,7 @@ class Trace(Struct, omit_defaults=True):
     points captured) it made or ended. `memberships` are those that ran when it was judged. `goals`,
     `streaks` and `grants` are what mechanics made of it; `budgets`: shared limit -> what it used of it; `draws`:
     (game, field from 0, prize, or "" where it was sold out); `membership`: (key, end before, end after) of a fee;
-    `score` that of a quiz.
+    `score` that of a quiz; `told`: (member, id) of the facts that it brought about for others.
     """
 
     version: int
@@ -106,6 +106,7 @@ class Trace(Struct, omit_defaults=True):
     draws: list[tuple[str, int, str]] = []
     membership: tuple[str, int, int] | None = None
     score: int = -1
+    told: list[tuple[str, str]] = []
 
 
 encode_trace = msgspec.json.Encoder(order="deterministic").encode
