@@ -476,6 +476,8 @@ class Program(Strict, frozen=True):
     sale_key: list[Literal["source", "channel", "location", "partner", "date", "ticket_number"]] = []
     """What together names a sale beside its id, `ticket_number` among it: a second sale that states the same is
     refused. A sale that does not say all of it is taken by its id alone. `date` is the day of the sale."""
+    birth_date: Key | None = None
+    """The member attribute of type date that is the date of birth, for rules and goals on birthday."""
     leap_day: Literal["february_28", "march_1"] = "february_28"
     """When a birthday or anniversary of 29 February is kept in other years."""
     notice: Notice | None = None
