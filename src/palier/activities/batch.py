@@ -16,18 +16,23 @@ import msgspec
 import psycopg
 from psycopg import Connection
 
-from palier.activities import store, tickets
+from palier.activities import draws, relay, store, tickets
 from palier.activities.answers import Result
 from palier.activities.runtime import Runtime, current, share
+from palier.activities.sharing import Rooms
 from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
-from palier.engine.decisions import Decision, RedemptionRecord, SaleRecord, behind, key_of, paid_with
+from palier.engine.decisions import Decision, Message, RedemptionRecord, SaleRecord, behind, key_of, paid_with
 from palier.engine.facts import (
+    COMMANDS,
+    MADE_SOURCE,
     OWN_SOURCE,
+    PLAYED,
     RETURN,
     SALE,
+    VISIT,
     Fact,
     Inputs,
     Known,
@@ -35,7 +40,7 @@ from palier.engine.facts import (
     decode_fact,
     encode_fact,
 )
-from palier.engine.history import differences, fold, in_fold_order, inputs_of_late
+from palier.engine.history import Correction, Posted, differences, fold, in_fold_order, inputs_of_late
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state
@@ -45,6 +50,8 @@ from palier.members import refs
 from palier.site.arrays import Documents
 from palier.site.ids import new_id, new_ids, stay_ahead
 
+_NEVER_RETURNED = COMMANDS | {RETURN, VISIT}
+"""What no return names, so that nothing waits for it."""
 PARKED_FOR = 400 * DAY
 """How long a return waits for its sale before it is reported as overdue."""
 ATTEMPTS = 5
@@ -114,6 +121,18 @@ def apply(
         finally:
             connection.rollback()
     return attempt(connection, lambda: _apply(connection, runtime, lines, now, history, known_members, sent))
+
+
+def apply_within(
+    connection: Connection[Any],
+    runtime: Runtime,
+    lines: Sequence[Read | Refusal],
+    *,
+    now: int,
+    known_members: Sequence[int] | None = None,
+) -> list[Result]:
+    """As `apply`, in a transaction that the caller has begun and commits."""
+    return _apply(connection, runtime, lines, now, False, known_members, None)
 
 
 def _apply(
@@ -196,7 +215,10 @@ class _Batch:
         self.doubles: list[tuple[Item, Item]] = []
         self.unparked: list[Item] = []
         self.states: dict[int, bytes] = {}
-        self.standing: dict[int, tuple[str, str]] = {}
+        self.standing: dict[int, tuple[str, str, str | None]] = {}
+        self.rooms = Rooms(connection, runtime.program_id)
+        self.messages: list[Message] = []
+        self.seed: tuple[str, bytes] | None = None
         self.waiting: list[tuple[Any, ...]] = []
         self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": moment(now)}
 
@@ -254,7 +276,8 @@ class _Batch:
             elif read.fact.type != RETURN and not (read.fact.sale is not None):
                 self.refuse((index, read.fact), _unknown_member("the activity does not say whose it is"))
                 continue
-            self.items.append(Item(index, read.fact, read.payload, read.sha256, member_id))
+            live = read.fact.type in PLAYED and not self.history
+            self.items.append(Item(index, read.fact, read.payload, read.sha256, member_id, live=live))
 
     # --- the steps ------------------------------------------------------------------------------------
 
@@ -374,7 +397,7 @@ class _Batch:
     def look(self) -> None:
         """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange."""
         wanted = sorted({item.member_id for item in self.items if item.member_id})
-        sales = sorted({item.fact.id for item in self.items if item.fact.type == SALE})
+        sales = sorted({item.fact.id for item in self.items if item.fact.type not in _NEVER_RETURNED})
         with self.connection.pipeline():
             locked = [
                 self.connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True)
@@ -388,7 +411,9 @@ class _Batch:
         for rows in locked:
             self.states.update(rows.fetchall())
         if standing is not None:
-            self.standing = {member_id: (status, fields) for member_id, status, fields in standing}
+            self.standing = {
+                member_id: (status, fields, zone) for member_id, status, fields, zone in standing
+            }
         if waiting is not None:
             self.waiting = waiting.fetchall()
 
@@ -413,18 +438,43 @@ class _Batch:
                     ),
                 )
             else:
-                self._record_inputs(item, standing[1])
+                self._record_inputs(item, standing[1], standing[2])
                 kept.append(item)
         self.items = kept
 
-    def _record_inputs(self, item: Item, attributes: str) -> None:
+    def _record_inputs(self, item: Item, attributes: str, zone: str | None) -> None:
         plan = self.timeline.at(item.fact.at)
-        if plan is None or not plan.member_fields or attributes == "{}":
+        if plan is None:
             return
-        values = msgspec.json.decode(attributes)
-        seen = {name: values[name] for name in plan.member_fields if name in values}
-        if seen:
-            item.inputs = Inputs(member=seen)
+        if plan.member_fields and attributes != "{}":
+            values = msgspec.json.decode(attributes)
+            seen = {name: values[name] for name in plan.member_fields if name in values}
+            if seen:
+                item.inputs = Inputs(member=seen)
+        if plan.zoned and zone:
+            item.inputs = msgspec.structs.replace(item.inputs, zone=zone)
+        if plan.games and plan.draws(item.fact):
+            if self.seed is None:
+                self.seed = draws.seed_of(self.connection, self.runtime.program_id, plan.clock, self.now)
+            item.inputs = msgspec.structs.replace(item.inputs, draw=draws.drawn(*self.seed, item.fact))
+
+    def _hold_rooms(self, items: Sequence[Item]) -> None:
+        """Locks the shared limits that lines may draw on, after their members."""
+        keys: set[str] = set()
+        for item in items:
+            plan = self.timeline.at(item.fact.at)
+            if plan is not None and plan.shares:
+                keys.update(plan.shared_limits(item.fact))
+        if keys:
+            self.rooms.hold(keys)
+
+    def allot(self, item: Item) -> None:
+        """Gives a line what is left of the shared limits that it may draw on."""
+        plan = self.timeline.at(item.fact.at)
+        if plan is not None and plan.shares:
+            limits = plan.shared_limits(item.fact)
+            if limits:
+                item.inputs = msgspec.structs.replace(item.inputs, allotted=self.rooms.left(limits))
 
     def _claim(self) -> None:
         """Takes the ids. Lines that lose were applied before: the same content is answered again."""
@@ -554,7 +604,11 @@ class _Batch:
 
     def _unpark(self) -> None:
         """Returns that waited for the sales of this batch join it."""
-        sales = {(item.fact.source, item.fact.id): item for item in self.items if item.fact.type == SALE}
+        sales = {
+            (item.fact.source, item.fact.id): item
+            for item in self.items
+            if item.fact.type not in _NEVER_RETURNED
+        }
         for sale_id, sale_source, external_id, source, activity_id, payload in self.waiting:
             sale = sales.get((sale_source, sale_id))
             if sale is None:
@@ -602,6 +656,7 @@ class _Batch:
                 items = [order[id(known.fact)] for known in facts]
             works.append(work)
             quick.append((work, items))
+        self._hold_rooms([item for _, items in quick for item in items])
         if quick:
             slow = self._decide_in_order(quick)
         if slow:
@@ -656,6 +711,7 @@ class _Batch:
                 continue
             answers: list[tuple[Item, Decision | Refusal]] = []
             for item in items:
+                self.allot(item)
                 known = Known(item.fact, item.inputs, item.activity_id)
                 live = item.live or (item.fact.type == RETURN and not self.history and not item.unparked)
                 answers.append((item, engine.decide(known, live=live)))
@@ -682,6 +738,12 @@ class _Batch:
 
     def applied(self, work: Work, item: Item, decision: Decision) -> None:
         trace = decision.trace
+        if item.inputs.allotted:
+            item.inputs = msgspec.structs.replace(item.inputs, allotted=trace.budgets)
+            self.rooms.use(trace.budgets)
+        if decision.freed:
+            self.rooms.use({key: -amount for key, amount in decision.freed.items()})
+        self.messages += decision.messages
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
         self.results[item.index] = Result(
             item.fact.source,
@@ -723,6 +785,7 @@ class _Batch:
             records, redemptions = _records(list(mine.values()), wanted[member_id], self.timeline)
             for record in records.values():
                 lots.update(rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot)
+                lots.update(grant.lot for grant in record.trace.grants)
             for redemption in redemptions.values():
                 lots.update(lot for lot, _ in redemption.taken if lot)
             result[member_id] = (records, redemptions, {})
@@ -762,6 +825,9 @@ class _Batch:
     # --- writing --------------------------------------------------------------------------------------
 
     def _write(self, works: list[Work]) -> None:
+        self.rooms.write()
+        relay.send(self.connection, self.runtime.program_id, self.messages, self.now)
+        self.messages = []
         write(self.connection, self.runtime, works, self.facts_written, self.now)
 
     def _settle_claims(self) -> None:
@@ -886,7 +952,7 @@ def _records(
         if item.corrects_id:
             continue
         fact, trace = item.known.fact, latest.get(item.activity_id, item.trace)
-        if item.type == SALE and item.activity_id in sales:
+        if item.activity_id in sales and item.type not in COMMANDS and item.type != RETURN:
             at = item.known.inputs.acts_at or fact.at
             record = SaleRecord(fact, item.known.inputs, trace, (at, 0, fact.source, fact.id))
             records[key_of(fact.source, fact.id)] = by_id[item.activity_id] = record
@@ -916,8 +982,11 @@ def refold(
     for item in items:
         if not batch.history and not item.live:
             item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs)
+        batch.allot(item)
         knowns.append(Known(item.fact, item.inputs, item.activity_id))
     engine = fold(timeline, knowns)
+    if any(item.inputs.allotted for item in items):
+        engine = _within_rooms(batch, engine, knowns, items)
     engine.advance(work.state.due_done)
     work.state = engine.state
     new = {key_of(item.fact.source, item.fact.id): item for item in items}
@@ -935,6 +1004,7 @@ def refold(
             work.decisions.append((new_id(), decision))
         else:
             work.corrections.append((new_id(), correction))
+            batch.messages += _told_anew(standing, correction)
     for item in items:
         if item.index not in decided:
             refusal = Refusal(
@@ -949,3 +1019,57 @@ def refold(
 
 
 __all__ = ["Item", "Work", "apply", "attempt", "command", "command_item", "lanes", "write"]
+
+
+def _within_rooms(batch: _Batch, engine: Fold, knowns: list[Known], items: list[Item]) -> Fold:
+    """A fold in which several new lines each saw the whole room: what they used is cut in their order.
+
+    A line that used less than it was allotted keeps just that, so folding again with it stays within the rooms.
+    """
+    new = {key_of(item.fact.source, item.fact.id): item for item in items if item.inputs.allotted}
+    left: dict[str, int] = {}
+    kept: dict[str, Inputs] = {}
+    for decision in engine.decisions:
+        key = key_of(decision.source, decision.id)
+        item = new.get(key)
+        if item is None:
+            continue
+        used = {}
+        for name, amount in decision.trace.budgets.items():
+            room = left.setdefault(name, item.inputs.allotted.get(name, 0))
+            used[name] = min(amount, room)
+            left[name] = room - used[name]
+        kept[key] = msgspec.structs.replace(item.inputs, allotted=used)
+    for number, known in enumerate(knowns):
+        inputs = kept.get(key_of(known.fact.source, known.fact.id))
+        if inputs is not None:
+            knowns[number] = Known(known.fact, inputs, known.activity_id)
+            new[key_of(known.fact.source, known.fact.id)].inputs = inputs
+    return fold(batch.timeline, knowns)
+
+
+def _told_anew(standing: Sequence[Posted], correction: Correction) -> list[Message]:
+    """What a corrected decision tells other members beyond what it told, and what it takes back."""
+    decision = correction.decision
+    before = next((item.trace for item in standing if item.activity_id == correction.activity_id), None)
+    told = set(before.told) if before is not None else set()
+    now = set(decision.trace.told) if decision is not None else set()
+    messages = [
+        message
+        for message in (decision.messages if decision is not None else ())
+        if (message.member, message.fact.id) not in told
+    ]
+    for member, identifier in sorted(told - now):
+        if not identifier.startswith("undone:"):
+            at = decision.at if decision is not None else 0
+            named = Reference(MADE_SOURCE, identifier)
+            fact = Fact(
+                MADE_SOURCE,
+                f"undone:{correction.activity_id}:{identifier}",
+                RETURN,
+                at,
+                sale=named,
+                whole=True,
+            )
+            messages.append(Message(member, fact))
+    return messages

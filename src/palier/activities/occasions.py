@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -63,7 +64,9 @@ def noticed(plan: Plan, kind: str) -> bool:
     return kind == "joined" and plan.referral is not None
 
 
-def join(connection: Connection[Any], runtime: Runtime, members: Sequence[Joined], *, now: int) -> list[Result]:
+def join(
+    connection: Connection[Any], runtime: Runtime, members: Sequence[Joined], *, now: int
+) -> list[Result]:
     """Makes joining an activity of members who have just been enrolled. Does not commit."""
     if not noticed(runtime.latest, "joined"):
         return []
@@ -137,10 +140,8 @@ def _keep(
         after = rows[-1][0]
         members = [row[0] for row in rows if kind == "birthday" or instant(row[1]) < at]
         facts = [Fact(MADE_SOURCE, f"{kind}:{year}:{refs.encode(member)}", kind, at) for member in members]
-        results = batch.attempt(
-            connection, lambda facts=facts, members=members: _apply(connection, runtime, facts, members, now)
-        )
-        made += sum(result.status == "applied" for result in results)
+        once = partial(_apply, connection, runtime, facts, members, now)
+        made += sum(result.status == "applied" for result in batch.attempt(connection, once))
 
 
 def _apply(

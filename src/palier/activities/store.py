@@ -63,7 +63,7 @@ for no key update
 
 STANDING: Final = """
 -- activities.standing
-select m.member_id, m.status, m.attributes::text from member m
+select m.member_id, m.status, m.attributes::text, m.time_zone from member m
 where m.member_id = any(%(members)b) and m.program_id = %(program)s
 """
 

@@ -22,6 +22,7 @@ from palier.engine.clock import instant
 from palier.engine.facts import (
     COMMANDS,
     DERIVED,
+    FEE,
     MADE,
     OWN_SOURCE,
     RETURN,
@@ -532,6 +533,16 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         raise LineRefused(
             RefusalCode.MALFORMED, "this activity releases the points of a sale", "sale", "name the sale"
         )
+    attributes = attributes_of(wire.attributes, declared.attributes if declared is not None else {})
+    if kind == FEE:
+        asked = plan.memberships[str(attributes["membership"])].fee
+        if amount < asked:
+            raise LineRefused(
+                RefusalCode.INVALID_AMOUNT,
+                f"the fee is {from_minor(asked, exponent)}",
+                "amount",
+                "send what was paid, at least the fee",
+            )
     return Fact(
         source,
         identifier,
@@ -546,7 +557,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         channel,
         location,
         partner,
-        attributes_of(wire.attributes, plan.declared[kind].attributes if kind in plan.declared else {}),
+        attributes,
         _reference(sale, "sale") if sale is not None else None,
         ticket_number=ticket,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from palier.engine.amounts import from_minor
 from palier.engine.clock import EPOCH_DAY
 from palier.engine.compiled import CompiledGame
 from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
@@ -64,15 +63,6 @@ class Acts(Streaks):
                     f"{quiz.attempts} attempts at {quiz.key} are allowed, and were made",
                     "attributes.quiz",
                     "the best attempt stands",
-                )
-        elif fact.type == "fee":
-            membership = plan.memberships.get(str(fact.attributes.get("membership", "")))
-            if membership is not None and fact.amount < membership.fee:
-                return Refusal(
-                    RefusalCode.INVALID_AMOUNT,
-                    f"the fee is {from_minor(membership.fee, plan.exponent)}",
-                    "amount",
-                    "send what was paid, at least the fee",
                 )
         return None
 

@@ -19,9 +19,9 @@ from palier.engine.decisions import (
     key_of,
 )
 from palier.engine.facts import (
-    ACTS,
     COMMANDS,
     NO_INPUTS,
+    PLAYED,
     RETURN,
     Fact,
     Inputs,
@@ -85,7 +85,7 @@ class Fold(Commands):
             answer = self._return(plan, fact, at, live)
         elif kind in COMMANDS:
             answer = self._command(plan, known, at, live)
-        elif live and kind in ACTS and (refused := self._refused(plan, fact, at)) is not None:
+        elif live and kind in PLAYED and (refused := self._refused(plan, fact, at)) is not None:
             answer = refused
         else:
             answer = self._earn(plan, fact, inputs, at, position)

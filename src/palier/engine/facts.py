@@ -16,6 +16,8 @@ FEE = "fee"
 FRIEND_CONVERTED = "friend_converted"
 ACTS = frozenset({FEE, "opt_in", "opt_out", "save_for", "play", "quiz", "paired"})
 """What members do in mechanics that a program declares: sent like any activity, with attributes of their own."""
+PLAYED = frozenset({"play", "quiz"})
+"""Acts that are decided when they are made: like commands, they carry the server's instant."""
 OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", FRIEND_CONVERTED})
 """What the platform notices and makes an activity of; rules and goals may act on them."""
 RELAYED = frozenset({"pair_act"})

@@ -436,7 +436,9 @@ def _recurring(calendar: doc.Calendar | None) -> list[doc.Condition]:
 class Plan:
     """One version of a program, compiled. `version` is its number; `clock` its zone's calendar.
 
-    `document` is the program as written, `program` the same with its campaigns' rules among the others.
+    `document` is the program as written, `program` the same with its campaigns' rules among the others. `shares`:
+    something of it stands under limits that all members share; `zoned`: streaks count members' own local days;
+    `relays`: what one member does may be a fact of another.
     """
 
     def __init__(self, document: doc.Program, version: int) -> None:
@@ -544,6 +546,12 @@ class Plan:
             for board in program.leaderboards
         }
         self.budgets: dict[str, int] = {}
+        self.shares = bool(
+            self.games
+            or self.partners
+            or any(campaign.budget is not None and not campaign.paused for campaign in program.campaigns)
+        )
+        self.relays = self.referral is not None or any(streak.pair for streak in self.streaks.values())
         self.zoned = any(streak.member_zone for streak in self.streaks.values())
         self.acts = acts(program)
         return scales

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 
-from palier.activities import due, parking
+from palier.activities import delivery, draws, due, occasions, parking
 from palier.activities.runtime import Runtime, runtime
 from palier.jobs.worker import periodic
 from palier.ledger import seal
@@ -103,6 +103,43 @@ def clock_may_run(connection: psycopg.Connection[Any], now: int) -> bool:
         )
         return False
     return True
+
+
+@periodic(every_s=0.5, line="relay")
+def deliver_relayed() -> None:
+    """Applies what activities of some members are for others: friends brought, halves of pairs."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        if program.latest.relays:
+            while delivery.deliver(connection, program, now=now):
+                pass
+
+
+_kept: dict[int, int] = {}
+
+
+@periodic(every_s=60)
+def keep_occasions() -> None:
+    """Birthdays and anniversaries of the day, and of the week before where the worker has just begun."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        today = program.latest.clock.local(now)[0]
+        for day in range(_kept.get(program.program_id, today - 7) + 1, today + 1):
+            occasions.keep(connection, program, day, now=now)
+            _kept[program.program_id] = day
+
+
+@periodic(every_s=3600)
+def commit_to_draws() -> None:
+    """Fixes the seeds of this month and the next before anything is drawn from them."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        if program.latest.games:
+            draws.commit_to(connection, program.program_id, program.latest.clock, now)
+            connection.commit()
 
 
 @periodic(every_s=1, line="seal")

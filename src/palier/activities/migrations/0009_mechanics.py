@@ -58,7 +58,8 @@ class Migration(migrations.Migration):
         grants(
             app={
                 "shared_limit": "SELECT, INSERT, UPDATE (used)",
-                "relay": "SELECT, INSERT, DELETE",
+                # Taking a row to deliver it locks it, which needs the right to update a column.
+                "relay": "SELECT, INSERT, DELETE, UPDATE (created_at)",
                 "draw_seed": "SELECT, INSERT",
             },
             auditor=["shared_limit", "relay"],

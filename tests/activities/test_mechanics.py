@@ -1,0 +1,250 @@
+"""Mechanics through the real intake: stamps and returns, budgets and prizes shared by all, friends and occasions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from palier.activities import batch, delivery, draws, occasions, sharing
+from palier.activities.runtime import Runtime
+from palier.engine.clock import DAY, instant
+from palier.engine.facts import Fact, Reference
+from palier.site import database as platform_database
+from tests.activities.program import Connection, line, member, program, published
+
+MARCH = instant(datetime.fromisoformat("2026-03-02T10:00:00+01:00"))
+
+
+def text(words: str) -> dict[str, str]:
+    return {"en": words, "fr": words}
+
+
+def currency(key: str, kind: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "kind": kind,
+        "name": {"en": {"one": key, "other": key}, "fr": {"one": key, "other": key}},
+    }
+
+
+def shop(**settings: Any) -> Any:
+    plain = program()
+    own = [
+        {"key": "stars", "name": {"en": {"one": "star", "other": "stars"}, "fr": {"one": "é", "other": "é"}}}
+    ]
+    assert plain.point_currencies[0].key == "stars"
+    return program(
+        point_currencies=[*own, currency("coffee", "reward"), currency("spin", "token")], **settings
+    )
+
+
+def sale(number: int, at: int, amount: int = 1_000, **more: Any) -> Fact:
+    return Fact("till", f"s{number}", "sale", at, amount, **more)
+
+
+def send(
+    connection: Connection, runtime: Runtime, *facts: Fact, now: int, card: str = "c1"
+) -> list[batch.Result]:
+    return batch.apply(connection, runtime, [line(fact, card) for fact in facts], now=now)
+
+
+def posted(connection: Connection, member_id: int) -> dict[str, int]:
+    rows = connection.execute(
+        "select currency, posted + pending - debt from wallet where member_id = %s", (member_id,)
+    ).fetchall()
+    connection.rollback()
+    return {key: amount for key, amount in rows if amount}
+
+
+CARD = {
+    "key": "card",
+    "kind": "stamp_card",
+    "name": text("Card"),
+    "when": {"field": "amount", "at_least": "5"},
+    "repeat": True,
+    "steps": [{"at": "3", "name": text("Free"), "grants": [{"currency": "coffee"}]}],
+}
+
+
+def test_a_stamp_card_fills_and_a_return_takes_the_free_unit_back(connection: Connection) -> None:
+    runtime = published(connection, shop(goals=[CARD]))
+    who = member(connection, runtime.program_id, "c1")
+    for number in range(4):
+        send(connection, runtime, sale(number, MARCH + number * DAY), now=MARCH + number * DAY)
+    assert posted(connection, who) == {"stars": 40, "coffee": 1}
+    # The second stamp comes back: three are left, and the card stays full.
+    back = Fact("till", "r1", "return", MARCH + 5 * DAY, sale=Reference("till", "s1"), whole=True)
+    assert send(connection, runtime, back, now=back.at)[0].status == "applied"
+    assert posted(connection, who) == {"stars": 30, "coffee": 1}
+    # A return that leaves less than the least basket takes its stamp, and with it the free unit.
+    less = Fact("till", "r2", "return", MARCH + 6 * DAY, amount=600, sale=Reference("till", "s2"))
+    assert send(connection, runtime, less, now=less.at)[0].status == "applied"
+    assert posted(connection, who) == {"stars": 24}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+def test_stamps_do_not_depend_on_arrival(connection: Connection, order: tuple[int, ...]) -> None:
+    runtime = published(connection, shop(goals=[CARD]))
+    who = member(connection, runtime.program_id, "c1")
+    now = MARCH + 10 * DAY
+    for number in order:
+        send(connection, runtime, sale(number, MARCH + number * DAY, 400 if number == 1 else 1_000), now=now)
+    assert posted(connection, who) == {"stars": 34, "coffee": 1}
+
+
+CAMPAIGN = {
+    "key": "spring",
+    "name": text("Spring"),
+    "budget": {"points": "25"},
+    "rules": [
+        {"key": "spring_bonus", "name": text("Bonus"), "on": "sale", "currency": "stars", "fixed": "10"}
+    ],
+}
+
+
+def at_once(work: list[Callable[[], Any]]) -> list[Any]:
+    with ThreadPoolExecutor(len(work)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in work]]
+
+
+def test_a_budget_is_never_overrun_and_returns_give_it_back(connection: Connection, database: str) -> None:
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]))
+    members = [member(connection, runtime.program_id, f"c{number}") for number in range(8)]
+
+    def buy(number: int) -> None:
+        with contextlib.closing(platform_database.connect("app")) as own:
+            send(own, runtime, sale(number, MARCH), now=MARCH, card=f"c{number}")
+
+    at_once([lambda number=number: buy(number) for number in range(8)])
+    bonus = sorted(posted(connection, who)["stars"] - 10 for who in members)
+    assert bonus == [0, 0, 0, 0, 0, 5, 10, 10]
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+    lucky = next(n for n, who in enumerate(members) if posted(connection, who)["stars"] == 20)
+    back = Fact("till", "r", "return", MARCH + 1, sale=Reference("till", f"s{lucky}"), whole=True)
+    send(connection, runtime, back, now=MARCH + 1, card=f"c{lucky}")
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 15}
+    send(connection, runtime, sale(99, MARCH + 2), now=MARCH + 2, card="c0")
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
+def test_several_late_lines_share_one_room(connection: Connection) -> None:
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]))
+    who = member(connection, runtime.program_id, "c1")
+    send(connection, runtime, sale(9, MARCH + 9 * DAY), now=MARCH + 9 * DAY)
+    send(connection, runtime, *(sale(n, MARCH + n * DAY) for n in range(3)), now=MARCH + 9 * DAY)
+    assert posted(connection, who) == {"stars": 40 + 25}
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
+WHEEL = {
+    "key": "wheel",
+    "name": text("Wheel"),
+    "price": {"currency": "stars", "points": "5"},
+    "limits": {"day": 2},
+    "prizes": [
+        {"key": "coffee", "name": text("Coffee"), "weight": 1, "stock": 1, "grants": [{"currency": "coffee"}]}
+    ],
+}
+
+
+def play(number: int, at: int) -> Fact:
+    return Fact("app", f"p{number}", "play", at, attributes={"game": "wheel"})
+
+
+def test_a_prize_is_drawn_once_and_its_stock_is_kept(connection: Connection) -> None:
+    runtime = published(connection, shop(games=[WHEEL]))
+    who = member(connection, runtime.program_id, "c1")
+    send(connection, runtime, sale(1, MARCH, 2_000), now=MARCH)
+    first, second, third = (
+        send(connection, runtime, play(n, MARCH + n), now=MARCH + n)[0] for n in (1, 2, 3)
+    )
+    assert first.trace is not None
+    assert first.trace.draws == [("wheel", 0, "coffee")]
+    assert second.trace is not None
+    assert second.trace.draws == [("wheel", 0, "")]
+    assert third.refusal is not None
+    assert third.refusal.code.value == "limit_reached"
+    assert posted(connection, who) == {"stars": 10, "coffee": 1}
+    again = send(connection, runtime, play(1, MARCH + 1), now=MARCH + 9)[0]
+    assert (again.status, again.trace) == ("duplicate", first.trace)
+    months = draws.months(connection, runtime.program_id, runtime.latest.clock, MARCH)
+    assert [(month.period, month.seed) for month in months] == [("2026-04", ""), ("2026-03", "")]
+    later = draws.months(connection, runtime.program_id, runtime.latest.clock, MARCH + 40 * DAY)
+    assert len(later[1].seed) == 64
+
+
+def test_a_play_without_its_price_is_refused(connection: Connection) -> None:
+    runtime = published(connection, shop(games=[WHEEL]))
+    member(connection, runtime.program_id, "c1")
+    answer = send(connection, runtime, play(1, MARCH), now=MARCH)[0]
+    assert answer.refusal is not None
+    assert answer.refusal.code.value == "insufficient_points"
+
+
+REFERRAL = {
+    "when": {"field": "amount", "at_least": "5"},
+    "within_days": 30,
+    "wait_days": 14,
+    "referrer": [{"currency": "stars", "points": "100"}],
+    "friend": [{"currency": "stars", "points": "50"}],
+}
+
+
+def test_both_sides_of_a_referral_wait_and_lose_it_with_the_return(connection: Connection) -> None:
+    runtime = published(connection, shop(referral=REFERRAL))
+    who, friend = (member(connection, runtime.program_id, card) for card in ("c1", "c2"))
+    occasions.join(connection, runtime, [occasions.Joined(friend, MARCH, who)], now=MARCH)
+    connection.commit()
+    at = MARCH + DAY
+    send(connection, runtime, sale(1, at), now=at, card="c2")
+    assert posted(connection, friend) == {"stars": 60}
+    assert delivery.deliver(connection, runtime, now=at) == 2
+    assert delivery.deliver(connection, runtime, now=at) == 0
+    assert posted(connection, who) == {"stars": 100}
+    back = Fact("till", "r", "return", at + DAY, amount=600, sale=Reference("till", "s1"))
+    send(connection, runtime, back, now=at + DAY, card="c2")
+    delivery.deliver(connection, runtime, now=at + DAY)
+    assert (posted(connection, friend), posted(connection, who)) == ({"stars": 4}, {})
+    # Another purchase of the friend converts after all.
+    send(connection, runtime, sale(2, at + 2 * DAY), now=at + 2 * DAY, card="c2")
+    delivery.deliver(connection, runtime, now=at + 2 * DAY)
+    assert posted(connection, who) == {"stars": 100}
+
+
+def test_a_late_first_purchase_moves_the_conversion_and_pays_once(connection: Connection) -> None:
+    runtime = published(connection, shop(referral=REFERRAL))
+    who, friend = (member(connection, runtime.program_id, card) for card in ("c1", "c2"))
+    occasions.join(connection, runtime, [occasions.Joined(friend, MARCH, who)], now=MARCH)
+    connection.commit()
+    for number, at in ((1, MARCH + 3 * DAY), (2, MARCH + DAY)):
+        send(connection, runtime, sale(number, at), now=MARCH + 3 * DAY, card="c2")
+        while delivery.deliver(connection, runtime, now=MARCH + 3 * DAY):
+            pass
+    assert (posted(connection, friend), posted(connection, who)) == ({"stars": 70}, {"stars": 100})
+
+
+def test_a_birthday_is_kept_once_a_year(connection: Connection) -> None:
+    gift = {"key": "gift", "name": text("Gift"), "on": "birthday", "currency": "stars", "fixed": "100"}
+    runtime = published(
+        connection,
+        shop(rules=[gift], member_attributes={"born": {"type": "date"}}, birth_date="born"),
+    )
+    who = member(connection, runtime.program_id, "c1")
+    connection.execute(
+        'update member set attributes = \'{"born": "1980-02-29"}\' where member_id = %s', (who,)
+    )
+    connection.commit()
+    day = date(2026, 2, 28).toordinal()
+    assert occasions.keep(connection, runtime, day - 1, now=MARCH) == 0
+    assert occasions.keep(connection, runtime, day, now=MARCH) == 1
+    connection.execute(
+        'update member set attributes = \'{"born": "1980-03-01"}\' where member_id = %s', (who,)
+    )
+    connection.commit()
+    assert occasions.keep(connection, runtime, day + 1, now=MARCH) == 0
+    assert posted(connection, who) == {"stars": 100}
