@@ -111,7 +111,8 @@ class Earning(Acts):
         rules = judged.activities.get(fact.type)
         basket = Basket(fact)
         messages: list[Message] = []
-        if rules is not None and (rules.rules or rules.mechanics) and (fact.amount or fact.type != SALE):
+        counts = rules is not None and (rules.rules or rules.mechanics or rules.nth)
+        if rules is not None and counts and (fact.amount or fact.type != SALE):
             day, minute = judged.clock.local(fact.at)
             level = judged.ladder.index.get(held, 0) if judged.ladder is not None else 0
             self._set_context(fact, inputs, basket, level, day, minute, rules)

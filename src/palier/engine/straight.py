@@ -68,8 +68,9 @@ none. `points` and `money` were earned and spent in all; the instant is that at 
 _READ: Final[dict[type, str]] = {
     doc.Program: "palier key name time_zone currency point_currencies languages description effective_from "
     "late_window_days hold_minutes member_attributes activity_types rules groups caps tiers campaigns goals "
-    "streaks games quizzes referral memberships partners leaderboards sale_key leap_day notice",
-    doc.PointCurrency: "key name scale value taking_back expiry pending return_grace_days transferable",
+    "streaks games quizzes referral memberships partners leaderboards sale_key birth_date leap_day notice",
+    doc.PointCurrency: "key name kind icon scale value taking_back expiry pending return_grace_days transferable "
+    "pay_out_from",
     doc.Rule: "key name on currency when per_spend per_unit fixed multiply lines base tenders tier_multipliers "
     "rounding caps group expiry pending active_from active_until funded_by",
     doc.Group: "key stacking caps",
@@ -242,7 +243,8 @@ class _Writer:
         if any(_unknown(part) for part in _parts(plan.program, self.kind)):
             return False
         # What moves more than points and tiers, draws on what all members share, or counts other activities.
-        if activity.mechanics or activity.shared or activity.counts_of or self.kind in ACTING:
+        only_counted = bool(activity.nth) and not activity.rules
+        if activity.mechanics or activity.shared or activity.counts_of or only_counted or self.kind in ACTING:
             return False
         if "membership" in self.uses or (plan.ladder is not None and plan.ladder.gives):
             return False
