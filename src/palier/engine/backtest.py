@@ -7,24 +7,31 @@ live gives what stands in the ledger, to the last unit; by another document it t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from palier.engine import straight
 from palier.engine.clock import DAY
 from palier.engine.decide import Fold
-from palier.engine.decisions import ISSUANCE, WALLET
-from palier.engine.facts import RETURN, SALE, Known
+from palier.engine.decisions import ISSUANCE, WALLET, Decision, Message
+from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known
 from palier.engine.history import in_fold_order
 from palier.engine.observe import Looked, Seen, Watch
 from palier.engine.plan import Timeline
 from palier.engine.refusals import Refusal
 from palier.engine.state import NEVER
 
+RELAYED_TYPES: Final = frozenset({"friend_joined", FRIEND_CONVERTED, "pair_act", RETURN})
 Moved = dict[tuple[str, str, str, str], int]
 """(currency, kind, debit, credit) -> points moved in minor units, corrections taken off."""
 
+STEPS_TOLD: Final = 12
+"""Steps of a goal that are told apart; later rounds of one that repeats count with the last."""
+ROUNDS: Final = 6
+"""How often facts are carried between members before what they bring about must have settled."""
 KEPT: Final = 50
 """Members whose difference is told in full; of all others only the number is kept."""
 
@@ -45,8 +52,13 @@ class Standing(Struct):
         total = 0
         for (name, _, debit, credit), amount in self.moved.items():
             if name == currency:
-                total += amount * ((debit == "issuance") - (credit == "issuance"))
+                total += amount * (issues(debit) - issues(credit))
         return total
+
+
+def issues(account: str) -> bool:
+    """Whether points come from an account when they are earned: the program's own, or a partner's."""
+    return account == ISSUANCE or account.startswith("partner:")
 
 
 class History(Struct):
@@ -88,6 +100,76 @@ class CurrencyTotals(Struct):
         return self.spendable + self.held + self.pending
 
 
+class Mechanics(Struct):
+    """What mechanics brought, over one member or all of them.
+
+    `granted`: mechanic ("goal:KEY", "game:KEY", "referral") -> point currency -> units, less those taken back.
+    `steps`: goal -> step (from 1) -> members who reached it. `best`: streak -> longest length -> members.
+    `plays`: game -> draws; `won`: "game:prize" -> times. `used`: shared limit -> what was used of it. `converted`:
+    friends who converted. `paying`: membership -> members who paid at least once.
+    """
+
+    granted: dict[str, dict[str, int]] = {}
+    steps: dict[str, dict[int, int]] = {}
+    best: dict[str, dict[int, int]] = {}
+    plays: dict[str, int] = {}
+    won: dict[str, int] = {}
+    used: dict[str, int] = {}
+    converted: int = 0
+    paying: dict[str, int] = {}
+
+    def merge(self, other: Mechanics) -> None:
+        """Adds what mechanics brought to others."""
+        for mine, theirs in (
+            (self.plays, other.plays),
+            (self.won, other.won),
+            (self.used, other.used),
+            (self.paying, other.paying),
+        ):
+            for key, count in theirs.items():
+                mine[key] = mine.get(key, 0) + count
+        for name, units in other.granted.items():
+            held = self.granted.setdefault(name, {})
+            for currency, points in units.items():
+                held[currency] = held.get(currency, 0) + points
+        for told, other_told in ((self.steps, other.steps), (self.best, other.best)):
+            for name, counts in other_told.items():
+                known = told.setdefault(name, {})
+                for number, count in counts.items():
+                    known[number] = known.get(number, 0) + count
+        self.converted += other.converted
+
+    def note(self, decision: Decision) -> None:
+        """Notes what one decision brought by mechanics, of one member."""
+        trace = decision.trace
+        for item in trace.grants:
+            kind, _, rest = item.cause.partition(":")
+            key, _, last = rest.partition(":")
+            name = f"{kind}:{key}" if key else kind
+            units = self.granted.setdefault(name, {})
+            units[item.currency] = units.get(item.currency, 0) + item.points
+            if kind == "goal" and item.points > 0:
+                self.steps.setdefault(key, {})[min(int(last), STEPS_TOLD)] = 1
+            if kind == "referral" and item.points > 0 and decision.source != MADE_SOURCE:
+                self.converted = 1
+        for streak in trace.streaks:
+            longest = self.best.setdefault(streak.streak.partition(":")[0], {0: 1})
+            length = max(streak.after, *longest)
+            longest.clear()
+            longest[length] = 1
+        for game, _, prize in trace.draws:
+            self.plays[game] = self.plays.get(game, 0) + 1
+            if prize:
+                self.won[f"{game}:{prize}"] = self.won.get(f"{game}:{prize}", 0) + 1
+        if decision.type != RETURN:
+            for key, amount in trace.budgets.items():
+                self.used[key] = self.used.get(key, 0) + amount
+        for key, amount in decision.freed.items():
+            self.used[key] = self.used.get(key, 0) - amount
+        if trace.membership is not None:
+            self.paying[trace.membership[0]] = 1
+
+
 class Difference(Struct, frozen=True):
     """One thing in which a member stands otherwise: `expected` by the ledger, `found` when played."""
 
@@ -111,7 +193,7 @@ class Totals(Struct):
     `spend` is money of sales less returns, in minor units. `reached`: tier -> members who held it at some
     time; `tiers`: at the end. `waits`: whole days from a member's first activity to the threshold, one entry
     for each member who reached it. `differences` and `changes` hold the first and largest; the counts are
-    of all members.
+    of all members. `mechanics` are those of all members.
     """
 
     members: int = 0
@@ -130,6 +212,7 @@ class Totals(Struct):
     worse: int = 0
     changes: list[Change] = []
     seen: Seen | None = None
+    mechanics: Mechanics = msgspec.field(default_factory=Mechanics)
 
     def merge(self, other: Totals) -> None:
         """Adds another part; parts must be of different members."""
@@ -140,6 +223,7 @@ class Totals(Struct):
             self.seen.merge(other.seen)
         self.better += other.better
         self.worse += other.worse
+        self.mechanics.merge(other.mechanics)
         for key, part in other.currencies.items():
             mine = self.currencies.setdefault(key, CurrencyTotals())
             for name in CurrencyTotals.__struct_fields__:
@@ -164,6 +248,7 @@ class Played(Struct):
     spend: int
     reached: list[str]
     waited: int
+    mechanics: Mechanics
 
 
 def play(
@@ -185,6 +270,7 @@ def play(
     moved: Moved = {}
     silent: dict[str, int] = {}
     tiers: set[str] = set()
+    mechanics = Mechanics()
     decisions = passed = spend = 0
     spendable, waited, first_at = 0, -1, 0
     limit = threshold.points if threshold is not None else NEVER
@@ -204,6 +290,7 @@ def play(
             tiers.add(decision.tier)
             if watch is not None:
                 watch.decision(decision)
+            mechanics.note(decision)
         fold.decisions.clear()
 
     back: dict[tuple[str, str], int] = {}
@@ -269,7 +356,99 @@ def play(
         settled = Standing(dict(moved), settled.wallets, settled.tier, settled.settled_at)
         fold.advance(until)
         take()
-    return Played(settled, _standing(fold, moved), decisions, passed, spend, sorted(tiers), waited)
+    return Played(settled, _standing(fold, moved), decisions, passed, spend, sorted(tiers), waited, mechanics)
+
+
+class Wishes(Struct):
+    """What a member's history would draw on and bring about if every shared limit were whole.
+
+    `uses`: (instant, source, id, limit, amount), in fold order; an amount below 0 is given back. `messages`: facts
+    for other members. `limits`: every limit it may draw on -> the whole of it.
+    """
+
+    uses: list[tuple[int, str, str, str, int]] = []
+    limits: dict[str, int] = {}
+    messages: list[Message] = []
+
+
+def wishes(timeline: Timeline, knowns: Sequence[Known], *, until: int) -> Wishes:
+    """Plays a member's facts with every limit whole, for what they ask of others and of what all share."""
+    found = Wishes()
+    fold = Fold(timeline, keep_records=True)
+    for known in in_fold_order(allotted(timeline, knowns, None)):
+        found.limits.update(known.inputs.allotted)
+        fold.decide(known)
+    fold.advance(until)
+    for decision in fold.decisions:
+        uses = decision.freed.items() if decision.type == RETURN else decision.trace.budgets.items()
+        sign = -1 if decision.type == RETURN else 1
+        for key, amount in uses:
+            if amount:
+                found.uses.append((decision.at, decision.source, decision.id, key, sign * amount))
+        found.messages += decision.messages
+    return found
+
+
+Shares = dict[tuple[str, str], dict[str, int]]
+"""(source, id) -> what an activity may use of each shared limit."""
+
+
+def allotted(timeline: Timeline, knowns: Sequence[Known], shares: Shares | None) -> list[Known]:
+    """The facts with what each may use of shared limits: what `shares` says, or (None) the whole of each."""
+    given = []
+    for known in knowns:
+        fact = known.fact
+        plan = timeline.at(fact.at)
+        if plan is None or not plan.shares or not (limits := plan.shared_limits(fact)):
+            given.append(known)
+            continue
+        room = limits if shares is None else shares.get((fact.source, fact.id), {})
+        given.append(Known(fact, msgspec.structs.replace(known.inputs, allotted=room), known.activity_id))
+    return given
+
+
+def share_out(wished: Sequence[Wishes]) -> list[Shares]:
+    """What each history may use of the limits that all share, given in order of time, then of source and id."""
+    events = sorted(
+        (at, source, identifier, key, amount, number)
+        for number, part in enumerate(wished)
+        for at, source, identifier, key, amount in part.uses
+    )
+    left: dict[str, int] = {}
+    for part in wished:
+        left.update(part.limits)
+    shares: list[Shares] = [{} for _ in wished]
+    for _, source, identifier, key, amount, number in events:
+        given = min(amount, left.get(key, 0))
+        left[key] = left.get(key, 0) - given
+        if given > 0:
+            shares[number].setdefault((source, identifier), {})[key] = given
+    return shares
+
+
+def relayed(messages: Sequence[Message]) -> dict[str, list[Fact]]:
+    """Facts by the member they are for, each once."""
+    found: dict[str, dict[str, Fact]] = {}
+    for message in messages:
+        found.setdefault(message.member, {})[message.fact.id] = message.fact
+    return {member: [facts[key] for key in sorted(facts)] for member, facts in sorted(found.items())}
+
+
+def is_relayed(fact: Fact) -> bool:
+    """Whether a fact was brought about by another member's activity under the program that judged it live."""
+    return fact.source == MADE_SOURCE and fact.type in RELAYED_TYPES
+
+
+def judged_anew(known: Known, member: dict[str, str | int | bool]) -> Known:
+    """A fact for another program to judge at its own instant, by what is known of the member.
+
+    What was drawn for it and the zone it was told in stay. Without recorded bytes a stand-in is drawn from its
+    id: over many activities the prizes come out at their odds, for one of them it says nothing.
+    """
+    fact, old = known.fact, known.inputs
+    draw = old.draw or sha256(f"stand-in:{fact.source}:{fact.id}".encode()).hexdigest()
+    inputs = Inputs(member={**member, **old.member}, segments=old.segments, zone=old.zone, draw=draw)
+    return Known(fact, inputs, known.activity_id)
 
 
 def _standing(fold: Fold, moved: Moved) -> Standing:
@@ -336,6 +515,7 @@ def _count(totals: Totals, history: History, played: Played) -> None:
     totals.passed_over += played.passed_over
     totals.decisions += played.decisions
     totals.spend += played.spend
+    totals.mechanics.merge(played.mechanics)
     if played.waited >= 0:
         totals.waits.append(played.waited)
     tier = played.end.tier
@@ -348,8 +528,8 @@ def _count(totals: Totals, history: History, played: Played) -> None:
         mine = totals.currencies.get(currency)
         if mine is None:
             mine = totals.currencies[currency] = CurrencyTotals()
-        mine.issued += amount * (debit == "issuance")
-        mine.reversed += amount * (credit == "issuance")
+        mine.issued += amount * issues(debit)
+        mine.reversed += amount * issues(credit)
         mine.redeemed += amount * ((credit == "redemption") - (debit == "redemption"))
         mine.expired += amount * ((credit == "breakage") - (debit == "breakage"))
         mine.adjusted += amount * ((debit == "adjustment") - (credit == "adjustment"))
