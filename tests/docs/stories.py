@@ -8,21 +8,28 @@ before `---` change the example program.
 from __future__ import annotations
 
 import copy
+from hashlib import sha256
 from typing import Any
+from unittest import mock
 
 import msgspec
+from msgspec.structs import replace
 
-from palier.activities import batch, due, operations, queries, wire
+from palier.activities import batch, delivery, due, occasions, operations, queries, wire
 from palier.activities.answers import Result, body
 from palier.activities.runtime import Runtime, runtime
 from palier.activities.stories import read_activity
+from palier.activities.wire import Read
+from palier.engine.facts import encode_fact
 from palier.engine.plan import Plan
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.rehearsal import Rehearsal, marks
+from palier.engine.rehearsal import Rehearsal, dividend, draw, facts_made, marks, won
 from palier.engine.state import decode_state
 from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Outcome, Purse, Standing, play
-from palier.members.operations import NewMember, enrol
+from palier.engine.trace import Trace
+from palier.members import refs
+from palier.members.operations import NewMember, enrol, set_attributes
 from palier.programs.operations import publish
 from palier.programs.source import read_yaml
 from tests.activities.program import Connection
@@ -126,13 +133,84 @@ class DatabaseStage:
     # --- what happens ---------------------------------------------------------------------------------
 
     def made(self, member: str, made: Made, now: int) -> Answer | None:
-        raise NotImplementedError(made.kind)
+        if made.known:
+            self.know(member, made)
+        if made.kind == "is":
+            return None
+        answer = self._made(member, made, now)
+        self.deliver(now)
+        return answer
+
+    def know(self, member: str, made: Made) -> None:
+        """What becomes known of a member: his attributes, and his time zone."""
+        row = self.connection.execute(
+            "select attributes from member where member_id = %s", (self.members[member],)
+        ).fetchone()
+        assert row is not None
+        given = {name: value for name, value in made.known.items() if name != "zone"}
+        attributes = {**row[0], **operations.member_attributes(self.runtime, given)}
+        set_attributes(self.connection, self.runtime.program_id, self.members[member], attributes)
+        if "zone" in made.known:
+            self.connection.execute(
+                "update member set time_zone = %s where member_id = %s",
+                (made.known["zone"], self.members[member]),
+            )
+        self.connection.commit()
+
+    def _made(self, member: str, made: Made, now: int) -> Answer | None:
+        identifier = self.members[member]
+        other = self.members.get(made.other, 0)
+        if made.kind == "joins":
+            joined = occasions.Joined(identifier, now, other)
+            results = occasions.join(self.connection, self.runtime, [joined], now=now)
+            self.connection.commit()
+            return self.answered(results[0]) if results else Answer("applied")
+        if made.kind in ("birthday", "anniversary"):
+            day = self.plan.clock.local(now)[0]
+            occasions.keep(self.connection, self.runtime, day, now=now)
+            return None
+        if made.kind == "dividend":
+            row = self.connection.execute(
+                "select state from progress where member_id = %s", (identifier,)
+            ).fetchone()
+            assert row is not None
+            fact = dividend(self.plan, decode_state(row[0]), made.subject, made.year, made.rate)
+            self.connection.rollback()
+            if fact is None:
+                return Answer("applied")
+            item = batch.command_item(0, replace(fact, id=f"{fact.id}:{member}"), identifier)
+            return self.answered(
+                batch.attempt(
+                    self.connection,
+                    lambda: batch.command(self.connection, self.runtime, [item], now=now)[0],
+                )
+            )
+        facts = facts_made(self.plan, made, now, member)
+        reads = []
+        for _, fact in facts:
+            own = replace(fact, other_member=refs.encode(self.members[fact.other_member]))
+            payload = encode_fact(own)
+            reads.append(Read(own, None, payload, sha256(payload).digest()))
+        owners = [self.members[name] for name, _ in facts]
+        results = batch.apply_within(self.connection, self.runtime, reads, now=now, known_members=owners)
+        self.connection.commit()
+        return self.answered(results[0])
+
+    def deliver(self, now: int) -> None:
+        """What the worker does between two lines: facts reach the members whom they concern."""
+        while delivery.deliver(self.connection, self.runtime, now=now):
+            pass
 
     def send(self, member: str, activity: dict[str, Any], now: int, drawing: str) -> Answer:
         read = wire.from_mapping({**activity, "member": {"card": f"{self.key}-{member}"}})
         timeline = self.runtime.timeline
         line = read if isinstance(read, Refusal) else wire.to_fact(read, timeline, self.key, now=now)
-        (answer,) = batch.apply(self.connection, self.runtime, [line], now=now)
+        drawn = ""
+        if drawing and isinstance(line, Read):
+            drawn = draw(self.plan, line.fact, drawing)
+        with mock.patch.object(batch.draws, "drawn", return_value=drawn):
+            (answer,) = batch.apply(self.connection, self.runtime, [line], now=now)
+        self.deliver(now)
         return self.answered(answer)
 
     def answered(self, result: Result) -> Answer:
@@ -141,7 +219,11 @@ class DatabaseStage:
         earned: dict[str, int] = {}
         for item in result.trace.rules if result.trace is not None else []:
             earned[item.currency] = earned.get(item.currency, 0) + item.earned
-        return Answer(result.status, earned=earned, warning="warning" in body(result, self.plan))
+        trace = result.trace or Trace(0)
+        warning = "warning" in body(result, self.plan)
+        return Answer(
+            result.status, earned=earned, warning=warning, won=won(self.plan, trace), score=trace.score
+        )
 
     def command(self, member: str, command: Command, now: int) -> Answer:
         try:

@@ -20,12 +20,6 @@ from tests.docs.stories import DatabaseStage
 
 ENTRIES = gallery.entries()
 PAGES = [(entry, path) for entry in ENTRIES for path in entry.stories]
-# What these need comes to members through the intake's mechanics, which a database does not play here yet.
-IN_MEMORY_ONLY = {
-    "beauty_club", "cashback", "coalition", "course_bundle", "fan_club", "outdoor_coop", "paid_bundle",
-    "pair_streaks", "rent_rewards", "showcase", "stamp_card",
-}  # fmt: skip
-ON_A_DATABASE = [(entry, path) for entry, path in PAGES if entry.key not in IN_MEMORY_ONLY]
 COVERED = {
     "en": ("The ordinary path", "The boundary", "The return", "The expiry", "A refusal"),
     "fr": ("Le parcours ordinaire", "La limite", "Le retour", "L'expiration", "Un refus"),
@@ -71,7 +65,7 @@ def test_stories_in_memory(entry: Entry, path: Path) -> None:
         assert not wrong(list(part.outcomes)), part.part.title
 
 
-@pytest.mark.parametrize(("entry", "path"), ON_A_DATABASE, ids=by_key)
+@pytest.mark.parametrize(("entry", "path"), PAGES, ids=by_key)
 def test_stories_on_a_database(entry: Entry, path: Path, connection: Connection) -> None:
     """The platform answers as the engine alone does, line by line, down to the ends of lots."""
     language = gallery.language_of(path)

@@ -28,10 +28,13 @@ AT_ONCE: Final = 500
 
 BIRTHDAYS: Final = """
 -- occasions.birthdays
--- all members: those born on one of these days of a month
+-- all members: those born on one of these days of a month; a date is kept as its number of days, 1 for 1 January 1
 select m.member_id, m.attributes ->> %(name)s from member m
 where m.program_id = %(program)s and m.status = 'active'
-  and right(m.attributes ->> %(name)s, 5) = any(%(days)s::text[]) and m.member_id > %(after)s
+  and case when m.attributes ->> %(name)s ~ '^[0-9]{1,7}$'
+      then to_char(date '0001-01-01' + ((m.attributes ->> %(name)s)::integer - 1), 'MM-DD') end
+      = any(%(days)s::text[])
+  and m.member_id > %(after)s
 order by m.member_id
 limit %(limit)s
 """

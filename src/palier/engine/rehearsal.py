@@ -20,7 +20,7 @@ from palier.engine.clock import HOUR, MINUTE, instant
 from palier.engine.compiled import PERIOD, START, CompiledGoal, period_number
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, key_of
-from palier.engine.facts import ACTS, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known, Reference
+from palier.engine.facts import MADE_SOURCE, PLAYED, RETURN, SALE, Fact, Inputs, Known, Reference
 from palier.engine.history import fold, in_fold_order, inputs_of_late
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
@@ -115,6 +115,12 @@ class Rehearsal:
         if made.kind == "dividend":
             return self._dividend(member, made, now)
         facts = facts_made(self.plan, made, now, member)
+        if made.kind in ("birthday", "anniversary"):
+            # It comes once a year, however often the date is changed.
+            for name, fact in facts:
+                if (fact.source, fact.id) not in self.claims:
+                    self._apply(name, fact, fact, now)
+            return None
         answers = [self._apply(name, fact, fact, now) for name, fact in facts]
         return answers[0]
 
@@ -146,6 +152,9 @@ class Rehearsal:
             if (claim.member, claim.content) != (member, content):
                 return _refused(_CONTENT_DIFFERS)
             return replace(claim.answer, status="duplicate")
+        played = fact.type in PLAYED
+        if played:
+            fact = self._dated(member, fact, now)
         if fact.sale is not None and not self._stands(fact.sale):
             self.parked.setdefault((fact.sale.source, fact.sale.id), []).append(fact)
             answer = Answer("parked")
@@ -154,7 +163,7 @@ class Rehearsal:
                 if tender.redemption is not None:
                     self.paid[(tender.redemption.source, tender.redemption.id)] = key
             waiting = self.parked.pop(key, []) if fact.type == SALE else []
-            answer = self._decide(member, fact, waiting, now, drawing=drawing)
+            answer = self._decide(member, fact, waiting, now, live=played, drawing=drawing)
         if answer.status != "refused" or RefusalCode(answer.code).claims:
             self.claims[key] = _Claim(member, content, answer)
         return answer
@@ -206,7 +215,7 @@ class Rehearsal:
         if self._in_order(mine.engine, facts):
             for item in facts:
                 inputs = self._inputs(mine, item, drawing)
-                asked = live or item.type in ACTS or (item.type == RETURN and item is fact)
+                asked = live or (item.type == RETURN and item is fact)
                 answer = mine.engine.decide(Known(item, inputs), live=asked)
                 if isinstance(answer, Decision):
                     mine.known.append((Known(item, _used(inputs, answer)), now))
@@ -265,9 +274,9 @@ class Rehearsal:
         if limits:
             used = self._shared()
             allotted = {key: max(0, limit - used.get(key, 0)) for key, limit in limits.items()}
-        draw = _draw(plan, fact, drawing) if drawing else ""
+        drawn = draw(plan, fact, drawing) if drawing else ""
         zone = mine.zone if plan.zoned else ""
-        return Inputs(member=seen, zone=zone, draw=draw, allotted=allotted)
+        return Inputs(member=seen, zone=zone, draw=drawn, allotted=allotted)
 
     def _shared(self) -> dict[str, int]:
         """What all members together use of the limits that they share; what came back is free again."""
@@ -331,13 +340,18 @@ class Rehearsal:
             if (claim.member, claim.content) != (member, content):
                 return _refused(_CONTENT_DIFFERS)
             return replace(claim.answer, status="duplicate")
-        state = self.members[member].engine.state
-        # Two commands of one instant would act in the order of their ids: each acts after what was decided.
-        dated = replace(fact, at=max(now, state.latest + 1, state.due_done))
-        answer = self._decide(member, dated, (), now, live=True)
+        answer = self._decide(member, self._dated(member, fact, now), (), now, live=True)
         if answer.status != "refused" or RefusalCode(answer.code).claims:
             self.claims[key] = _Claim(member, content, answer)
         return answer
+
+    def _dated(self, member: str, fact: Fact, now: int) -> Fact:
+        """A command or a play carries the server's instant, and acts after what was decided.
+
+        Two of one instant would act in the order of their ids.
+        """
+        state = self.members[member].engine.state
+        return replace(fact, at=max(now, state.latest + 1, state.due_done))
 
     def _transfer(self, sender: str, receiver: str, fact: Fact, now: int) -> Answer:
         declared = self.plan.program.point_currencies
@@ -468,10 +482,11 @@ def facts_made(plan: Plan, made: Made, now: int, member: str) -> list[tuple[str,
                        attributes=attributes, other_member=other))
             for own, other in ((member, made.other), (made.other, member))
         ]  # fmt: skip
-    kind = {"joins": "joined"}.get(made.kind, made.kind)
-    year = date.fromordinal(plan.clock.local(now)[0]).year
-    name = member if kind == "joined" else f"{year}:{member}"
-    return [(member, Fact(MADE_SOURCE, f"{kind}:{name}", kind, now, other_member=made.other))]
+    if made.kind == "joins":
+        return [(member, Fact(MADE_SOURCE, f"joined:{member}", "joined", now, other_member=made.other))]
+    day, _ = plan.clock.local(now)
+    identifier = f"{made.kind}:{date.fromordinal(day).year}:{member}"
+    return [(member, Fact(MADE_SOURCE, identifier, made.kind, plan.clock.start_of_day(day)))]
 
 
 def dividend(plan: Plan, state: MemberState, membership: str, year: int, rate: str) -> Fact | None:
@@ -502,7 +517,7 @@ def _used(inputs: Inputs, decision: Decision) -> Inputs:
     return replace(inputs, allotted=dict(decision.trace.budgets)) if inputs.allotted else inputs
 
 
-def _draw(plan: Plan, fact: Fact, prize: str) -> str:
+def draw(plan: Plan, fact: Fact, prize: str) -> str:
     """Bytes that draw a prize of the game that a fact plays, or of a surprise that comes with it."""
     games = list(plan.activities[fact.type].games)
     if fact.type == "play":
@@ -518,10 +533,15 @@ def _applied(trace: Trace, plan: Plan) -> Answer:
     earned: dict[str, int] = {}
     for item in trace.rules:
         earned[item.currency] = earned.get(item.currency, 0) + item.earned
-    won = trace.draws[-1][2] if trace.draws else ""
-    if won and not any(given for game in plan.games.values() for key, given, _ in game.prizes if key == won):
-        won = ""
-    return Answer("applied", earned=earned, warning=bool(trace.cut), won=won, score=trace.score)
+    return Answer("applied", earned=earned, warning=bool(trace.cut), won=won(plan, trace), score=trace.score)
+
+
+def won(plan: Plan, trace: Trace) -> str:
+    """The prize that a decision's last draw gave, "" for a blank."""
+    if not trace.draws:
+        return ""
+    game, _, prize = trace.draws[-1]
+    return prize if any(key == prize and given for key, given, _ in plan.games[game].prizes) else ""
 
 
 def _refused(refusal: Refusal) -> Answer:
