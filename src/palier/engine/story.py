@@ -744,19 +744,19 @@ class _Player:
     def __init__(self, stage: Stage, words: Words, members: Sequence[str]) -> None:
         self.stage = stage
         self.words = words
-        self.now = BEGINNING
+        self.told_at = BEGINNING
         self.after = {member: stage.standing(member, BEGINNING) for member in members}
 
     def play(self, line: Line) -> Outcome:
-        self.now = max(self.now, self.instant(line, line.at))
+        self.told_at = max(self.told_at, self.instant(line, line.at))
         watched = dict.fromkeys(item.member for item in line.expected)
         if isinstance(line.act, Look):
             before = dict(self.after)
         else:
-            before = {member: self.stage.standing(member, self.now) for member in watched}
+            before = {member: self.stage.standing(member, self.told_at) for member in watched}
         answer = self.happen(line)
         for member in self.after:
-            self.after[member] = self.stage.standing(member, self.now)
+            self.after[member] = self.stage.standing(member, self.told_at)
         checks = tuple(
             self.check(line, item, answer, before[item.member], self.after[item.member])
             for item in line.expected
@@ -782,13 +782,13 @@ class _Player:
                 at = self.instant(line, dated or line.at)
                 zone = self.words.plan.clock.zone
                 sent = {**activity, "source": SOURCE, "occurred_at": moment(at).astimezone(zone).isoformat()}
-                return self.stage.send(line.member, sent, self.now, drawing)
+                return self.stage.send(line.member, sent, self.told_at, drawing)
             case Made():
-                return self.stage.made(line.member, line.act, self.now)
+                return self.stage.made(line.member, line.act, self.told_at)
             case Command():
-                return self.stage.command(line.member, line.act, self.now)
+                return self.stage.command(line.member, line.act, self.told_at)
             case Publish(text):
-                self.stage.publish(text, self.now)
+                self.stage.publish(text, self.told_at)
                 self.words = Words(self.stage.plan, self.words.language)
         return None
 
@@ -828,7 +828,7 @@ class _Player:
         if said.as_of or said.known_at:
             as_of = self.instant(line, f"{said.as_of} 23:59") if said.as_of else None
             known_at = self.instant(line, f"{said.known_at} 23:59") if said.known_at else None
-            after = self.stage.standing(said.member, self.now, as_of=as_of, known_at=known_at)
+            after = self.stage.standing(said.member, self.told_at, as_of=as_of, known_at=known_at)
         mine = after.purses.get(said.currency, Purse())
         minor = int(getattr(mine, said.what))
         old = before.purses.get(said.currency, Purse()) if said.change else Purse()
