@@ -78,9 +78,7 @@ def test_a_stamp_card() -> None:
     assert said[2][1] == "Carte café : tampon 3 sur 3 ; Carte café : 3e tampon : 1 café offert"
     told = story.decide(back("v2", "2026-03-05 10:00", whole=True))
     english, french = story.say(told)
-    assert english == (
-        "what it names is taken back; what is kept brings nothing; Coffee card: 4 - 1 = 3 of 3"
-    )
+    assert english == ("what it names is taken back; Coffee card: 4 - 1 = 3 of 3")
     told = story.decide(back("v3", "2026-03-06 10:00", whole=True))
     english, french = story.say(told)
     assert "Coffee card: 3 - 1 = 2 of 3" in english
@@ -95,10 +93,10 @@ def test_stamps_by_the_unit_that_pass_the_end_of_the_card() -> None:
     english, french = story.say(story.decide(sale(1700, lines=lines)))
     assert english == (
         "base: €17.00 × 1 star = 17; "
-        "Coffee card: stamps: 0 + 4 = 4, 1 of them in round 2 of 3 (at most 4 a day); "
+        "Coffee card: stamps: 0 + 4 = 4: 3 and 1 for the next round (at most 4 a day); "
         "Coffee card: 3rd stamp: 1 free coffee, worth at most €3.00"
     )
-    assert "tampons : 0 + 4 = 4, dont 1 au tour 2 sur 3 (au plus 4 par jour)" in french
+    assert "tampons : 0 + 4 = 4 : 3 et 1 pour le tour suivant (au plus 4 par jour)" in french
 
 
 def test_spend_by_steps() -> None:
@@ -281,7 +279,7 @@ def test_a_quiz_a_membership_a_friend() -> None:
     assert english == (
         "base: €10.00 × 1 star = 10; for coming through a friend: 9 stars, to spend from 17 March 2026"
     )
-    assert french.endswith("pour être venu grâce à un ami : 9 étoiles, utilisable à partir du 17 mars 2026")
+    assert french.endswith("pour être venu grâce à un ami : 9 étoiles, utilisables à partir du 17 mars 2026")
     english, french = story.say(story.decide(back("s1", "2026-03-04 10:00", whole=True)))
     assert "9 stars taken back (for coming through a friend), because s1 was returned" in english
 

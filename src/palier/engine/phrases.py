@@ -413,7 +413,7 @@ _FIELD_LABELS: Final = {
     "time": ("time", "heure"),
     "date": ("date", "date"),
     "nth": ("count", "nombre"),
-    "count": ("number", "nombre"),
+    "count": ("how many so far", "nombre jusqu'ici"),
     "membership": ("membership", "adhésion"),
     "day_of_month": ("day of the month", "jour du mois"),
 }

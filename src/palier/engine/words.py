@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date
 from typing import Final
 
@@ -78,7 +79,19 @@ class ProgramWords:
     def text(self, text: doc.Text) -> str:
         return (text.fr or text.en) if self.fr else (text.en or text.fr)
 
-    def good_through(self, expires_at: int) -> str:
+    def good_through(self, expires_at: int, several: bool = True) -> str:
+        """Until when points can be used; `several` where they are not one alone."""
         if expires_at >= NEVER:
             return self.say("without end", "sans échéance")
-        return self.say("good through ", "valables jusqu'au ") + self.day(expires_at - 1)
+        return self.say("good through ", f"valable{'s' * several} jusqu'au ") + self.day(expires_at - 1)
+
+    def several(self, minor: int, currency: str) -> bool:
+        """Whether so many points are read as a plural."""
+        found = self.units.get(currency)
+        one = 10**found.scale if found is not None else 1
+        return abs(minor) >= 2 * one if self.fr else abs(minor) != one
+
+    def of(self, text: str) -> str:
+        """ "de" before a French text, or "d'" before a vowel."""
+        bare = unicodedata.normalize("NFD", text[:1].lower())
+        return f"d'{text}" if bare[:1] in ("a", "e", "i", "o", "u", "y", "œ", "æ") else f"de {text}"

@@ -117,7 +117,7 @@ class Games(Goals):
         items = []
         joint = self.say(": ", " : ")
         for step in quiz.steps:
-            right = self.several(
+            right = self.measured(
                 step.at, ("right answer", "right answers"), ("bonne réponse", "bonnes réponses")
             )
             name = self.text(step.name)

@@ -159,14 +159,14 @@ class Goals(Levels):
             case "points":
                 return self.rate_points(at, goal.currency or self.program.point_currencies[0].key)
             case "units":
-                return self.several(at, ("item", "items"), ("article", "articles"))
+                return self.measured(at, ("item", "items"), ("article", "articles"))
             case "distinct":
-                return self.several(at, *_DISTINCT[goal.distinct or "category"])
+                return self.measured(at, *_DISTINCT[goal.distinct or "category"])
         if len(goal.on) == 1 and ratio(at)[1] == 1:
             return activities(ratio(at)[0], goal.on[0], self.program, self.language)
-        return self.several(at, ("time", "times"), ("fois", "fois"))
+        return self.measured(at, ("time", "times"), ("fois", "fois"))
 
-    def several(self, at: str, english: tuple[str, str], french: tuple[str, str]) -> str:
+    def measured(self, at: str, english: tuple[str, str], french: tuple[str, str]) -> str:
         top, bottom = ratio(at)
         noun = french[top >= 2 * bottom] if self.fr else english[top != bottom]
         return f"{self.decimal(at)} {noun}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -64,11 +63,6 @@ class Speaker(ProgramWords):
 
     def quoted(self, text: str) -> str:
         return self.say(f"“{text}”", f"« {text} »")
-
-    def of(self, text: str) -> str:
-        """ "de" before a French text, or "d'" before a vowel."""
-        bare = unicodedata.normalize("NFD", text[:1].lower())
-        return f"d'{text}" if bare[:1] in ("a", "e", "i", "o", "u", "y", "œ", "æ") else f"de {text}"
 
     def many(self, currency: str) -> str:
         """The name of points, several of them: "stars"."""

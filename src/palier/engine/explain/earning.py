@@ -88,9 +88,8 @@ class Earning(Mechanics):
             if tender.kind == "points" and points_out:
                 continue
             each = (written.tenders or {}).get(tender.kind, per.points)
-            parts.append(
-                f"{self.money(part)} ({tender.kind}){step} × {self.rate_points(each, result.currency)}"
-            )
+            kind = tender.kind.replace("_", " ")
+            parts.append(f"{self.money(part)} ({kind}){step} × {self.rate_points(each, result.currency)}")
         return " + ".join(parts) or f"{self.money(0)} × {self.rate_points(per.points, result.currency)}"
 
     def decimal_money(self, text: str) -> str:

@@ -11,7 +11,7 @@ from palier.engine.amounts import divide, from_minor
 from palier.engine.compiled import CompiledGoal
 from palier.engine.currencies import localized
 from palier.engine.explain.telling import Step, Telling
-from palier.engine.facts import FRIEND_CONVERTED, RETURN
+from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN
 from palier.engine.phrases import activities, ordinal
 from palier.engine.state import NEVER
 from palier.engine.trace import GoalTrace, GrantTrace, StreakTrace
@@ -38,7 +38,8 @@ class Mechanics(Telling):
         """All that mechanics did, in the order in which they act; empty where none did."""
         steps = [*self.acts(), *self.drawn(), *self.scored(), *self.joined_membership()]
         for goal in self.trace.goals:
-            steps.append(self.counted(goal))
+            if goal.before != goal.after or self.told.type != RETURN:
+                steps.append(self.counted(goal))
             steps += self.gave(f"goal:{goal.goal}:")
         for streak in self.trace.streaks:
             steps.append(self.ran(streak))
@@ -95,15 +96,28 @@ class Mechanics(Telling):
         """ "s1 was returned"."""
         fact = self.told.fact
         if fact is not None and fact.sale is not None and fact.type == RETURN:
+            if self.friends_deed():
+                return self.say("what the friend had done was returned", "ce qu'avait fait l'ami a été rendu")
             name = fact.sale.id
             return self.say(f"{name} was returned", f"{name} a été rendu")
         return self.say("what brought it no longer stands", "ce qui l'avait apporté ne tient plus")
+
+    def friends_deed(self) -> bool:
+        """Whether it is about what a friend did whom this member brought, or about its return."""
+        fact = self.told.fact
+        sale = fact.sale if fact is not None and fact.type == RETURN else None
+        return self.told.type == FRIEND_CONVERTED or (
+            sale is not None and sale.source == MADE_SOURCE and sale.id.startswith(f"{FRIEND_CONVERTED}:")
+        )
 
     def waiting(self, item: GrantTrace) -> str:
         referral = self.plan.referral
         if item.cause == "referral" and referral is not None and self.told.at:
             when = self.day(self.plan.clock.add_days(self.told.at, referral.wait_days))
-            return self.say(f", to spend from {when}", f", utilisable à partir du {when}")
+            return self.say(
+                f", to spend from {when}",
+                f", utilisable{'s' * self.several(item.points, item.currency)} à partir du {when}",
+            )
         return self.say(", pending", ", en attente")
 
     def cause(self, cause: str) -> tuple[str, str]:
@@ -135,7 +149,7 @@ class Mechanics(Telling):
             board = next((board for board in program.leaderboards if board.key == key), None)
             title = key if board is None else self.text(board.name) or key
             return title, self.say(f"place {step}", f"place {step}")
-        if self.told.type == FRIEND_CONVERTED:
+        if self.friends_deed():
             return "", self.say("a friend brought here", "pour un ami venu grâce à ce membre")
         return "", self.say("for coming through a friend", "pour être venu grâce à un ami")
 
@@ -188,35 +202,43 @@ class Mechanics(Telling):
         if written is None or goal is None:
             return Step(item.goal, f"{item.before} → {item.after}")
         moved = item.after - item.before
+        last = goal.last if goal.repeat and goal.last else 0
+        # Counted from the beginning of a round: the one that is left, or, going back, the one come to.
+        began = item.before if moved > 0 else max(item.after - 1, 0)
+        start = began // last * last if last else 0
         target = self.target(goal, item.after)
-        of = ""
-        if target:
-            of = self.say(" of ", " sur ") + self.amount(written, target)
+        of = self.say(" of ", " sur ") + self.amount(written, target) if target else ""
+        before, after = item.before - start, item.after - start
         if written.kind == "stamp_card" and moved == 1 and target:
-            here = self.amount(written, self.in_round(goal, item.after))
-            text = self.say(f"stamp {here}", f"tampon {here}") + of
-        elif moved < 0:
-            left = f"{self.amount(written, item.before)} − {self.amount(written, -moved)}"
-            text = f"{left} = {self.amount(written, item.after)}{of}"
+            text = self.say("stamp ", "tampon ") + self.amount(written, after) + of
         else:
-            parts = f"{self.amount(written, item.before)} + {self.amount(written, moved)}"
-            text = f"{parts} = {self.amount(written, item.after)}"
-            rounds = item.after // goal.last if goal.repeat and goal.last else 0
-            over = self.in_round(goal, item.after)
-            if rounds and item.after > goal.last and over < goal.last:
+            sign = "−" if moved < 0 else "+"
+            text = f"{self.amount(written, before)} {sign} {self.amount(written, abs(moved))}"
+            text += f" = {self.amount(written, after)}"
+            full, over = divmod(after, last) if last and moved > 0 else (0, 0)
+            if full > 1 or (full and over):
+                text += self.colon() + (f"{full} × " if full > 1 else "") + self.amount(written, last)
                 rest = self.amount(written, over)
-                text += self.say(
-                    f", {rest} of them in round {rounds + 1}", f", dont {rest} au tour {rounds + 1}"
+                text += (
+                    self.say(f" and {rest} for the next round", f" et {rest} pour le tour suivant")
+                    if over
+                    else ""
                 )
-            text += of
-            if written.kind == "stamp_card":
+            else:
+                text += of
+            if written.kind == "stamp_card" and moved > 0:
                 text = self.say("stamps", "tampons") + self.colon() + text
         if item.keys:
             text = ", ".join(item.keys) + self.colon() + text
-        if item.room >= 0 and item.counted == item.room and moved >= 0 and written.most_per_day is not None:
+        if written.most_per_day is not None and moved >= 0 and self.cut(written, item):
             most = self.amount(written, goal.most_per_day)
             text += self.say(f" (at most {most} a day)", f" (au plus {most} par jour)")
         return Step(self.named(self.program.goals, item.goal), text)
+
+    @staticmethod
+    def cut(goal: doc.Goal, item: GoalTrace) -> bool:
+        """Whether the day's cap may have cut what was counted: it took all the room there was."""
+        return item.counted == item.room and (goal.measure != "activities" or not item.counted)
 
     def in_round(self, goal: CompiledGoal, position: int) -> int:
         """The place within its round; the last place of a round is its end, not the next one's beginning."""
@@ -251,6 +273,9 @@ class Mechanics(Telling):
         if self.told.type == "streak_lapsed":
             return Step(title, self.say(f"the streak of {before} ended", f"fin de la série de {before}"))
         if item.after == item.before:
+            if not item.after and streak is not None and streak.of == "pair":
+                text = self.say("the other of the pair has yet to act", "l'autre du duo doit encore agir")
+                return Step(title, text)
             if not item.after:
                 least = streak.least if streak is not None else 1
                 return Step(
@@ -346,7 +371,7 @@ class Mechanics(Telling):
             end = self.day(after - 1)
             longer = before > self.told.at
             text = (
-                self.say(f"prolonged through {end}", f"prolongée jusqu'au {end} inclus")
+                self.say(f"prolonged through {end}", f"adhésion prolongée jusqu'au {end} inclus")
                 if longer
                 else self.say(f"member through {end}", f"adhésion jusqu'au {end} inclus")
             )

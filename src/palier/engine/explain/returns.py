@@ -25,7 +25,7 @@ class Returns(Earning):
             steps.append(
                 Step(self.say(f"kept, {step.title}", f"conservé, {step.title}"), step.text, 0, step.currency)
             )
-        if not kept:
+        if not kept and trace.returned:
             steps.append(
                 Step("", self.say("what is kept brings nothing", "ce qui est conservé ne rapporte rien"))
             )

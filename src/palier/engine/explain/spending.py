@@ -17,7 +17,11 @@ class Spending(Telling):
         parts = []
         for lot, amount in taken:
             expires_at = self.told.expiries.get(lot)
-            end = f" {self.good_through(expires_at)}" if expires_at is not None else ""
+            end = (
+                f" {self.good_through(expires_at, self.several(amount, currency))}"
+                if expires_at is not None
+                else ""
+            )
             parts.append(f"{self.number(amount, currency)}{end}")
         return " + ".join(parts)
 
@@ -90,7 +94,7 @@ class Spending(Telling):
             )
         else:
             text = self.say(f"{said} received", f"réception de {said}") + (
-                self.say(f" from {other}", f" de {other}") if other else ""
+                self.say(f" from {other}", f" {self.of(other)}") if other else ""
             )
         return [Step("", text, -total if out else total, currency)]
 
@@ -118,7 +122,9 @@ class Spending(Telling):
             said = self.points(amount, currency)
             expires_at = self.told.expiries.get(lot)
             end = (
-                f", {self.good_through(expires_at)}" if expires_at is not None and expires_at < NEVER else ""
+                f", {self.good_through(expires_at, self.several(amount, currency))}"
+                if expires_at is not None and expires_at < NEVER
+                else ""
             )
             steps.append(
                 Step("", self.say(f"{said} expired{end}", f"expiration de {said}{end}"), -amount, currency)

@@ -80,6 +80,9 @@ class Teller(Returns, Spending):
                 if up
                 else self.say(f"tier {before} → {after}", f"niveau {before} → {after}")
             )
+            if self.told.type == RETURN and (up or trace.tier == trace.tier_after):
+                # A return is judged by the tier that its sale saw, so how it fell is not known here.
+                text = self.say(f"tier now {after}", f"niveau désormais{NO_BREAK}: {after}")
             steps.append(Step("", text))
         if self.told.type not in ("released", "transfer_in", "adjust"):
             for currency, amount in self.moved_by("release").items():
@@ -93,7 +96,10 @@ class Teller(Returns, Spending):
                 steps.append(
                     Step(
                         "",
-                        self.say(f"{said} paid what was owed", f"{said} ont réglé la dette"),
+                        self.say(
+                            f"{said} paid what was owed",
+                            f"{said} {'ont' if self.several(amount, currency) else 'a'} réglé la dette",
+                        ),
                         -amount,
                         currency,
                     )
