@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from palier.activities import batch, delivery, draws, occasions, sharing
+from palier.activities import backtest, batch, delivery, draws, occasions, sharing
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, instant
 from palier.engine.facts import Fact, Reference
+from palier.members import refs
 from palier.site import database as platform_database
 from tests.activities.program import Connection, line, member, program, published
 
@@ -244,3 +246,85 @@ def test_a_birthday_is_kept_once_a_year(connection: Connection) -> None:
     connection.commit()
     assert occasions.keep(connection, runtime, day + 1, now=MARCH) == 0
     assert posted(connection, who) == {"stars": 100}
+
+
+def mixed() -> dict[str, Any]:
+    """A program in which members share a budget and a stock, bring friends, fill cards and play."""
+    played = {**WHEEL, "price": {"currency": "spin"}}
+    spin = {"key": "spin", "name": text("Spin"), "on": "sale", "currency": "spin", "fixed": "1"}
+    base = {
+        "key": "base",
+        "name": text("Base"),
+        "on": "sale",
+        "currency": "stars",
+        "per_spend": {"points": "1"},
+    }
+    return {
+        "goals": [CARD],
+        "campaigns": [CAMPAIGN],
+        "games": [played],
+        "referral": REFERRAL,
+        "rules": [base, spin],
+    }
+
+
+def history(connection: Connection, runtime: Runtime, members: int, days: int, seed: int) -> None:
+    """Sales, late sales, returns and plays of several members, one of whom brought another."""
+    chance = random.Random(seed)
+    ids = [member(connection, runtime.program_id, f"c{number}") for number in range(members)]
+    occasions.join(connection, runtime, [occasions.Joined(ids[1], MARCH, ids[0])], now=MARCH)
+    connection.commit()
+    for number in range(days):
+        now = MARCH + number * DAY
+        who = chance.randrange(members)
+        at = now - chance.choice((0, 0, 5 * DAY)) if number > 5 else now
+        send(
+            connection, runtime, sale(number, at, chance.choice((400, 1_000, 2_500))), now=now, card=f"c{who}"
+        )
+        if chance.random() < 0.3:
+            back = Fact("till", f"r{number}", "return", now, sale=Reference("till", f"s{number}"), whole=True)
+            send(connection, runtime, back, now=now, card=f"c{who}")
+        send(connection, runtime, play(number, now), now=now, card=f"c{who}")
+        while delivery.deliver(connection, runtime, now=now):
+            pass
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_backtest_of_what_was_decided_is_the_ledger(connection: Connection, seed: int) -> None:
+    runtime = published(connection, shop(**mixed()))
+    history(connection, runtime, 4, 30, seed)
+    order = backtest.Order(backtest.judges_of(runtime), MARCH + 30 * DAY, exact=True)
+    totals = backtest.live(connection, runtime, order, workers=1)
+    assert (totals.compared, totals.differences) == (4, [])
+    assert totals.mechanics.used["campaign:spring"] <= 25
+
+
+def test_a_draft_shares_its_budget_out_in_order_of_time(connection: Connection) -> None:
+    runtime = published(connection, shop())
+    members = [member(connection, runtime.program_id, f"c{number}") for number in range(4)]
+    for number in (3, 2, 1, 0):
+        send(connection, runtime, sale(number, MARCH + number * DAY), now=MARCH + 9 * DAY, card=f"c{number}")
+    draft = shop(campaigns=[CAMPAIGN])
+    order = backtest.Order(backtest.judges_by(draft), MARCH + 30 * DAY)
+    for workers in (1, 2):
+        totals = backtest.live(connection, runtime, order, workers=workers)
+        changes = {change.member: change.points for change in totals.changes}
+        assert changes == dict(zip(map(refs.encode, members), (10, 10, 5), strict=False))
+        assert totals.mechanics.used == {"campaign:spring": 25}
+
+
+def test_a_draft_carries_friends_between_members(connection: Connection) -> None:
+    runtime = published(connection, shop(referral=REFERRAL))
+    who, friend = (member(connection, runtime.program_id, card) for card in ("c1", "c2"))
+    occasions.join(connection, runtime, [occasions.Joined(friend, MARCH, who)], now=MARCH)
+    connection.commit()
+    send(connection, runtime, sale(1, MARCH + DAY), now=MARCH + DAY, card="c2")
+    while delivery.deliver(connection, runtime, now=MARCH + DAY):
+        pass
+    draft = shop(referral={**REFERRAL, "when": {"field": "amount", "at_least": "50"}})
+    order = backtest.Order(backtest.judges_by(draft), MARCH + 30 * DAY)
+    totals = backtest.live(connection, runtime, order, workers=1)
+    assert {change.member: change.points for change in totals.changes} == {
+        refs.encode(who): -100, refs.encode(friend): -50,
+    }  # fmt: skip
+    assert totals.mechanics.converted == 0

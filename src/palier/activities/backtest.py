@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +15,22 @@ from psycopg import Connection, sql
 from palier.activities import wire
 from palier.activities.imports import named_sale, own_id, owner_of
 from palier.activities.runtime import Runtime
-from palier.engine.backtest import History, Standing, Threshold, Totals, backtest
+from palier.engine.backtest import (
+    ROUNDS,
+    Carried,
+    History,
+    Standing,
+    Threshold,
+    Totals,
+    Wishes,
+    asked,
+    backtest,
+    judged_anew,
+    relayed,
+    share_out,
+)
 from palier.engine.clock import instant
-from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Inputs, Known, decode_fact, decode_inputs
+from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Known, decode_fact, decode_inputs
 from palier.engine.observe import Looked
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
@@ -65,7 +78,10 @@ def judges_by(document: Program) -> Judges:
 
 
 class Order(Struct, frozen=True):
-    """What is asked of a backtest. `exact`: by the versions that judged live, compared to the last unit."""
+    """What is asked of a backtest. `exact`: by the versions that judged live, compared to the last unit.
+
+    `carried` and `carried_against` are what comes from other members, by the one program and by the other.
+    """
 
     judges: Judges
     until: int
@@ -73,6 +89,8 @@ class Order(Struct, frozen=True):
     against: Judges | None = None
     exact: bool = False
     looked: Looked | None = None
+    carried: Carried | None = None
+    carried_against: Carried | None = None
 
 
 class FileHistory(Struct, frozen=True):
@@ -95,8 +113,14 @@ def live(connection: Connection[Any], program: Runtime, order: Order, *, workers
     connection.rollback()
     if workers <= 1:
         connection.execute("set transaction isolation level repeatable read, read only")
+
+        def ask_here(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
+            stored = _stored(connection, program.program_id, 0, _MEMBERS_END, False)
+            return [asked(judges.compiled(), stored, facts, until=order.until)]
+
         try:
-            return _live_part(connection, program.program_id, order, 0, _MEMBERS_END)
+            own = _with_others(order, ask_here, 1)[0]
+            return _live_part(connection, program.program_id, own, 0, _MEMBERS_END)
         finally:
             connection.rollback()
     connection.execute("set transaction isolation level repeatable read, read only")
@@ -104,11 +128,27 @@ def live(connection: Connection[Any], program: Runtime, order: Order, *, workers
     assert row is not None
     parts = workers * _PARTS_PER_CORE
     edges = [number * (1 << 62) // parts for number in range(parts)] + [_MEMBERS_END]
-    tasks = [(row[0], program.program_id, order, first, last) for first, last in pairwise(edges)]
+    ranges = list(pairwise(edges))
+
+    def ask(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
+        asking = [(row[0], program.program_id, judges, facts, order.until, *part) for part in ranges]
+        return list(_spread(_live_wishes, asking, workers))
+
     try:
+        orders = _with_others(order, ask, len(ranges))
+        tasks = [(row[0], program.program_id, own, *part) for own, part in zip(orders, ranges, strict=True)]
         return _added(_spread(_live_task, tasks, workers))
     finally:
         connection.rollback()
+
+
+def _live_wishes(task: tuple[str, int, Judges, dict[str, list[Fact]], int, int, int]) -> Wishes:
+    snapshot, program_id, judges, facts, until, first, last = task
+    with database.connect() as connection:
+        connection.execute("set transaction isolation level repeatable read, read only")
+        connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
+        stored = _stored(connection, program_id, first, last, False)
+        return asked(judges.compiled(), stored, facts, until=until)
 
 
 def _live_task(task: tuple[str, int, Order, int, int]) -> Totals:
@@ -128,6 +168,8 @@ def _live_part(connection: Connection[Any], program_id: int, order: Order, first
         against=order.against.compiled() if order.against is not None else None,
         looked=order.looked,
         exact=order.exact,
+        carried=order.carried,
+        carried_against=order.carried_against,
     )
 
 
@@ -172,10 +214,10 @@ def _histories(
     for member_id, activity_id, payload, stored in facts:
         inputs = decode_inputs(stored) if stored else NO_INPUTS
         if not exact:
-            # Another program judges every fact at its own instant, by what is known of the member.
-            known = {**attributes.get(member_id, {}), **inputs.member}
-            inputs = Inputs(member=known, segments=inputs.segments) if known or inputs.segments else NO_INPUTS
-        knowns[member_id].append(Known(decode_fact(payload), inputs, activity_id))
+            known = Known(decode_fact(payload), inputs, activity_id)
+            knowns[member_id].append(judged_anew(known, attributes.get(member_id, {})))
+        else:
+            knowns[member_id].append(Known(decode_fact(payload), inputs, activity_id))
     ledger = {row[0]: _settled(row[1]) for row in rows}
     moved = connection.execute(
         """
@@ -249,7 +291,14 @@ def over_file(history: FileHistory, order: Order, *, now: int, workers: int) -> 
     if not order.until:
         order = msgspec.structs.replace(order, until=_last_instant(history, now))
     parts = max(1, min(workers * _PARTS_PER_CORE, len(history.members))) if workers > 1 else 1
-    tasks = [(order, now, history.members[number::parts]) for number in range(parts)]
+    members = [history.members[number::parts] for number in range(parts)]
+
+    def ask(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
+        asking = [(judges, facts, order.until, now, part) for part in members]
+        return list(_spread(_file_wishes, asking, workers))
+
+    orders = _with_others(order, ask, parts)
+    tasks = [(own, now, part) for own, part in zip(orders, members, strict=True)]
     totals = _added(_spread(_file_task, tasks, workers))
     totals.passed_over += history.unreadable
     return totals
@@ -275,49 +324,110 @@ def _instant_or_zero(text: str) -> int:
         return 0
 
 
-def _file_task(task: tuple[Order, int, list[tuple[str, list[bytes]]]]) -> Totals:
-    order, now, members = task
-    timeline = order.judges.compiled()
-    key = order.judges.latest.program.key
-    refused = 0
+def _with_others(
+    order: Order, ask: Callable[[Judges, dict[str, list[Fact]]], list[Wishes]], parts: int
+) -> list[Order]:
+    """The order for each part of the members, with what comes to it from the others.
 
-    def histories() -> Iterator[History]:
-        nonlocal refused
-        for member, bodies in members:
+    Facts are carried between members until nothing new comes of it, then the limits that all share are shared
+    out. Played exactly, all of that is in the stored history.
+    """
+    if order.exact:
+        return [order] * parts
+    mine = _carried(order.judges, ask, parts)
+    others = _carried(order.against, ask, parts) if order.against is not None else [None] * parts
+    return [
+        msgspec.structs.replace(order, carried=own, carried_against=other)
+        for own, other in zip(mine, others, strict=True)
+    ]
+
+
+def _carried(
+    judges: Judges, ask: Callable[[Judges, dict[str, list[Fact]]], list[Wishes]], parts: int
+) -> Sequence[Carried | None]:
+    plans = [plan for _, _, plan in judges.compiled().spans]
+    if not any(plan.shares or plan.relays for plan in plans):
+        return [None] * parts
+    facts: dict[str, list[Fact]] = {}
+    wished: list[Wishes] = []
+    for _ in range(ROUNDS):
+        wished = ask(judges, facts)
+        brought = relayed([message for part in wished for message in part.messages])
+        if brought == facts:
+            break
+        facts = brought
+    return [Carried(facts, shares) for shares in share_out(wished)]
+
+
+def _file_wishes(
+    task: tuple[Judges, dict[str, list[Fact]], int, int, list[tuple[str, list[bytes]]]],
+) -> Wishes:
+    judges, facts, until, now, members = task
+    timeline = judges.compiled()
+    read = _FileMembers(timeline, judges.latest.program.key, now, members)
+    return asked(timeline, read.histories(), facts, until=until)
+
+
+class _FileMembers:
+    """Members of a file, read into facts; `refused` counts the rows that the intake would refuse."""
+
+    def __init__(
+        self, timeline: Timeline, key: str, now: int, members: list[tuple[str, list[bytes]]]
+    ) -> None:
+        self.timeline, self.key, self.now, self.members = timeline, key, now, members
+        self.refused = 0
+
+    def histories(self) -> Iterator[History]:
+        """Each member with his facts, each once."""
+        for member, bodies in self.members:
             seen = set()
             knowns = []
             for body in bodies:
                 for item in wire.split(body):
-                    read = item if isinstance(item, Refusal) else wire.to_fact(item, timeline, key, now=now)
+                    read = (
+                        item
+                        if isinstance(item, Refusal)
+                        else wire.to_fact(item, self.timeline, self.key, now=self.now)
+                    )
                     if isinstance(read, Refusal) or (read.fact.source, read.fact.id) in seen:
-                        refused += 1
+                        self.refused += 1
                         continue
                     seen.add((read.fact.source, read.fact.id))
-                    knowns.append(Known(read.fact))
+                    plan = self.timeline.at(read.fact.at)
+                    draws = plan is not None and plan.draws(read.fact)
+                    knowns.append(judged_anew(Known(read.fact), {}) if draws else Known(read.fact))
             yield History(member, knowns)
 
+
+def _file_task(task: tuple[Order, int, list[tuple[str, list[bytes]]]]) -> Totals:
+    order, now, members = task
+    timeline = order.judges.compiled()
+    read = _FileMembers(timeline, order.judges.latest.program.key, now, members)
     totals = backtest(
         timeline,
-        histories(),
+        read.histories(),
         until=order.until,
         threshold=order.threshold,
         against=order.against.compiled() if order.against is not None else None,
         looked=order.looked,
+        carried=order.carried,
+        carried_against=order.carried_against,
     )
-    totals.passed_over += refused
+    totals.passed_over += read.refused
     return totals
 
 
 # --- processes ----------------------------------------------------------------------------------------
 
 
-def _spread(work: Any, tasks: Sequence[Any], workers: int) -> Iterator[Totals]:
+def _spread(work: Any, tasks: Sequence[Any], workers: int) -> Iterator[Any]:
+    """What each task gives, in the order of the tasks."""
     if workers <= 1 or len(tasks) == 1:
         yield from map(work, tasks)
         return
     # Not forked: this process may run threads, and its connections are its own.
     with multiprocessing.get_context("spawn").Pool(min(workers, len(tasks)), _quiet_collector) as pool:
-        yield from pool.imap_unordered(work, tasks)
+        yield from pool.imap(work, tasks)
 
 
 def _quiet_collector() -> None:

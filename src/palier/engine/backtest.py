@@ -439,6 +439,45 @@ def is_relayed(fact: Fact) -> bool:
     return fact.source == MADE_SOURCE and fact.type in RELAYED_TYPES
 
 
+class Carried(Struct, frozen=True):
+    """What comes from other members: facts by the member they are for, and what may be used of shared limits."""
+
+    facts: dict[str, list[Fact]] = {}
+    shares: Shares = {}
+
+
+def prepared(
+    timeline: Timeline, member: str, knowns: Sequence[Known], carried: Carried | None
+) -> Sequence[Known]:
+    """A member's facts for a program that did not judge them live: those of other members are its own making.
+
+    `carried` None: nothing of the program concerns several members.
+    """
+    if carried is None:
+        return knowns
+    own = [known for known in knowns if not is_relayed(known.fact)]
+    own += [Known(fact) for fact in carried.facts.get(member, [])]
+    return allotted(timeline, own, carried.shares)
+
+
+def asked(
+    timeline: Timeline,
+    histories: Iterable[History],
+    facts: dict[str, list[Fact]],
+    *,
+    until: int,
+) -> Wishes:
+    """What histories together draw on and bring about for others, given what others bring about for them."""
+    found = Wishes()
+    for history in histories:
+        own = prepared(timeline, history.member, history.knowns, Carried(facts))
+        part = wishes(timeline, own, until=until)
+        found.uses += part.uses
+        found.limits.update(part.limits)
+        found.messages += part.messages
+    return found
+
+
 def judged_anew(known: Known, member: dict[str, str | int | bool]) -> Known:
     """A fact for another program to judge at its own instant, by what is known of the member.
 
@@ -470,8 +509,13 @@ def backtest(
     against: Timeline | None = None,
     exact: bool = False,
     looked: Looked | None = None,
+    carried: Carried | None = None,
+    carried_against: Carried | None = None,
 ) -> Totals:
     """Plays histories and adds them up; with `looked`, what members met is seen too.
+
+    `carried` is what comes from other members (see `asked` and `share_out`), `carried_against` the same by the
+    program compared with.
 
     Members are compared with their ledger, or with the same history played by `against`: `exact` compares
     everything to the last unit (`differences`); else what each would have earned (`changes`).
@@ -482,14 +526,14 @@ def backtest(
         watch = None
         if looked is not None and totals.seen is not None:
             watch = Watch(totals.seen, looked, until)
-        played = play(
-            timeline, history.knowns, until=until, settled_at=settled_at, threshold=threshold, watch=watch
-        )
+        knowns = prepared(timeline, history.member, history.knowns, carried)
+        played = play(timeline, knowns, until=until, settled_at=settled_at, threshold=threshold, watch=watch)
         if watch is not None:
             watch.finish(played.end.tier)
         other = history.ledger
         if against is not None:
-            other = play(against, history.knowns, until=until).end
+            knowns = prepared(against, history.member, history.knowns, carried_against)
+            other = play(against, knowns, until=until).end
         _count(totals, history, played)
         if other is None:
             continue
@@ -594,6 +638,7 @@ def percentile(waits: Sequence[int], percent: int) -> int | None:
 
 
 __all__ = [
+    "Carried",
     "Change",
     "CurrencyTotals",
     "Difference",
@@ -603,6 +648,8 @@ __all__ = [
     "Standing",
     "Threshold",
     "Totals",
+    "Wishes",
+    "asked",
     "backtest",
     "percentile",
     "play",
