@@ -128,6 +128,7 @@ def everything() -> dict[str, Any]:
         "effective_from": "2026-01-01T00:00:00+01:00",
         "late_window_days": 10,
         "hold_minutes": 30,
+        "birth_date": "born",
         "leap_day": "march_1",
         "sale_key": ["ticket_number"],
         "member_attributes": {
@@ -137,6 +138,7 @@ def everything() -> dict[str, Any]:
                 "decimals": 1,
                 "description": words("Age in years", "Âge en années"),
             },
+            "born": {"type": "date"},
             "size": {"type": "text", "choices": ["s", "m"]},
             "way": {"type": "text", "product_code": True},
         },

@@ -239,6 +239,17 @@ class People(Games):
             ),
         ]
         used = {key for goal in program.goals for key in goal.on} | {rule.on for rule in self.all_rules()}
+        born = program.birth_date
+        if "birthday" in used and born is not None:
+            attribute = program.member_attributes.get(born)
+            described = self.text(attribute.description) if attribute and attribute.description else ""
+            named = self.quoted(described or born.replace("_", " "))
+            texts.append(
+                self.say(
+                    f"for your birthday we go by what you told us: {named}",
+                    f"pour votre anniversaire, nous suivons ce que vous nous avez dit : {named}",
+                )
+            )
         if used & _DATED:
             day = self.say(
                 "28 February" if program.leap_day == "february_28" else "1 March",
