@@ -149,6 +149,7 @@ GOALS: list[Case] = [
 ]
 
 STREAKS: list[Case] = [
+    ("streaks.1.freeze", "freezes", "streaks[1].freeze", "contradiction"),
     ("streaks.1.key", "daily", "streaks[1].key", "duplicate_key"),
     ("streaks.0.icon", "a-b", "streaks[0].icon", "icon"),
     ("streaks.0.on", ["vist"], "streaks[0].on[0]", "unknown_reference"),

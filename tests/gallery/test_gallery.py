@@ -20,6 +20,8 @@ from tests.docs.stories import DatabaseStage
 
 ENTRIES = gallery.entries()
 PAGES = [(entry, path) for entry in ENTRIES for path in entry.stories]
+CORNERS = Entry("corners", Path(__file__).parent / "corners")
+PLAYED = [*PAGES, *((CORNERS, path) for path in CORNERS.stories)]
 COVERED = {
     "en": ("The ordinary path", "The boundary", "The return", "The expiry", "A refusal"),
     "fr": ("Le parcours ordinaire", "La limite", "Le retour", "L'expiration", "Un refus"),
@@ -59,13 +61,13 @@ def test_stories_cover_what_matters(entry: Entry, path: Path) -> None:
     assert set(COVERED[gallery.language_of(path)]) <= titles
 
 
-@pytest.mark.parametrize(("entry", "path"), PAGES, ids=by_key)
+@pytest.mark.parametrize(("entry", "path"), PLAYED, ids=by_key)
 def test_stories_in_memory(entry: Entry, path: Path) -> None:
     for part in played(entry, path):
         assert not wrong(list(part.outcomes)), part.part.title
 
 
-@pytest.mark.parametrize(("entry", "path"), PAGES, ids=by_key)
+@pytest.mark.parametrize(("entry", "path"), PLAYED, ids=by_key)
 def test_stories_on_a_database(entry: Entry, path: Path, connection: Connection) -> None:
     """The platform answers as the engine alone does, line by line, down to the ends of lots."""
     language = gallery.language_of(path)
@@ -85,10 +87,24 @@ def _told(outcome: Outcome) -> Any:
     return outcome.answer and (outcome.answer.status, outcome.answer.code, dict(outcome.answer.earned))
 
 
+def test_stories_in_any_order() -> None:
+    """Nothing that one story leaves behind reaches another: all of them, mixed, in one process."""
+    tables = [
+        (entry.program(), part, gallery.language_of(path))
+        for entry, path in PLAYED
+        for part in parts(path.read_text(encoding="utf-8"))
+    ]
+    seed = random.randrange(2**32)
+    random.Random(seed).shuffle(tables)
+    for program, part, language in tables:
+        outcomes = play(part.text, Rehearsal(program, read_activity), language)
+        assert not wrong(outcomes), f"{program.key}, {part.title}, seed {seed}"
+
+
 _AMOUNT = re.compile(r"(?<=[ +-])\d+(?= [^\d\s])")
 
 
-@pytest.mark.parametrize(("entry", "path"), PAGES, ids=by_key)
+@pytest.mark.parametrize(("entry", "path"), PLAYED, ids=by_key)
 def test_a_wrong_figure_is_found(entry: Entry, path: Path) -> None:
     """In each table one amount, drawn anew for each, is told by one too many: the story says where it is wrong."""
     draw = random.Random(entry.key)

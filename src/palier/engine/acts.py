@@ -7,7 +7,7 @@ from typing import Any
 
 from palier.engine.clock import EPOCH_DAY
 from palier.engine.compiled import CompiledGame
-from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
+from palier.engine.decisions import REDEMPTION, WALLET, Message, SaleRecord, Transfer
 from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, Fact, Inputs, Reference
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.points import asked_for
@@ -120,6 +120,14 @@ class Acts(Streaks):
             return False
         counter[1] += 1
         return True
+
+    def _friend_lost(self, plan: Plan, record: SaleRecord) -> None:
+        """A friend who converts no more leaves his place in the year to another."""
+        counter = self.state.used.get("referral")
+        year = plan.clock.periods(plan.clock.local(record.fact.at)[0])[3]
+        rewarded = any(item.cause == "referral" for item in record.trace.grants)
+        if rewarded and counter is not None and counter[0] == year:
+            counter[1] -= 1
 
     def _convert(
         self,

@@ -456,7 +456,10 @@ class MechanicsChecker(Checker):
         if streak.of == "pair" and streak.zone != "program":
             message = "two members may live in two zones: their days must be those of the program"
             self.add(f"{path}.zone", "contradiction", message, "write zone: program")
-        if streak.freeze is not None:
+        if streak.of == "pair" and streak.freeze is not None:
+            message = "a token saves the streak of one member, and the other's would lapse"
+            self.add(f"{path}.freeze", "contradiction", message, "leave it out")
+        elif streak.freeze is not None:
             currency = self.currency(streak.freeze, f"{path}.freeze")
             if currency is not None and currency.kind != "token":
                 message = f"a freeze is paid with a token, and {streak.freeze} is of kind {currency.kind}"

@@ -138,9 +138,7 @@ class CompiledGoal:
     def moved(self, position: int, amount: int) -> int:
         """Where a position comes to when an activity brings `amount`: past a round's end only without reset."""
         there = position + amount
-        if self.reset and there // self.last > position // self.last:
-            return there // self.last * self.last
-        return there
+        return min(there, (position // self.last + 1) * self.last) if self.reset else there
 
 
 def period_number(clock: LocalClock, period: str, day: int) -> int:

@@ -260,12 +260,13 @@ class Goals(Tiers):
                 window.units = _without(window.units, old.counted - amount)
 
     def _opt(self, plan: Plan, fact: Fact, at: int, joins: bool) -> None:
-        """Opts in to a goal or out of it. A window that counts from its start begins with opting in."""
+        """Opts in to a goal or out of it. A window that counts from its start begins with opting in, each time anew."""
         goal = plan.goals.get(str(fact.attributes.get("goal", "")))
         if goal is None:
             return
         state = self._goal_state(goal)
-        if joins and not state.joined and goal.window == START:
+        over = not state.joined or at >= plan.clock.add_days(state.began, goal.days)
+        if joins and goal.window == START and over:
             state.began = at
             self._opened(goal, state, at)
         state.joined = joins

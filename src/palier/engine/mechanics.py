@@ -178,7 +178,7 @@ class Streak(Strict, frozen=True):
     of: Literal["member", "pair"] = "member"
     """Whether one member acts, or both of a pair."""
     freeze: Key | None = None
-    """The point currency of tokens that save a missed period."""
+    """The point currency of tokens that save a missed period; not of a pair."""
     at_risk_hours: Annotated[int, Meta(ge=1, le=720)] = 6
     """Hours before the lapse from which the streak is said to be at risk."""
     repeat: bool = False

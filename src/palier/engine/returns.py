@@ -160,6 +160,8 @@ class Returns(Earning):
                 self._ungrant(plan, lots, item.cause, sale, at, transfers, trace)
         if not gone:
             return
+        if sale.type == FRIEND_CONVERTED:
+            self._friend_lost(plan, record)
         if record.trace.streaks:
             counted = record.trace.streaks
             self._uncount_streaks(plan, counted, sale, fact, at, transfers, trace, messages)
