@@ -289,12 +289,17 @@ def everything() -> dict[str, Any]:
                 "period": "week",
                 "least": 2,
                 "zone": "program",
-                "of": "pair",
                 "freeze": "tokens",
                 "at_risk_hours": 12,
                 "repeat": True,
                 "steps": [{"at": 7, "grants": [gift("5")]}],
-            }
+            },
+            {
+                "key": "together",
+                "name": words("Together", "Ensemble"),
+                "zone": "program",
+                "of": "pair",
+            },
         ],
         "games": [
             {
