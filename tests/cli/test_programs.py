@@ -88,7 +88,7 @@ def test_a_program_is_told_in_plain_words(file: Path) -> None:
     assert error.startswith("Readability: Flesch-Kincaid grade ")
     code, out, error = palier("describe", str(file), "--lang", "fr", "--format", "markdown")
     assert (code, out.splitlines()[2]) == (0, "## Ce que vous recevez")
-    assert error.startswith("Readability: Kandel-Moles ")
+    assert error.startswith("Lisibilité\u00a0: Kandel-Moles ")
     page = json.loads(palier("describe", str(file), "--format", "json")[1])
     assert page["page"]["sections"][0]["key"] == "get"
     assert page["readability"]["age"] <= 10
