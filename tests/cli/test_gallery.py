@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 from palier.programs import files, gallery
 from tests.cli.test_programs import palier
 
+ROOT = Path(__file__).parents[2]
 WRONG = "2026-03-02 10:00  anna  sale s1 42.90   -> +43 points\n2026-03-02 10:01  anna  look  -> 42 points\n"
 
 
@@ -69,3 +75,25 @@ def test_the_gallery_is_listed_and_played() -> None:
     code, out, _ = palier("gallery", "--run", "--json")
     assert code == 0
     assert all(story["ok"] for story in json.loads(out))
+
+
+def test_an_installed_package_has_the_gallery(tmp_path: Path) -> None:
+    """As the wheel lays it out: the gallery within the package, and no checkout around it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]
+    assert settings["force-include"] == {"gallery": "palier/gallery"}
+    shutil.copytree(
+        ROOT / "src" / "palier", tmp_path / "palier", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(ROOT / "gallery", tmp_path / "palier" / "gallery")
+    done = subprocess.run(
+        [sys.executable, "-m", "palier", "gallery", "--run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lines as told." in done.stdout
