@@ -4,9 +4,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.adapt import PyFormat
 
 from palier.site import database as platform
 from palier.site import embedded
+from palier.site.arrays import Documents, Instants
 from palier.site.environment import environment
 from palier.site.refusal import Refused
 
@@ -22,6 +24,16 @@ def test_each_role_connects_as_itself_in_utc(database: str, role: platform.Role,
     with platform.connect(role) as connection:
         row = connection.execute("select current_user, current_setting('TimeZone')").fetchone()
     assert row == (user, "UTC")
+
+
+def test_each_connection_sends_instants_and_documents_as_what_they_are(database: str) -> None:
+    """Whatever was read before it was made: `palier demo` connects first and learns of arrays later."""
+    with platform.connect() as connection:
+        for value, kind in ((Instants([0]), "timestamp with time zone[]"), (Documents([b"{}"]), "json[]")):
+            row = connection.execute("select pg_typeof(%b)::text", [value]).fetchone()
+            assert row == (kind,)
+            # Not because every connection of this process happens to know.
+            assert type(value) not in psycopg.adapters._dumpers[PyFormat.BINARY]
 
 
 def test_the_runtime_role_makes_no_tables(connection: psycopg.Connection[Any]) -> None:

@@ -177,6 +177,10 @@ def register(connection: psycopg.Connection[Any]) -> None:
     connection.adapters.register_dumper(list, _Lists)
 
 
-# Lists of these two classes are sent so on every connection made from here on.
-psycopg.adapters.register_dumper(Instants, _Instants)
-psycopg.adapters.register_dumper(Documents, _Documents)
+def know(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    """Makes this connection send `Instants` and `Documents` as arrays of their types.
+
+    Told to each connection: one that was made before this module was read would not have learnt it.
+    """
+    connection.adapters.register_dumper(Instants, _Instants)
+    connection.adapters.register_dumper(Documents, _Documents)

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from palier.site import embedded
+from palier.site import arrays, embedded
 from palier.site.environment import environment
 from palier.site.refusal import Refused
 
@@ -44,8 +44,13 @@ def dsn(role: Role = "app") -> str:
 
 
 def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
-    """A connection as `role`, in UTC. The embedded server must run (`embedded.ensure_running()`)."""
-    return psycopg.connect(dsn(role), autocommit=autocommit, application_name="palier")
+    """A connection as `role`, in UTC. The embedded server must run (`embedded.ensure_running()`).
+
+    It sends `arrays.Instants` and `arrays.Documents` as what they are.
+    """
+    opened = psycopg.connect(dsn(role), autocommit=autocommit, application_name="palier")
+    arrays.know(opened)
+    return opened
 
 
 def refresh_statistics() -> None:
@@ -60,6 +65,7 @@ AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 async def connect_async(statement_timeout_s: int) -> AsyncConnection:
     """A connection as `app`, in UTC, for an event loop; each statement is a transaction of its own."""
     opened = await psycopg.AsyncConnection.connect(dsn("app"), autocommit=True, application_name="palier")
+    arrays.know(opened)
     await opened.execute(f"set statement_timeout = '{int(statement_timeout_s)}s'".encode())
     return opened
 
