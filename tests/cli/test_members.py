@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from palier.programs import files
+from palier.programs import files, gallery
 from tests.activities.program import BEGINNING, Connection, program, published
 from tests.activities.test_imports import sale
 
@@ -168,3 +168,31 @@ def test_a_backtest_of_a_file_needs_no_database(tmp_path: Path, monkeypatch: pyt
     assert told["currencies"]["stars"]["issued"] == "90"
     code, out, _ = palier("backtest", document, "--history", history, "--against", document, "--workers", "1")
     assert "Against the other program: 0 members better off, 0 worse, 3 the same." in out
+
+
+def test_a_backtest_tells_what_mechanics_and_rules_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALIER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    history = tmp_path / "history.csv"
+    rows = [f"till,s{n},2026-03-0{n % 5 + 2}T10:00:00+01:00,60.00,c{n % 2}" for n in range(8)]
+    history.write_text("\n".join(["source,id,occurred_at,amount,card", *rows]))
+    entry = gallery.find("goal_journey")
+    assert entry is not None
+    arguments = ("backtest", entry.document, "--history", history, "--workers", "1", "--by-rule")
+    code, out, error = palier(*arguments, "--json")
+    assert code == 0, error
+    told = json.loads(out)
+    trail = told["mechanics"]["goals"]["trail"]
+    assert [step["members"] for step in trail] == [2, 2, 2, 2, 0]
+    assert told["mechanics"]["granted"]["goal:trail"]["worth"] == "138.00"
+    assert told["rules"] == {}
+    code, out, _ = palier(*arguments)
+    assert code == 0
+    for words in ("Tea trail", "150: The tea house", "100 %", "Given by mechanics", "2 tins", "Logbook"):
+        assert words in out.replace("\u00a0", " ")
+    entry = gallery.find("simple_points")
+    assert entry is not None
+    code, out, _ = palier("backtest", entry.document, "--history", history, "--workers", "1", "--by-rule")
+    assert code == 0
+    assert "480 points" in out.replace("\u00a0", " ")

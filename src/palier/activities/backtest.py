@@ -80,7 +80,8 @@ def judges_by(document: Program) -> Judges:
 class Order(Struct, frozen=True):
     """What is asked of a backtest. `exact`: by the versions that judged live, compared to the last unit.
 
-    `carried` and `carried_against` are what comes from other members, by the one program and by the other.
+    `by_rule` asks for what each rule brought. `carried` and `carried_against` are what comes from other members,
+    by the one program and by the other.
     """
 
     judges: Judges
@@ -89,6 +90,7 @@ class Order(Struct, frozen=True):
     against: Judges | None = None
     exact: bool = False
     looked: Looked | None = None
+    by_rule: bool = False
     carried: Carried | None = None
     carried_against: Carried | None = None
 
@@ -170,6 +172,7 @@ def _live_part(connection: Connection[Any], program_id: int, order: Order, first
         exact=order.exact,
         carried=order.carried,
         carried_against=order.carried_against,
+        by_rule=order.by_rule,
     )
 
 
@@ -412,6 +415,7 @@ def _file_task(task: tuple[Order, int, list[tuple[str, list[bytes]]]]) -> Totals
         looked=order.looked,
         carried=order.carried,
         carried_against=order.carried_against,
+        by_rule=order.by_rule,
     )
     totals.passed_over += read.refused
     return totals

@@ -49,6 +49,9 @@ def backtest(
     ),
     map: list[str] | None = _MAP,
     mapping: Path | None = _MAPPING,
+    by_rule: bool = typer.Option(
+        False, "--by-rule", help="Also what each rule and campaign brought; slower."
+    ),
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the numbers."),
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
@@ -70,14 +73,14 @@ def backtest(
         history == _LIVE or not _is_file(program) or (against is not None and not _is_file(against))
     )
     if not needs_database:
-        order = _order(None, program, against, until, threshold)
+        order = _order(None, program, against, until, threshold, by_rule)
         totals = _over_file(order, history, map, mapping, clock.now(), count)
     else:
         with open_database(with_django=False):
             from palier.site import database
 
             with database.connect() as connection:
-                order = _order(connection, program, against, until, threshold)
+                order = _order(connection, program, against, until, threshold, by_rule)
                 if history == _LIVE:
                     order, totals = _over_live(connection, program, order, clock.now(), count)
                 else:
@@ -116,7 +119,12 @@ def _judges(connection: Any, text: str) -> Judges:
 
 
 def _order(
-    connection: Any, program: str, against: str | None, until: str | None, threshold: str | None
+    connection: Any,
+    program: str,
+    against: str | None,
+    until: str | None,
+    threshold: str | None,
+    by_rule: bool = False,
 ) -> Order:
     from palier.activities.backtest import Order
 
@@ -126,6 +134,7 @@ def _order(
         _until(until, judges),
         _threshold(threshold, judges.latest.program),
         _judges(connection, against) if against is not None else None,
+        by_rule=by_rule,
     )
 
 
@@ -211,13 +220,6 @@ def _history(path: str, document: Program, map: list[str] | None, mapping: Path 
 # --- printing -----------------------------------------------------------------------------------------
 
 
-def _percent(part: int, whole: int) -> str:
-    """Hundredths of a percent, rounded down: "1.04"."""
-    from palier.engine.amounts import from_minor
-
-    return from_minor(part * 10_000 // whole, 2) if whole > 0 else "0.00"
-
-
 def _cost(plan: Plan, totals: Totals) -> tuple[int, int]:
     """In money: what was spent or may still be (the cost), and what may still be (the liability)."""
     cost = liability = 0
@@ -231,6 +233,8 @@ def _print_json(plan: Plan, order: Order, totals: Totals, seconds: float, histor
     import msgspec
 
     from palier.activities.answers import points_text
+    from palier.cli import brought
+    from palier.cli.brought import percent
     from palier.engine.amounts import from_minor
     from palier.engine.backtest import percentile
 
@@ -247,7 +251,7 @@ def _print_json(plan: Plan, order: Order, totals: Totals, seconds: float, histor
         "spend": from_minor(totals.spend, plan.exponent),
         "cost": from_minor(cost, plan.exponent),
         "liability": from_minor(liability, plan.exponent),
-        "effective_return_percent": _percent(cost, totals.spend),
+        "effective_return_percent": percent(cost, totals.spend),
         "currencies": {
             key: {name: points_text(getattr(item, name), plan, key) for name in type(item).__struct_fields__}
             for key, item in totals.currencies.items()
@@ -255,12 +259,15 @@ def _print_json(plan: Plan, order: Order, totals: Totals, seconds: float, histor
         "tiers": {key: totals.tiers.get(key, 0) for key in plan.levels if key},
         "tiers_reached": {key: totals.reached.get(key, 0) for key in plan.levels if key},
     }
+    told["mechanics"] = brought.plain(plan, totals.mechanics, totals.members)
+    if order.by_rule:
+        told["rules"] = brought.plain_rules(plan, totals.rules)
     if order.threshold is not None:
         told["threshold"] = {
             "currency": order.threshold.currency,
             "points": points_text(order.threshold.points, plan, order.threshold.currency),
             "members": len(totals.waits),
-            "share_percent": _percent(len(totals.waits), totals.members),
+            "share_percent": percent(len(totals.waits), totals.members),
             "days": {f"p{rank}": percentile(totals.waits, rank) for rank in (10, 25, 50, 75, 90)},
         }
     if order.exact:
@@ -291,6 +298,8 @@ def _print_text(plan: Plan, order: Order, totals: Totals, seconds: float, langua
     from rich.console import Console
     from rich.table import Table
 
+    from palier.cli import brought
+    from palier.cli.brought import percent
     from palier.engine.backtest import percentile
     from palier.engine.explain import Words
 
@@ -334,20 +343,23 @@ def _print_text(plan: Plan, order: Order, totals: Totals, seconds: float, langua
     cost, liability = _cost(plan, totals)
     table.add_row("Liability at the end", words.money(liability), "spendable, held and pending")
     table.add_row("Cost", words.money(cost), "redeemed, and what may still be")
-    table.add_row("Effective return", f"{words.decimal(_percent(cost, totals.spend))} %", "cost of spend")
+    table.add_row("Effective return", f"{words.decimal(percent(cost, totals.spend))} %", "cost of spend")
     for key in plan.levels:
         if key:
             reached, held = totals.reached.get(key, 0), totals.tiers.get(key, 0)
             table.add_row(f"Tier {words.tier(key)}", count(held), f"{count(reached)} reached it")
     if order.threshold is not None:
         goal = words.points(order.threshold.points, order.threshold.currency)
-        share = words.decimal(_percent(len(totals.waits), totals.members))
+        share = words.decimal(percent(len(totals.waits), totals.members))
         table.add_row(f"Reached {goal}", f"{share} %", f"{count(len(totals.waits))} members")
         for rank, label in ((25, "a quarter of them"), (50, "half of them"), (90, "nine in ten")):
             days = percentile(totals.waits, rank)
             if days is not None:
                 table.add_row(f"  by {label}", f"{count(days)} days", "after the first activity")
     console.print(table)
+    brought.show(console, plan, totals.mechanics, totals.members, words)
+    if order.by_rule:
+        brought.show_rules(console, plan, totals.rules, words)
     _print_comparison(console, plan, order, totals, words)
 
 

@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from palier.engine import straight
+from palier.engine.brought import ByRule, Mechanics, RuleTotals, merge_rules
 from palier.engine.clock import DAY
 from palier.engine.decide import Fold
-from palier.engine.decisions import ISSUANCE, WALLET, Decision, Message
+from palier.engine.decisions import ISSUANCE, WALLET, Message, issues
 from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known
 from palier.engine.history import in_fold_order
 from palier.engine.observe import Looked, Seen, Watch
@@ -28,8 +29,6 @@ RELAYED_TYPES: Final = frozenset({"friend_joined", FRIEND_CONVERTED, "pair_act",
 Moved = dict[tuple[str, str, str, str], int]
 """(currency, kind, debit, credit) -> points moved in minor units, corrections taken off."""
 
-STEPS_TOLD: Final = 12
-"""Steps of a goal that are told apart; later rounds of one that repeats count with the last."""
 ROUNDS: Final = 6
 """How often facts are carried between members before what they bring about must have settled."""
 KEPT: Final = 50
@@ -54,11 +53,6 @@ class Standing(Struct):
             if name == currency:
                 total += amount * (issues(debit) - issues(credit))
         return total
-
-
-def issues(account: str) -> bool:
-    """Whether points come from an account when they are earned: the program's own, or a partner's."""
-    return account == ISSUANCE or account.startswith("partner:")
 
 
 class History(Struct):
@@ -100,76 +94,6 @@ class CurrencyTotals(Struct):
         return self.spendable + self.held + self.pending
 
 
-class Mechanics(Struct):
-    """What mechanics brought, over one member or all of them.
-
-    `granted`: mechanic ("goal:KEY", "game:KEY", "referral") -> point currency -> units, less those taken back.
-    `steps`: goal -> step (from 1) -> members who reached it. `best`: streak -> longest length -> members.
-    `plays`: game -> draws; `won`: "game:prize" -> times. `used`: shared limit -> what was used of it. `converted`:
-    friends who converted. `paying`: membership -> members who paid at least once.
-    """
-
-    granted: dict[str, dict[str, int]] = {}
-    steps: dict[str, dict[int, int]] = {}
-    best: dict[str, dict[int, int]] = {}
-    plays: dict[str, int] = {}
-    won: dict[str, int] = {}
-    used: dict[str, int] = {}
-    converted: int = 0
-    paying: dict[str, int] = {}
-
-    def merge(self, other: Mechanics) -> None:
-        """Adds what mechanics brought to others."""
-        for mine, theirs in (
-            (self.plays, other.plays),
-            (self.won, other.won),
-            (self.used, other.used),
-            (self.paying, other.paying),
-        ):
-            for key, count in theirs.items():
-                mine[key] = mine.get(key, 0) + count
-        for name, units in other.granted.items():
-            held = self.granted.setdefault(name, {})
-            for currency, points in units.items():
-                held[currency] = held.get(currency, 0) + points
-        for told, other_told in ((self.steps, other.steps), (self.best, other.best)):
-            for name, counts in other_told.items():
-                known = told.setdefault(name, {})
-                for number, count in counts.items():
-                    known[number] = known.get(number, 0) + count
-        self.converted += other.converted
-
-    def note(self, decision: Decision) -> None:
-        """Notes what one decision brought by mechanics, of one member."""
-        trace = decision.trace
-        for item in trace.grants:
-            kind, _, rest = item.cause.partition(":")
-            key, _, last = rest.partition(":")
-            name = f"{kind}:{key}" if key else kind
-            units = self.granted.setdefault(name, {})
-            units[item.currency] = units.get(item.currency, 0) + item.points
-            if kind == "goal" and item.points > 0:
-                self.steps.setdefault(key, {})[min(int(last), STEPS_TOLD)] = 1
-            if kind == "referral" and item.points > 0 and decision.source != MADE_SOURCE:
-                self.converted = 1
-        for streak in trace.streaks:
-            longest = self.best.setdefault(streak.streak.partition(":")[0], {0: 1})
-            length = max(streak.after, *longest)
-            longest.clear()
-            longest[length] = 1
-        for game, _, prize in trace.draws:
-            self.plays[game] = self.plays.get(game, 0) + 1
-            if prize:
-                self.won[f"{game}:{prize}"] = self.won.get(f"{game}:{prize}", 0) + 1
-        if decision.type != RETURN:
-            for key, amount in trace.budgets.items():
-                self.used[key] = self.used.get(key, 0) + amount
-        for key, amount in decision.freed.items():
-            self.used[key] = self.used.get(key, 0) - amount
-        if trace.membership is not None:
-            self.paying[trace.membership[0]] = 1
-
-
 class Difference(Struct, frozen=True):
     """One thing in which a member stands otherwise: `expected` by the ledger, `found` when played."""
 
@@ -193,7 +117,7 @@ class Totals(Struct):
     `spend` is money of sales less returns, in minor units. `reached`: tier -> members who held it at some
     time; `tiers`: at the end. `waits`: whole days from a member's first activity to the threshold, one entry
     for each member who reached it. `differences` and `changes` hold the first and largest; the counts are
-    of all members. `mechanics` are those of all members.
+    of all members. `mechanics` are those of all members; `rules`, where it was asked for, what each rule brought.
     """
 
     members: int = 0
@@ -213,6 +137,7 @@ class Totals(Struct):
     changes: list[Change] = []
     seen: Seen | None = None
     mechanics: Mechanics = msgspec.field(default_factory=Mechanics)
+    rules: dict[str, RuleTotals] = {}
 
     def merge(self, other: Totals) -> None:
         """Adds another part; parts must be of different members."""
@@ -224,6 +149,7 @@ class Totals(Struct):
         self.better += other.better
         self.worse += other.worse
         self.mechanics.merge(other.mechanics)
+        merge_rules(self.rules, other.rules)
         for key, part in other.currencies.items():
             mine = self.currencies.setdefault(key, CurrencyTotals())
             for name in CurrencyTotals.__struct_fields__:
@@ -249,6 +175,7 @@ class Played(Struct):
     reached: list[str]
     waited: int
     mechanics: Mechanics
+    rules: dict[str, RuleTotals]
 
 
 def play(
@@ -259,8 +186,9 @@ def play(
     settled_at: int | None = None,
     threshold: Threshold | None = None,
     watch: Watch | None = None,
+    by_rule: bool = False,
 ) -> Played:
-    """Plays one member's facts, then the due work up to `until`; `watch` looks on.
+    """Plays one member's facts, then the due work up to `until`; `watch` looks on, `by_rule` adds up each rule.
 
     `settled_at` asks for the standing as of that instant too (instead of at the end), for comparing with a
     ledger whose due work has run so far. Facts that no version judges are passed over.
@@ -271,6 +199,7 @@ def play(
     silent: dict[str, int] = {}
     tiers: set[str] = set()
     mechanics = Mechanics()
+    rules = ByRule()
     decisions = passed = spend = 0
     spendable, waited, first_at = 0, -1, 0
     limit = threshold.points if threshold is not None else NEVER
@@ -290,7 +219,7 @@ def play(
             tiers.add(decision.tier)
             if watch is not None:
                 watch.decision(decision)
-            mechanics.note(decision)
+            mechanics.note(decision, timeline)
         fold.decisions.clear()
 
     back: dict[tuple[str, str], int] = {}
@@ -307,7 +236,8 @@ def play(
             take()
         plan, _, end = timeline.span(at)
         # Who watches sees decisions, which the function written out for sums does not make.
-        tally = straight.silent(plan, fact.type) if plan is not None and watch is None else None
+        told = watch is not None or by_rule
+        tally = straight.silent(plan, fact.type) if plan is not None and not told else None
         if plan is not None and tally is not None:
             function, currency = tally
             before = state.tier.key
@@ -345,6 +275,8 @@ def play(
             back[key] = answer.trace.returned
         if watch is not None:
             watch.activity(fact, answer, returned)
+        if by_rule:
+            rules.note(fact, answer)
         take()
     for currency, points in silent.items():
         earned = (currency, "earn", ISSUANCE, WALLET)
@@ -356,7 +288,8 @@ def play(
         settled = Standing(dict(moved), settled.wallets, settled.tier, settled.settled_at)
         fold.advance(until)
         take()
-    return Played(settled, _standing(fold, moved), decisions, passed, spend, sorted(tiers), waited, mechanics)
+    last = _standing(fold, moved)
+    return Played(settled, last, decisions, passed, spend, sorted(tiers), waited, mechanics, rules.totals)
 
 
 class Wishes(Struct):
@@ -511,8 +444,9 @@ def backtest(
     looked: Looked | None = None,
     carried: Carried | None = None,
     carried_against: Carried | None = None,
+    by_rule: bool = False,
 ) -> Totals:
-    """Plays histories and adds them up; with `looked`, what members met is seen too.
+    """Plays histories and adds them up; with `looked`, what members met is seen too, `by_rule` what rules brought.
 
     `carried` is what comes from other members (see `asked` and `share_out`), `carried_against` the same by the
     program compared with.
@@ -527,7 +461,15 @@ def backtest(
         if looked is not None and totals.seen is not None:
             watch = Watch(totals.seen, looked, until)
         knowns = prepared(timeline, history.member, history.knowns, carried)
-        played = play(timeline, knowns, until=until, settled_at=settled_at, threshold=threshold, watch=watch)
+        played = play(
+            timeline,
+            knowns,
+            until=until,
+            settled_at=settled_at,
+            threshold=threshold,
+            watch=watch,
+            by_rule=by_rule,
+        )
         if watch is not None:
             watch.finish(played.end.tier)
         other = history.ledger
@@ -560,6 +502,7 @@ def _count(totals: Totals, history: History, played: Played) -> None:
     totals.decisions += played.decisions
     totals.spend += played.spend
     totals.mechanics.merge(played.mechanics)
+    merge_rules(totals.rules, played.rules)
     if played.waited >= 0:
         totals.waits.append(played.waited)
     tier = played.end.tier

@@ -28,6 +28,12 @@ ISSUANCE, REDEMPTION, BREAKAGE, ADJUSTMENT, IN_TRANSIT = (
     "in_transit",
 )
 
+
+def issues(account: str) -> bool:
+    """Whether points come from an account when they are earned: the program's own, or a partner's."""
+    return account == ISSUANCE or account.startswith("partner:")
+
+
 OWED, WRITTEN_OFF = 0, -1
 """In place of a lot, in what a redemption took: points that no lot gave."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from palier.engine.clock import DAY
-from palier.engine.decisions import ISSUANCE, WALLET, Decision
+from palier.engine.decisions import WALLET, Decision, issues
 from palier.engine.facts import RETURN, SALE, Fact
 
 YEAR_DAYS = 365
@@ -112,7 +112,7 @@ class Watch:
             seen.spend += money
         brought = False
         for _, debit, credit, currency, _, amount, _ in decision.transfers:
-            issued = amount * ((debit == ISSUANCE) - (credit == ISSUANCE))
+            issued = amount * (issues(debit) - issues(credit))
             if issued:
                 tier.points[currency] = tier.points.get(currency, 0) + issued
                 brought = brought or issued > 0
