@@ -169,7 +169,7 @@ def looked(program: Program, reward: Threshold | None = None) -> Looked:
         return Looked(rewards, reward.currency, reward.points, known)
     for currency in program.point_currencies:
         if currency.kind == "points" and currency.value is not None and Fraction(currency.value):
-            price = Fraction(5 if exponent(program.currency) else 500) / Fraction(currency.value)
+            price = Fraction(5 if exponent(program.currency) else 500, Fraction(currency.value))
             return Looked(rewards, currency.key, -int(-price * 10**currency.scale // 1), known)
     return Looked(rewards, known_days=known)
 
@@ -209,7 +209,7 @@ def lint(
 
 
 def _percent(part: int | Fraction, whole: int | Fraction) -> Fraction:
-    return Fraction(part) * 100 / Fraction(whole) if whole else Fraction(0)
+    return Fraction(Fraction(part) * 100, Fraction(whole)) if whole else Fraction(0)
 
 
 def _told(percent: Fraction) -> str:
@@ -291,12 +291,9 @@ class _Linter:
             for rule in valued:
                 assert rule.per_spend is not None
                 factor = Fraction((rule.tier_multipliers or {}).get(level, "1"))
-                rate += (
-                    Fraction(rule.per_spend.points)
-                    / Fraction(rule.per_spend.every)
-                    * factor
-                    * Fraction(self.currencies[rule.currency].value or "0")
-                )
+                worth = Fraction(self.currencies[rule.currency].value or "0")
+                steps = Fraction(Fraction(rule.per_spend.points), Fraction(rule.per_spend.every))
+                rate += steps * factor * worth
             if rate * 10_000 < self.bounds.return_floor:
                 where = f" in {level}" if level else ""
                 reason = f"by its rates {_told(rate * 100)} of what is spent comes back{where}"
@@ -745,7 +742,7 @@ def _plain(value: Fraction) -> str:
 
 
 def _times(high: Fraction, low: Fraction) -> str:
-    return _plain(high / low) if low else "many"
+    return _plain(Fraction(high, low)) if low else "many"
 
 
 def _asked(qualify: Qualify | None, metric: str) -> Fraction | None:
@@ -823,7 +820,7 @@ def _life(expiry: Expiry) -> int | None:
 def _rate(rule: Rule) -> Fraction:
     """How much a rule brings, for comparing it with itself in another version."""
     if rule.per_spend is not None:
-        return Fraction(rule.per_spend.points) / Fraction(rule.per_spend.every)
+        return Fraction(Fraction(rule.per_spend.points), Fraction(rule.per_spend.every))
     return Fraction(rule.per_unit or rule.fixed or rule.multiply or "0")
 
 
