@@ -43,7 +43,7 @@ from palier.engine.facts import (
 from palier.engine.history import Correction, Posted, differences, fold, in_fold_order, inputs_of_late
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import NEVER, Lot, MemberState, decode_state
+from palier.engine.state import NEVER, Lot, MemberState, decode_state, lots_given
 from palier.engine.trace import Trace, decode_trace
 from palier.members import queries as members
 from palier.members import refs
@@ -780,12 +780,14 @@ class _Batch:
             int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
         ] = {}
         lots: set[int] = set()
+        given = {work.member_id: lots_given(work.state) for work, _ in works if work.member_id in wanted}
         for member_id in member_ids:
             mine = {item.activity_id: item for item in stored if item.member_id == member_id}
             records, redemptions = _records(list(mine.values()), wanted[member_id], self.timeline)
             for record in records.values():
                 lots.update(rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot)
                 lots.update(grant.lot for grant in record.trace.grants)
+            lots.update(given.get(member_id, ()))
             for redemption in redemptions.values():
                 lots.update(lot for lot, _ in redemption.taken if lot)
             result[member_id] = (records, redemptions, {})

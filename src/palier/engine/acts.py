@@ -287,23 +287,33 @@ class Acts(Streaks):
             return
         before = self.state.memberships.get(membership.key, 0)
         start = max(before, fact.at)
-        after = months_later(plan, start, membership.months) if membership.months else NEVER
+        lasting = not membership.months or before == NEVER
+        after = NEVER if lasting else months_later(plan, start, membership.months)
         self.state.memberships[membership.key] = after
         trace.membership = (membership.key, before, after)
         self._grant(plan, membership.given, f"membership:{membership.key}", fact, at, transfers, trace)
 
-    def _leave_membership(self, old: Trace) -> None:
+    def _leave_membership(self, fee: Fact, old: Trace) -> None:
         """A fee that came back: the membership is as long shorter as the fee had made it longer."""
         if old.membership is None:
             return
         key, before, after = old.membership
         ends = self.state.memberships.get(key, 0)
         if ends == after:
-            self.state.memberships[key] = before
+            ends = before
         elif ends < NEVER:
-            self.state.memberships[key] = ends - (after - max(before, 0)) if before else 0
-        if not self.state.memberships[key]:
-            del self.state.memberships[key]
+            ends -= after - max(before, fee.at)
+        if ends > fee.at:
+            self.state.memberships[key] = ends
+        else:
+            # It would not have run then without the fee.
+            self.state.memberships.pop(key, None)
+
+    def _unwin(self, gone: Fact, old: Trace) -> None:
+        """A win that came back cools nothing any more."""
+        for game, _, prize in old.draws:
+            if prize and self.state.won_at.get(game) == gone.at:
+                del self.state.won_at[game]
 
 
 def months_later(plan: Plan, at: int, months: int) -> int:

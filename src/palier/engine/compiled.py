@@ -59,7 +59,10 @@ def _matches(condition: Condition | None, program: Program, types: list[str]) ->
 
 
 class CompiledGoal:
-    """One goal. `thresholds` stand in minor units of the measure; `last` is the length of a round."""
+    """One goal. `thresholds` stand in minor units of the measure; `last` is the length of a round.
+
+    `numbered` is the kind of its windows, by which their numbers can be compared.
+    """
 
     __slots__ = (
         "base",
@@ -76,6 +79,7 @@ class CompiledGoal:
         "measure",
         "most_per_day",
         "most_rounds",
+        "numbered",
         "opt_in",
         "period",
         "repeat",
@@ -114,6 +118,7 @@ class CompiledGoal:
             self.window, self.days = START, window.days
         else:
             self.window, self.period = PERIOD, window.period
+        self.numbered = self.period or str(self.window)
         self.opt_in = goal.opt_in
         self.head_start = to_minor(goal.head_start, places)
         self.repeat = goal.repeat
@@ -141,10 +146,14 @@ class CompiledGoal:
         return min(there, (position // self.last + 1) * self.last) if self.reset else there
 
 
+_PLACES = {"day": 0, "week": 1, "month": 2, "year": 3}
+
+
 def period_number(clock: LocalClock, period: str, day: int) -> int:
     """The number of the calendar period (day, week, month, quarter, year) in which a local day lies."""
-    number, week, month, year, _ = clock.periods(day)
-    return {"day": number, "week": week, "month": month, "quarter": month // 3, "year": year}[period]
+    if period == "quarter":
+        return clock.periods(day)[2] // 3
+    return clock.periods(day)[_PLACES[period]]
 
 
 def period_start(clock: LocalClock, period: str, number: int) -> int:

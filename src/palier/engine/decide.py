@@ -85,7 +85,11 @@ class Fold(Commands):
             answer = self._return(plan, fact, at, live)
         elif kind in COMMANDS:
             answer = self._command(plan, known, at, live)
-        elif live and kind in PLAYED and (refused := self._refused(plan, fact, at)) is not None:
+        elif (
+            live
+            and kind in PLAYED
+            and (refused := self._refused(plan, fact, at) or self._not_for(plan, fact, inputs)) is not None
+        ):
             answer = refused
         else:
             answer = self._earn(plan, fact, inputs, at, position)

@@ -26,6 +26,7 @@ from palier.engine.facts import (
 from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Plan, Timeline
 from palier.engine.points import issuer
 from palier.engine.rating import Basket, rate, scaled, within_limits
+from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, MemberState, lot_id
 from palier.engine.straight import ACTING, told
 from palier.engine.trace import RuleTrace, Trace
@@ -183,6 +184,38 @@ class Earning(Acts):
             trace.told = [(message.member, message.fact.id) for message in messages]
         return Decision(
             fact.source, fact.id, fact.type, at, judged.version, tier.key, transfers, trace, messages
+        )
+
+    def _not_for(self, plan: Plan, fact: Fact, inputs: Inputs) -> Refusal | None:
+        """Why a play cannot be taken live: it does not meet the condition of its game."""
+        game = plan.games.get(str(fact.attributes.get("game", "")))
+        rules = plan.activities.get(fact.type)
+        match = game.matches.get(fact.type) if game is not None else None
+        if match is None or rules is None:
+            return None
+        day, minute = plan.clock.local(fact.at)
+        held = self.state.tier.key or plan.levels[0]
+        level = plan.ladder.index.get(held, 0) if plan.ladder is not None else 0
+        self._set_context(fact, inputs, Basket(fact), level, day, minute, rules)
+
+        def ordinal(window: str) -> int:
+            name = window if ":" in window else f"{fact.type}:{window}"
+            counter = self.state.nth.get(name)
+            number = self.period_at(plan, PERIODS[name.rpartition(":")[2]], day)
+            before = counter[1] if counter is not None and counter[0] == number else 0
+            return before if ":" in window else before + 1
+
+        self._context.nth = ordinal
+        self._context.memberships = frozenset(
+            key for key, until in self.state.memberships.items() if until > fact.at
+        )
+        if match(self._context):
+            return None
+        return Refusal(
+            RefusalCode.GAME_CLOSED,
+            "the member does not meet the condition of the game",
+            "attributes.game",
+            "play when its condition holds",
         )
 
     def _set_context(

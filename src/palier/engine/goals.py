@@ -24,6 +24,11 @@ _CLOSED_KEPT = 36
 """Closed windows of a goal that a late return can still reach."""
 
 
+def day_room(goal: CompiledGoal) -> str:
+    """The name of a goal's cap by day, among the rooms that an activity saw."""
+    return f"goal:{goal.key}"
+
+
 class Counted:
     """What one activity counts for one goal: an amount, the distinct values, the (price, units) it brought."""
 
@@ -107,7 +112,7 @@ class Goals(Tiers):
             return window
         if number < window.number:
             return next((closed for closed in state.closed if closed.number == number), None)
-        if window.granted or (window.position and not goal.thresholds):
+        if window.granted or window.position != goal.head_start:
             state.closed = [*state.closed, window][-_CLOSED_KEPT:]
         state.window = Window(number, goal.head_start)
         return state.window
@@ -115,7 +120,10 @@ class Goals(Tiers):
     def _goal_state(self, goal: CompiledGoal) -> GoalState:
         state = self.state.goals.get(goal.key)
         if state is None:
-            state = self.state.goals[goal.key] = GoalState(Window(0, goal.head_start))
+            state = self.state.goals[goal.key] = GoalState(Window(0, goal.head_start), kind=goal.numbered)
+        elif state.kind != goal.numbered:
+            state.window, state.closed, state.began = Window(0, goal.head_start), [], 0
+            state.kind = goal.numbered
         return state
 
     def _count_goals(
@@ -149,11 +157,10 @@ class Goals(Tiers):
             room = -1
             amount = counted.amount
             if goal.most_per_day >= 0:
-                if state.day != day:
+                if day > state.day:
                     state.day, state.counted = day, 0
-                room = max(0, goal.most_per_day - state.counted)
+                room = trace.rooms.get(day_room(goal), 0) if trace.late else self.goal_room(goal, day)
                 amount = min(amount, room)
-                state.counted += amount
             if counted.keys:
                 amount = 0
                 for key in counted.keys:
@@ -161,6 +168,8 @@ class Goals(Tiers):
                     amount += window.seen[key] == 1
             before = window.position
             window.position = goal.moved(before, amount)
+            if state.day == day:
+                state.counted += window.position - before
             if goal.free_unit:
                 window.units.extend(_first(counted.units, window.position - before))
             trace.goals.append(
@@ -194,8 +203,9 @@ class Goals(Tiers):
             used: list[tuple[int, int]] = []
             worth = 0
             if goal.free_unit and step % steps == steps - 1:
-                used = _first(window.units, goal.last)
-                window.units = _after(window.units, goal.last)
+                filled = goal.last - (goal.head_start if step < steps else 0)
+                used = _first(window.units, filled)
+                window.units = _after(window.units, filled)
                 worth = _worth(used, goal.free_unit)
             cause = f"goal:{goal.key}:{step + 1}"
             lots = self._grant(plan, goal.given[step % steps], cause, fact, at, transfers, trace, worth=worth)
@@ -208,12 +218,20 @@ class Goals(Tiers):
             self._ungrant(plan, undone.lots, cause, fact, at, transfers, trace)
             window.reached -= 1
 
+    def goal_room(self, goal: CompiledGoal, day: int) -> int:
+        """What may still count for a goal on a local day that is the latest in which anything counted, or later."""
+        state = self.state.goals.get(goal.key)
+        counted = state.counted if state is not None and state.day == day else 0
+        return max(0, goal.most_per_day - counted)
+
     def _recount_goals(
         self,
         plan: Plan,
+        judged: Plan,
         context: Any,
         sale: Fact,
         counted_before: Sequence[GoalTrace],
+        held: Basket,
         kept: Basket,
         results: Sequence[RuleTrace],
         fact: Fact,
@@ -222,11 +240,14 @@ class Goals(Tiers):
         transfers: list[Transfer],
         trace: Trace,
     ) -> None:
-        """What still counts of an activity after a return; `trace.goals` tells it for the next one."""
+        """What still counts of an activity after a return; `trace.goals` tells it for the next one.
+
+        It is measured by the version that judged the activity; steps stand or fall by the present one.
+        """
         for old in counted_before:
-            goal = plan.goals.get(old.goal)
+            goal = judged.goals.get(old.goal)
             state = self.state.goals.get(old.goal)
-            if goal is None or state is None:
+            if goal is None or state is None or state.kind != goal.numbered:
                 continue
             counted = NOTHING
             if not kept.nothing:
@@ -240,7 +261,7 @@ class Goals(Tiers):
             if window is None:
                 continue
             before = window.position
-            if old.keys:
+            if goal.measure == "distinct":
                 amount = old.counted
                 for key in old.keys:
                     if key not in counted.keys and key in window.seen:
@@ -249,15 +270,16 @@ class Goals(Tiers):
                             del window.seen[key]
                             amount -= 1
             window.position += amount - old.counted
-            if old.room >= 0 and state.day == day:
+            if state.day == day:
                 state.counted += amount - old.counted
             kept_keys = [key for key in old.keys if key in counted.keys]
             trace.goals.append(
                 GoalTrace(old.goal, old.window, amount, before, window.position, old.room, kept_keys)
             )
-            self._reach(plan, goal, window, fact, at, transfers, trace)
+            self._reach(plan, plan.goals.get(old.goal, goal), window, fact, at, transfers, trace)
             if goal.free_unit:
-                window.units = _without(window.units, old.counted - amount)
+                gone = _less_units(measured(goal, sale, held, results, day).units, counted.units)
+                window.units = _without(window.units, gone, old.counted - amount)
 
     def _opt(self, plan: Plan, fact: Fact, at: int, joins: bool) -> None:
         """Opts in to a goal or out of it. A window that counts from its start begins with opting in, each time anew."""
@@ -294,9 +316,26 @@ def _after(units: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]
     return left
 
 
-def _without(units: Sequence[tuple[int, int]], count: int) -> list[tuple[int, int]]:
-    """The units without the last so many."""
-    return _after(list(reversed(units)), count)[::-1]
+def _less_units(units: Sequence[tuple[int, int]], kept: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """How many units of each price are among these and not among those."""
+    gone: dict[int, int] = {}
+    for parts, sign in ((units, 1), (kept, -1)):
+        for price, number in parts:
+            gone[price] = gone.get(price, 0) + sign * number
+    return gone
+
+
+def _without(units: Sequence[tuple[int, int]], gone: dict[int, int], count: int) -> list[tuple[int, int]]:
+    """The units without so many: the last ones of the prices that came back, then the last of all."""
+    left = []
+    for price, number in reversed(units):
+        part = max(0, min(number, count, gone.get(price, 0)))
+        if part:
+            gone[price] -= part
+            count -= part
+        if number > part:
+            left.append((price, number - part))
+    return _after(left, count)[::-1]
 
 
 def _worth(units: Sequence[tuple[int, int]], policy: str) -> int:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, Position, Transfer, behind, key_of
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
+from palier.engine.goals import day_room
 from palier.engine.plan import PERIODS, Timeline
 from palier.engine.refusals import Refusal
 from palier.engine.state import MemberState
@@ -125,6 +126,9 @@ def judge_late(
             counter = state.nth.get(f"{fact.type}:{window}")
             number = before.period_at(plan, PERIODS[window], day)
             nth[window] = (counter[1] if counter is not None and counter[0] == number else 0) + 1
+        for goal in rules.goals:
+            if goal.most_per_day >= 0:
+                rooms[day_room(goal)] = before.goal_room(goal, day)
         for name in rules.counts_of:
             counter = state.nth.get(name)
             number = before.period_at(plan, PERIODS[name.rpartition(":")[2]], day)
@@ -147,7 +151,7 @@ def inputs_of_late(
     # After all that was decided: at the instant of the last activity, its id would say which acts first.
     acts_at = max(state.latest + 1, state.due_done)
     if fact.sale is not None:
-        return Inputs(acts_at, None, inputs.member, inputs.segments)
+        return msgspec.structs.replace(inputs, acts_at=acts_at)
     return judge_late(timeline, knowns, fact, acts_at, inputs)
 
 

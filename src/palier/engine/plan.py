@@ -260,10 +260,12 @@ class ActivityPlan:
         self.streaks = [streak for streak in plan.streaks.values() if kind in streak.matches]
         self.games = [game for game in plan.games.values() if game.surprise and kind in game.matches]
         converts = plan.referral is not None and kind in plan.referral.matches
-        self.mechanics = bool(self.goals or self.streaks or self.games or converts)
+        played = [game for game in plan.games.values() if not game.surprise and kind in game.matches]
+        played = [game for game in played if game.when is not None]
+        self.mechanics = bool(self.goals or self.streaks or self.games or played or converts)
         whens = [goal.when for goal in self.goals]
         whens += [streak.when for streak in self.streaks]
-        whens += [game.when for game in self.games]
+        whens += [game.when for game in (*self.games, *played)]
         if plan.referral is not None and converts:
             whens.append(plan.referral.when)
         windows = {window for when in whens for window in counting_windows(when)}

@@ -27,7 +27,7 @@ from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, GoalState, MemberState
 from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Purse, Standing
-from palier.engine.streaks import deadline, length
+from palier.engine.streaks import deadline
 from palier.engine.trace import Trace
 
 Reader = Callable[[dict[str, Any], Timeline, str, int], Fact | Refusal]
@@ -429,7 +429,7 @@ def marks(plan: Plan, state: MemberState, at: int) -> dict[str, str]:
     for streak in plan.program.streaks:
         runs = [run for name, run in state.streaks.items() if name.partition(":")[0] == streak.key]
         compiled = plan.streaks[streak.key]
-        found[f"streak {streak.key}"] = str(max((length(compiled, run) for run in runs), default=0))
+        found[f"streak {streak.key}"] = str(max((run.length for run in runs), default=0))
         if any(0 <= deadline(plan, compiled, run) - at <= streak.at_risk_hours * HOUR for run in runs):
             found[f"streak {streak.key}"] += " at-risk"
     for key in plan.memberships:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from typing import Final
 
 from palier.engine.decisions import (
     PENDING,
@@ -15,13 +17,16 @@ from palier.engine.decisions import (
     with_carry,
 )
 from palier.engine.earning import Earning
-from palier.engine.facts import FRIEND_CONVERTED, SALE, Fact
+from palier.engine.facts import ACTS, FEE, FRIEND_CONVERTED, SALE, Fact
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for, issuer
 from palier.engine.rating import Basket, Rated, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import NEVER, lot_id
+from palier.engine.state import NEVER, lot_id, lots_given
 from palier.engine.trace import RuleTrace, Trace
+
+UNDOING_NOTHING: Final = ACTS - {FEE}
+"""What is done and cannot be taken back: a play is played."""
 
 
 class Returns(Earning):
@@ -53,7 +58,17 @@ class Returns(Earning):
                 "whole",
                 "take it back as a whole",
             )
+        if record.fact.type in UNDOING_NOTHING:
+            return Refusal(
+                RefusalCode.RETURN_DOES_NOT_FIT,
+                f"an activity of type {record.fact.type} cannot be taken back",
+                "sale",
+                "name a sale, a fee, or another activity that brought something",
+            )
+        if live and (refusal := self._grants_spent(plan, record, fact, at)) is not None:
+            return refusal
         state = self.state
+        level = plan.ladder.index.get(state.tier.key, 0) if plan.ladder is not None else 0
         judged = self.timeline.plan_of(record.trace.version) or plan
         before = record.kept()
         old_results = record.results
@@ -89,7 +104,7 @@ class Returns(Earning):
                         )
         record.results = trace.rules = rated.results
         trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
-        trace.budgets = _kept_budgets(judged, record.budgets, rated)
+        trace.budgets = _kept_budgets(judged, record.budgets, rated, after.nothing)
         transfers: list[Transfer] = []
         if not record.trace.late:
             self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
@@ -112,7 +127,7 @@ class Returns(Earning):
             self._bring(judged, sale, item, old_results, points, at, day, transfers)
         self._restore(plan, record, before, after, at, transfers, trace)
         messages: list[Message] = []
-        self._undo_mechanics(judged, record, before, after, fact, at, day, transfers, trace, messages)
+        self._undo_mechanics(plan, judged, record, before, after, fact, at, day, transfers, trace, messages)
         ladder = plan.ladder
         if ladder is not None:
             gained = sum(r.earned for r in rated.results if r.currency == ladder.points_currency)
@@ -124,7 +139,7 @@ class Returns(Earning):
             self._measure(plan, own_at, at, spend, gained - lost, visits)
             self._fall(plan, at, trace)
             if trace.tier_after and ladder.gives:
-                self._tier_gifts(plan, fact, at, transfers, trace)
+                self._tier_gifts_back(plan, level, fact, at, transfers, trace)
         record.goals = trace.goals
         trace.told = [(message.member, message.fact.id) for message in messages]
         key = state.tier.key
@@ -132,9 +147,33 @@ class Returns(Earning):
             fact.source, fact.id, fact.type, at, judged.version, key, transfers, trace, messages, freed
         )
 
+    def _grants_spent(self, plan: Plan, record: SaleRecord, fact: Fact, at: int) -> Refusal | None:
+        """Why a return cannot be taken live: what a mechanic gave is spent, of a currency that then refuses.
+
+        Which steps fall is known only by trying the return, on a copy.
+        """
+        refusing = {key for key, item in plan.currencies.items() if item.taking_back == "refuse"}
+        if not refusing or not (lots_given(self.state) or record.direct()):
+            return None
+        trial = type(self)(self.timeline, deepcopy(self.state))
+        trial.sales = {key_of(record.fact.source, record.fact.id): deepcopy(record)}
+        trial.redemptions = deepcopy(self.redemptions)
+        decision = trial._return(plan, fact, at, False)
+        if isinstance(decision, Decision):
+            for kind, _, _, currency, _, points, _ in decision.transfers:
+                if kind == "debt" and currency in refusing:
+                    return Refusal(
+                        RefusalCode.POINTS_ALREADY_SPENT,
+                        asked_for(plan, currency, points, 0, "are still there to take back"),
+                        "sale",
+                        "let the member earn them back, or settle the return outside the program",
+                    )
+        return None
+
     def _undo_mechanics(
         self,
         plan: Plan,
+        judged: Plan,
         record: SaleRecord,
         before: Basket,
         after: Basket,
@@ -149,10 +188,11 @@ class Returns(Earning):
         sale = record.fact
         if record.goals:
             self._recount_goals(
-                plan, self._context, sale, record.goals, after, trace.rules, fact, at, day, transfers, trace
-            )
+                plan, judged, self._context, sale, record.goals, before, after, trace.rules, fact, at, day,
+                transfers, trace,
+            )  # fmt: skip
         gone = after.nothing and not before.nothing
-        undone = "referral" if self._unconvert(plan, self._context, sale, gone, fact, at, messages) else ""
+        undone = "referral" if self._unconvert(judged, self._context, sale, gone, fact, at, messages) else ""
         for item in reversed(record.direct()):
             own = item.cause != "referral" or sale.type == FRIEND_CONVERTED
             if item.cause == undone or (gone and own):
@@ -166,7 +206,8 @@ class Returns(Earning):
             counted = record.trace.streaks
             self._uncount_streaks(plan, counted, sale, fact, at, transfers, trace, messages)
         if record.trace.membership is not None:
-            self._leave_membership(record.trace)
+            self._leave_membership(sale, record.trace)
+        self._unwin(sale, record.trace)
 
     def _bring(
         self,
@@ -276,9 +317,9 @@ class Returns(Earning):
                     trace.restored.append((identifier, part))
 
 
-def _kept_budgets(plan: Plan, used: dict[str, int], rated: Rated) -> dict[str, int]:
-    """What of the shared limits an activity still uses by what is kept of it; prizes stay won."""
-    kept = {key: amount for key, amount in used.items() if key.startswith(("prize:", "game:"))}
+def _kept_budgets(plan: Plan, used: dict[str, int], rated: Rated, gone: bool) -> dict[str, int]:
+    """What of the shared limits an activity still uses by what is kept of it; prizes stay won with any of it."""
+    kept = {key: amount for key, amount in used.items() if key.startswith(("prize:", "game:")) and not gone}
     for item in rated.results:
         rule = plan.rules[item.rule]
         for key in used:

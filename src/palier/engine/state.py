@@ -18,6 +18,10 @@ GRANTS_KEPT = 60
 """How many grants of one goal or streak a return can still undo."""
 FROZEN = -1
 """In place of a period's count: a freeze token saved it."""
+PERIODS_KEPT = 400
+"""How many periods of a running streak a return can still reach; those before stay complete."""
+RUNS_KEPT = 12
+"""How many ended runs of a streak a return can still reach, of those that gave something."""
 
 
 class Lot(Struct, array_like=True, gc=False):
@@ -133,7 +137,8 @@ class Window(Struct, array_like=True):
 class GoalState(Struct, array_like=True):
     """A goal of one member: the open window, closed ones that gave something or measure only, the day's count.
 
-    `joined` says that the member opted in; `began` is when a window counted from its start did.
+    `joined` says that the member opted in; `began` is when a window counted from its start did. `kind` is that of
+    the windows whose numbers these are: another version of the goal may count by others.
     """
 
     window: Window = msgspec.field(default_factory=Window)
@@ -142,13 +147,15 @@ class GoalState(Struct, array_like=True):
     began: int = 0
     day: int = 0
     counted: int = 0
+    kind: str = ""
 
 
 class StreakState(Struct, array_like=True):
     """A running streak: activities in each period from `start` on (FROZEN where a token saved it).
 
     `theirs` counts those of the other member of a pair. `zone` is the one in which the last activity's day was
-    told.
+    told. `period` is the kind of its periods, `length` how many of them are complete, those that a token saved
+    not counted. `ended` has the latest runs that gave something and are over.
     """
 
     start: int = 0
@@ -159,6 +166,9 @@ class StreakState(Struct, array_like=True):
     reached: int = 0
     granted: list[Granted] = []
     other: str = ""
+    period: str = ""
+    length: int = 0
+    ended: list[StreakState] = []
 
 
 class MemberState(Struct, array_like=True):
@@ -198,6 +208,16 @@ def lot_id(currency: str, fate: int, funder: str, idle: bool) -> int:
     """The id of a lot: a function of what makes it one (currency, expiry instant or idle epoch, funder)."""
     text = f"{currency}\0{'idle' if idle else 'at'}\0{fate}\0{funder}".encode()
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def lots_given(state: MemberState) -> set[int]:
+    """The lots of what goals, streaks and tiers gave and a return may still take back."""
+    steps = [
+        step for goal in state.goals.values() for part in (goal.window, *goal.closed) for step in part.granted
+    ]
+    for streak in state.streaks.values():
+        steps += [step for run in (streak, *streak.ended) for step in run.granted]
+    return {lot for lots in (*(s.lots for s in steps), *state.tiers_given.values()) for _, lot, _ in lots}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -14,7 +14,15 @@ from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
 from palier.engine.facts import MADE_SOURCE, RETURN, Fact, Inputs, Reference
 from palier.engine.goals import Goals
 from palier.engine.plan import ActivityPlan, Plan
-from palier.engine.state import FROZEN, GRANTS_KEPT, NEVER, Granted, StreakState
+from palier.engine.state import (
+    FROZEN,
+    GRANTS_KEPT,
+    NEVER,
+    PERIODS_KEPT,
+    RUNS_KEPT,
+    Granted,
+    StreakState,
+)
 from palier.engine.trace import StreakTrace, Trace
 
 _clocks: dict[str, LocalClock] = {}
@@ -26,11 +34,6 @@ def clock_of(zone: str) -> LocalClock:
     if clock is None:
         clock = _clocks[zone] = LocalClock(zone)
     return clock
-
-
-def length(streak: CompiledStreak, state: StreakState) -> int:
-    """Consecutive periods complete so far, those that a token saved not counted."""
-    return sum(complete(streak, state, index) == 1 for index in range(len(state.counts)))
 
 
 def complete(streak: CompiledStreak, state: StreakState, index: int) -> int:
@@ -45,12 +48,29 @@ def complete(streak: CompiledStreak, state: StreakState, index: int) -> int:
 
 def deadline(plan: Plan, streak: CompiledStreak, state: StreakState) -> int:
     """The instant at which the run lapses unless somebody acts, or NEVER where there is none."""
-    if not state.counts:
+    if not state.counts or state.period != streak.period:
         return NEVER
     clock = clock_of(state.zone) if state.zone else plan.clock
     last = len(state.counts) - 1
     missing = state.start + last + (1 if complete(streak, state, last) else 0)
     return period_start(clock, streak.period, missing + 1)
+
+
+def end_run(state: StreakState) -> None:
+    """Ends the run. One that gave something is kept, so that a late return can still undo it."""
+    if state.granted:
+        run = StreakState(
+            state.start,
+            state.counts,
+            state.theirs,
+            reached=state.reached,
+            granted=state.granted,
+            period=state.period,
+            length=state.length,
+        )
+        state.ended = [*state.ended, run][-RUNS_KEPT:]
+    state.counts, state.theirs = [], []
+    state.reached, state.granted, state.length = 0, [], 0
 
 
 class Streaks(Goals):
@@ -121,26 +141,38 @@ class Streaks(Goals):
     ) -> None:
         clock = clock_of(zone) if zone else plan.clock
         period = period_number(clock, streak.period, clock.local(fact.at)[0])
-        before = length(streak, state)
+        if state.period != streak.period:
+            end_run(state)
+            state.period = streak.period
+        before = state.length
         end = state.start + len(state.counts)
-        if state.counts and state.start <= period < end:
+        if state.counts and period < end:
             place = period - state.start
-        elif state.counts and period < state.start:
-            return
+            if place < 0:
+                return
         else:
+            # What came too late begins nothing that would have lapsed meanwhile.
+            lasts = 1 if streak.least > 1 or streak.pair else 2
+            if at > fact.at and period_start(clock, streak.period, period + lasts) <= at:
+                return
             if not state.counts or period > end or not complete(streak, state, len(state.counts) - 1):
-                state.start, state.counts, state.theirs = period, [], []
-                state.reached, state.granted = 0, []
+                end_run(state)
+                state.start, state.zone = period, zone
                 before = 0
+            elif len(state.counts) >= PERIODS_KEPT:
+                state.start += 1
+                del state.counts[0], state.theirs[0]
             state.counts.append(0)
             state.theirs.append(0)
             place = len(state.counts) - 1
-        if mine:
-            state.counts[place] = max(state.counts[place], 0) + 1
+        was = complete(streak, state, place)
+        if was != FROZEN or (streak.least == 1 and not streak.pair):
+            counts = state.counts if mine else state.theirs
+            counts[place] = max(counts[place], 0) + 1
+            state.length += (complete(streak, state, place) == 1) - (was == 1)
+        if mine and at == fact.at:
             state.zone = zone
-        else:
-            state.theirs[place] += 1
-        after = length(streak, state)
+        after = state.length
         state.best = max(state.best, after)
         trace.streaks.append(StreakTrace(name, period, before, after))
         self._reach_length(plan, streak, name, state, after, fact, at, transfers, trace)
@@ -184,31 +216,49 @@ class Streaks(Goals):
 
         The other member of a pair, who was told of the activity, is told that it came back.
         """
-        theirs = sale.type == "pair_act"
+        mine = sale.type != "pair_act"
         for old in counted:
             streak = plan.streaks.get(old.streak.partition(":")[0])
             state = self.state.streaks.get(old.streak)
             if streak is None or state is None:
                 continue
-            if streak.pair and not theirs:
+            if streak.pair and mine:
                 named = Reference(MADE_SOURCE, f"pair_act:{old.streak}:{sale.source}:{sale.id}")
                 identifier = f"undone:{old.streak}:{fact.source}:{fact.id}"
                 undone = Fact(MADE_SOURCE, identifier, RETURN, at, sale=named, whole=True)
                 messages.append(Message(state.other, undone))
-            place = old.period - state.start
-            counts = state.theirs if theirs else state.counts
-            if not 0 <= place < len(counts) or counts[place] <= 0:
+            runs = (state, *reversed(state.ended))
+            run = next(
+                (
+                    run
+                    for run in runs
+                    if run.period == streak.period and 0 <= old.period - run.start < len(run.counts)
+                ),
+                None,
+            )
+            if run is None:
                 continue
-            before = length(streak, state)
+            place = old.period - run.start
+            counts = run.counts if mine else run.theirs
+            if counts[place] <= 0:
+                continue
+            before = run.length
+            was = complete(streak, run, place)
             counts[place] -= 1
-            if not complete(streak, state, place) and place < len(state.counts) - 1:
-                state.start += place + 1
-                state.counts, state.theirs = state.counts[place + 1 :], state.theirs[place + 1 :]
-            elif not any(state.counts) and not any(state.theirs):
-                state.counts, state.theirs = [], []
-            after = length(streak, state)
+            now = complete(streak, run, place)
+            run.length += (now == 1) - (was == 1)
+            clock = clock_of(state.zone) if state.zone else plan.clock
+            over = run is not state or period_start(clock, streak.period, old.period + 1) <= at
+            if not now and (place < len(run.counts) - 1 or over):
+                _break_off(streak, run, place)
+            if max(*run.counts, *run.theirs, 0, 0) <= 0:
+                run.counts, run.theirs = [], []
+            after = run.length
             trace.streaks.append(StreakTrace(old.streak, old.period, before, after))
-            self._reach_length(plan, streak, old.streak, state, after, fact, at, transfers, trace)
+            self._reach_length(plan, streak, old.streak, run, after, fact, at, transfers, trace)
+            if run is not state and not run.granted:
+                state.ended = [other for other in state.ended if other is not run]
+            self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
 
     def _streak_due(self, plan: Plan) -> int:
         """The next instant at which a running streak lapses."""
@@ -228,21 +278,21 @@ class Streaks(Goals):
             streak = plan.streaks.get(name.partition(":")[0])
             if streak is None or deadline(plan, streak, state) > at:
                 continue
-            now = length(streak, state)
-            last = len(state.counts) - 1
-            missed = state.start + last + (1 if complete(streak, state, last) else 0)
-            if now and self._spend_token(plan, streak.freeze, at, saved, saves):
+            now = state.length
+            while deadline(plan, streak, state) <= at:
+                last = len(state.counts) - 1
+                missed = state.start + last + (1 if complete(streak, state, last) else 0)
+                if not now or not self._spend_token(plan, streak.freeze, at, saved, saves):
+                    end_run(state)
+                    if now:
+                        lapses.streaks.append(StreakTrace(name, missed, now, 0))
+                    break
                 if missed > state.start + last:
                     state.counts.append(FROZEN)
                     state.theirs.append(FROZEN)
                 else:
                     state.counts[-1] = state.theirs[-1] = FROZEN
                 saves.streaks.append(StreakTrace(name, missed, now, now))
-                continue
-            state.counts, state.theirs = [], []
-            state.reached, state.granted = 0, []
-            if now:
-                lapses.streaks.append(StreakTrace(name, missed, now, 0))
         if saves.streaks:
             self._due("streak_saved", at, plan, saved, saves)
         if lapses.streaks:
@@ -266,3 +316,13 @@ class Streaks(Goals):
                 trace.taken.append((lot.id, part))
                 transfers.append(("redeem", WALLET, REDEMPTION, currency, lot.id, part, at))
         return True
+
+
+def _break_off(streak: CompiledStreak, run: StreakState, place: int) -> None:
+    """Leaves of a run what comes behind a period; periods that a token saved stand at no beginning."""
+    place += 1
+    while place < len(run.counts) and complete(streak, run, place) == FROZEN:
+        place += 1
+    run.start += place
+    run.counts, run.theirs = run.counts[place:], run.theirs[place:]
+    run.length = sum(complete(streak, run, index) == 1 for index in range(len(run.counts)))

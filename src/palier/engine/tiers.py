@@ -118,7 +118,7 @@ class Tiers(Grants):
             tier.landed_until = 0
 
     def _tier_gifts(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace) -> None:
-        """Gives what tiers reached for the first time bring; takes it back where a return undid the rise."""
+        """Gives what tiers reached for the first time bring."""
         ladder = plan.ladder
         assert ladder is not None
         given = self.state.tiers_given
@@ -128,7 +128,20 @@ class Tiers(Grants):
                 given[key] = self._grant(
                     plan, ladder.given[number], f"tier:{key}", fact, at, transfers, trace
                 )
-            elif number > level and key in given:
+
+    def _tier_gifts_back(
+        self, plan: Plan, before: int, fact: Fact, at: int, transfers: list[Transfer], trace: Trace
+    ) -> None:
+        """Takes back what the tiers gave that a return has just cost, `before` being the one held until then.
+
+        What a tier gave that was lost by time alone stays given.
+        """
+        ladder = plan.ladder
+        assert ladder is not None
+        given = self.state.tiers_given
+        level = ladder.index.get(self.state.tier.key, 0)
+        for key in reversed(ladder.keys[level + 1 : before + 1]):
+            if key in given:
                 self._ungrant(plan, given.pop(key), f"tier:{key}", fact, at, transfers, trace)
 
     def _tier_due(self, plan: Plan) -> int:
