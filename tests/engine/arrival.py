@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import to_builtins
+
 from palier.engine.decide import Fold
 from palier.engine.decisions import (
     DEBT,
@@ -23,11 +25,11 @@ from palier.engine.decisions import (
     key_of,
     paid_with,
 )
-from palier.engine.facts import RETURN, SALE, Fact, Known, Reference
+from palier.engine.facts import COMMANDS, RETURN, SALE, Fact, Known, Reference
 from palier.engine.history import Posted, differences, fold, in_fold_order
 from palier.engine.plan import Timeline
 from palier.engine.refusals import Refusal
-from palier.engine.state import Lot, MemberState, decode_state, encode_state
+from palier.engine.state import Lot, MemberState, decode_state, encode_state, lots_given
 from palier.engine.trace import Trace, decode_trace, encode_trace
 
 COLUMNS = ("earned", "redeemed", "expired", "reversed", "held", "remaining")
@@ -62,6 +64,11 @@ NO_LOT = {
 }
 
 
+def side(account: str) -> str:
+    """An account as the tables above name it: points that a partner funds come from its own issuance."""
+    return "issuance" if account.startswith("partner:") else account
+
+
 class Books:
     """Wallets and lots as sums of transfers, in the shape of their tables."""
 
@@ -74,9 +81,10 @@ class Books:
         assert amount > 0
         self.accounts[currency, debit] -= sign * amount
         self.accounts[currency, credit] += sign * amount
-        effect = EFFECTS.get((kind, debit, credit))
+        sides = (kind, side(debit), side(credit))
+        effect = EFFECTS.get(sides)
         if effect is None:
-            assert (kind, debit, credit) in NO_LOT, transfer
+            assert sides in NO_LOT, transfer
             return
         assert lot
         row = self.lots.setdefault((currency, lot), [0] * 6)
@@ -137,7 +145,7 @@ class Member:
             self.parked.append(known)
             return
         items = [known]
-        if fact.type == SALE:
+        if fact.type not in (*COMMANDS, RETURN):
             own = Reference(fact.source, fact.id)
             items += [other for other in self.parked if other.fact.sale == own]
             self.parked = [other for other in self.parked if other.fact.sale != own]
@@ -174,7 +182,7 @@ class Member:
         for item in items:
             fact = item.fact
             position = engine.position(fact, item.inputs)
-            if fact.type == SALE:
+            if fact.type != RETURN:
                 engine.sales[key_of(fact.source, fact.id)] = SaleRecord(fact, item.inputs, Trace(1), position)
             if position <= last:
                 engine.sales = trial
@@ -207,6 +215,7 @@ class Member:
                 record.replay(known.fact, traces[id(known)])
             engine.sales[key_of(fact.source, fact.id)] = record
             wanted = {rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot}
+            wanted |= {grant.lot for grant in record.trace.grants} | lots_given(engine.state)
             for tender in fact.tenders:
                 if tender.redemption is not None:
                     wanted |= self._load_redemption(engine, tender.redemption)
@@ -366,4 +375,12 @@ def summary(state: MemberState) -> dict[str, Any]:
             key: (hold.currency, [tuple(part) for part in hold.taken], hold.until)
             for key, hold in state.holds.items()
         },
+        "goals": {key: to_builtins(goal) for key, goal in state.goals.items()},
+        "streaks": {key: to_builtins(streak) for key, streak in state.streaks.items()},
+        "tiers_given": {key: [tuple(lot) for lot in lots] for key, lots in state.tiers_given.items()},
+        "memberships": dict(state.memberships),
+        "referral": state.referral,
+        "saving": state.saving,
+        "quizzes": {key: tuple(quiz) for key, quiz in state.quizzes.items()},
+        "won_at": dict(state.won_at),
     }
