@@ -161,12 +161,15 @@ class Goals(Tiers):
                     state.day, state.counted = day, 0
                 room = trace.rooms.get(day_room(goal), 0) if trace.late else self.goal_room(goal, day)
                 amount = min(amount, room)
-            if counted.keys:
-                amount = 0
-                for key in counted.keys:
-                    window.seen[key] = window.seen.get(key, 0) + 1
-                    amount += window.seen[key] == 1
             before = window.position
+            keys = counted.keys
+            if keys:
+                # What is dropped behind the last step was not seen: it may come again.
+                fresh = [key for key in keys if key not in window.seen]
+                amount = goal.moved(before, len(fresh)) - before
+                keys = [key for key in keys if key not in fresh[amount:]]
+                for key in keys:
+                    window.seen[key] = window.seen.get(key, 0) + 1
             window.position = goal.moved(before, amount)
             if state.day == day:
                 state.counted += window.position - before
@@ -180,7 +183,7 @@ class Goals(Tiers):
                     before,
                     window.position,
                     room,
-                    counted.keys,
+                    keys,
                 )
             )
             self._reach(plan, goal, window, fact, at, transfers, trace)
