@@ -37,7 +37,9 @@ class Acts(Streaks):
                 )
             if game.price is not None:
                 currency, points = game.price
-                spendable = self._wallet(currency).spendable
+                # What is refused leaves no trace, an empty wallet neither.
+                wallet = self.state.wallets.get(currency)
+                spendable = wallet.spendable if wallet is not None else 0
                 if points > spendable:
                     return Refusal(
                         RefusalCode.INSUFFICIENT_POINTS,
