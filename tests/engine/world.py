@@ -12,6 +12,7 @@ from palier.engine.facts import Fact, Inputs, Known
 from palier.engine.history import fold
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
+from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal
 from palier.engine.state import NEVER, encode_state
 from palier.engine.trace import encode_trace
@@ -53,11 +54,9 @@ class World:
             self.used[key] = self.used.get(key, 0) + amount
         for key, amount in answer.freed.items():
             self.used[key] -= amount
-        budgets = answer.trace.budgets if fact.sale is None else {}
-        recorded = Inputs(
-            inputs.acts_at, None, inputs.member, inputs.segments, inputs.zone, inputs.draw, budgets
-        )
-        self.recorded[name].append(Known(fact, recorded))
+        budgets = recorded(answer.trace) if fact.sale is None else {}
+        kept = Inputs(inputs.acts_at, None, inputs.member, inputs.segments, inputs.zone, inputs.draw, budgets)
+        self.recorded[name].append(Known(fact, kept))
         self.queue += answer.messages
         return answer
 
@@ -78,12 +77,19 @@ class World:
     def folded(self, name: str) -> Fold:
         return fold(self.line, self.recorded[name])
 
-    def replays(self, name: str) -> bool:
-        """Whether what was recorded of a member gives the same state and decisions again, to the byte."""
+    def replayed_otherwise(self, name: str) -> list[object]:
+        """Where what was recorded of a member does not give the same decisions and state again, to the byte."""
         again, engine = self.folded(name), self.members[name]
         until = max(engine.state.due_done, again.state.due_done)
         for each in (again, engine):
             each.advance(until)
         ours = {key_of(item.source, item.id): encode_trace(item.trace) for item in engine.decisions}
         theirs = {key_of(item.source, item.id): encode_trace(item.trace) for item in again.decisions}
-        return ours == theirs and encode_state(engine.state) == encode_state(again.state)
+        found: list[object] = [
+            (ours.get(key), theirs.get(key))
+            for key in ours.keys() | theirs.keys()
+            if ours.get(key) != theirs.get(key)
+        ]
+        if encode_state(engine.state) != encode_state(again.state):
+            found.append((engine.state, again.state))
+        return found

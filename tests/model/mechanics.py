@@ -139,8 +139,11 @@ class Mechanics:
         goal_key = str(fact.attributes.get("goal", ""))
         if fact.type == "opt_in":
             goal = next(goal for goal in self.program.goals if goal.key == goal_key)
-            if goal_key not in self.joined and isinstance(goal.window, words.WindowFromStart):
-                self.began[goal_key] = at
+            window = goal.window
+            if isinstance(window, words.WindowFromStart):
+                began = self.began.get(goal_key, 0)
+                if goal_key not in self.joined or at >= add_days(began, window.days, self.zone):
+                    self.began[goal_key] = at
             self.joined.add(goal_key)
         elif fact.type == "opt_out":
             self.joined.discard(goal_key)

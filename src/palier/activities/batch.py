@@ -42,6 +42,7 @@ from palier.engine.facts import (
 )
 from palier.engine.history import Correction, Posted, differences, fold, in_fold_order, inputs_of_late
 from palier.engine.payment_cards import masked
+from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state, lots_given
 from palier.engine.trace import Trace, decode_trace
@@ -739,7 +740,7 @@ class _Batch:
     def applied(self, work: Work, item: Item, decision: Decision) -> None:
         trace = decision.trace
         if item.inputs.allotted:
-            item.inputs = msgspec.structs.replace(item.inputs, allotted=trace.budgets)
+            item.inputs = msgspec.structs.replace(item.inputs, allotted=recorded(trace))
             self.rooms.use(trace.budgets)
         if decision.freed:
             self.rooms.use({key: -amount for key, amount in decision.freed.items()})
@@ -1036,7 +1037,7 @@ def _within_rooms(batch: _Batch, engine: Fold, knowns: list[Known], items: list[
         item = new.get(key)
         if item is None:
             continue
-        used = {}
+        used = recorded(decision.trace)
         for name, amount in decision.trace.budgets.items():
             room = left.setdefault(name, item.inputs.allotted.get(name, 0))
             used[name] = min(amount, room)

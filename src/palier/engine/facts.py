@@ -143,7 +143,7 @@ class Inputs(Struct, frozen=True, omit_defaults=True):
     `acts_at` is the instant at which it acts when that is not its own (too late); `judgement` what it is
     then judged by; `member` the member's attributes and `segments` the segments it was in. `zone` is the member's
     own time zone then; `draw` the random bytes drawn for it, in hexadecimal; `allotted` what it may use, and
-    after its first decision did use, of each limit that all members share.
+    after its first decision did use, of each limit that all members share; and which of them cut it.
     """
 
     acts_at: int = 0

@@ -22,8 +22,10 @@ from palier.engine.plan import (
     Plan,
 )
 from palier.engine.program import Base
-from palier.engine.trace import RuleTrace
+from palier.engine.trace import RuleTrace, Trace
 
+CUT = "cut by "
+"""Before the name of a shared limit, in what is recorded with an activity: this one was short."""
 Rooms = Mapping[str, int]
 """Cap key -> points still free before the activity."""
 Carry = Mapping[str, tuple[int, int]]
@@ -458,15 +460,29 @@ def within_limits(
     for result in results:
         rule = plan.rules[result.rule]
         keys = [*([rule.budget] if rule.budget else []), *(rooms if plan.funder(rule, fact) else ())]
+        short = ""
         for key in keys:
             room = allotted.get(key, 0) - used.get(key, 0)
             if result.earned > room:
                 result.earned = max(room, 0)
-                result.limit = key
+                short = key
+        if short:
+            told = [key for key in keys if CUT + key in allotted]
+            result.limit = told[-1] if told else short
         for key in keys:
             if result.earned:
                 used[key] = used.get(key, 0) + result.earned
     return used
+
+
+def recorded(trace: Trace) -> dict[str, int]:
+    """What is recorded of shared limits with an activity: what it used of each, and which of them cut it.
+
+    Where several limits stand above a rule, what was used of them is the same; only the first time tells which
+    one was short.
+    """
+    cuts = {CUT + item.limit: 0 for item in trace.rules if item.limit.startswith(("campaign:", "partner:"))}
+    return {**trace.budgets, **cuts}
 
 
 def usage(plan: Plan, results: Sequence[RuleTrace]) -> dict[str, tuple[int, int]]:

@@ -24,6 +24,7 @@ from palier.engine.facts import MADE_SOURCE, PLAYED, RETURN, SALE, Fact, Inputs,
 from palier.engine.history import fold, in_fold_order, inputs_of_late
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
+from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, GoalState, MemberState
 from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Purse, Standing
@@ -514,7 +515,7 @@ def dividend(plan: Plan, state: MemberState, membership: str, year: int, rate: s
 
 def _used(inputs: Inputs, decision: Decision) -> Inputs:
     """The inputs as they are recorded: of what all share, what was used."""
-    return replace(inputs, allotted=dict(decision.trace.budgets)) if inputs.allotted else inputs
+    return replace(inputs, allotted=recorded(decision.trace)) if inputs.allotted else inputs
 
 
 def draw(plan: Plan, fact: Fact, prize: str) -> str:
