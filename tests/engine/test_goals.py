@@ -10,11 +10,12 @@ import pytest
 
 from palier.engine.clock import instant
 from palier.engine.decide import Fold
-from palier.engine.facts import RETURN, Fact, Inputs, Known, Line, Reference
+from palier.engine.facts import RETURN, Fact, Inputs, Known, Line, Reference, ReturnedLine
 from palier.engine.history import fold, inputs_of_late
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
-from palier.engine.state import NEVER, Window
+from palier.engine.state import NEVER, Window, decode_state
+from tests.engine.arrival import Member
 from tests.model.cases import currency, named, program_of
 
 
@@ -147,12 +148,10 @@ def test_distinct_values_that_several_activities_brought_stay_until_the_last_com
     mixed = (Line("tea", "t", 1, 300), Line("soap", "s", 1, 400))
     first = story.sale(at("2026-03-02T10:00"), 0, *mixed)
     second = story.sale(at("2026-03-02T11:00"), 0, *mixed)
-    back = Fact("till", "part", RETURN, at("2026-03-02T12:00"), sale=Reference("till", first), amount=700)
-    parts = [
-        Fact("till", f"part{n}", RETURN, back.at + n, sale=back.sale, amount=amount)
-        for n, amount in enumerate((300, 100, 300))
-    ]
-    story.knowns += [Known(part) for part in parts]
+    sale = Reference("till", first)
+    tea = (ReturnedLine(0, 300),)
+    story.knowns.append(Known(Fact("till", "tea", RETURN, at("2026-03-02T12:00"), sale=sale, returned=tea)))
+    story.knowns.append(Known(Fact("till", "soap", RETURN, at("2026-03-02T13:00"), sale=sale, amount=100)))
     assert (story.window("kinds").position, story.cups()) == (1, 1)
     story.back(second, at("2026-03-03T12:00"))
     window = story.window("kinds")
@@ -182,8 +181,8 @@ def test_a_free_unit_is_worth_the_units_that_filled_its_own_card() -> None:
     """The units that a head start stood for fill no card of units that came later."""
     goal = named("card", measure="units", repeat=True, head_start="2", free_unit="cheapest", steps=steps("5"))
     story = Story(document(goal))
-    story.sale(at("2026-03-02T10:00"), 0, Line("coffee", "c", 3, 900))
-    story.sale(at("2026-03-02T11:00"), 0, Line("coffee", "c", 1, 100))
+    cheap = Line("coffee", "c", 1, 100)
+    story.sale(at("2026-03-02T10:00"), 0, Line("coffee", "c", 3, 900), cheap)
     story.sale(at("2026-03-02T12:00"), 0, Line("coffee", "c", 4, 1200))
     assert worths(story) == [300, 100]
 
@@ -309,6 +308,12 @@ def test_a_gift_that_expired_costs_the_member_nothing() -> None:
     story = Story(program)
     first = story.sale(at("2026-03-02T10:00"))
     story.sale(at("2026-03-02T11:00"))
+    story.sale(at("2026-03-08T11:00"), name="later")
     story.back(first, at("2026-03-09T10:00"))
-    wallet = story.end().state.wallets["cups"]
-    assert (wallet.spendable, wallet.debt) == (0, 0)
+    story.back("later", at("2026-03-09T11:00"))
+    in_order = Member(story.line)
+    for known in story.knowns:
+        in_order.arrive(known)
+    assert in_order.refolds == 0
+    for state in (story.end().state, decode_state(in_order.state)):
+        assert (state.wallets["cups"].spendable, state.wallets["cups"].debt) == (0, 0)
