@@ -8,10 +8,10 @@ UV ?= $(shell command -v uv 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check format bench crash docs lock clean
+.PHONY: help install demo serve test check format bench crash docs gallery-figures lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Create .venv with everything in it
 
@@ -58,6 +58,9 @@ crash: $(INSTALLED) ## A long run of kills under load
 
 docs: $(INSTALLED) ## The reference pages that are made from the code
 	$(BIN)/python docs/generate.py
+
+gallery-figures: $(INSTALLED) ## What each program of the gallery would have brought over a grocery's year
+	$(BIN)/python -m bench.gallery
 
 lock: ## Renew requirements/*.txt from pyproject.toml (needs uv)
 	$(UV) pip compile pyproject.toml --extra demo --universal --python-version 3.11 --generate-hashes \

@@ -89,6 +89,53 @@ def larger_program() -> Program:
     return msgspec.convert({**small, "rules": [*small["rules"], *more]}, Program)
 
 
+def program_with_mechanics() -> Program:
+    """The twenty rules, and three goals and a streak that every sale moves."""
+    larger = msgspec.to_builtins(larger_program())
+    name = {"en": "Goal", "fr": "Objectif"}
+    gives = [{"currency": "points", "points": "50"}]
+
+    def steps(*thresholds: str) -> list[dict[str, Any]]:
+        return [{"at": at, "name": name, "grants": gives} for at in thresholds]
+
+    goals: list[dict[str, Any]] = [
+        {
+            "key": "card",
+            "name": name,
+            "kind": "stamp_card",
+            "when": {"field": "amount", "at_least": "5.00"},
+            "repeat": True,
+            "most_per_day": 2,
+            "steps": steps("10"),
+        },
+        {
+            "key": "trail",
+            "name": name,
+            "measure": "spend",
+            "window": {"kind": "each", "period": "year"},
+            "steps": steps("100", "250", "500", "1000", "2500"),
+        },
+        {
+            "key": "greengrocer",
+            "name": name,
+            "kind": "challenge",
+            "measure": "units",
+            "lines": {"field": "category", "is": "PRODUCE"},
+            "window": {"kind": "each", "period": "month"},
+            "steps": steps("5", "15"),
+        },
+    ]
+    weekly = {
+        "key": "weekly",
+        "name": name,
+        "on": ["sale"],
+        "period": "week",
+        "zone": "program",
+        "steps": [{"at": 4, "grants": gives}],
+    }
+    return msgspec.convert({**larger, "goals": goals, "streaks": [weekly]}, Program)
+
+
 def recently(days: float = 2) -> datetime:
     """An instant some days ago: activities dated from here on are neither in the future nor due at once."""
     return datetime.now(UTC) - timedelta(days=days)

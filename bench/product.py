@@ -340,15 +340,18 @@ def _part(number: int, barrier: Any, rounds: int, seconds: float) -> list[float]
 
 
 @_once
-def _engines(conditions: Conditions) -> list[tuple[float, float]]:
-    """Five rules and twenty in turn."""
-    timelines = (_timeline(instance.program()), _timeline(instance.larger_program()))
+def _engines(conditions: Conditions) -> list[tuple[float, float, float]]:
+    """Five rules, twenty, and twenty with mechanics, in turn."""
+    programs = (instance.program(), instance.larger_program(), instance.program_with_mechanics())
+    timelines = [_timeline(program) for program in programs]
     histories = _histories(timelines[0], round(5_000 * conditions.seconds))
     rounds = []
     with _quiet_collector():
         for _ in range(conditions.rounds):
-            five, twenty = (_decided(timeline, histories, conditions.seconds / 2) for timeline in timelines)
-            rounds.append((five, twenty))
+            five, twenty, mechanics = (
+                _decided(timeline, histories, conditions.seconds / 2) for timeline in timelines
+            )
+            rounds.append((five, twenty, mechanics))
     return rounds
 
 
@@ -369,12 +372,25 @@ def _decided(timeline: Timeline, histories: Sequence[engine_backtest.History], s
 
 def engine_5_rules(conditions: Conditions) -> list[float]:
     """The engine alone, five rules; decisions a second of processor time."""
-    return [five for five, _ in _engines(conditions)]
+    return [five for five, _, _ in _engines(conditions)]
 
 
 def engine_20_rules(conditions: Conditions) -> list[float]:
     """The engine alone, the same five rules and fifteen campaigns; decisions a second of processor time."""
-    return [twenty for _, twenty in _engines(conditions)]
+    return [twenty for _, twenty, _ in _engines(conditions)]
+
+
+def engine_mechanics(conditions: Conditions) -> list[float]:
+    """The engine alone, twenty rules, three goals and a streak that every sale moves; decisions a second."""
+    return [mechanics for _, _, mechanics in _engines(conditions)]
+
+
+def backtest_mechanics(conditions: Conditions) -> list[float]:
+    """Backtest in memory, one core, of the same twenty rules, three goals and a streak; activities a second."""
+    timeline = _timeline(instance.program_with_mechanics())
+    histories = _histories(timeline, round(5_000 * conditions.seconds))
+    with _quiet_collector():
+        return conditions.repeat(lambda _: _played(timeline, histories, conditions.seconds / 2))
 
 
 # --- intake by what is stored and who comes -------------------------------------------------------------
@@ -604,6 +620,8 @@ MEASURES: dict[str, Callable[[Conditions], list[float]]] = {
     "backtest_all_cores_per_core": backtest_all_cores_per_core,
     "engine_5_rules": engine_5_rules,
     "engine_20_rules": engine_20_rules,
+    "engine_mechanics": engine_mechanics,
+    "backtest_mechanics": backtest_mechanics,
     "intake_at_1m": intake_at_1m,
     "intake_at_10m": intake_at_10m,
     "wallet_read": wallet_read,

@@ -35,6 +35,9 @@ TARGETS = (
     Target("backtest, one core", "backtest", "F6", 0.3, 0.75),
     Target("backtest, all cores, per core", "backtest_all_cores_per_core", "backtest", 0.8, 0.95),
     Target("engine with 20 rules instead of 5", "engine_20_rules", "engine_5_rules", 0.5, 0.7),
+    Target(
+        "with 20 rules, 3 goals and a streak instead of 5", "engine_mechanics", "engine_5_rules", 0.2, 0.5
+    ),
     Target("intake at 10 M activities instead of 1 M", "intake_at_10m", "intake_at_1m", 0.65, 0.85),
     Target("wallet read over HTTP, 1 M members", "wallet_read", "F5", 0.3, 0.6),
     Target("expiry of 1 M lots, intake running", "expiry", None, 20_000, 60_000, "per_s"),

@@ -172,6 +172,97 @@ def test_a_rich_program_agrees_over_a_clock_change(window: dict[str, Any], chang
     compare(program, sales(90, DAY // 2, at("2026-03-10 10:00")), at("2026-07-01 10:00"))
 
 
+def mechanical(**data: Any) -> Program:
+    """The rich program, with goals of every measure and streaks of one member that its sales move."""
+
+    def goal(key: str, *at: str, **settings: Any) -> dict[str, Any]:
+        steps = [
+            {"at": each, "name": {"en": each, "fr": each}, "grants": [{"currency": "points"}]} for each in at
+        ]
+        return named(key, steps=steps, **settings)
+
+    web = {"field": "channel", "is": "web"}
+    wine = {"field": "category", "is": "wine"}
+    early = {"field": "time", "from": "06:00", "until": "12:00"}
+    goals = [
+        goal("card", "4", when=web, repeat=True, most_per_day=1),
+        goal(
+            "trail", "20", "60", measure="spend", window={"kind": "each", "period": "month"}, head_start="5"
+        ),
+        goal(
+            "cellar", "3", "6", measure="units", lines=wine, repeat=True, surplus="reset", free_unit="average"
+        ),
+        goal(
+            "earned",
+            "50",
+            "90",
+            measure="points",
+            currency="points",
+            window={"kind": "from_start", "days": 9},
+        ),
+        goal("kinds", "1", "2", measure="distinct", distinct="category"),
+        goal("third", "2", when={"field": "nth", "every": 3, "per": "week"}),
+    ]
+    length = [{"at": 3, "grants": [{"currency": "points", "points": "7"}]}]
+    streaks = [
+        named("daily", on=["sale"], zone="program", steps=length, repeat=True),
+        named("mornings", on=["sale"], period="week", least=2, when=early, steps=length),
+    ]
+    return rich(**{"goals": goals, "streaks": streaks, **data})
+
+
+@pytest.mark.parametrize("rules", [True, False], ids=["with_rules", "without_rules"])
+def test_mechanics_agree_with_returns_between(rules: bool) -> None:
+    knowns = sales(60, DAY // 2)
+    back = [
+        Known(
+            Fact(
+                "till", f"b{n}", "return", sale.at + 3 * DAY, sale=Reference(sale.source, sale.id), whole=True
+            )
+        )
+        for n, sale in enumerate(known.fact for known in knowns[3::7])
+    ]
+    program = mechanical()
+    if not rules:
+        program = msgspec.structs.replace(program, rules=[], groups=[], caps=[])
+    compare(program, [*knowns, *back], START + 60 * DAY)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"streaks": [named("two", on=["sale"], of="pair", zone="program")]},
+        {
+            "games": [
+                named(
+                    "luck",
+                    kind="surprise",
+                    on=["sale"],
+                    prizes=[named("cup", weight=1, grants=[{"currency": "points"}])],
+                )
+            ]
+        },
+        {"referral": {"on": ["sale"], "referrer": [{"currency": "points"}]}},
+    ],
+    ids=["pair", "surprise", "referral"],
+)
+def test_what_concerns_others_or_is_drawn_is_the_references(part: dict[str, Any]) -> None:
+    plan = plan_of(**part)
+    assert straight.told(plan, "sale") is None
+    assert straight.silent(plan, "sale") is None
+
+
+def test_mechanics_are_counted_without_the_reference() -> None:
+    line = timeline(mechanical())
+    assert straight.silent(line.spans[0][2], "sale") is None
+    with mock.patch.object(Fold, "_earn_by_reference", side_effect=AssertionError("left to the reference")):
+        fold = Fold(line)
+        for known in sales(60):
+            assert isinstance(fold.decide(known), Decision)
+    causes = {grant.cause.split(":")[1] for each in fold.decisions for grant in each.trace.grants}
+    assert causes == {"card", "trail", "cellar", "earned", "kinds", "third", "daily", "mornings"}
+
+
 def test_what_is_common_is_decided_without_the_reference() -> None:
     """Otherwise the two would agree because nothing is written out."""
     line = timeline(rich())
@@ -189,6 +280,15 @@ def test_sales_that_returns_name_keep_a_record() -> None:
     sale = knowns[4].fact
     back = Fact("till", "b", "return", sale.at + 1, sale=Reference(sale.source, sale.id), whole=True)
     compare(rich(), [*knowns, Known(back)], START + 40 * DAY)
+
+
+def test_only_sales_are_spend() -> None:
+    rent = {**rule("rent"), "on": "rent"}
+    program = club([rule(), rent], activity_types=[named("rent", money=True)])
+    paid = [Known(Fact("app", f"r{n}", "rent", START + n * DAY + 1, 70_000)) for n in range(4)]
+    compare(program, [*paid, *sales(9)], START + 40 * DAY)
+    bought = sum(known.fact.amount for known in sales(9))
+    assert backtest.play(timeline(program), [*paid, *sales(9)], until=START + 40 * DAY).spend == bought
 
 
 # --- what is left alone -------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ def play(
             if number:
                 first_at = first_at or at
                 decisions += number
-                spend += money
+                spend += money if fact.type == SALE else 0
                 silent[currency] = silent.get(currency, 0) + points
                 if currency == awaited:
                     spendable += points
@@ -279,8 +279,9 @@ def play(
             rules.note(fact, answer)
         take()
     for currency, points in silent.items():
-        earned = (currency, "earn", ISSUANCE, WALLET)
-        moved[earned] = moved.get(earned, 0) + points
+        if points:
+            earned = (currency, "earn", ISSUANCE, WALLET)
+            moved[earned] = moved.get(earned, 0) + points
     fold.advance(until if settled_at is None else settled_at)
     take()
     settled = _standing(fold, moved)

@@ -187,6 +187,10 @@ class _Writer:
         self.uses = {field for rule in rules for field in rule.uses}
         # A type that no rule is about is not counted, whoever asks.
         self.ordinals = self.activity.nth if rules else []
+        # Conditions of goals and streaks are not written out: they read the fold's context.
+        conditions = [goal.when for goal in self.activity.goals]
+        conditions += [streak.when for streak in self.activity.streaks]
+        self.reads = any(when is not None for when in conditions)
         self.constants: dict[str, Any] = {}
         self.text = _Text()
         self.leave = "return None" if told else "break"
@@ -244,7 +248,9 @@ class _Writer:
             return False
         # What moves more than points and tiers, draws on what all members share, or counts other activities.
         only_counted = bool(activity.nth) and not activity.rules
-        if activity.mechanics or activity.shared or activity.counts_of or only_counted or self.kind in ACTING:
+        if activity.shared or activity.counts_of or only_counted or self.kind in ACTING:
+            return False
+        if activity.mechanics and not self._counts_at_most():
             return False
         if "membership" in self.uses or (plan.ladder is not None and plan.ladder.gives):
             return False
@@ -260,6 +266,13 @@ class _Writer:
                 return False
         return True
 
+    def _counts_at_most(self) -> bool:
+        """Whether mechanics only count for goals and for streaks of one member, and decisions are wanted."""
+        plan, activity = self.plan, self.activity
+        converts = plan.referral is not None and self.kind in plan.referral.matches
+        pairs = any(streak.pair for streak in activity.streaks)
+        return self.told and not (activity.games or converts or pairs)
+
     def function(self) -> str:
         """The source; `constants` is then filled in."""
         text, compiled = self.text, self.constant(self.plan)
@@ -268,6 +281,7 @@ class _Writer:
                 self._load()
                 self._activity()
                 self._store()
+                self._count()
                 text(f"if rises: fold._rise({compiled}, at, trace)")
                 self._answer()
             return str(text)
@@ -399,7 +413,7 @@ class _Writer:
                 text(f"leaves = {self.constant(clock.add_days)}(at, {window})")
         with text.block("else:"):
             text("offset, stay = sky", f"day = (at + offset) // {DAY} + {EPOCH_DAY}")
-            if "time" in self.uses:
+            if "time" in self.uses or self.reads:
                 text(f"minute = (at + offset) // {MINUTE} % 1440")
             if self.windowed:
                 text("leaves = at + stay")
@@ -642,6 +656,21 @@ class _Writer:
             if ladder.kind != "calendar":
                 break
         text(f"if {' or '.join(tests)}: rises = True")
+
+    def _count(self) -> None:
+        """Counts the activity for goals and streaks, by their floors, behind all that rules bring."""
+        text, activity = self.text, self.activity
+        if not activity.mechanics:
+            return
+        compiled, moved = self.constant(self.plan), self.constant(activity)
+        text(f"basket = {self.constant(Basket)}(fact)", "context = fold._context")
+        if self.reads:
+            text(f"fold._set_context(fact, inputs, basket, tier, day, minute, {moved})")
+            text("context.nth = trace.nth.__getitem__", f"context.memberships = {self.constant(frozenset())}")
+        if activity.goals:
+            text(f"fold._count_goals({compiled}, {moved}, context, fact, basket, at, day, transfers, trace)")
+        if activity.streaks:
+            text(f"fold._count_streaks({compiled}, {moved}, context, fact, inputs, at, transfers, trace, [])")
 
     def _answer(self) -> None:
         text = self.text
