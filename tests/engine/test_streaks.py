@@ -340,3 +340,14 @@ def test_a_pair_keeps_its_streak_when_both_act_and_learns_of_returns() -> None:
     state = theirs.state.streaks["duo:p1"]
     assert (state.counts, state.theirs, state.length) == ([1, 1], [1, 0], 1)
     assert theirs.state.wallets["stars"].spendable == 0
+
+
+def test_what_comes_back_breaks_the_run_before_it_and_not_behind() -> None:
+    story = Story()
+    names = [story.visit(at(f"2026-03-0{day}T10:00")) for day in (2, 3, 4, 5)]
+    story.back(names[1], at("2026-03-05T12:00"))
+    assert story.length(at("2026-03-05T12:00")) == 2
+    story.visit(at("2026-03-06T10:00"))
+    state = story.state(at("2026-03-06T10:00"))
+    assert (state.counts, state.length) == ([1, 1, 1], 3)
+    assert story.ends(at("2026-03-08")) == [("streak_lapsed", at("2026-03-08"))]

@@ -146,6 +146,7 @@ class Streaks(Goals):
             state.period = streak.period
         before = state.length
         end = state.start + len(state.counts)
+        known = (state.zone, before, end)
         if state.counts and period < end:
             place = period - state.start
             if place < 0:
@@ -175,8 +176,10 @@ class Streaks(Goals):
         after = state.length
         state.best = max(state.best, after)
         trace.streaks.append(StreakTrace(name, period, before, after))
-        self._reach_length(plan, streak, name, state, after, fact, at, transfers, trace)
-        self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
+        if after != before:
+            self._reach_length(plan, streak, name, state, after, fact, at, transfers, trace)
+        if (state.zone, after, state.start + len(state.counts)) != known:
+            self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
 
     def _reach_length(
         self,
