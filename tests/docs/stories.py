@@ -250,6 +250,8 @@ class DatabaseStage:
             ids = {"sender_id": self.members[member], "receiver_id": self.members[command.other]}
             return operations.transfer(self.connection, self.runtime, **ids, **common)
         common["member_id"] = self.members[member]
+        if verb in ("redeem", "hold"):
+            common["partner"] = command.partner
         if verb == "redeem":
             return operations.redeem(self.connection, self.runtime, **common)
         if verb == "hold":

@@ -24,7 +24,16 @@ from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
-from palier.engine.decisions import Decision, Message, RedemptionRecord, SaleRecord, behind, key_of, paid_with
+from palier.engine.decisions import (
+    Decision,
+    Message,
+    RedemptionRecord,
+    SaleRecord,
+    behind,
+    key_of,
+    paid_with,
+    used_with,
+)
 from palier.engine.facts import (
     COMMANDS,
     MADE_SOURCE,
@@ -962,7 +971,7 @@ def _records(
         elif item.type in ("redeem", "capture"):
             named = fact.hold if fact.hold is not None else Reference(fact.source, fact.id)
             redemptions[key_of(named.source, named.id)] = RedemptionRecord(
-                fact.currency, paid_with(trace), fact.at
+                fact.currency, paid_with(trace), fact.at, used_with(fact.partner)
             )
     returns = [item for item in stored if item.type == RETURN and item.sale_id in by_id]
     order = {item.activity_id: item for item in returns}

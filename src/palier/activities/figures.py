@@ -71,10 +71,10 @@ MOVED = """
 -- figures.moved
 -- all members: the ledger by currency and account
 select t.currency,
-  coalesce(sum(t.amount) filter (where t.debit = 'issuance'), 0),
-  coalesce(sum(t.amount) filter (where t.credit = 'issuance'), 0),
-  coalesce(sum(t.amount) filter (where t.credit = 'redemption'), 0)
-    - coalesce(sum(t.amount) filter (where t.debit = 'redemption'), 0),
+  coalesce(sum(t.amount) filter (where t.debit = 'issuance' or t.debit ~ '^partner:[^:]*$'), 0),
+  coalesce(sum(t.amount) filter (where t.credit = 'issuance' or t.credit ~ '^partner:[^:]*$'), 0),
+  coalesce(sum(t.amount) filter (where t.credit = 'redemption' or t.credit ~ '^partner:[^:]*:used$'), 0)
+    - coalesce(sum(t.amount) filter (where t.debit = 'redemption' or t.debit ~ '^partner:[^:]*:used$'), 0),
   coalesce(sum(t.amount) filter (where t.credit = 'breakage'), 0)
     - coalesce(sum(t.amount) filter (where t.debit = 'breakage'), 0),
   coalesce(sum(t.amount) filter (where t.debit = 'adjustment'), 0)

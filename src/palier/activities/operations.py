@@ -129,10 +129,19 @@ def redeem(
     source: str,
     id: str,
     now: int,
+    partner: str | None = None,
 ) -> Result:
-    """Spends points (minor units, > 0) at once. Refused when the member is not active or has too few."""
-    fact = Fact(source, id, "redeem", 0, points=points, currency=currency)
-    return _command(connection, runtime, fact, member_id, [currency, points], now)
+    """Spends points (minor units, > 0) at once, with a partner of the program where one is named.
+
+    Refused when the member is not active or has too few, and where the partner does not take these points now.
+    """
+    fact = Fact(source, id, "redeem", 0, partner=partner, points=points, currency=currency)
+    return _command(connection, runtime, fact, member_id, _with([currency, points], partner), now)
+
+
+def _with(content: list[object], partner: str | None) -> list[object]:
+    """What makes a command the same, with the partner where one is named."""
+    return [*content, partner] if partner is not None else content
 
 
 def hold(
@@ -146,6 +155,7 @@ def hold(
     source: str,
     id: str,
     now: int,
+    partner: str | None = None,
 ) -> Result:
     """Sets points aside until they are captured or released, at the latest after `minutes`.
 
@@ -155,8 +165,8 @@ def hold(
     if minutes is not None:
         state = _locked(connection, [member_id]).get(member_id, MemberState())
         until = max(now, state.latest, state.due_done) + minutes * MINUTE
-    fact = Fact(source, id, "hold", 0, points=points, currency=currency, hold_until=until)
-    return _command(connection, runtime, fact, member_id, [currency, points, minutes], now)
+    fact = Fact(source, id, "hold", 0, partner=partner, points=points, currency=currency, hold_until=until)
+    return _command(connection, runtime, fact, member_id, _with([currency, points, minutes], partner), now)
 
 
 def capture(
@@ -169,12 +179,16 @@ def capture(
     id: str,
     now: int,
 ) -> Result:
-    """Spends what is held, or `points` of it; the rest is free again. Refused when the hold is not open."""
+    """Spends what is held, or `points` of it, with the partner for which it was held; the rest is free again.
+
+    Refused when the hold is not open.
+    """
     fact = Fact(
         source,
         id,
         "capture",
         0,
+        partner=redemption.partner,
         points=points or 0,
         currency=redemption.currency,
         hold=Reference(redemption.source, redemption.id),

@@ -619,6 +619,7 @@ class Redemption(Struct, frozen=True):
     status: Literal["open", "captured", "released", "expired"]
     created_at: int
     expires_at: int
+    partner: str | None = None
 
     @property
     def ref(self) -> str:
@@ -675,4 +676,5 @@ def redemption(
         status,
         fact.at,
         until,
+        fact.partner,
     )

@@ -19,7 +19,7 @@ from palier.activities.operations import NotDone, known_member
 from palier.activities.runtime import Runtime, runtime
 from palier.api.bodies import is_text
 from palier.api.limits import allow
-from palier.api.problems import Problem, of_refusal, refuse_when_full
+from palier.api.problems import Problem, no_such_address, of_refusal, refuse_when_full
 from palier.engine.clock import moment
 from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
@@ -35,11 +35,15 @@ encode = msgspec.json.Encoder().encode
 
 
 class ApiKey(HttpBearer):
-    """A key as `Authorization: Bearer pk_...`, with the right that the operation asks for."""
+    """A key as `Authorization: Bearer pk_...`, with the right that the operation asks for.
 
-    def __init__(self, right: str) -> None:
+    For the key of a partner, only operations with `partners` exist: they answer it with what is its own.
+    """
+
+    def __init__(self, right: str, *, partners: bool = False) -> None:
         super().__init__()
         self.right = right
+        self.partners = partners
 
     def __call__(self, request: HttpRequest) -> Key:
         header = request.headers.get("Authorization", "")
@@ -58,6 +62,8 @@ class ApiKey(HttpBearer):
                 429, "too_many_requests", "This key calls too fast; wait before the next call.",
                 retry_after_s=wait_s,
             )  # fmt: skip
+        if key.partner and not self.partners:
+            raise no_such_address()
         if self.right not in key.rights:
             raise Problem(
                 403, "forbidden", f"This key lacks the right {self.right}.",
@@ -81,7 +87,7 @@ class Call:
     @property
     def source(self) -> str:
         """The source of commands that name none."""
-        return f"api:{self.key.prefix}"
+        return f"{self.key.partner or 'api'}:{self.key.prefix}"
 
     def member(self, ref: str, field: str = "member") -> int:
         """The member of a reference in the key's program; the uniform 404 problem otherwise."""

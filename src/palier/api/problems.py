@@ -22,6 +22,7 @@ _NOT_FOUND: Final = frozenset(
         RefusalCode.UNKNOWN_HOLD,
         RefusalCode.UNKNOWN_REDEMPTION,
         RefusalCode.UNKNOWN_POINT_CURRENCY,
+        RefusalCode.UNKNOWN_PARTNER,
     }
 )
 
@@ -78,6 +79,13 @@ class Problem(Exception):
         if self.status == HTTPStatus.UNAUTHORIZED:
             found["WWW-Authenticate"] = "Bearer"
         return found
+
+
+def no_such_address() -> Problem:
+    """What an address is answered at which there is nothing, or nothing for the key that calls."""
+    return Problem(
+        404, "unknown_address", "There is nothing at this address.", remedy="see the operations in /v1/docs"
+    )
 
 
 def of_refusal(refusal: Refusal) -> Problem:

@@ -146,7 +146,7 @@ class Reads:
         if unreadable_headers(scope) or len(self._waiting) >= MOST_WAITING:
             return False
         key = cached(headers.get("authorization") or "")
-        if key is None or RIGHT not in key.rights:
+        if key is None or RIGHT not in key.rights or key.partner:
             return False
         try:
             member_id = refs.decode(ref)

@@ -14,7 +14,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
 import palier
-from palier.api import activities, members, points, programs
+from palier.api import activities, members, points, problems, programs, settlements
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
 from palier.api.calls import ApiKey
 from palier.api.problems import Problem
@@ -31,7 +31,7 @@ api: Final = NinjaAPI(
     urls_namespace="v1",
     parser=StrictParser(),
 )
-for router in (activities.router, members.router, points.router, programs.router):
+for router in (activities.router, members.router, points.router, programs.router, settlements.router):
     api.add_router("", router)
 
 
@@ -114,9 +114,7 @@ def _defect(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def no_such_address(request: HttpRequest, **_: Any) -> HttpResponse:
     """What any other address under /v1/ is answered."""
-    return Problem(
-        404, "unknown_address", "There is nothing at this address.", remedy="see the operations in /v1/docs"
-    ).response()
+    return problems.no_such_address().response()
 
 
 # --- what the framework leaves lenient --------------------------------------------------------------------

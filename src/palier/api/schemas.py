@@ -174,6 +174,9 @@ class NewRedemption(Body):
     currency: Key
     points: Points
     capture: bool = True
+    partner: Annotated[
+        Key | None, Field(description="The partner with whom they are used, who is paid for them.")
+    ] = None
     hold_minutes: Annotated[
         int | None,
         Field(ge=1, le=LONGEST_HOLD_MINUTES, description="How long a hold lasts; only with capture: false."),

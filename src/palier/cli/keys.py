@@ -23,24 +23,37 @@ def create(
     program: str = typer.Argument(help="Key of the program it is for.", show_default=False),
     name: str = typer.Option(..., "--name", help="Who will use it, such as `till-3`.", show_default=False),
     right: list[str] = _RIGHT,
+    partner: str = typer.Option(
+        "",
+        "--partner",
+        help="The one partner for whom it is: it sends, redeems and reads that partner's own, and nothing else.",
+        show_default=False,
+    ),
     days: int = typer.Option(0, "--days", min=0, help="Days until it ends; 0 for no end."),
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> int:
     """Make a key and print it. It is shown this once: only its hash is kept."""
     from getpass import getuser
 
+    from palier.activities.runtime import runtime
     from palier.cli.session import open_database
     from palier.engine.clock import DAY
     from palier.programs.queries import find
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.staff.operations import create_key
-    from palier.staff.queries import RIGHTS
+    from palier.staff.queries import PARTNER_RIGHTS, RIGHTS
 
     with open_database(with_django=False), database.connect() as connection:
         program_id = find(connection, program)
         if program_id is None:
             raise Refused(f'There is no program "{program[:60]}"; `palier programs` lists those there are.')
+        found = runtime(connection, program)
+        if partner and (found is None or partner not in found.latest.partners):
+            known = ", ".join(found.latest.partners) if found is not None else ""
+            raise Refused(f'{program} has no partner "{partner[:60]}"; its partners: {known or "none"}.')
+        if partner and right == [_EVERYTHING]:
+            right = list(PARTNER_RIGHTS)
         now = clock.now()
         made = create_key(
             connection,
@@ -50,6 +63,7 @@ def create(
             now=now,
             expires_at=now + days * DAY if days else None,
             actor=f"cli:{getuser()}",
+            partner=partner,
         )
         connection.commit()
     if json:
@@ -84,6 +98,7 @@ def list_keys(
             {
                 "prefix": key.prefix,
                 "program": key.program,
+                "partner": key.partner or None,
                 "name": key.name,
                 "rights": list(key.rights),
                 "created_at": written(key.created_at),
@@ -100,7 +115,8 @@ def list_keys(
         end = "no end" if key.expires_at is None else f"until {written(key.expires_at)}"
         if key.revoked_at is not None:
             end = f"revoked {written(key.revoked_at)}"
-        print(f"pk_{key.prefix}_…  {key.program}  {key.name}  {end}  {' '.join(key.rights)}")
+        whose = f"{key.program}/{key.partner}" if key.partner else key.program
+        print(f"pk_{key.prefix}_…  {whose}  {key.name}  {end}  {' '.join(key.rights)}")
     return 0
 
 

@@ -17,7 +17,7 @@ from palier.engine import straight
 from palier.engine.brought import ByRule, Mechanics, RuleTotals, merge_rules
 from palier.engine.clock import DAY
 from palier.engine.decide import Fold
-from palier.engine.decisions import ISSUANCE, WALLET, Message, issues
+from palier.engine.decisions import ISSUANCE, REDEMPTION, WALLET, Message, issues, plain_account
 from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known
 from palier.engine.history import in_fold_order
 from palier.engine.observe import Looked, Seen, Watch
@@ -516,9 +516,10 @@ def _count(totals: Totals, history: History, played: Played) -> None:
         mine = totals.currencies.get(currency)
         if mine is None:
             mine = totals.currencies[currency] = CurrencyTotals()
-        mine.issued += amount * issues(debit)
-        mine.reversed += amount * issues(credit)
-        mine.redeemed += amount * ((credit == "redemption") - (debit == "redemption"))
+        debit, credit = plain_account(debit), plain_account(credit)
+        mine.issued += amount * (debit == ISSUANCE)
+        mine.reversed += amount * (credit == ISSUANCE)
+        mine.redeemed += amount * ((credit == REDEMPTION) - (debit == REDEMPTION))
         mine.expired += amount * ((credit == "breakage") - (debit == "breakage"))
         mine.adjusted += amount * ((debit == "adjustment") - (credit == "adjustment"))
         mine.received += amount * ((debit == "in_transit") - (credit == "in_transit"))

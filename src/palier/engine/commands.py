@@ -7,13 +7,13 @@ from palier.engine.decisions import (
     HOLD,
     IN_TRANSIT,
     ISSUANCE,
-    REDEMPTION,
     WALLET,
     Decision,
     RedemptionRecord,
     Transfer,
     key_of,
     paid_with,
+    used_with,
 )
 from palier.engine.facts import (
     Fact,
@@ -68,6 +68,13 @@ class Commands(Returns):
         currency = fact.currency
         points = abs(fact.points)
         wallet = self._wallet(currency)
+        if live and fact.partner and not plan.takes(fact.partner, currency, at):
+            return Refusal(
+                RefusalCode.UNKNOWN_PARTNER,
+                "no partner of this name takes these points now",
+                "partner",
+                "name a partner of the program with an agreement in force, or leave it out",
+            )
         if live and points > wallet.spendable:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
@@ -76,7 +83,7 @@ class Commands(Returns):
                 "ask for no more than the spendable balance",
             )
         kind, creditor = {
-            "redeem": ("redeem", REDEMPTION),
+            "redeem": ("redeem", used_with(fact.partner)),
             "hold": ("hold", HOLD),
             "adjust": ("adjust", ADJUSTMENT),
             "transfer_out": ("transfer_out", IN_TRANSIT),
@@ -111,7 +118,7 @@ class Commands(Returns):
         if lacking:
             self._owe(plan, currency, lacking, creditor, at, transfers, trace)
         if fact.type == "redeem":
-            self.redemptions[key] = RedemptionRecord(currency, paid_with(trace), at)
+            self.redemptions[key] = RedemptionRecord(currency, paid_with(trace), at, creditor)
         return None
 
     def _close_hold(
@@ -139,6 +146,7 @@ class Commands(Returns):
             )
         del self.state.holds[key]
         wallet = self._wallet(hold.currency)
+        account = used_with(fact.partner)
         lacking = points
         freed: list[tuple[Lot, int]] = []
         for identifier, amount in hold.taken:
@@ -150,15 +158,15 @@ class Commands(Returns):
                 lot.held -= part
                 lot.redeemed += part
                 trace.taken.append((identifier, part))
-                transfers.append(("capture", HOLD, REDEMPTION, hold.currency, identifier, part, at))
+                transfers.append(("capture", HOLD, account, hold.currency, identifier, part, at))
             if amount > part:
                 freed.append((lot, amount - part))
         trace.holds = [(hold.hold_id, "captured" if points else "released", points)]
         self._free(hold.currency, freed, at, transfers)
         if lacking:
-            self._owe(plan, hold.currency, lacking, REDEMPTION, at, transfers, trace)
+            self._owe(plan, hold.currency, lacking, account, at, transfers, trace)
         if fact.type == "capture":
-            self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at)
+            self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at, account)
         return None
 
     def _award(

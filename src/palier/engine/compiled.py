@@ -8,6 +8,8 @@ from datetime import date
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
+
 from palier.engine import mechanics as doc
 from palier.engine.amounts import ratio, to_minor
 from palier.engine.clock import LocalClock
@@ -16,6 +18,9 @@ from palier.engine.document import Condition, WindowLifetime
 from palier.engine.instants import ends_at, starts_at
 from palier.engine.program import PointCurrency, Program
 from palier.engine.state import NEVER
+
+PRICE_DECIMALS = 6
+"""As many as a decimal of a document has at most."""
 
 LIFE, DATES, START, PERIOD = range(4)
 """Kinds of a goal's window."""
@@ -307,8 +312,22 @@ class CompiledReferral:
         self.friend = scales.given(referral.friend)
 
 
+class Terms(Struct, frozen=True):
+    """One agreement: from which instant it holds, and its prices of a whole point.
+
+    Prices are in millionths of the program's money; `prepaid` and `monthly` in minor units of points, 0: no limit.
+    """
+
+    since: int
+    from_: str
+    issue_price: int
+    burn_price: int
+    prepaid: int
+    monthly: int
+
+
 class CompiledPartner:
-    """One partner: what it may still issue, by agreement and month."""
+    """One partner: its agreements, and what it may still issue by agreement and month."""
 
     __slots__ = ("agreements", "currency", "key")
 
@@ -317,9 +336,11 @@ class CompiledPartner:
         self.currency = partner.currency
         scale = scales.currencies[partner.currency].scale
         self.agreements = [
-            (
+            Terms(
                 clock.start_of_day(date.fromisoformat(item.from_).toordinal()),
                 item.from_,
+                to_minor(item.issue_price, PRICE_DECIMALS),
+                to_minor(item.burn_price, PRICE_DECIMALS),
                 scales.points_for(to_minor(item.prepaid, scales.exponent), item.issue_price, scale)
                 if item.prepaid is not None
                 else 0,
@@ -331,14 +352,16 @@ class CompiledPartner:
     def rooms(self, at: int, month: int) -> dict[str, int]:
         """The limits in force at an instant of a local month, shared by all members."""
         rooms: dict[str, int] = {}
-        for since, name, prepaid, monthly in reversed(self.agreements):
-            if since <= at:
-                if prepaid:
-                    rooms[f"partner:{self.key}:{name}"] = prepaid
-                if monthly:
-                    rooms[f"partner:{self.key}:{month // 12}-{month % 12 + 1:02d}"] = monthly
-                break
+        terms = self.terms(at)
+        if terms is not None and terms.prepaid:
+            rooms[f"partner:{self.key}:{terms.from_}"] = terms.prepaid
+        if terms is not None and terms.monthly:
+            rooms[f"partner:{self.key}:{month // 12}-{month % 12 + 1:02d}"] = terms.monthly
         return rooms
+
+    def terms(self, at: int) -> Terms | None:
+        """The agreement in force at an instant; None before the first."""
+        return next((terms for terms in reversed(self.agreements) if terms.since <= at), None)
 
 
 class CompiledMembership:

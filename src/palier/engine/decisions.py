@@ -31,7 +31,7 @@ ISSUANCE, REDEMPTION, BREAKAGE, ADJUSTMENT, IN_TRANSIT = (
 
 def issues(account: str) -> bool:
     """Whether points come from an account when they are earned: the program's own, or a partner's."""
-    return account == ISSUANCE or account.startswith("partner:")
+    return plain_account(account) == ISSUANCE
 
 
 OWED, WRITTEN_OFF = 0, -1
@@ -65,6 +65,23 @@ class Decision(Struct, gc=False):
     trace: Trace
     messages: list[Message] = []
     freed: dict[str, int] = {}
+
+
+def issuer(funder: str) -> str:
+    """The account from which points come: the program's own, or that of the partner that funds them."""
+    return f"partner:{funder}" if funder else ISSUANCE
+
+
+def used_with(partner: str | None) -> str:
+    """The account to which used points go: the program's own, or that of the partner where they were used."""
+    return f"partner:{partner}:used" if partner else REDEMPTION
+
+
+def plain_account(account: str) -> str:
+    """The program's account in whose place a partner's stands; any other account as it is."""
+    if not account.startswith("partner:"):
+        return account
+    return REDEMPTION if account.endswith(":used") else ISSUANCE
 
 
 def key_of(source: str, identifier: str) -> str:
@@ -142,14 +159,17 @@ class SaleRecord:
 
 
 class RedemptionRecord:
-    """A redemption as the return of its part payment needs it: the lots it took, in order."""
+    """A redemption as the return of its part payment needs it: the lots it took, in order, and its account."""
 
-    __slots__ = ("at", "currency", "taken")
+    __slots__ = ("account", "at", "currency", "taken")
 
-    def __init__(self, currency: str, taken: Sequence[tuple[int, int]], at: int) -> None:
+    def __init__(
+        self, currency: str, taken: Sequence[tuple[int, int]], at: int, account: str = REDEMPTION
+    ) -> None:
         self.currency = currency
         self.taken = list(taken)
         self.at = at
+        self.account = account
 
 
 def instant_of(position: Position) -> int:

@@ -14,6 +14,7 @@ from palier.engine.decisions import (
     Position,
     SaleRecord,
     Transfer,
+    issuer,
     key_of,
 )
 from palier.engine.facts import (
@@ -24,7 +25,6 @@ from palier.engine.facts import (
     Tender,
 )
 from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Plan, Timeline
-from palier.engine.points import issuer
 from palier.engine.rating import Basket, rate, scaled, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, MemberState, lot_id

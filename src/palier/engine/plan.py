@@ -585,8 +585,17 @@ class Plan:
         return partner.rooms(fact.at, self.clock.periods(self.clock.local(fact.at)[0])[MONTH])
 
     def funder(self, rule: CompiledRule, fact: Fact) -> str:
-        """Who pays for what a rule brings on an activity: "" for the program, or the key of a partner."""
-        return fact.partner if rule.funded and fact.partner in self.partners and fact.partner else ""
+        """Who pays for what a rule brings on an activity: "" for the program, or the key of a partner.
+
+        A partner pays for points of its currency, and only while an agreement is in force.
+        """
+        partner = fact.partner or ""
+        return partner if rule.funded and self.takes(partner, rule.currency, fact.at) else ""
+
+    def takes(self, key: str, currency: str, at: int) -> bool:
+        """Whether a partner issues and takes points of a currency at an instant."""
+        partner = self.partners.get(key)
+        return partner is not None and partner.currency == currency and partner.terms(at) is not None
 
     def draws(self, fact: Fact) -> bool:
         """Whether random bytes are drawn for a fact."""

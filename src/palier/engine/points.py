@@ -10,14 +10,13 @@ from palier.engine.decisions import (
     BREAKAGE,
     DEBT,
     HOLD,
-    ISSUANCE,
     PENDING,
-    REDEMPTION,
     WALLET,
     Decision,
     RedemptionRecord,
     SaleRecord,
     Transfer,
+    issuer,
 )
 from palier.engine.facts import (
     OWN_SOURCE,
@@ -30,11 +29,6 @@ from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletSt
 from palier.engine.trace import Trace
 
 _spending_order = attrgetter("expires_at", "first_earned", "funder")
-
-
-def issuer(funder: str) -> str:
-    """The account from which points come: the program's own, or that of the partner that funds them."""
-    return f"partner:{funder}" if funder else ISSUANCE
 
 
 class Points:
@@ -241,6 +235,7 @@ class Points:
     ) -> None:
         """Takes points back: pending ones first, then the lot's, then its expired part, then by policy."""
         wallet = self._wallet(currency)
+        funder = ""
         for entry in list(wallet.pending):
             if points and entry.lot == identifier and entry.source == sale.source and entry.id == sale.id:
                 part = min(points, entry.amount)
@@ -251,6 +246,7 @@ class Points:
                 transfers.append(("reverse", PENDING, issuer(entry.funder), currency, identifier, part, at))
         lot = self._find(wallet, identifier)
         if lot is not None:
+            funder = lot.funder
             part = min(points, lot.remaining)
             if part:
                 lot.remaining -= part
@@ -265,7 +261,7 @@ class Points:
                 transfers.append(("unexpire", BREAKAGE, WALLET, currency, identifier, part, at))
                 transfers.append(("reverse", WALLET, issuer(lot.funder), currency, identifier, part, at))
         if points:
-            self._owe(plan, currency, points, ISSUANCE, at, transfers, trace)
+            self._owe(plan, currency, points, issuer(funder), at, transfers, trace)
 
     def _owe(
         self,
@@ -289,9 +285,19 @@ class Points:
         self._repay(currency, at, transfers)
 
     def _give(
-        self, plan: Plan, currency: str, identifier: int, points: int, at: int, transfers: list[Transfer]
+        self,
+        plan: Plan,
+        currency: str,
+        identifier: int,
+        points: int,
+        account: str,
+        at: int,
+        transfers: list[Transfer],
     ) -> None:
-        """Gives spent points back to the lot they came from, or to one that ends with the return's grace."""
+        """Gives points that were spent to an account back to the lot they came from, or to one with grace.
+
+        The other lot ends with the grace of the return.
+        """
         wallet = self._wallet(currency)
         lot = self._find(wallet, identifier)
         day = plan.clock.local(at)[0]
@@ -300,25 +306,25 @@ class Points:
             part = min(points, wallet.debt)
             if part:
                 wallet.debt -= part
-                transfers.append(("restore", REDEMPTION, DEBT, currency, 0, part, at))
+                transfers.append(("restore", account, DEBT, currency, 0, part, at))
             if points > part:
                 fate = plan.fate(plan.currencies[currency].expiry, at, day)
                 if fate[2]:
                     self._prolong_new(plan, currency, at, at)
                 identifier = lot_id(currency, wallet.epoch if fate[2] else fate[0], "", fate[2])
                 new = self._lot(currency, identifier, fate, "", at)
-                self._credit(currency, new, points - part, at, transfers, "regrant", REDEMPTION)
+                self._credit(currency, new, points - part, at, transfers, "regrant", account)
             return
         if grace is not None and not lot.idle:
             end = plan.clock.start_of_day(day + 1 + grace)
             if lot.expires_at < end:
                 identifier = lot_id(currency, end, lot.funder, False)
                 new = self._lot(currency, identifier, (end, end, False, False), lot.funder, lot.first_earned)
-                self._credit(currency, new, points, at, transfers, "regrant", REDEMPTION)
+                self._credit(currency, new, points, at, transfers, "regrant", account)
                 return
         lot.redeemed -= points
         lot.remaining += points
-        transfers.append(("restore", REDEMPTION, WALLET, currency, lot.id, points, at))
+        transfers.append(("restore", account, WALLET, currency, lot.id, points, at))
         self._settle(currency, lot, at, transfers)
 
     def _free(self, currency: str, parts: list[tuple[Lot, int]], at: int, transfers: list[Transfer]) -> None:

@@ -38,6 +38,7 @@ class RefusalCode(StrEnum):
     UNKNOWN_HOLD = "unknown_hold"
     HOLD_CLOSED = "hold_closed"
     UNKNOWN_POINT_CURRENCY = "unknown_point_currency"
+    UNKNOWN_PARTNER = "unknown_partner"
     NOT_TRANSFERABLE = "not_transferable"
     SAME_MEMBER = "same_member"
     CONTENT_DIFFERS = "content_differs"

@@ -303,10 +303,12 @@ class Rehearsal:
         try:
             if verb in ("capture", "release"):
                 fact = replace(fact, hold=Reference(SOURCE, command.hold))
-                if command.points and self._stands(Reference(SOURCE, command.hold)):
+                if self._stands(Reference(SOURCE, command.hold)):
                     held = self.claims[(SOURCE, command.hold)].content
                     assert isinstance(held, Fact)
-                    fact = replace(fact, points=self._points(held.currency, command.points))
+                    fact = replace(fact, partner=held.partner)
+                    if command.points:
+                        fact = replace(fact, points=self._points(held.currency, command.points))
             else:
                 signed = verb == "adjust"
                 fact = replace(fact, points=self._points(command.currency, command.points, signed=signed))
@@ -314,6 +316,8 @@ class Rehearsal:
             return _refused(Refusal(RefusalCode.INVALID_AMOUNT, str(error), "points"))
         if verb == "adjust":
             fact = replace(fact, reason=command.reason, actor="desk")
+        if command.partner is not None:
+            fact = replace(fact, partner=command.partner)
         state = self.members[member].engine.state
         if verb == "hold" and command.minutes is not None:
             until = max(now, state.latest, state.due_done) + command.minutes * MINUTE

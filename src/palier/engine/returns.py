@@ -13,13 +13,14 @@ from palier.engine.decisions import (
     Message,
     SaleRecord,
     Transfer,
+    issuer,
     key_of,
     with_carry,
 )
 from palier.engine.earning import Earning
 from palier.engine.facts import ACTS, FEE, FRIEND_CONVERTED, SALE, Fact
 from palier.engine.plan import Plan
-from palier.engine.points import asked_for, issuer
+from palier.engine.points import asked_for
 from palier.engine.rating import Basket, Rated, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, lot_id, lots_given
@@ -104,7 +105,7 @@ class Returns(Earning):
                         )
         record.results = trace.rules = rated.results
         trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
-        trace.budgets = _kept_budgets(judged, record.budgets, rated, after.nothing)
+        trace.budgets = _kept_budgets(judged, sale, record.budgets, rated, after.nothing)
         transfers: list[Transfer] = []
         if not record.trace.late:
             self._use(judged, _less(usage(judged, old_results), usage(judged, rated.results)), day, -1)
@@ -313,17 +314,17 @@ class Returns(Earning):
                     points -= part
                 elif part:
                     points -= part
-                    self._give(plan, spent.currency, identifier, part, at, transfers)
+                    self._give(plan, spent.currency, identifier, part, spent.account, at, transfers)
                     trace.restored.append((identifier, part))
 
 
-def _kept_budgets(plan: Plan, used: dict[str, int], rated: Rated, gone: bool) -> dict[str, int]:
+def _kept_budgets(plan: Plan, sale: Fact, used: dict[str, int], rated: Rated, gone: bool) -> dict[str, int]:
     """What of the shared limits an activity still uses by what is kept of it; prizes stay won with any of it."""
     kept = {key: amount for key, amount in used.items() if key.startswith(("prize:", "game:")) and not gone}
     for item in rated.results:
         rule = plan.rules[item.rule]
         for key in used:
-            if key == rule.budget or (rule.funded and key.startswith("partner:")):
+            if key == rule.budget or (key.startswith("partner:") and plan.funder(rule, sale)):
                 kept[key] = kept.get(key, 0) + item.earned
     return kept
 

@@ -90,6 +90,7 @@ class Command(Struct, frozen=True):
     minutes: int | None = None
     reason: str = ""
     other: str = ""
+    partner: str | None = None
 
 
 class Publish(Struct, frozen=True):
@@ -453,7 +454,9 @@ class _Reader:
             made, rest = _with(made, reason=" ".join(rest) or "story"), []
         elif verb == "hold" and rest[:1] == ["minutes"]:
             made, rest = _with(made, minutes=int(rest[1])), rest[2:]
-        elif verb == "transfer":
+        if verb in ("redeem", "hold") and rest[:1] == ["at"]:
+            made, rest = _with(made, partner=rest[1]), rest[2:]
+        if verb == "transfer":
             if rest[:1] != ["to"]:
                 raise self.wrong("a transfer says to whom", "write: transfer 10 stars to ben")
             made, rest = _with(made, other=rest[1]), rest[2:]

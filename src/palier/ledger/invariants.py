@@ -10,9 +10,9 @@ from typing import Final
 KIND_ACCOUNTS: Final[dict[str, list[tuple[str, str]]]] = {
     "earn": [("issuance", "wallet"), ("issuance", "pending"), ("partner", "wallet"), ("partner", "pending")],
     "release": [("pending", "wallet")],
-    "redeem": [("wallet", "redemption"), ("wallet", "partner")],
+    "redeem": [("wallet", "redemption"), ("wallet", "partner_used")],
     "hold": [("wallet", "hold")],
-    "capture": [("hold", "redemption"), ("hold", "partner")],
+    "capture": [("hold", "redemption"), ("hold", "partner_used")],
     "unhold": [("hold", "wallet")],
     "expire": [("wallet", "breakage")],
     "unexpire": [("breakage", "wallet")],
@@ -28,15 +28,24 @@ KIND_ACCOUNTS: Final[dict[str, list[tuple[str, str]]]] = {
         ("debt", "adjustment"),
         ("debt", "in_transit"),
         ("debt", "partner"),
+        ("debt", "partner_used"),
     ],
     "repay": [("wallet", "debt")],
-    "restore": [("redemption", "wallet"), ("partner", "wallet")],
-    "regrant": [("redemption", "wallet"), ("partner", "wallet")],
+    "restore": [
+        ("redemption", "wallet"),
+        ("redemption", "debt"),
+        ("partner_used", "wallet"),
+        ("partner_used", "debt"),
+    ],
+    "regrant": [("redemption", "wallet"), ("partner_used", "wallet")],
     "adjust": [("adjustment", "wallet"), ("wallet", "adjustment")],
     "transfer_out": [("wallet", "in_transit")],
     "transfer_in": [("in_transit", "wallet")],
 }
-"""From where to where each kind of transfer moves. A correction moves the other way."""
+"""From where to where each kind of transfer moves. A correction moves the other way.
+
+`partner` is the account of any partner from which points come, `partner_used` that to which used ones go.
+"""
 
 _PAIRS = ", ".join(
     f"('{kind}', '{debit}', '{credit}')" for kind, pairs in KIND_ACCOUNTS.items() for debit, credit in pairs
@@ -160,8 +169,9 @@ group by member_ref, transfer_id, currency having sum(amount) <> 0 or count(*) <
 select 'transfer ' || audit.member_ref(member_id) || '.' || transfer_id, 'accounts of ' || kind,
        debit || ' to ' || credit
 from ({_DIRECTED}) directed
-where (kind, case when source like 'partner:%%' then 'partner' else source end,
-       case when target like 'partner:%%' then 'partner' else target end) not in (values {_PAIRS})
+where (kind, regexp_replace(regexp_replace(source, '^partner:[^:]+:used$', 'partner_used'), '^partner:[^:]+$', 'partner'),
+       regexp_replace(regexp_replace(target, '^partner:[^:]+:used$', 'partner_used'), '^partner:[^:]+$', 'partner'))
+      not in (values {_PAIRS})
 """,
     "transfer.amount": f"""
 -- amounts are positive

@@ -12,7 +12,8 @@ MEMBER_ACCOUNTS = ("wallet", "pending", "hold", "debt")
 """Accounts that belong to the member of the transfer."""
 
 SYSTEM_ACCOUNTS = ("issuance", "redemption", "breakage", "adjustment", "in_transit")
-"""Accounts of the program; `partner:<key>` accounts come beside them."""
+"""Accounts of the program; beside them each partner has `partner:<key>`, from which the points come that it
+funds, and `partner:<key>:used`, to which those go that are used with it."""
 
 KINDS = (
     "earn",
@@ -69,6 +70,16 @@ class Transfer(models.Model):
 
     class Meta:
         db_table = "transfer"
+        # Statements read the rows of partners and what expired in a period, few beside all rows: no other is in it.
+        indexes = [
+            models.Index(
+                fields=["program_id", "effective_at"],
+                condition=Q(debit__startswith="partner:")
+                | Q(credit__startswith="partner:")
+                | Q(kind__in=["expire", "unexpire"]),
+                name="transfer_settled",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["member_id", "corrects_id"],

@@ -11,7 +11,7 @@ from palier.staff.columns import Placement, StoredJson
 class ApiKey(models.Model):
     """Answers "may the bearer of this key do this in this program?" from the key's own text.
 
-    Looked up by the key's public prefix. Never stored here: the secret itself, only its hash; it is shown
+    Looked up by the key's public prefix. `partner` is empty, or the partner beyond whose own the key sees nothing. Never stored here: the secret itself, only its hash; it is shown
     once, when the key is made.
     """
 
@@ -22,6 +22,7 @@ class ApiKey(models.Model):
     program_id = models.BigIntegerField()
     name = models.TextField()
     rights = ArrayField(models.TextField())
+    partner = models.TextField(db_default="")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

@@ -52,10 +52,11 @@ def create_key(
     now: int,
     expires_at: int | None = None,
     actor: str = "system",
+    partner: str = "",
 ) -> NewKey:
     """Makes a key for one program with some rights (RIGHTS). Instants are microseconds UTC. Does not commit.
 
-    Refuses an empty or overlong name, an unknown right, no right at all, and an expiry that has passed.
+    With a `partner`, for which the caller vouches, only what is that partner's own exists for the key. Refuses an empty or overlong name, an unknown right, no right at all, and an expiry that has passed.
     """
     chosen = list(dict.fromkeys(rights))
     unknown = [right for right in chosen if right not in RIGHTS]
@@ -74,8 +75,8 @@ def create_key(
     connection.execute(
         """
         -- staff.create_key
-        insert into api_key (prefix, hash, program_id, name, rights, created_at, expires_at, revoked_at)
-        values (%s, %s, %s, %s, %s, %s, %s, null)
+        insert into api_key (prefix, hash, program_id, name, rights, partner, created_at, expires_at, revoked_at)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, null)
         """,
         (
             prefix,
@@ -83,6 +84,7 @@ def create_key(
             program_id,
             name,
             chosen,
+            partner,
             moment(now),
             moment(expires_at) if expires_at is not None else None,
         ),

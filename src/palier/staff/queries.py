@@ -22,8 +22,12 @@ RIGHTS: Final = (
     "points:write",
     "programs:read",
     "programs:write",
+    "settlements:read",
 )
 """What a key may be allowed to do. `points:write` is to redeem, adjust and transfer."""
+
+PARTNER_RIGHTS: Final = ("activities:write", "members:read", "points:write", "settlements:read")
+"""The rights of which a partner's key has a use; it is answered as if nothing else existed."""
 
 CACHED_FOR_S: Final = 4.0
 """How long a process believes what it read of a key: a revoked key stops working everywhere within this."""
@@ -38,7 +42,10 @@ _NO_HASH: Final = bytes(32)
 
 
 class Key(Struct, frozen=True):
-    """A key that may be used now: its program (id and key) and rights. Instants are microseconds UTC."""
+    """A key that may be used now: its program (id and key) and rights. Instants are microseconds UTC.
+
+    `partner`: the one partner whose own alone exists for it; "" for a key of the program's own.
+    """
 
     prefix: str
     program_id: int
@@ -46,6 +53,7 @@ class Key(Struct, frozen=True):
     name: str
     rights: frozenset[str]
     expires_at: int | None = None
+    partner: str = ""
 
 
 class KeyView(Struct, frozen=True):
@@ -58,6 +66,7 @@ class KeyView(Struct, frozen=True):
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    partner: str = ""
 
 
 def base62(number: int, length: int) -> str:
@@ -121,7 +130,7 @@ def authenticate(connection: Connection[Any], header_value: str) -> Key | None:
     row = connection.execute(
         """
         -- staff.find_key
-        select k.hash, k.program_id, p.key, k.name, k.rights, k.expires_at
+        select k.hash, k.program_id, p.key, k.name, k.rights, k.expires_at, k.partner
         from api_key k join program p on p.program_id = k.program_id
         where k.prefix = %s and k.revoked_at is null
         """,
@@ -137,6 +146,7 @@ def authenticate(connection: Connection[Any], header_value: str) -> Key | None:
         row[3],
         frozenset(row[4]),
         instant(row[5]) if row[5] is not None else None,
+        row[6],
     )
     with _lock:
         if len(_cache) >= _MOST_CACHED:
@@ -165,7 +175,7 @@ def list_keys(connection: Connection[Any], program: str | None = None) -> list[K
     rows = connection.execute(
         """
         -- staff.list_keys
-        select k.prefix, p.key, k.name, k.rights, k.created_at, k.expires_at, k.revoked_at
+        select k.prefix, p.key, k.name, k.rights, k.created_at, k.expires_at, k.revoked_at, k.partner
         from api_key k join program p on p.program_id = k.program_id
         where %s::text is null or p.key = %s::text
         order by k.created_at, k.prefix
@@ -181,6 +191,7 @@ def list_keys(connection: Connection[Any], program: str | None = None) -> list[K
             instant(row[4]),
             instant(row[5]) if row[5] is not None else None,
             instant(row[6]) if row[6] is not None else None,
+            row[7],
         )
         for row in rows
     ]
