@@ -16,6 +16,7 @@ from palier.activities.answers import body, counts
 from palier.activities.telling import tell
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, answer, call
+from palier.api.partners import own_answer, own_line
 from palier.api.problems import Problem, not_found, refuse_when_full
 from palier.api.schemas import ActivityAnswer, LineAnswer, LinesAnswer, Short, problems
 from palier.api.views import Views
@@ -23,7 +24,7 @@ from palier.engine.refusals import Refusal
 
 router = Router(tags=["Activities"])
 READ: Final = ApiKey("members:read")
-WRITE: Final = ApiKey("activities:write")
+WRITE: Final = ApiKey("activities:write", partners=True)
 
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": wire.LONGEST_TEXT}
 _AMOUNT: Final = {
@@ -204,21 +205,31 @@ def send_activities(
         lines = [
             line
             if isinstance(line, Refusal)
-            else wire.to_fact(line, made.runtime.timeline, made.runtime.key, now=made.now)
+            else own_line(
+                made.key,
+                wire.to_fact(line, made.runtime.timeline, made.runtime.key, now=made.now),
+                made.runtime.latest,
+            )
             for line in sent
         ]
         names = [("", "") if isinstance(line, Refusal) else wire.sent_as(line) for line in sent]
         results = batch.apply(made.connection, made.runtime, lines, now=made.now, dry_run=dry_run, sent=names)
         plan = made.runtime.latest
         if raw.lstrip()[:1] == b"[":
-            return answer({"counts": counts(results), "results": [body(result, plan) for result in results]})
+            return answer(
+                {
+                    "counts": counts(results),
+                    "results": [own_answer(made.key, body(result, plan), plan) for result in results],
+                }
+            )
         result = results[0]
         refusal = result.refusal
         if refusal is not None:
+            told = own_answer(made.key, body(result, plan), plan)
             raise Problem(
-                422, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy
+                422, refusal.code.value, told["message"], field=refusal.field, remedy=refusal.remedy
             )
-        return answer(body(result, plan))
+        return answer(own_answer(made.key, body(result, plan), plan))
 
 
 READ_RESPONSES: Final[dict[Any, Any]] = {200: ActivityAnswer, **problems(404, 409)}

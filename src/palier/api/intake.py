@@ -25,6 +25,7 @@ from palier.activities import batch, wire
 from palier.activities.answers import Result, body, counts
 from palier.activities.runtime import Runtime, last_known, runtime
 from palier.api.limits import allow
+from palier.api.partners import own_answer, own_line
 from palier.engine.refusals import Refusal
 from palier.site import arrays, clock, database, disk
 from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body
@@ -331,6 +332,8 @@ class _Writer:
                     sent.append(("", ""))
                 else:
                     read = wire.to_fact(line, timeline, key, now=now)
+                    if request.key.partner:
+                        read = own_line(request.key, read, program.latest)
                     lines.append(read)
                     sent.append(wire.sent_as(line) if isinstance(read, Refusal) else ("", ""))
         results = batch.apply(
@@ -353,16 +356,18 @@ class _Writer:
 def _answer(request: _Request, results: list[Result], program: Runtime) -> Answer:
     plan = program.latest
     if request.many:
-        content = {"counts": counts(results), "results": [body(result, plan) for result in results]}
+        told = [own_answer(request.key, body(result, plan), plan) for result in results]
+        content = {"counts": counts(results), "results": told}
         return 200, JSON, _encode(content)
     result = results[0]
     if result.refusal is not None:
         refusal = result.refusal
+        told_one = own_answer(request.key, body(result, plan), plan)
         return problem(
-            422, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy,
+            422, refusal.code.value, told_one["message"], field=refusal.field, remedy=refusal.remedy,
             source=result.source, id=result.id,
         )  # fmt: skip
-    return 200, JSON, _encode(body(result, plan))
+    return 200, JSON, _encode(own_answer(request.key, body(result, plan), plan))
 
 
 def _end_process() -> None:

@@ -26,6 +26,7 @@ from palier.api.schemas import (
     Limit,
     MemberAnswer,
     MemberChange,
+    MemberKnown,
     NewMember,
     ProgressAnswer,
     Ref,
@@ -41,6 +42,7 @@ from palier.staff.operations import Answer, write_log
 
 router = Router(tags=["Members"])
 READ: Final = ApiKey("members:read")
+KNOWN: Final = ApiKey("members:read", partners=True)
 WRITE: Final = ApiKey("members:write")
 
 
@@ -118,10 +120,10 @@ def _attributes(made: Call, given: dict[str, Any]) -> dict[str, str | int | bool
 
 @router.get(
     "/members",
-    auth=READ,
+    auth=KNOWN,
     operation_id="find_member",
     summary="Find a member",
-    response={200: MemberAnswer, **problems(404)},
+    response={200: MemberAnswer | MemberKnown, **problems(404)},
 )
 def find_member(
     request: HttpRequest,
@@ -151,15 +153,18 @@ def _read(made: Call, member_id: int | None) -> HttpResponse:
     view = members.read(made.connection, made.key.program_id, member_id) if member_id is not None else None
     if view is None or view.status == "erased":
         raise not_found()
+    if made.key.partner:
+        # A partner's till needs to know who it is and whether points can be used; nothing more of a person.
+        return answer({"member": view.ref, "status": view.status})
     return answer(Views(made.runtime).member(view))
 
 
 @router.get(
     "/members/{ref}",
-    auth=READ,
+    auth=KNOWN,
     operation_id="read_member",
     summary="Read a member",
-    response={200: MemberAnswer, **problems(404)},
+    response={200: MemberAnswer | MemberKnown, **problems(404)},
 )
 def read_member(request: HttpRequest, ref: Ref) -> HttpResponse:
     """What is known of a member. Identities are stored as keyed hashes and cannot be read back."""

@@ -11,7 +11,8 @@ from palier.activities import operations, queries
 from palier.activities.answers import Result
 from palier.activities.queries import Redemption
 from palier.api.calls import ApiKey, Call, answer, call, encode, refusal_of, write
-from palier.api.problems import Problem, not_found
+from palier.api.partners import foreign_source, other_partner
+from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.schemas import (
     AdjustmentAnswer,
     Capture,
@@ -30,8 +31,9 @@ from palier.members import refs
 from palier.staff.operations import Answer, write_log
 
 router = Router(tags=["Points"])
-READ: Final = ApiKey("members:read")
-WRITE: Final = ApiKey("points:write")
+READ: Final = ApiKey("members:read", partners=True)
+WRITE: Final = ApiKey("points:write", partners=True)
+OWN: Final = ApiKey("points:write")
 
 
 @router.post(
@@ -47,7 +49,8 @@ def create_redemption(
     """Spends points at once, or holds them (`capture`: false) until they are captured or released.
 
     What is spent comes from the points that expire first. A sale that is paid in part with points names the
-    redemption by `source` and `id`, so that a return of the sale gives them back.
+    redemption by `source` and `id`, so that a return of the sale gives them back. Points used with a partner of a
+    coalition name it: it is paid for them.
     """
     if body.capture and body.hold_minutes is not None:
         raise Problem(
@@ -59,6 +62,10 @@ def create_redemption(
         member_id = made.member(body.member)
         points = operations.points_minor(made.runtime, body.currency, body.points)
         source, own = _name(made, body.source, body.id, identifier)
+        partner = body.partner or made.key.partner or None
+        refusal = other_partner(made.key, partner)
+        if refusal is not None:
+            raise of_refusal(refusal)
         if body.capture:
             result = operations.redeem(
                 made.connection,
@@ -69,6 +76,7 @@ def create_redemption(
                 source=source,
                 id=own,
                 now=made.now,
+                partner=partner,
             )
         else:
             result = operations.hold(
@@ -81,6 +89,7 @@ def create_redemption(
                 source=source,
                 id=own,
                 now=made.now,
+                partner=partner,
             )
         return refusal_of(result) or _redeemed(made, member_id, result.activity_id, result, 201, created=True)
 
@@ -91,6 +100,9 @@ def _name(made: Call, source: str | None, own: str | None, identifier: str) -> t
     """Source and id of a command: as sent, else the key's own source and an id of its own."""
     if source is not None:
         operations.refuse_foreign_source(source, made.source)
+        refusal = foreign_source(made.key, source, "source")
+        if refusal is not None:
+            raise of_refusal(refusal)
     return source or made.source, own or identifier
 
 
@@ -122,7 +134,7 @@ def read_redemption(request: HttpRequest, redemption: RedemptionRef) -> HttpResp
 def _find(made: Call, ref: str) -> Redemption:
     ids = queries.decode_redemption_ref(ref)
     found = queries.redemption(made.connection, made.key.program_id, *ids, now=made.now) if ids else None
-    if found is None:
+    if found is None or (made.key.partner and found.partner != made.key.partner):
         raise not_found("redemption")
     return found
 
@@ -185,7 +197,7 @@ def release_redemption(
 
 @router.post(
     "/adjustments",
-    auth=WRITE,
+    auth=OWN,
     operation_id="create_adjustment",
     summary="Give or take points by hand",
     response={201: AdjustmentAnswer, **problems(404, 409, 413, 415)},
@@ -246,7 +258,7 @@ def _spendable(made: Call, result: Result, currency: str) -> str:
 
 @router.post(
     "/transfers",
-    auth=WRITE,
+    auth=OWN,
     operation_id="create_transfer",
     summary="Move points to another member",
     response={201: TransferMade, **problems(404, 409, 413, 415)},

@@ -257,6 +257,13 @@ class MemberAnswer(Answered):
     time_zone: str | None
 
 
+class MemberKnown(Answered):
+    """What a partner's key is told of a member."""
+
+    member: str
+    status: Literal["active", "frozen"]
+
+
 class LotAnswer(Answered):
     expires_at: InstantText | None
     spendable_until: InstantText | None
@@ -427,6 +434,7 @@ class ActivityAnswer(Answered):
 class RedemptionAnswer(Answered):
     redemption: str
     member: str
+    partner: str | None
     currency: str
     points: DecimalText
     captured: DecimalText
@@ -505,6 +513,75 @@ class PlanAnswer(Answered):
     version: int
     effective_from: InstantText
     changes: list[ChangeAnswer]
+
+
+class DayAnswer(Answered):
+    """The sums of a local day; money exact, not rounded."""
+
+    day: str
+    issued: DecimalText
+    reversed: DecimalText
+    used: DecimalText
+    given_back: DecimalText
+    owed: DecimalText
+    owing: DecimalText
+
+
+class StatementAnswer(Answered):
+    """What a partner owes for points earned with it, and is owed for points used with it."""
+
+    partner: str
+    currency: str
+    lines: int
+    unpriced: Annotated[int, Field(description="Lines without an agreement in force; they cost nothing.")]
+    issued: DecimalText
+    reversed: DecimalText
+    used: DecimalText
+    given_back: DecimalText
+    expired: Annotated[
+        DecimalText, Field(description="Points it funded that nobody used; they stay its cost.")
+    ]
+    owed: Annotated[DecimalText, Field(description="For points issued less reversed, rounded once.")]
+    paid_ahead: Annotated[DecimalText, Field(description="Of that, out of its advance.")]
+    owing: Annotated[DecimalText, Field(description="To it, for points used less given back, rounded once.")]
+    net: Annotated[
+        DecimalText, Field(description="owed - paid_ahead - owing: what it pays; below 0, is paid.")
+    ]
+    days: list[DayAnswer]
+
+
+class SettlementLine(Answered):
+    """One row of the ledger, with its price. The amount is what this side owes; below 0, is owed."""
+
+    line: str
+    partner: str
+    day: str
+    at: InstantText
+    recorded_at: InstantText
+    kind: Literal["issued", "reversed", "used", "given_back"]
+    points: DecimalText
+    currency: str
+    funder: str
+    source: str
+    id: str
+    agreement: str
+    price: DecimalText
+    amount: DecimalText
+    correction: bool
+
+
+class SettlementAnswer(Answered):
+    program: str
+    period: str
+    side: Literal["partner", "operator"]
+    money: str
+    known_at: InstantText
+    known_after: InstantText | None
+    statements: list[StatementAnswer] | None
+    clearing: DecimalText | None = Field(description="What the operator pays for all statements together.")
+    expired: PointsByCurrency | None = Field(description="The program's own points that expired.")
+    lines: list[SettlementLine]
+    next: str | None
 
 
 class LineAnswer(Answered):

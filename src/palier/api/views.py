@@ -273,6 +273,7 @@ class Views:
         return {
             "redemption": found.ref,
             "member": refs.encode(found.member_id),
+            "partner": found.partner,
             "currency": found.currency,
             "points": self.points(found.currency, found.points),
             "captured": self.points(found.currency, found.captured),

@@ -27,6 +27,7 @@ MODULES: Final = (
     "members",
     "imports",
     "backtest",
+    "settlements",
     "keys",
     "verify",
     "repair",

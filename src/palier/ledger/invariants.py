@@ -51,6 +51,9 @@ _PAIRS = ", ".join(
     f"('{kind}', '{debit}', '{credit}')" for kind, pairs in KIND_ACCOUNTS.items() for debit, credit in pairs
 )
 
+_PLAIN = """case when {0} like 'partner:%%:used' then 'partner_used'
+  when {0} like 'partner:%%' then 'partner' else {0} end"""
+
 # A correction row undoes a movement of the original's direction: `source` and `target` are that direction,
 # and `sign` is -1.
 _DIRECTED = """
@@ -169,9 +172,7 @@ group by member_ref, transfer_id, currency having sum(amount) <> 0 or count(*) <
 select 'transfer ' || audit.member_ref(member_id) || '.' || transfer_id, 'accounts of ' || kind,
        debit || ' to ' || credit
 from ({_DIRECTED}) directed
-where (kind, regexp_replace(regexp_replace(source, '^partner:[^:]+:used$', 'partner_used'), '^partner:[^:]+$', 'partner'),
-       regexp_replace(regexp_replace(target, '^partner:[^:]+:used$', 'partner_used'), '^partner:[^:]+$', 'partner'))
-      not in (values {_PAIRS})
+where (kind, {_PLAIN.format("source")}, {_PLAIN.format("target")}) not in (values {_PAIRS})
 """,
     "transfer.amount": f"""
 -- amounts are positive

@@ -11,8 +11,8 @@ from palier.staff.columns import Placement, StoredJson
 class ApiKey(models.Model):
     """Answers "may the bearer of this key do this in this program?" from the key's own text.
 
-    Looked up by the key's public prefix. `partner` is empty, or the partner beyond whose own the key sees nothing. Never stored here: the secret itself, only its hash; it is shown
-    once, when the key is made.
+    Looked up by the key's public prefix. `partner` is empty, or the one partner whose own
+    alone the key sees. Never stored here: the secret itself, only its hash; it is shown once, when it is made.
     """
 
     placement: ClassVar[Placement] = "key"

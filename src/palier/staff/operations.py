@@ -56,7 +56,8 @@ def create_key(
 ) -> NewKey:
     """Makes a key for one program with some rights (RIGHTS). Instants are microseconds UTC. Does not commit.
 
-    With a `partner`, for which the caller vouches, only what is that partner's own exists for the key. Refuses an empty or overlong name, an unknown right, no right at all, and an expiry that has passed.
+    With a `partner`, for which the caller vouches, only what is that partner's own exists for the key. Refuses an
+    empty or overlong name, an unknown right, no right at all, and an expiry that has passed.
     """
     chosen = list(dict.fromkeys(rights))
     unknown = [right for right in chosen if right not in RIGHTS]

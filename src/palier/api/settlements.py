@@ -1,0 +1,92 @@
+"""Settlements: what partners of a coalition owe and are owed, line by line."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+
+from palier.activities import settlements
+from palier.activities.settlements import After, Question
+from palier.api.calls import ApiKey, answer, call
+from palier.api.cursors import decode_places, encode_places
+from palier.api.problems import Problem, not_found
+from palier.api.schemas import PAGE, Instant, Key, Limit, SettlementAnswer, problems
+from palier.site.refusal import Refused
+
+router = Router(tags=["Settlements"])
+READ: Final = ApiKey("settlements:read", partners=True)
+
+
+@router.get(
+    "/settlements",
+    auth=READ,
+    operation_id="read_settlements",
+    summary="Read a period's settlement",
+    response={200: SettlementAnswer, **problems(404)},
+)
+def read_settlements(
+    request: HttpRequest,
+    period: Annotated[str, Query(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", description="A month: 2026-03.")],
+    partner: Annotated[Key | None, Query(description="One partner, as it reads its own statement.")] = None,
+    known_at: Annotated[
+        Instant | None, Query(description="By what had been recorded then; now by default.")
+    ] = None,
+    known_after: Annotated[
+        Instant | None, Query(description="Only what was recorded after this instant: what came late.")
+    ] = None,
+    limit: Limit = PAGE,
+    cursor: Annotated[
+        str | None,
+        Query(
+            min_length=1, max_length=80, description="`next` of the page before; without it, the first page."
+        ),
+    ] = None,
+) -> HttpResponse:
+    """The statements of a month and a page of their lines, in the order in which they took effect.
+
+    Without `partner` it is the operator's side: all statements, what the operator pays in all, and every line with
+    the opposite sign. A partner's key reads its own statement, whatever it asks. Statements come with the first
+    page; all pages show what was known at the first. The same `known_at` gives the same answer for ever.
+    """
+    with call(request, snapshot=True) as made:
+        if made.key.partner:
+            if partner not in (None, made.key.partner):
+                raise not_found("partner")
+            partner = made.key.partner
+        if partner is not None and partner not in settlements.known_partners(made.runtime):
+            raise not_found("partner")
+        places = decode_places(cursor, 4) if cursor is not None else None
+        if cursor is not None and places is None:
+            raise Problem(
+                422, "malformed", "This is not the cursor of a page.",
+                field="cursor", remedy="take `next` of the page before as it is",
+            )  # fmt: skip
+        try:
+            month = settlements.month(made.runtime, period)
+        except Refused as refused:
+            raise Problem(422, "malformed", str(refused), field="period") from None
+        known = places[0] if places is not None else min(known_at or made.now, made.now)
+        question = Question(month, known, known_after or 0, partner)
+        operator = partner is None
+        if places is None:
+            settled = settlements.settle(made.connection, made.runtime, question)
+        else:
+            settled = settlements.Settled(question, [], 0, {})
+        shown = settlements.settled_shown(made.runtime, settled, operator=operator)
+        if places is not None:
+            shown["statements"] = shown["clearing"] = shown["expired"] = None
+        found = list(
+            settlements.lines(
+                made.connection,
+                made.runtime,
+                question,
+                after=After(*places[1:]) if places is not None else None,
+                limit=limit + 1,
+            )
+        )
+        page = found[:limit]
+        shown["lines"] = [settlements.line_shown(made.runtime, line, operator=operator) for _, line in page]
+        shown["next"] = encode_places(known, *page[-1][0]) if len(found) > limit else None
+        return answer(shown)
