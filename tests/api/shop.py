@@ -138,7 +138,9 @@ class Shop:
         self.token = self.new_key().token
         self.sent = 0
 
-    def new_key(self, rights: Sequence[str] = RIGHTS, expires_at: int | None = None) -> NewKey:
+    def new_key(
+        self, rights: Sequence[str] = RIGHTS, expires_at: int | None = None, partner: str = ""
+    ) -> NewKey:
         with database.connect("app") as connection:
             made = create_key(
                 connection,
@@ -147,6 +149,7 @@ class Shop:
                 rights=rights,
                 now=clock.now(),
                 expires_at=expires_at,
+                partner=partner,
             )
             connection.commit()
         return made
