@@ -147,7 +147,7 @@ def limit_of(plan: Plan, key: str) -> tuple[int, str]:
         return game.rooms().get(key, 0), game.currency if kind == "game" else ""
     if kind == "partner" and name in plan.partners:
         partner = plan.partners[name]
-        prepaid = {begun: points for _, begun, points, _ in partner.agreements}
+        prepaid = {terms.from_: terms.prepaid for terms in partner.agreements}
         year, month, *day = map(int, last.split("-"))
         if day:
             return prepaid.get(last, 0), partner.currency

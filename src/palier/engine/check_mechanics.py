@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from palier.engine import conditions
 from palier.engine.checker import MAX_TEXT, Checker, less
 from palier.engine.clock import moment
+from palier.engine.compiled import PRICE_DECIMALS
 from palier.engine.currencies import exponent
 from palier.engine.document import Base, Condition
 from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, SALE
@@ -636,6 +637,8 @@ class MechanicsChecker(Checker):
             self.text(benefit, f"{path}.benefits[{index}]", MAX_TEXT)
 
     def agreement(self, agreement: Agreement, scale: int, path: str) -> None:
+        for name in ("issue_price", "burn_price"):
+            self.decimals(getattr(agreement, name), PRICE_DECIMALS, f"{path}.{name}", "prices of a point")
         if agreement.most_points_month is not None and self.positive(
             agreement.most_points_month, f"{path}.most_points_month", "a cap"
         ):

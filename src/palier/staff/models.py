@@ -22,7 +22,7 @@ class ApiKey(models.Model):
     program_id = models.BigIntegerField()
     name = models.TextField()
     rights = ArrayField(models.TextField())
-    partner = models.TextField(db_default="")
+    partner = models.TextField(default="")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
