@@ -12,6 +12,7 @@ import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
+from palier.activities.pursuits import Pursuits, pursuits
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import to_minor
 from palier.engine.clock import instant, moment
@@ -327,6 +328,7 @@ class Standing(Struct, frozen=True):
     period_ends_at: int
     next: NextTier | None
     waiting: tuple[tuple[str, Pending], ...]
+    pursuits: Pursuits = Pursuits()
 
 
 def standing(
@@ -380,6 +382,7 @@ def _standing(runtime: Runtime, state: MemberState, at: int) -> Standing:
         else NEVER,
         _next_tier(plan, tier.key, {"spend": spend, "points": points, "visits": visits}),
         tuple((wallet.currency, entry) for wallet in told.values() for entry in wallet.waiting),
+        pursuits(plan, state, at),
     )
 
 

@@ -312,11 +312,15 @@ def read_history(
     "/members/{ref}/progress",
     auth=READ,
     operation_id="read_progress",
-    summary="Read a member's tier",
+    summary="Read a member's progress",
     response={200: ProgressAnswer, **problems(404)},
 )
 def read_progress(request: HttpRequest, ref: Ref) -> HttpResponse:
-    """The member's tier, its metrics, what is missing for the next, and the points that wait."""
+    """The tier, what is missing for the next, the points that wait; goals, streaks, badges, open games, quizzes,
+    memberships, and what the member saves for.
+
+    As of now: a window that has ended and a streak past its deadline are told as such at once.
+    """
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
         found = queries.standing(made.connection, made.runtime, member_id, now=made.now)

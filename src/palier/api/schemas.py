@@ -334,6 +334,128 @@ class WaitingAnswer(PendingAnswer):
     currency: str
 
 
+TextByLanguage = Annotated[dict[str, str], Field(description="By language.")]
+Chance = Annotated[
+    str, Field(pattern=r"^[0-9]+/[0-9]+$", description="An exact fraction.", examples=["3/20"])
+]
+
+
+class GivenAnswer(Answered):
+    currency: str
+    points: DecimalText
+
+
+class StepAnswer(Answered):
+    at: DecimalText
+    name: TextByLanguage
+    gives: list[GivenAnswer]
+    reached: bool
+
+
+class NextStepAnswer(Answered):
+    at: DecimalText
+    missing: DecimalText
+
+
+class GoalAnswer(Answered):
+    goal: str
+    name: TextByLanguage
+    kind: Literal["goal", "stamp_card", "challenge", "milestone", "levels"]
+    icon: str
+    measure: Literal["activities", "spend", "units", "points", "distinct"]
+    currency: str | None
+    state: Literal["planned", "open", "done", "ended"]
+    position: DecimalText = Field(description="The place in the present round, in the goal's measure.")
+    steps: list[StepAnswer]
+    next: NextStepAnswer | None
+    rounds: int = Field(description="Rounds finished in this window.")
+    starts_at: InstantText | None
+    ends_at: InstantText | None
+    joining: Literal["none", "open", "joined", "closed"] = Field(
+        description="Whether the member needs to opt in, may, has, or is too late."
+    )
+
+
+class StreakStepAnswer(Answered):
+    at: int
+    gives: list[GivenAnswer]
+    reached: bool
+
+
+class NextLengthAnswer(Answered):
+    at: int
+    missing: int
+
+
+class StreakAnswer(Answered):
+    streak: str
+    pair: str | None
+    other: Annotated[str | None, Field(alias="with", description="The other member of a pair.")]
+    name: TextByLanguage
+    icon: str
+    period: Literal["day", "week", "month"]
+    state: Literal["not_begun", "running", "at_risk", "lapsed"]
+    length: int
+    best: int
+    deadline: InstantText | None = Field(description="The instant at which it lapses unless somebody acts.")
+    freeze_tokens: int | None
+    steps: list[StreakStepAnswer]
+    next: NextLengthAnswer | None
+
+
+class BadgeAnswer(Answered):
+    badge: str
+    name: TextByLanguage
+    icon: str
+    count: int
+    earned_at: InstantText
+
+
+class PrizeAnswer(Answered):
+    prize: str
+    name: TextByLanguage
+    chance: Chance
+    gives: list[GivenAnswer]
+
+
+class GameAnswer(Answered):
+    game: str
+    name: TextByLanguage
+    kind: Literal["wheel", "scratch_card"]
+    price: GivenAnswer | None
+    affordable: bool
+    plays_left: int | None = Field(description="Plays that the limits leave; null without a limit.")
+    wins_from: InstantText | None = Field(description="Until then the member wins nothing, because he won.")
+    ends_at: InstantText | None
+    prizes: list[PrizeAnswer]
+
+
+class QuizAnswer(Answered):
+    quiz: str
+    name: TextByLanguage
+    questions: int
+    attempts_left: int
+    best: int | None
+    steps: list[StepAnswer]
+
+
+class MembershipAnswer(Answered):
+    membership: str
+    name: TextByLanguage
+    state: Literal["none", "active", "ended"]
+    ends_at: InstantText | None = Field(description="Null for life, or where there was none.")
+    fee: DecimalText
+    months: int | None
+    benefits: list[TextByLanguage]
+
+
+class SavingAnswer(Answered):
+    currency: str
+    name: str
+    points: DecimalText
+    missing: DecimalText
+
+
 class ProgressAnswer(Answered):
     member: str
     as_of: InstantText
@@ -345,6 +467,13 @@ class ProgressAnswer(Answered):
     period_ends_at: InstantText | None
     next: NextTierAnswer | None
     waiting: list[WaitingAnswer]
+    goals: list[GoalAnswer]
+    streaks: list[StreakAnswer]
+    badges: list[BadgeAnswer]
+    games: list[GameAnswer] = Field(description="Games that are open now, with their published odds.")
+    quizzes: list[QuizAnswer]
+    memberships: list[MembershipAnswer]
+    saving: SavingAnswer | None
 
 
 class RuleAnswer(Answered):

@@ -20,6 +20,7 @@ from palier.activities.queries import (
 from palier.activities.runtime import Runtime
 from palier.activities.telling import Story
 from palier.api.calls import written
+from palier.api.pursuits import PursuitViews
 from palier.engine.amounts import from_minor
 from palier.engine.plan import Plan
 from palier.engine.program import Attribute
@@ -129,7 +130,7 @@ class Views:
         }
 
     def progress(self, member_id: int, found: Standing) -> JsonObject:
-        """The tier, its metrics, and what is missing for the next."""
+        """The tier, its metrics and what is missing for the next; then all that the member is after."""
         plan = self.plan
         following = found.next
         return {
@@ -159,6 +160,7 @@ class Views:
             "waiting": [
                 {"currency": currency, **self._pending(currency, entry)} for currency, entry in found.waiting
             ],
+            **PursuitViews(plan).pursuits(found.pursuits),
         }
 
     # --- decisions ------------------------------------------------------------------------------------
