@@ -34,14 +34,14 @@ def currency(key: str, kind: str) -> dict[str, Any]:
     }
 
 
-def shop(**settings: Any) -> Any:
+def shop(more: tuple[Any, ...] | list[Any] = (), **settings: Any) -> Any:
     plain = program()
     own = [
         {"key": "stars", "name": {"en": {"one": "star", "other": "stars"}, "fr": {"one": "é", "other": "é"}}}
     ]
     assert plain.point_currencies[0].key == "stars"
     return program(
-        point_currencies=[*own, currency("coffee", "reward"), currency("spin", "token")], **settings
+        point_currencies=[*own, currency("coffee", "reward"), currency("spin", "token"), *more], **settings
     )
 
 

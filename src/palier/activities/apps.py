@@ -7,4 +7,4 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         # The engine's state is part of every verification as soon as the room is there.
-        from palier.activities import proof  # noqa: F401
+        from palier.activities import proof, rankings  # noqa: F401

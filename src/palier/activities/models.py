@@ -10,6 +10,9 @@ from palier.staff.columns import Placement, StoredJson
 CLAIM_STATUSES = ("applied", "refused", "parked")
 """What a claimed id came to."""
 
+AWARD_KINDS = ("dividend", "prize", "keep_value", "ranking")
+"""What is given to members by a run over all of them, and the making of a ranking."""
+
 IMPORT_STATES = ("running", "done", "failed")
 """States of a file's import."""
 
@@ -91,6 +94,60 @@ class Progress(models.Model):
         db_table = "progress"
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="progress_due"),
+        ]
+
+
+class GoalProgress(models.Model):
+    """Answers "who stands highest by this goal in this period?" for the goals by which members are ranked.
+
+    A copy of what the engine's state says of each window, made for the order of its index; written with the
+    decision that moves it, and made anew by `palier leaderboards rebuild`. Never stored here: goals that no
+    leaderboard uses, ranks, pseudonyms.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "goal", "number")
+    member_id = models.BigIntegerField()
+    goal = models.TextField()
+    number = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    value = models.BigIntegerField()
+    reached_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "goal_progress"
+        indexes = [
+            models.Index(
+                "program_id", "goal", "number", F("value").desc(), "reached_at", name="goal_progress_rank"
+            ),
+        ]
+
+
+class AwardRun(models.Model):
+    """Answers "was this given to all members already, and on which terms?": a year's dividend, a period's prizes,
+    points that keep their value.
+
+    The first run fixes the terms; `finished_at` is null while members are left. Also marks a goal whose ranking
+    is complete. Never stored here: what each member was given (`activity`).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "kind", "name", "period")
+    program_id = models.BigIntegerField()
+    kind = models.TextField()
+    name = models.TextField()
+    period = models.TextField()
+    terms = models.TextField()
+    begun_at = models.DateTimeField()
+    begun_by = models.TextField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "award_run"
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=AWARD_KINDS), name="award_run_kind_known"),
         ]
 
 

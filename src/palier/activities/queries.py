@@ -172,6 +172,13 @@ def _state(connection: Connection[Any], runtime: Runtime, member_id: int) -> tup
     return (decode_state(row[0]), instant(row[1])) if row is not None else None
 
 
+def state_then(
+    connection: Connection[Any], runtime: Runtime, member_id: int, at: int, known: int
+) -> MemberState:
+    """The state of a member as of an instant, by what had been recorded until `known`; folded anew."""
+    return _replayed(connection, runtime, member_id, at, known)
+
+
 def _replayed(
     connection: Connection[Any], runtime: Runtime, member_id: int, at: int, known: int
 ) -> MemberState:

@@ -14,7 +14,7 @@ from palier.programs import queries as programs
 class Runtime:
     """One program as the activities room needs it: its id, its key, and the compiled timeline."""
 
-    __slots__ = ("key", "program_id", "stored", "timeline")
+    __slots__ = ("key", "program_id", "ranked", "stored", "timeline")
 
     def __init__(self, stored: programs.Timeline) -> None:
         self.program_id = stored.program_id
@@ -22,11 +22,18 @@ class Runtime:
         self.stored = stored
         plans = {number: Plan(document, number) for number, document in stored.documents.items()}
         self.timeline = Timeline([(e.from_at, e.until_at, plans[e.version]) for e in stored.entries])
+        # Goals by which any version ranks members: where each stands is kept apart.
+        self.ranked = sorted({board.goal for plan in plans.values() for board in plan.program.leaderboards})
+        for plan in plans.values():
+            for key in self.ranked:
+                if key in plan.goals:
+                    plan.goals[key].measures = True
 
     def judged_by(self, version: int, from_at: int, until_at: int) -> Runtime:
         """The same program if `version` judged the instants from `from_at` until before `until_at`."""
         other = object.__new__(Runtime)
         other.program_id, other.key, other.stored = self.program_id, self.key, self.stored
+        other.ranked = self.ranked
         plan = self.timeline.plan_of(version)
         assert plan is not None
         other.timeline = Timeline([*self.timeline.spans, (from_at, until_at, plan)])

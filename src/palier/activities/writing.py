@@ -9,6 +9,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import store
+from palier.activities.copies import Copies
 from palier.activities.runtime import Runtime
 from palier.engine.clock import moment
 from palier.engine.decisions import Decision, Transfer
@@ -94,6 +95,7 @@ class Writer:
         self.new_holds: list[tuple[Any, ...]] = []
         self.ended_holds: list[tuple[Any, ...]] = []
         self.progress: list[tuple[int, bytes, int | None]] = []
+        self.copies = Copies(runtime.ranked)
 
     def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
         for work in works:
@@ -110,6 +112,9 @@ class Writer:
             self._correction(work.member_id, identifier, correction, touched)
         self._lots(work, touched)
         state = work.state
+        if self.copies.goals:
+            moved = {(item.goal, item.window) for _, made in work.decisions for item in made.trace.goals}
+            self.copies.take(work.member_id, state, moved, anew=bool(work.corrections))
         due = state.due_at if state.due_at < NEVER else None
         self.progress.append((work.member_id, encode_state(state), due))
 
@@ -306,6 +311,7 @@ class Writer:
         if self.progress:
             columns = _columns("members states due", self.progress)
             connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
+        self.copies.write(connection, self.runtime.program_id)
 
 
 _ARRAYS: Final[dict[str, type[list[Any]]]] = {

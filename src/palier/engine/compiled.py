@@ -82,6 +82,7 @@ class CompiledGoal:
         "lines",
         "matches",
         "measure",
+        "measures",
         "most_per_day",
         "most_rounds",
         "numbered",
@@ -103,6 +104,10 @@ class CompiledGoal:
         self.matches = _matches(goal.when, program, goal.on)
         self.lines = compile_line_condition(goal.lines, program) if goal.lines is not None else None
         self.measure = goal.measure
+        # Others look at its closed windows, whatever they gave: a ranking, or a dividend.
+        self.measures = any(board.goal == goal.key for board in program.leaderboards) or any(
+            item.dividend is not None and item.dividend.goal == goal.key for item in program.memberships
+        )
         self.currency = goal.currency or ""
         self.distinct = goal.distinct or ""
         self.base = goal.base

@@ -20,7 +20,7 @@ from palier.engine.state import GRANTS_KEPT, GoalState, Granted, Window
 from palier.engine.tiers import Tiers
 from palier.engine.trace import GoalTrace, RuleTrace, Trace
 
-_CLOSED_KEPT = 36
+CLOSED_KEPT = 36
 """Closed windows of a goal that a late return can still reach."""
 
 
@@ -112,8 +112,9 @@ class Goals(Tiers):
             return window
         if number < window.number:
             return next((closed for closed in state.closed if closed.number == number), None)
-        if window.granted or window.position != goal.head_start:
-            state.closed = [*state.closed, window][-_CLOSED_KEPT:]
+        kept = window.granted or window.position != goal.head_start
+        if kept or (goal.measures and window.counted_at):
+            state.closed = [*state.closed, window][-CLOSED_KEPT:]
         state.window = Window(number, goal.head_start)
         return state.window
 
@@ -173,6 +174,8 @@ class Goals(Tiers):
             window.position = goal.moved(before, amount)
             if state.day == day:
                 state.counted += window.position - before
+            if window.position > before:
+                window.counted_at = fact.at
             if goal.free_unit:
                 window.units.extend(_first(counted.units, window.position - before))
             trace.goals.append(

@@ -122,6 +122,7 @@ class Granted(Struct, array_like=True):
 class Window(Struct, array_like=True):
     """One window of a goal: its number, the position reached, how many steps were granted, and the latest of them.
 
+    `counted_at` is the instant of the latest activity that moved the position on.
     `seen`: distinct value -> how many activities brought it. `units`: (price, units) not yet used up by a round.
     `granted` holds the newest grants, at most GRANTS_KEPT of them: older ones are settled for good.
     """
@@ -132,6 +133,7 @@ class Window(Struct, array_like=True):
     granted: list[Granted] = []
     seen: dict[str, int] = {}
     units: list[tuple[int, int]] = []
+    counted_at: int = 0
 
 
 class GoalState(Struct, array_like=True):
