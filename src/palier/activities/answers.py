@@ -39,6 +39,24 @@ def points_text(minor: int, plan: Plan, currency: str) -> str:
     return from_minor(minor, found.scale if found is not None else 0)
 
 
+def drawn(trace: Trace) -> list[dict[str, Any]]:
+    """What was drawn: the field, counted from 1, and its prize; None where it was sold out."""
+    return [{"game": game, "field": field + 1, "prize": prize or None} for game, field, prize in trace.draws]
+
+
+def granted(trace: Trace, plan: Plan) -> list[dict[str, Any]]:
+    """What mechanics gave, or took back."""
+    return [
+        {
+            "cause": item.cause,
+            "currency": item.currency,
+            "points": points_text(item.points, plan, item.currency),
+            "pending": item.pending,
+        }
+        for item in trace.grants
+    ]
+
+
 def body(result: Result, plan: Plan) -> dict[str, Any]:
     """The JSON form of a result: what a till shows and an integrator stores."""
     answer: dict[str, Any] = {"source": result.source, "id": result.id, "status": result.status}
@@ -72,6 +90,12 @@ def body(result: Result, plan: Plan) -> dict[str, Any]:
         answer["spendable"] = {key: points_text(value, plan, key) for key, value in trace.after.items()}
     if trace.tier_after:
         answer["tier_reached"] = trace.tier_after
+    if trace.draws:
+        answer["draws"] = drawn(trace)
+    if trace.grants:
+        answer["granted"] = granted(trace, plan)
+    if trace.score >= 0:
+        answer["score"] = trace.score
     if trace.cut:
         answer["warning"] = "more was returned than was left of the sale; the rest was ignored"
     return answer

@@ -317,7 +317,9 @@ def award(
         if dry_run:
             return Awarded(when, tuple(won), False)
         terms = msgspec.json.encode([[place.rank, refs.encode(place.member_id)] for place in won]).decode()
-        awards.begin(connection, program.program_id, "prize", key, when.name, terms, by=by, now=now)
+        begun = awards.begin(connection, program.program_id, "prize", key, when.name, terms, by=by, now=now)
+        if begun.finished_at:
+            return Awarded(when, tuple(won), True)
         facts = [
             Fact(
                 MADE_SOURCE,

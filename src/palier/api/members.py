@@ -182,7 +182,8 @@ def read_member(request: HttpRequest, ref: Ref) -> HttpResponse:
 def change_member(
     request: HttpRequest, ref: Ref, body: MemberChange, idempotency_key: IdempotencyKey = None
 ) -> HttpResponse:
-    """Changes attributes (those not named stay; null removes one), or freezes or unfreezes the member.
+    """Changes attributes (those not named stay; null removes one), freezes or unfreezes the member, or takes him out
+    of rankings.
 
     A frozen member goes on earning and cannot spend. Decisions already made keep what they saw.
     """
@@ -203,6 +204,8 @@ def change_member(
             enrolment.set_status(made.connection, program_id, member_id, body.status)
             action = "member.freeze" if body.status == "frozen" else "member.unfreeze"
             write_log(made.connection, f"key:{made.key.prefix}", "integration", action, view.ref, at=made.now)
+        if body.ranked is not None:
+            enrolment.set_ranked(made.connection, program_id, member_id, body.ranked)
         changed = members.read(made.connection, program_id, member_id)
         assert changed is not None
         return Answer(200, encode(Views(made.runtime).member(changed)))

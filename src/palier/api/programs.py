@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Path, Router
+from ninja import Path, Query, Router
 from pydantic import Field
 
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.problems import Problem, not_found
 from palier.api.schemas import (
+    PAGE,
     DocumentAnswer,
     IdempotencyKey,
     Key,
+    Limit,
     PlanAnswer,
+    ProgramChangesAnswer,
     ProgramsAnswer,
     ValidationAnswer,
     VersionAnswer,
@@ -25,6 +28,7 @@ from palier.api.schemas import (
 from palier.api.views import version as shown
 from palier.engine.program import Program, to_builtins
 from palier.programs import files, queries
+from palier.programs.changes import changes
 from palier.programs.operations import publish
 from palier.programs.plan import difference
 from palier.site.refusal import Refused
@@ -99,6 +103,61 @@ def read_version(
         if not found or document is None:
             raise not_found("version")
         return answer({**shown(found[0]), "document": to_builtins(document)})
+
+
+@router.get(
+    "/programs/{program}/changes",
+    auth=READ,
+    operation_id="list_changes",
+    summary="Read what versions changed, in words",
+    response={200: ProgramChangesAnswer, **problems(404)},
+)
+def list_changes(
+    request: HttpRequest,
+    program: Key,
+    lang: Annotated[
+        Literal["en", "fr"] | None, Query(description="Language; the program's first by default.")
+    ] = None,
+    limit: Limit = PAGE,
+) -> HttpResponse:
+    """The latest versions, the latest first: since when, announced when, and what reads differently for members."""
+    with call(request, snapshot=True) as made:
+        key = _own(made, program)
+        language = lang or made.runtime.latest.program.languages[0]
+        told = []
+        for item in changes(made.connection, key, language, limit):
+            notice = item.notice
+            told.append(
+                {
+                    "version": item.version.version,
+                    "published_at": written(item.version.published_at),
+                    "effective_from": written(item.version.effective_from),
+                    "notice": None
+                    if notice is None
+                    else {
+                        "announced_on": notice.announced_on,
+                        "text": notice.text.fr if language == "fr" else notice.text.en,
+                    },
+                    "reads": [
+                        {
+                            "subject": part.key,
+                            "title": part.title,
+                            "before": list(part.before),
+                            "after": list(part.after),
+                        }
+                        for part in item.reads
+                    ],
+                    "settings": [
+                        {
+                            "path": change.path,
+                            "kind": change.kind,
+                            "text": change.sentence_fr if language == "fr" else change.sentence_en,
+                        }
+                        for change in item.settings
+                    ],
+                }
+            )
+        return answer({"language": language, "versions": told})
 
 
 def _document(request: HttpRequest) -> files.Document:

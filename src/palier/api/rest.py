@@ -14,7 +14,18 @@ from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
 
 import palier
-from palier.api import activities, members, points, problems, programs, settlements
+from palier.api import (
+    activities,
+    campaigns,
+    dividends,
+    draws,
+    leaderboards,
+    members,
+    points,
+    problems,
+    programs,
+    settlements,
+)
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
 from palier.api.calls import ApiKey
 from palier.api.problems import Problem
@@ -31,7 +42,17 @@ api: Final = NinjaAPI(
     urls_namespace="v1",
     parser=StrictParser(),
 )
-for router in (activities.router, members.router, points.router, programs.router, settlements.router):
+for router in (
+    activities.router,
+    members.router,
+    points.router,
+    dividends.router,
+    leaderboards.router,
+    campaigns.router,
+    draws.router,
+    programs.router,
+    settlements.router,
+):
     api.add_router("", router)
 
 

@@ -165,6 +165,7 @@ class MemberChange(Body):
 
     attributes: Attributes | None = None
     status: Literal["active", "frozen"] | None = None
+    ranked: Annotated[bool | None, Field(description="Whether rankings show the member.")] = None
 
 
 class NewRedemption(Body):
@@ -205,6 +206,21 @@ class NewAdjustment(Body):
     actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
     source: Source = None
     id: CommandId = None
+
+
+class NewDividend(Body):
+    """A year's dividend of a membership, at the rate that was decided."""
+
+    membership: Key
+    year: Annotated[int, Field(ge=1970, le=9000)]
+    rate: Annotated[str, Field(pattern=r"^(0\.[0-9]{1,6}|1(\.0{1,6})?)$", examples=["0.10"])]
+    dry_run: bool = False
+
+
+class PauseCampaign(Body):
+    """Why a campaign is paused or resumed, for the audit log."""
+
+    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
 
 
 class NewTransfer(Body):
@@ -255,6 +271,7 @@ class MemberAnswer(Answered):
     attributes: dict[str, Annotated[Any, WithJsonSchema({"type": ["string", "integer", "boolean"]})]]
     locale: str
     time_zone: str | None
+    ranked: bool = Field(description="Whether rankings show the member, under a pseudonym.")
 
 
 class MemberKnown(Answered):
@@ -487,6 +504,19 @@ class RuleAnswer(Answered):
     limit: str | None
 
 
+class DrawAnswer(Answered):
+    game: str
+    field: int = Field(description="Which field was drawn, from 1.")
+    prize: str | None = Field(description="What it brought; null where it was sold out.")
+
+
+class GrantAnswer(Answered):
+    cause: str = Field(description="Such as goal:card:1, game:wheel:coffee, membership:club.")
+    currency: str
+    points: DecimalText = Field(description="Below zero where it was taken back.")
+    pending: bool
+
+
 class TraceAnswer(Answered):
     """Why a decision came out as it did."""
 
@@ -500,6 +530,9 @@ class TraceAnswer(Answered):
     written_off: DecimalText
     late: bool
     reason: str
+    draws: list[DrawAnswer]
+    granted: list[GrantAnswer]
+    score: int | None
 
 
 class TransferAnswer(Answered):
@@ -543,6 +576,7 @@ class HistoryAnswer(Answered):
 class DecidedLine(HistoryLine):
     why_not: dict[str, list[str]] = Field(description="Rules that nearly brought something, by language.")
     transfers: list[TransferAnswer]
+    drawn: str | None = Field(None, description="The bytes drawn for it, with their month, in hexadecimal.")
 
 
 class ActivityAnswer(Answered):
@@ -593,6 +627,120 @@ class TransferMade(Answered):
     spendable: DecimalText
     source: str
     id: str
+
+
+class OddsAnswer(PrizeAnswer):
+    left: int | None = Field(description="How many times it can still be won; null without a stock.")
+
+
+class DrawnGameAnswer(Answered):
+    game: str
+    name: TextByLanguage
+    kind: Literal["wheel", "scratch_card", "surprise"]
+    starts_at: InstantText | None
+    ends_at: InstantText | None
+    weights: list[int]
+    prizes: list[OddsAnswer]
+
+
+class MonthAnswer(Answered):
+    month: str
+    commitment: str = Field(description="SHA-256 of the seed, in hexadecimal.")
+    seed: str | None = Field(description="In hexadecimal, once the month has passed.")
+
+
+class DrawsAnswer(Answered):
+    games: list[DrawnGameAnswer]
+    months: list[MonthAnswer]
+
+
+class BudgetAnswer(Answered):
+    currency: str
+    points: DecimalText
+    used: DecimalText
+    left: DecimalText
+
+
+class CampaignAnswer(Answered):
+    campaign: str
+    name: TextByLanguage
+    state: Literal["planned", "running", "paused", "ended"]
+    starts_at: InstantText | None
+    ends_at: InstantText | None
+    budget: BudgetAnswer | None
+    program_version: int | None = Field(None, description="The version that says so, after a change.")
+
+
+class CampaignsAnswer(Answered):
+    campaigns: list[CampaignAnswer]
+
+
+class PlaceAnswer(Answered):
+    rank: int
+    pseudonym: str
+    value: DecimalText
+    own: bool = Field(description="Whether it is that of the member who was named.")
+
+
+class LeaderboardAnswer(Answered):
+    leaderboard: str
+    name: TextByLanguage
+    goal: str
+    measure: Literal["activities", "spend", "units", "points", "distinct"]
+    currency: str | None
+    ties: Literal["shared", "earliest"]
+    period: str
+    starts_at: InstantText
+    ends_at: InstantText
+    complete: bool
+    places: list[PlaceAnswer]
+    own: PlaceAnswer | None
+
+
+class DividendAnswer(Answered):
+    membership: str
+    year: int
+    rate: str
+    currency: str
+    dry_run: bool
+    finished: bool
+    members: int = Field(description="Members who get a share, of those looked at by this call.")
+    spend: DecimalText
+    points: DecimalText
+    paid_now: int
+    paid_before: int
+
+
+class NoticeAnswer(Answered):
+    announced_on: str
+    text: str
+
+
+class SettingChange(Answered):
+    path: str
+    kind: Literal["added", "removed", "changed", "moved"]
+    text: str
+
+
+class ReadsAnswer(Answered):
+    subject: str
+    title: str
+    before: list[str] = Field(description="Sentences of the program in words that are gone.")
+    after: list[str] = Field(description="Sentences that are new.")
+
+
+class VersionChangeAnswer(Answered):
+    version: int
+    published_at: InstantText
+    effective_from: InstantText
+    notice: NoticeAnswer | None
+    reads: list[ReadsAnswer]
+    settings: list[SettingChange]
+
+
+class ProgramChangesAnswer(Answered):
+    language: Literal["en", "fr"]
+    versions: list[VersionChangeAnswer]
 
 
 class VersionAnswer(Answered):
@@ -728,6 +876,9 @@ class LineAnswer(Answered):
     points: PointsByCurrency | None = None
     spendable: PointsByCurrency | None = None
     tier_reached: str | None = None
+    draws: list[DrawAnswer] | None = Field(None, description="What a play, or a surprise, drew.")
+    granted: list[GrantAnswer] | None = Field(None, description="What goals, games and other mechanics gave.")
+    score: int | None = Field(None, description="That of a quiz.")
     warning: str | None = None
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from palier.activities.answers import drawn, granted
 from palier.activities.queries import (
     Expiry,
     Found,
@@ -65,6 +66,7 @@ class Views:
             },
             "locale": found.locale,
             "time_zone": found.time_zone,
+            "ranked": found.ranked,
         }
 
     def wallets(self, member_id: int, found: Wallets) -> JsonObject:
@@ -196,6 +198,7 @@ class Views:
             **self.line(story),
             "why_not": {language: story.why_not(language) for language in self._languages(story)},
             "transfers": [self._transfer(ref, item) for item in story.line.transfers],
+            "drawn": story.inputs.draw or None,
         }
 
     def _transfer(self, ref: str, item: TransferView) -> JsonObject:
@@ -229,6 +232,9 @@ class Views:
             "written_off": self.points(currency, trace.written_off),
             "late": trace.late,
             "reason": trace.reason,
+            "draws": drawn(trace),
+            "granted": granted(trace, plan),
+            "score": trace.score if trace.score >= 0 else None,
         }
 
     def _rule(self, document: Document, item: RuleTrace) -> JsonObject:

@@ -25,6 +25,7 @@ MODULES: Final = (
     "lint",
     "gallery",
     "members",
+    "campaigns",
     "imports",
     "backtest",
     "settlements",

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     members.command("find")(find)
     members.command("list")(list_members)
     members.command("enrol")(enrol)
+    members.command("progress")(progress)
     app.add_typer(members, name="members")
     app.command()(wallet)
     app.command()(history)
@@ -178,6 +179,35 @@ def wallet(
         _print_wallet_json(found, ref, told)
     else:
         _print_wallet(found, ref, told, standing.tier, language)
+    return 0
+
+
+def progress(
+    ref: str = _REF,
+    program: str | None = _PROGRAM,
+    language: _Language = _LANGUAGE,
+    json: bool = _JSON,
+) -> int:
+    """Show what a member is after: tier, goals, streaks, badges, open games, quizzes, memberships, a wish."""
+    from palier.activities import queries
+    from palier.cli.session import open_database
+    from palier.site import clock, database
+
+    with open_database(), database.connect() as connection:
+        found = program_of(connection, program)
+        member_id = member_of(connection, found, ref)
+        standing = queries.standing(connection, found, member_id, now=clock.now())
+        assert standing is not None
+        if json:
+            from json import dumps
+
+            from palier.api.views import Views
+
+            print(dumps(Views(found).progress(member_id, standing), ensure_ascii=False, indent=2))
+            return 0
+    from palier.cli.progress import show
+
+    show(found, ref, standing, language)
     return 0
 
 

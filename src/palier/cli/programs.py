@@ -16,7 +16,13 @@ def register(app: typer.Typer) -> None:
     app.command()(apply)
     app.command()(export)
     app.command()(schema)
-    app.command()(programs)
+    group = typer.Typer(
+        help="List the programs with their latest version; keep the value of points.",
+        invoke_without_command=True,
+    )
+    group.callback()(programs)
+    group.command("keep-value")(keep_value)
+    app.add_typer(group, name="programs")
 
 
 _FILE = typer.Argument(help="A program document, YAML or JSON.", show_default=False)
@@ -130,8 +136,13 @@ def schema() -> int:
     return 0
 
 
-def programs(json: bool = typer.Option(False, "--json", help="Print the list as JSON.")) -> int:
+def programs(
+    context: typer.Context,
+    json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
+) -> int:
     """List the programs with their latest version."""
+    if context.invoked_subcommand is not None:
+        return 0
     from palier.cli.session import open_database
     from palier.programs import queries
 
@@ -160,6 +171,39 @@ def programs(json: bool = typer.Option(False, "--json", help="Print the list as 
     for version in found:
         start = _written(version.effective_from)
         print(f"{version.key:<{width}}  version {version.version}  from {start}  {version.sha256[:12]}")
+    return 0
+
+
+def keep_value(
+    program: str = typer.Argument(help="Key of the program.", show_default=False),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be given; write nothing."),
+) -> int:
+    """Give members the points that make up for a lower value, where a version's notice says so; once.
+
+    The worker does so as soon as such a version takes effect.
+    """
+    from getpass import getuser
+
+    from palier.activities.answers import points_text
+    from palier.activities.devaluation import keep_values
+    from palier.cli.members import program_of
+    from palier.cli.session import open_database
+    from palier.site import clock, database, ids
+
+    with open_database(), database.connect() as connection:
+        ids.take_node(connection)
+        connection.commit()
+        found = program_of(connection, program)
+        done = keep_values(connection, found, by=f"cli:{getuser()}", now=clock.now(), dry_run=dry_run)
+    for kept in done:
+        item = kept.lowered
+        points = points_text(kept.points, found.latest, item.currency)
+        print(
+            f"Version {item.version}, {item.currency} {item.old_value} to {item.new_value}: {points} "
+            f"{'would be given' if dry_run else 'given'} to {kept.members} members."
+        )
+    if not done:
+        print("Nothing is to be made up for.")
     return 0
 
 

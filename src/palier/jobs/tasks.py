@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import psycopg
 
-from palier.activities import delivery, draws, due, occasions, parking
+from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings
 from palier.activities.runtime import Runtime, runtime
 from palier.jobs.worker import periodic
 from palier.ledger import seal
@@ -140,6 +140,26 @@ def commit_to_draws() -> None:
         if program.latest.games:
             draws.commit_to(connection, program.program_id, program.latest.clock, now)
             connection.commit()
+
+
+@periodic(every_s=60)
+def award_prizes() -> None:
+    """Makes rankings that have just begun complete, and gives the prizes of periods that ended a day ago."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        if program.ranked:
+            rankings.complete(connection, program, now=now)
+            rankings.award_ended(connection, program, now=now)
+
+
+@periodic(every_s=5)
+def keep_values() -> None:
+    """Gives what makes up for a lower value of points, as soon as the version that lowers it takes effect."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        devaluation.keep_values(connection, program, by="worker", now=now)
 
 
 @periodic(every_s=1, line="seal")

@@ -182,3 +182,11 @@ def set_status(connection: Connection[Any], program_id: int, member_id: int, sta
         "-- members.set_status\nupdate member set status = %s where member_id = %s and program_id = %s",
         (status, member_id, program_id),
     )
+
+
+def set_ranked(connection: Connection[Any], program_id: int, member_id: int, ranked: bool) -> None:
+    """Shows a member in rankings, or leaves him out of them. Does not commit."""
+    connection.execute(
+        "-- members.set_ranked\nupdate member set ranked = %s where member_id = %s and program_id = %s",
+        (ranked, member_id, program_id),
+    )

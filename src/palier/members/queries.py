@@ -104,6 +104,7 @@ class MemberView(Struct, frozen=True):
     attributes: dict[str, str | int | bool]
     locale: str
     time_zone: str | None
+    ranked: bool = True
 
 
 def read(connection: Connection[Any], program_id: int, member_id: int) -> MemberView | None:
@@ -111,7 +112,7 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
     row = connection.execute(
         """
         -- members.read
-        select status, enrolled_at, attributes::text, locale, time_zone
+        select status, enrolled_at, attributes::text, locale, time_zone, ranked
         from member where member_id = %s and program_id = %s
         """,
         (member_id, program_id),
@@ -127,6 +128,7 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
         msgspec.json.decode(row[2]),
         row[3],
         row[4],
+        row[5],
     )
 
 

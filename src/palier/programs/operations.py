@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final
 
+from msgspec.structs import replace
 from psycopg import Connection
 from psycopg.errors import UniqueViolation
 
@@ -12,7 +13,7 @@ from palier.engine.check import check, errors
 from palier.engine.clock import MINUTE, moment
 from palier.engine.instants import parse_instant
 from palier.engine.program import Program, canonical
-from palier.programs.queries import Version, document, list_versions
+from palier.programs.queries import Version, document, list_versions, timeline
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
 
@@ -90,6 +91,53 @@ def _publish(
     )
     _add_judging(connection, program_id, starts, None, version, now, "published")
     return Version(program_id, program.key, version, digest, starts, now, published_by, True)
+
+
+def pause_campaign(
+    connection: Connection[Any], key: str, campaign: str, *, paused: bool, now: int, by: str
+) -> Version:
+    """Lets a campaign stand still, or act again, from this instant on, by publishing what is in force with that.
+
+    Versions that take effect later are published again with it, so that it holds there too. `is_new` is false
+    where it stood so already. One transaction: its own, or the open one.
+
+    Refuses an unknown program or campaign, and a version that someone else published at the same moment.
+    """
+    with connection.transaction():
+        found = timeline(connection, key)
+        if found is None:
+            raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+        present = found.document_at(now)
+        if present is None or all(item.key != campaign for item in present.campaigns):
+            known = ", ".join(item.key for item in present.campaigns) if present is not None else ""
+            raise Refused(
+                f"The version of {key} that is in force has no campaign {campaign[:60]!r}; "
+                f"it has {known or 'none at all'}."
+            )
+        later = [(at, found.document_at(at)) for at in found.breaks(now)]
+        documents = [present, *(document for _, document in later if document is not None)]
+        if all(
+            item.paused == paused for part in documents for item in part.campaigns if item.key == campaign
+        ):
+            number = found.version_at(now)
+            return next(item for item in list_versions(connection, key) if item.version == number)
+        made = publish(connection, _pausing(present, campaign, paused, None), now=now, published_by=by)
+        for at, document in later:
+            if document is not None:
+                starts = moment(at).isoformat()
+                publish(connection, _pausing(document, campaign, paused, starts), now=now, published_by=by)
+        return made
+
+
+def _pausing(document: Program, campaign: str, paused: bool, starts: str | None) -> Program:
+    """The document with a campaign paused or not, taking effect at `starts` (None: when it is published)."""
+    return replace(
+        document,
+        effective_from=starts,
+        campaigns=[
+            replace(item, paused=paused) if item.key == campaign else item for item in document.campaigns
+        ],
+    )
 
 
 def _refuse_break(before: Program, after: Program) -> None:
