@@ -45,7 +45,7 @@ class Lowered(Struct, frozen=True):
         """Points (minor units) that make up for so many, rounded up to a whole point."""
         unit = 10**scale
         lacking = points * (Fraction(self.old_value) / Fraction(self.new_value) - 1)
-        whole = -((-lacking) // unit)
+        whole: int = -((-lacking) // unit)
         return whole * unit
 
 
