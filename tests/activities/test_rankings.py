@@ -97,7 +97,7 @@ def test_returns_and_late_sales_move_places_as_they_would_have_stood(connection:
 
 def test_who_does_not_want_to_be_ranked_is_not_there(connection: Connection) -> None:
     runtime, members = board(connection, 500, 900)
-    set_ranked(connection, runtime.program_id, members[1], False)
+    set_ranked(connection, runtime.program_id, members[1], False, now=MARCH)
     connection.commit()
     found = look(connection, runtime, member_id=members[1])
     assert (places(found, members), found.own) == ([(1, 0, 500)], None)

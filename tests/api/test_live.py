@@ -51,6 +51,13 @@ class Served:
 
 @pytest.fixture
 def served(shop: Shop) -> Iterator[Served]:
+    with serving(shop) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(shop: Shop) -> Iterator[Served]:
+    """A web process of its own for a shop, until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -196,3 +196,52 @@ def test_a_backtest_tells_what_mechanics_and_rules_brought(
     code, out, _ = palier("backtest", entry.document, "--history", history, "--workers", "1", "--by-rule")
     assert code == 0
     assert "480 points" in out.replace("\u00a0", " ")
+
+
+def test_what_members_are_after_and_those_who_run_the_program(connection: Connection) -> None:
+    text = {"en": "Card", "fr": "Carte"}
+    published(
+        connection,
+        program(
+            effective_from="2020-01-01T00:00:00+00:00",
+            goals=[
+                {"key": "card", "name": text, "steps": [{"at": "3", "name": text}]},
+                {"key": "month", "name": text, "window": {"kind": "each", "period": "month"}},
+            ],
+            streaks=[{"key": "flame", "name": {"en": "Flame", "fr": "Flamme"}, "on": ["sale"]}],
+            leaderboards=[{"key": "top", "name": text, "goal": "month",
+                           "prizes": [{"through": 1, "grants": [{"currency": "stars", "points": "5"}]}]}],
+            campaigns=[{"key": "spring", "name": {"en": "Spring", "fr": "Printemps"}, "budget": {"points": "9"},
+                        "rules": [{"key": "more", "name": text, "on": "sale", "currency": "stars",
+                                   "fixed": "2"}]}],
+        ),
+        now=BEGINNING,
+    )  # fmt: skip
+    connection.rollback()
+    palier("members", "enrol", "card:c1")
+    code, out, error = palier("members", "progress", "card:c1")
+    assert code == 0, error
+    assert "Card" in out
+    assert "0 / 3" in out
+    assert "not begun" in out
+    code, out, _ = palier("members", "progress", "card:c1", "--language", "fr", "--json")
+    assert json.loads(out)["goals"][0]["next"] == {"at": "3", "missing": "3"}
+    assert palier("campaigns", "list", "shop")[1].splitlines() == [
+        "spring  running    Spring  0 of 9\u00a0stars used"
+    ]
+    code, out, error = palier("campaigns", "pause", "shop", "spring", "--reason", "a wrong price")
+    assert (code, out) == (0, "spring is paused: version 2 of shop says so from now on.\n"), error
+    assert palier("campaigns", "pause", "shop", "spring")[1] == "No change: spring was paused already.\n"
+    assert palier("campaigns", "pause", "shop", "none")[0] == 2
+    assert (
+        palier("leaderboards", "show", "shop", "top", "--period", "2026-03")[1]
+        == "Card  2026-03\nNobody yet.\n"
+    )
+    assert palier("leaderboards", "rebuild", "shop")[1] == "1 members, 1 goals by which they are ranked.\n"
+    code, out, error = palier("leaderboards", "award", "shop", "top", "--period", "2026-03")
+    assert (code, out) == (0, "0 prizes of top, 2026-03, given.\n"), error
+    assert "given before" in palier("leaderboards", "award", "shop", "top", "--period", "2026-03")[1]
+    code, _, error = palier("dividend", "shop", "club", "--year", "2025", "--rate", "0.1")
+    assert (code, error) == (2, "There was no membership 'club' at the end of 2025.\n")
+    assert palier("programs", "keep-value", "shop")[1] == "Nothing is to be made up for.\n"
+    assert palier("programs")[1].startswith("shop  version 2")

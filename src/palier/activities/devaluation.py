@@ -43,9 +43,9 @@ class Lowered(Struct, frozen=True):
 
     def made_up(self, points: int, scale: int) -> int:
         """Points (minor units) that make up for so many, rounded up to a whole point."""
-        unit = 10**scale
+        unit: int = 10**scale
         lacking = points * (Fraction(self.old_value) / Fraction(self.new_value) - 1)
-        whole: int = -((-lacking) // unit)
+        whole = -((-lacking) // unit)
         return whole * unit
 
 

@@ -47,7 +47,7 @@ TOP: Final = """
 select ranked.member_id, ranked.value, ranked.reached_at from (
   select g.member_id, g.value, g.reached_at from goal_progress g join member m on m.member_id = g.member_id
   where g.program_id = %(program)s and g.goal = %(goal)s and g.number = %(number)s and g.value > 0
-    and m.status <> 'erased' and m.ranked
+    and m.status <> 'erased' and m.left_rankings_at is null
   order by g.value desc, g.reached_at, g.member_id
   limit %(most)s
 ) ranked
@@ -58,7 +58,7 @@ OWN: Final = """
 -- rankings.own
 select g.value, g.reached_at from goal_progress g join member m on m.member_id = g.member_id
 where g.member_id = %(member)s and g.program_id = %(program)s and g.goal = %(goal)s and g.number = %(number)s
-  and g.value > 0 and m.status <> 'erased' and m.ranked
+  and g.value > 0 and m.status <> 'erased' and m.left_rankings_at is null
 """
 
 ABOVE: Final = """
@@ -66,7 +66,7 @@ ABOVE: Final = """
 -- all members: how many stand above one
 select count(*) from goal_progress g join member m on m.member_id = g.member_id
 where g.program_id = %(program)s and g.goal = %(goal)s and g.number = %(number)s
-  and m.status <> 'erased' and m.ranked
+  and m.status <> 'erased' and m.left_rankings_at is null
   and (g.value > %(value)s or (%(earliest)s and g.value = %(value)s and g.reached_at < %(reached)s))
 """
 

@@ -205,7 +205,7 @@ def change_member(
             action = "member.freeze" if body.status == "frozen" else "member.unfreeze"
             write_log(made.connection, f"key:{made.key.prefix}", "integration", action, view.ref, at=made.now)
         if body.ranked is not None:
-            enrolment.set_ranked(made.connection, program_id, member_id, body.ranked)
+            enrolment.set_ranked(made.connection, program_id, member_id, body.ranked, now=made.now)
         changed = members.read(made.connection, program_id, member_id)
         assert changed is not None
         return Answer(200, encode(Views(made.runtime).member(changed)))

@@ -24,7 +24,7 @@ class Member(models.Model):
     attributes = StoredJson()
     locale = models.TextField()
     time_zone = models.TextField(null=True)
-    ranked = models.BooleanField(default=True, db_default=True)
+    left_rankings_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "member"

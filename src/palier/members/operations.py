@@ -184,9 +184,15 @@ def set_status(connection: Connection[Any], program_id: int, member_id: int, sta
     )
 
 
-def set_ranked(connection: Connection[Any], program_id: int, member_id: int, ranked: bool) -> None:
+def set_ranked(
+    connection: Connection[Any], program_id: int, member_id: int, ranked: bool, *, now: int
+) -> None:
     """Shows a member in rankings, or leaves him out of them. Does not commit."""
     connection.execute(
-        "-- members.set_ranked\nupdate member set ranked = %s where member_id = %s and program_id = %s",
-        (ranked, member_id, program_id),
+        """
+        -- members.set_ranked
+        update member set left_rankings_at = case when %s then null else coalesce(left_rankings_at, %s) end
+        where member_id = %s and program_id = %s
+        """,
+        (ranked, moment(now), member_id, program_id),
     )

@@ -112,7 +112,7 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
     row = connection.execute(
         """
         -- members.read
-        select status, enrolled_at, attributes::text, locale, time_zone, ranked
+        select status, enrolled_at, attributes::text, locale, time_zone, left_rankings_at is null
         from member where member_id = %s and program_id = %s
         """,
         (member_id, program_id),

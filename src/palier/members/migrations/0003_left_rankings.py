@@ -1,4 +1,4 @@
-"""Whether a member is shown in rankings."""
+"""Since when a member is not shown in rankings."""
 
 from django.db import migrations, models
 
@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
-            model_name="member", name="ranked", field=models.BooleanField(db_default=True, default=True)
+            model_name="member", name="left_rankings_at", field=models.DateTimeField(null=True)
         ),
-        grants(app={"member": "UPDATE (ranked)"}),
+        grants(app={"member": "UPDATE (left_rankings_at)"}),
     ]
