@@ -96,6 +96,8 @@ def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if command.hidden:
             continue
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield prefix + name, command
             yield from commands(command, f"{prefix}{name} ")
         else:
             yield prefix + name, command
