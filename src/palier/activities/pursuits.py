@@ -28,7 +28,7 @@ from palier.engine.mechanics import Game, Goal, Membership, Quiz, Streak
 from palier.engine.plan import Plan
 from palier.engine.program import PointCurrency
 from palier.engine.state import NEVER, GoalState, MemberState, StreakState, Window
-from palier.engine.streaks import clock_of, complete, deadline, length
+from palier.engine.streaks import clock_of, complete, deadline
 
 
 class StepNow(Struct, frozen=True):
@@ -305,7 +305,7 @@ def _streak(
     state: MemberState,
     at: int,
 ) -> StreakNow:
-    now = length(streak, own)
+    now = own.length
     until = deadline(plan, streak, own)
     told: Literal["not_begun", "running", "at_risk", "lapsed"]
     if not own.counts:
