@@ -3,7 +3,9 @@
 import psycopg
 import pytest
 
+from palier.engine.clock import instant
 from palier.ledger.seal import seal
+from palier.staff.operations import write_log
 from tests.ledger.rows import NOW, Connection, add_ledger
 
 REFUSED_TO_APP = [
@@ -66,11 +68,7 @@ def ledger(connection: Connection) -> Connection:
     """A sound, sealed ledger, as the run-time role sees it."""
     add_ledger(connection)
     seal(connection, now=NOW)
-    connection.execute(
-        "insert into audit_log (actor, role, action, object, at, reason, hash, prev_hash) "
-        "values ('a', 'owner', 'x', 'y', %s, '', '', '')",
-        [NOW],
-    )
+    write_log(connection, "a", "owner", "x", "y", at=instant(NOW))
     connection.commit()
     return connection
 

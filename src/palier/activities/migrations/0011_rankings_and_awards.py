@@ -11,7 +11,7 @@ def _key(*columns: str) -> tuple[str, models.CompositePrimaryKey]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0009_mechanics"), ("members", "0003_left_rankings")]
+    dependencies = [("activities", "0010_partner_accounts"), ("members", "0003_left_rankings")]
 
     operations = [
         migrations.CreateModel(
