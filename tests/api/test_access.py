@@ -25,6 +25,42 @@ OPERATIONS = [
 ]
 
 
+def _said(words: str) -> dict[str, str]:
+    return {"en": words, "fr": words}
+
+
+MECHANICS: dict[str, Any] = {
+    "campaigns": [
+        {
+            "key": "spring", "name": _said("Spring"),
+            "rules": [
+                {"key": "spring", "name": _said("Spring"), "on": "sale", "currency": "stars", "fixed": "1"}
+            ],
+        },
+        {
+            "key": "autumn", "name": _said("Autumn"), "paused": True,
+            "rules": [
+                {"key": "autumn", "name": _said("Autumn"), "on": "sale", "currency": "stars", "fixed": "1"}
+            ],
+        },
+    ],
+    "goals": [
+        {
+            "key": "bought", "name": _said("Bought"), "measure": "spend",
+            "window": {"kind": "each", "period": "year"},
+        }
+    ],
+    "leaderboards": [{"key": "best", "name": _said("Best"), "goal": "bought"}],
+    "memberships": [
+        {
+            "key": "friends", "name": _said("Friends"), "fee": "10", "months": 12,
+            "dividend": {"goal": "bought", "currency": "stars"},
+        }
+    ],
+}  # fmt: skip
+"""What a program needs so that every operation finds something in it."""
+
+
 class Ids:
     """What one program has that an address or body can name."""
 
@@ -39,7 +75,8 @@ class Ids:
     def path(self, path: str) -> str:
         names = {
             "{ref}": self.member, "{redemption}": self.redemption, "{program}": self.program,
-            "{version}": "1", "{source}": "till", "{id}": "known",
+            "{version}": "1", "{source}": "till", "{id}": "known", "{leaderboard}": "best",
+            "{campaign}/pause": "spring/pause", "{campaign}/resume": "autumn/resume",
         }  # fmt: skip
         for name, value in names.items():
             path = path.replace(name, value)
@@ -62,6 +99,9 @@ class Ids:
             "release_redemption": {},
             "create_adjustment": {**spend, "reason": "test"},
             "create_transfer": {"from": self.member, "to": self.other, "currency": "stars", "points": "1"},
+            "pay_dividend": {"membership": "friends", "year": 2024, "rate": "0.1", "dry_run": True},
+            "pause_campaign": {},
+            "resume_campaign": {},
             "validate_program": document(self.program),
             "plan_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
             "publish_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
@@ -71,7 +111,10 @@ class Ids:
 @pytest.fixture
 def two(shop: Shop) -> tuple[Shop, Ids, Shop]:
     """The club with everything in it, and another program's key."""
-    return shop, Ids(shop), Shop("other", document("other"))
+    written = document("rich", **MECHANICS)
+    written["point_currencies"][0]["value"] = "0.01"
+    rich = Shop("rich", written)
+    return rich, Ids(rich), Shop("other", document("other"))
 
 
 @pytest.mark.parametrize(("method", "path", "operation", "right"), OPERATIONS, ids=[o[2] for o in OPERATIONS])
@@ -100,11 +143,13 @@ def test_every_operation_by_every_key(
     shop.call(method, address, token=gone.token, **options).problem(401, "unauthorized")
 
     foreign = shop.call(method, address, token=other.token, **options)
-    if operation in ("list_programs", "create_member", "read_settlements"):
+    if operation in ("list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws"):
         assert foreign.status in (200, 201)
         assert ids.member.encode() not in foreign.content
     elif operation == "send_activities":
         foreign.problem(422, "unknown_member", "member")
+    elif operation == "pay_dividend":
+        foreign.problem(422, "no_dividend")
     else:
         assert foreign.status == 404, foreign.content
         assert foreign.json["code"].startswith("unknown_")
