@@ -483,18 +483,18 @@ def _miss(stage: Stage, park: Job[str], sale: Job[Result]) -> None:
     from palier.site import database
 
     with closing(database.connect("app")) as inner:
-        original = batch._Batch._claim
+        original = batch._Batch.look
 
-        def claim(self: batch._Batch) -> None:
-            batch._Batch._claim = original  # type: ignore[method-assign]
+        def look(self: batch._Batch) -> None:
+            batch._Batch.look = original  # type: ignore[method-assign]
             assert sale(stage.connection).status == "applied"
             original(self)
 
-        batch._Batch._claim = claim  # type: ignore[method-assign]
+        batch._Batch.look = look  # type: ignore[method-assign]
         try:
             park(inner)
         finally:
-            batch._Batch._claim = original  # type: ignore[method-assign]
+            batch._Batch.look = original  # type: ignore[method-assign]
 
 
 # --- from member to member --------------------------------------------------------------------------------
