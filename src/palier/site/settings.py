@@ -26,6 +26,9 @@ INSTALLED_APPS = [
     "palier.members",
     "palier.ledger",
     "palier.activities",
+    "palier.vouchers",
+    "palier.rewards",
+    "palier.payouts",
     "palier.web",
 ]
 
