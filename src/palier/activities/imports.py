@@ -34,11 +34,12 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, wire
+from palier.activities.enrolment import enrol_many
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.rows import Cells, Record, RowProblem
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.members.operations import NewMember, enrol
+from palier.members.operations import NewMember
 from palier.members.queries import IdentityError, find_hashes, hashed
 from palier.site import arrays, database, disk
 from palier.site.environment import environment
@@ -629,7 +630,7 @@ class _Members:
         if hashes and enrol_unknown:
             wanted = [NewMember(dict(key), enrolled_at=first[key]) for key in hashes]
             answers = batch.attempt(
-                connection, lambda: enrol(connection, program.program_id, wanted, now=now)
+                connection, lambda: enrol_many(connection, program, wanted, now=now)
             )
             enrolled = sum(answer.created for answer in answers)
         if hashes:

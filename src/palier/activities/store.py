@@ -61,6 +61,11 @@ order by p.member_id
 for no key update
 """
 
+STATE: Final = """
+-- activities.state
+select p.state from progress p where p.member_id = %(member)s
+"""
+
 STANDING: Final = """
 -- activities.standing
 select m.member_id, m.status, m.attributes::text, m.time_zone from member m

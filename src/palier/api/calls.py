@@ -96,6 +96,10 @@ class Call:
         except NotDone as refused:
             raise of_refusal(refused.refusal) from None
 
+    def acting(self, ref: str, field: str = "member") -> int:
+        """The member on whom a write to this reference acts; the uniform 404 problem otherwise."""
+        return self.member(ref, field)
+
     def points(self, currency: str, minor: int) -> str:
         """Points as decimal text at the currency's scale."""
         return points_text(minor, self.runtime.latest, currency)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from palier.activities import queries
+from palier.activities.enrolment import enrol
 from palier.activities.operations import lock_member, member_attributes
 from palier.activities.telling import tell
 from palier.api.bodies import Number
@@ -60,6 +61,10 @@ def create_member(
 
     Each identity belongs to one member of the program: when it is enrolled already, its member is answered
     with 200, unchanged. Identities that belong to different members are refused.
+
+    With `referred_by`, whoever has that code is recorded as having brought the member, and `referral` in the
+    answer says so. One's own code and a ring of referrers are refused; what is only doubtful keeps nobody from
+    joining, and records no referral.
     """
 
     def act(made: Call, identifier: str) -> Answer:
@@ -69,19 +74,19 @@ def create_member(
                 422, "invalid_time_zone", "This is no IANA time zone.",
                 field="time_zone", remedy="write one such as Europe/Paris",
             )  # fmt: skip
-        found = enrolment.enrol(
+        joining = enrol(
             made.connection,
-            made.key.program_id,
-            [
-                enrolment.NewMember(
-                    {str(kind): value for kind, value in body.identities.items()},
-                    _attributes(made, body.attributes),
-                    body.locale,
-                    body.time_zone,
-                )
-            ],
+            made.runtime,
+            enrolment.NewMember(
+                {str(kind): value for kind, value in body.identities.items()},
+                _attributes(made, body.attributes),
+                body.locale,
+                body.time_zone,
+            ),
+            body.referred_by,
             now=made.now,
-        )[0]
+        )
+        found = joining.enrolled
         if found.problem:
             raise Problem(
                 422, "identities_differ", "These identities belong to different members, or some are new.",
@@ -90,7 +95,10 @@ def create_member(
         view = members.read(made.connection, made.key.program_id, found.member_id)
         if view is None or view.status == "erased":
             raise not_found()
-        return Answer(201 if found.created else 200, encode(Views(made.runtime).member(view)))
+        shown = Views(made.runtime).member(view)
+        if joining.referral:
+            shown["referral"] = {"status": joining.referral, "why": joining.why or None}
+        return Answer(201 if found.created else 200, encode(shown))
 
     return write(request, "member", idempotency_key, act)
 

@@ -21,6 +21,7 @@ from palier.api import (
     draws,
     leaderboards,
     members,
+    people,
     points,
     problems,
     programs,
@@ -45,6 +46,7 @@ api: Final = NinjaAPI(
 for router in (
     activities.router,
     members.router,
+    people.router,
     points.router,
     dividends.router,
     leaderboards.router,

@@ -158,6 +158,16 @@ class NewMember(Body):
     attributes: Attributes = {}
     locale: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     time_zone: Annotated[str | None, Field(max_length=64, description="IANA zone.")] = None
+    referred_by: Annotated[
+        Short | None, Field(description="The referral code of the member who brought this one.")
+    ] = None
+
+
+class NewPair(Body):
+    """Two members of a streak of pairs."""
+
+    streak: Key
+    other: Annotated[Ref, Field(alias="with")]
 
 
 class MemberChange(Body):
@@ -264,6 +274,13 @@ InstantText = Annotated[str, WithJsonSchema({"type": "string", "format": "date-t
 PointsByCurrency = dict[str, DecimalText]
 
 
+class ReferralAnswer(Answered):
+    status: Literal["recorded", "not_recorded"]
+    why: Literal["already_member", "mailbox_known", "no_referral"] | None = Field(
+        description="Enrolled before; somebody else has an address of the same mailbox; the program rewards none."
+    )
+
+
 class MemberAnswer(Answered):
     member: str
     status: Literal["active", "frozen", "erased"]
@@ -272,6 +289,9 @@ class MemberAnswer(Answered):
     locale: str
     time_zone: str | None
     ranked: bool = Field(description="Whether rankings show the member, under a pseudonym.")
+    referral: ReferralAnswer | None = Field(
+        None, description="Only when enrolled with a code: what came of it."
+    )
 
 
 class MemberKnown(Answered):
@@ -279,6 +299,19 @@ class MemberKnown(Answered):
 
     member: str
     status: Literal["active", "frozen"]
+
+
+class ReferralCodeAnswer(Answered):
+    member: str
+    code: str
+    link: str = Field(description="The path under which a friend joins with the code.")
+
+
+class PairAnswer(Answered):
+    member: str
+    other: str = Field(alias="with")
+    streak: str
+    status: Literal["paired", "ended"]
 
 
 class LotAnswer(Answered):

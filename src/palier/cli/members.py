@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     members.command("list")(list_members)
     members.command("enrol")(enrol)
     members.command("progress")(progress)
+    members.command("referral-code")(referral_code)
     app.add_typer(members, name="members")
     app.command()(wallet)
     app.command()(history)
@@ -117,12 +118,18 @@ def enrol(
     identities: list[str] = typer.Argument(help="KIND:VALUE, such as card:123; one or several."),
     program: str | None = _PROGRAM,
     locale: str = typer.Option("en", "--locale", help="The member's language."),
+    referred_by: str = typer.Option(
+        None, "--referred-by", help="Referral code of the member who brought this one.", show_default=False
+    ),
     json: bool = _JSON,
 ) -> int:
     """Enrol a member by identities; who is enrolled already is found."""
+    from palier.activities.enrolment import enrol as enrol_one
+    from palier.activities.operations import NotDone
     from palier.cli.session import open_database
+    from palier.activities import batch
     from palier.members import operations, queries
-    from palier.site import clock, database
+    from palier.site import clock, database, ids
     from palier.site.refusal import Refused
 
     pairs: dict[str, str] = {}
@@ -133,17 +140,63 @@ def enrol(
         pairs[kind] = value
     with open_database(with_django=False), database.connect() as connection:
         found = program_of(connection, program)
-        new = operations.NewMember(pairs, locale=locale)
-        answer = operations.enrol(connection, found.program_id, [new], now=clock.now())[0]
-        if answer.problem:
-            connection.rollback()
-            raise Refused(f"{answer.problem[0].upper()}{answer.problem[1:]}.")
+        ids.take_node(connection)
         connection.commit()
+        new = operations.NewMember(pairs, locale=locale)
+        now = clock.now()
+        try:
+            joining = batch.attempt(
+                connection, lambda: enrol_one(connection, found, new, referred_by, now=now)
+            )
+        except NotDone as refused:
+            raise _refused(refused) from None
+        answer = joining.enrolled
+        if answer.problem:
+            raise Refused(f"{answer.problem[0].upper()}{answer.problem[1:]}.")
         view = queries.read(connection, found.program_id, answer.member_id)
     assert view is not None
     if not json:
         print("Enrolled." if answer.created else "Enrolled before.")
+        if joining.referral:
+            print(_REFERRALS[joining.why])
     _print_members([view], json)
+    return 0
+
+
+_REFERRALS: Final = {
+    "": "The referral is recorded.",
+    "already_member": "No referral is recorded: the member was enrolled before.",
+    "mailbox_known": "No referral is recorded: another member has an address of the same mailbox.",
+    "no_referral": "No referral is recorded: the program rewards none.",
+}
+
+
+def _refused(refused: Any) -> Exception:
+    from palier.site.refusal import Refused
+
+    refusal = refused.refusal
+    return Refused(f"{refusal.message[:1].upper()}{refusal.message[1:]}; {refusal.remedy}.")
+
+
+def referral_code(ref: str = _REF, program: str | None = _PROGRAM, json: bool = _JSON) -> int:
+    """Show a member's referral code, made when it is first asked for."""
+    import msgspec
+
+    from palier.activities import enrolment
+    from palier.cli.session import open_database
+    from palier.members import refs
+    from palier.site import clock, database
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        member_id = member_of(connection, found, ref)
+        code, link, _ = enrolment.referral_code(connection, found, member_id, now=clock.now())
+        connection.commit()
+    if json:
+        shown = {"member": refs.encode(member_id), "code": code, "link": link}
+        print(msgspec.json.encode(shown).decode())
+    else:
+        print(f"{code}  {link}")
     return 0
 
 

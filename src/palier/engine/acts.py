@@ -98,6 +98,8 @@ class Acts(Streaks):
                 self.state.saving = (found.key, points, str(attributes.get("name", ""))) if points else None
         elif kind == "paired":
             self._paired(plan, fact)
+        elif kind == "unpaired":
+            self._unpaired(fact)
         elif kind == "pair_act":
             self._pair_act(plan, fact, at, transfers, trace)
         elif kind == "joined" and fact.other_member and self.state.referral is None:

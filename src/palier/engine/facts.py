@@ -14,7 +14,7 @@ RETURN = "return"
 VISIT = "visit"
 FEE = "fee"
 FRIEND_CONVERTED = "friend_converted"
-ACTS = frozenset({FEE, "opt_in", "opt_out", "save_for", "play", "quiz", "paired"})
+ACTS = frozenset({FEE, "opt_in", "opt_out", "save_for", "play", "quiz", "paired", "unpaired"})
 """What members do in mechanics that a program declares: sent like any activity, with attributes of their own."""
 PLAYED = frozenset({"play", "quiz"})
 """Acts that are decided when they are made: like commands, they carry the server's instant."""
@@ -22,7 +22,7 @@ OCCASIONS = frozenset({"joined", "birthday", "anniversary", "friend_joined", FRI
 """What the platform notices and makes an activity of; rules and goals may act on them."""
 RELAYED = frozenset({"pair_act"})
 """What one member's activity brings about for another, beside friend_joined and friend_converted."""
-MADE = OCCASIONS | RELAYED | {"paired"}
+MADE = OCCASIONS | RELAYED | {"paired", "unpaired"}
 """What only the platform makes."""
 BUILT_IN = frozenset({SALE, RETURN, VISIT}) | ACTS | OCCASIONS | RELAYED
 AWARDS = frozenset({"dividend", "prize"})

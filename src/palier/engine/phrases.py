@@ -139,6 +139,7 @@ _ACTIVITIES: Final = {
     "play": ("game played", "games played", "partie jouée", "parties jouées"),
     "quiz": ("quiz answered", "quizzes answered", "quiz rempli", "quiz remplis"),
     "paired": ("pairing", "pairings", "mise en duo", "mises en duo"),
+    "unpaired": ("end of a pair", "ends of pairs", "fin de duo", "fins de duo"),
     "joined": ("joining", "joinings", "inscription", "inscriptions"),
     "birthday": ("birthday", "birthdays", "anniversaire", "anniversaires"),
     "anniversary": (

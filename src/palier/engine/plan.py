@@ -309,6 +309,7 @@ def acts(program: doc.Program) -> list[doc.ActivityType]:
     pairs = [streak.key for streak in program.streaks if streak.of == "pair"]
     if pairs:
         kind("paired", "A pair is formed", "Un duo se forme", streak=text(pairs), pair=text())
+        kind("unpaired", "A pair ends", "Un duo se termine", streak=text(pairs), pair=text())
         kind("pair_act", "The other of a pair acted", "L'autre du duo a agi", streak=text(pairs), pair=text())
     kind(
         "save_for",

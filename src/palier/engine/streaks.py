@@ -117,6 +117,10 @@ class Streaks(Goals):
         if streak is not None and streak.pair and fact.other_member:
             self.state.streaks.setdefault(f"{streak.key}:{pair}", StreakState(other=fact.other_member))
 
+    def _unpaired(self, fact: Fact) -> None:
+        """Ends a streak of a pair; what it gave stays given."""
+        self.state.streaks.pop(f"{fact.attributes.get('streak', '')}:{fact.attributes.get('pair', '')}", None)
+
     def _pair_act(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace) -> None:
         """The other member of a pair acted."""
         key = str(fact.attributes.get("streak", ""))

@@ -13,7 +13,7 @@ from psycopg import Connection
 from palier.engine.clock import moment
 from palier.engine.state import MemberState, encode_state
 from palier.members import refs
-from palier.members.queries import IdentityError, find_hashes, hashed
+from palier.members.queries import MAILBOX, IdentityError, find_hashes, hashed, keyed, mailbox, normalized
 
 _NEW_STATE = encode_state(MemberState())
 
@@ -76,6 +76,8 @@ def enrol(
             connection, program_id, [value_hash for value_hash, _, _ in rows if value_hash in won]
         )
         return enrol(connection, program_id, members, now=now)
+    spelled = [(fresh[index], members[index].identities.get("email", "")) for index in sorted(fresh)]
+    _keep_mailboxes(connection, program_id, spelled, now)
     _insert(connection, program_id, [(fresh[index], members[index]) for index in sorted(fresh)], now)
     answers = []
     for index, pairs in enumerate(wanted):
@@ -111,6 +113,24 @@ def _claim_identities(
         (program_id, moment(now), [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]),
     ).fetchall()
     return {bytes(row[0]) for row in won}
+
+
+def _keep_mailboxes(
+    connection: Connection[Any], program_id: int, addresses: Sequence[tuple[int, str]], now: int
+) -> None:
+    """Keeps the mailbox of addresses that are another spelling of it, so that one person is seen in two."""
+    rows = []
+    for member_id, address in addresses:
+        if address and (plain := mailbox(address)) != normalized("email", address):
+            rows.append((keyed(MAILBOX, plain), MAILBOX, member_id))
+    _claim_identities(connection, program_id, rows, now)
+
+
+def owners_of_mailbox(connection: Connection[Any], program_id: int, email: str) -> set[int]:
+    """The members who have an address of the same mailbox, however they spell it."""
+    plain = mailbox(email)
+    hashes = [keyed("email", plain), hashed("email", email), keyed(MAILBOX, plain)]
+    return set(find_hashes(connection, program_id, hashes).values())
 
 
 def _drop_identities(connection: Connection[Any], program_id: int, hashes: list[bytes]) -> None:
@@ -160,6 +180,8 @@ def add_identity(
     """Gives a member one more identity. False where it belongs to another member. Does not commit."""
     value_hash = hashed(kind, value)
     won = _claim_identities(connection, program_id, [(value_hash, kind, member_id)], now)
+    if won and kind == "email":
+        _keep_mailboxes(connection, program_id, [(member_id, value)], now)
     return bool(won) or find_hashes(connection, program_id, [value_hash]).get(value_hash) == member_id
 
 

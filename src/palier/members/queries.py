@@ -20,6 +20,12 @@ from palier.site.environment import derived_key
 KINDS: Final = ("card", "email", "phone", "external_id")
 """The kinds of identity by which a member is found."""
 LONGEST: Final = 200
+REFERRAL: Final = "referral"
+"""The kind of identity that a referral code is: it names a member, and finds none for an activity."""
+MAILBOX: Final = "mailbox"
+"""The kind under which the plain spelling of an e-mail address with another spelling is kept."""
+_DOTLESS: Final = frozenset({"gmail.com", "googlemail.com"})
+"""Providers for which dots in the name make no difference."""
 
 _SEPARATORS = re.compile(r"[\s.\-()]")
 
@@ -66,8 +72,21 @@ def normalized(kind: str, value: str) -> str:
 
 def hashed(kind: str, value: str) -> bytes:
     """The stored form of an identity: keyed, so that the table alone does not tell who is enrolled."""
-    text = f"{kind}\0{normalized(kind, value)}".encode()
-    return hashlib.blake2b(text, key=_key(), digest_size=20).digest()
+    return keyed(kind, normalized(kind, value))
+
+
+def keyed(kind: str, text: str) -> bytes:
+    """The stored form of a text that is normalized already, of any kind."""
+    return hashlib.blake2b(f"{kind}\0{text}".encode(), key=_key(), digest_size=20).digest()
+
+
+def mailbox(email: str) -> str:
+    """The mailbox of an e-mail address: without what follows a plus, and without dots where they mean nothing."""
+    name, _, domain = normalized("email", email).partition("@")
+    name = name.partition("+")[0] or name
+    if domain in _DOTLESS:
+        name, domain = name.replace(".", "") or name, "gmail.com"
+    return f"{name}@{domain}"
 
 
 FIND_HASHES: Final = """

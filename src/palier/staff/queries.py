@@ -19,12 +19,14 @@ RIGHTS: Final = (
     "activities:write",
     "members:read",
     "members:write",
+    "members:merge",
     "points:write",
     "programs:read",
     "programs:write",
     "settlements:read",
 )
-"""What a key may be allowed to do. `points:write` is to redeem, adjust and transfer."""
+"""What a key may be allowed to do. `points:write` is to redeem, adjust and transfer; `members:merge` to merge
+members and to undo it, and to add persons to a household or let them leave it."""
 
 PARTNER_RIGHTS: Final = ("activities:write", "members:read", "points:write", "settlements:read")
 """The rights of which a partner's key has a use; it is answered as if nothing else existed."""
