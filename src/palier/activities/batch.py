@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -18,22 +18,14 @@ from psycopg import Connection
 
 from palier.activities import draws, relay, store, tickets
 from palier.activities.answers import Result
+from palier.activities.records import inherited_of, records_of
 from palier.activities.runtime import Runtime, current, share
 from palier.activities.sharing import Rooms
 from palier.activities.wire import Read
 from palier.activities.writing import Item, Work, write
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
-from palier.engine.decisions import (
-    Decision,
-    Message,
-    RedemptionRecord,
-    SaleRecord,
-    behind,
-    key_of,
-    paid_with,
-    used_with,
-)
+from palier.engine.decisions import Decision, Inherited, Message, RedemptionRecord, SaleRecord, behind, key_of
 from palier.engine.facts import (
     COMMANDS,
     MADE_SOURCE,
@@ -41,6 +33,7 @@ from palier.engine.facts import (
     PLAYED,
     RETURN,
     SALE,
+    UNMERGED,
     VISIT,
     Fact,
     Inputs,
@@ -54,7 +47,7 @@ from palier.engine.payment_cards import masked
 from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, Lot, MemberState, decode_state, lots_given
-from palier.engine.trace import Trace, decode_trace
+from palier.engine.trace import decode_trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.site.arrays import Documents
@@ -380,6 +373,13 @@ class _Batch:
             self.parking.add(item.index)
             return None
         if item.member_id and member_id and item.member_id != member_id:
+            heirs = self._heirs([item.member_id, member_id])
+            own, other = heirs.get(item.member_id), heirs.get(member_id)
+            if (own.member_id if own else item.member_id) == (other.member_id if other else member_id):
+                # It was a member's that is merged into this one: what is done to it is done here.
+                item.sale_id = max(activity_id, 0)
+                self._act_after(item, other)
+                return self._paid_already(item, member_id, activity_id, used) if redemption else None
             return Refusal(
                 RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,
                 "it belongs to another member",
@@ -388,23 +388,53 @@ class _Batch:
             )
         if not item.member_id:
             item.member_id = member_id
-        if redemption:
-            taken = activity_id in used or (
-                activity_id > 0
-                and self.connection.execute(
-                    "select 1 from activity a where a.member_id = %s and a.sale_id = %s and a.type = 'sale'"
-                    " and a.external_id <> %s",
-                    (member_id, activity_id, item.fact.id),
-                ).fetchone()
-                is not None
-            )
-            if taken:
-                return _already_used()
-            used.add(activity_id)
         item.sale_id = max(activity_id, 0)
+        return self._paid_already(item, member_id, activity_id, used) if redemption else None
+
+    def _paid_already(self, item: Item, member_id: int, activity_id: int, used: set[int]) -> Refusal | None:
+        """Refuses a sale whose redemption has paid another one."""
+        taken = activity_id in used or (
+            activity_id > 0
+            and self.connection.execute(
+                "select 1 from activity a where a.member_id = any(%s) and a.sale_id = %s and a.type = 'sale'"
+                " and a.external_id <> %s",
+                (sorted({member_id, item.member_id}), activity_id, item.fact.id),
+            ).fetchone()
+            is not None
+        )
+        if taken:
+            return _already_used()
+        used.add(activity_id)
         return None
 
+    def _heirs(self, member_ids: Sequence[int]) -> dict[int, members.Heir]:
+        """Into whom members were merged, for those that were."""
+        return members.heirs(self.connection, self.runtime.program_id, member_ids)
+
+    def _act_after(self, item: Item, heir: members.Heir | None) -> None:
+        """What names something that a merge brought acts after the merge, where it now is."""
+        if heir is not None and item.fact.sale is not None and item.fact.at <= heir.merged_at:
+            item.inputs = msgspec.structs.replace(item.inputs, acts_at=heir.merged_at + 1)
+
     def look(self) -> None:
+        """Locks the members of all lines and reads what stands; lines of merged members go to who took over."""
+        while True:
+            self._look()
+            merged = sorted(
+                member_id for member_id, standing in self.standing.items() if standing[0] == "merged"
+            )
+            waiting = [item for item in self.items if item.member_id in merged]
+            if not waiting:
+                return
+            heirs = self._heirs(merged)
+            for item in waiting:
+                heir = heirs.get(item.member_id)
+                if heir is None:
+                    raise Conflict("a merge was undone meanwhile")
+                self._act_after(item, heir)
+                item.member_id = heir.member_id
+
+    def _look(self) -> None:
         """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange."""
         wanted = sorted({item.member_id for item in self.items if item.member_id})
         sales = sorted({item.fact.id for item in self.items if item.fact.type not in _NEVER_RETURNED})
@@ -460,7 +490,7 @@ class _Batch:
             values = msgspec.json.decode(attributes)
             seen = {name: values[name] for name in plan.member_fields if name in values}
             if seen:
-                item.inputs = Inputs(member=seen)
+                item.inputs = msgspec.structs.replace(item.inputs, member=seen)
         if plan.zoned and zone:
             item.inputs = msgspec.structs.replace(item.inputs, zone=zone)
         if plan.games and plan.draws(item.fact):
@@ -548,13 +578,20 @@ class _Batch:
             store.FIND_CLAIMS, {**self.parameters, "ids": [item.fact.id for item in losers]}
         ).fetchall()
         claims = {(row[1], row[0]): row for row in rows}
+        strange = {
+            row[2] for item in losers if (row := claims.get((item.fact.source, item.fact.id))) is not None
+            and _of_others(item, row[2])
+        }  # fmt: skip
+        heirs = self._heirs(sorted(strange)) if strange else {}
         decided: dict[int, tuple[Item, int]] = {}
         for item in losers:
             claim = claims.get((item.fact.source, item.fact.id))
             if claim is None:
                 raise Conflict("a claim was lost to a transaction that has not committed")
             _, _, member_id, activity_id, stored_hash, status, code = claim
-            if bytes(stored_hash) != item.sha256 or _of_others(item, member_id):
+            heir = heirs.get(member_id)
+            same = heir is not None and heir.member_id == item.member_id
+            if bytes(stored_hash) != item.sha256 or (_of_others(item, member_id) and not same):
                 self.refuse(item, _content_differs())
             elif status == "applied":
                 decided[activity_id] = (item, member_id)
@@ -696,7 +733,7 @@ class _Batch:
         Two of one instant would act in the order of their ids, and the second would be decided as one that
         was granted already.
         """
-        at = max(self.now, state.latest + 1, state.due_done)
+        at = max(self.now, item.not_before, state.latest + 1, state.due_done)
         item.fact = msgspec.structs.replace(item.fact, at=at)
         item.payload = encode_fact(item.fact)
 
@@ -716,7 +753,7 @@ class _Batch:
                     if wallet is not None:
                         present = {lot.id for lot in wallet.lots}
                         wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
-            if not _in_order(engine, items):
+            if not _in_order(engine, items) or _looks_back(work.state, items):
                 late.append((work, items))
                 continue
             answers: list[tuple[Item, Decision | Refusal]] = []
@@ -793,7 +830,7 @@ class _Batch:
         given = {work.member_id: lots_given(work.state) for work, _ in works if work.member_id in wanted}
         for member_id in member_ids:
             mine = {item.activity_id: item for item in stored if item.member_id == member_id}
-            records, redemptions = _records(list(mine.values()), wanted[member_id], self.timeline)
+            records, redemptions = records_of(list(mine.values()), wanted[member_id], self.timeline)
             for record in records.values():
                 lots.update(rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot)
                 lots.update(grant.lot for grant in record.trace.grants)
@@ -832,7 +869,8 @@ class _Batch:
             transfers[row[0]].append(row)
         for work, items in works:
             history = histories[work.member_id]
-            refold(self, work, history, transfers[work.member_id], items)
+            inherited = inherited_of(self.connection, self.timeline, history)
+            refold(self, work, history, transfers[work.member_id], items, inherited)
 
     # --- writing --------------------------------------------------------------------------------------
 
@@ -899,6 +937,13 @@ def _in_order(engine: Fold, items: Sequence[Item]) -> bool:
     return True
 
 
+def _looks_back(state: MemberState, items: Sequence[Item]) -> bool:
+    """Whether lines need the whole history: a merge undone, or a return to a member that took others over."""
+    return any(
+        item.fact.type == UNMERGED or (item.fact.type == RETURN and bool(state.took_over)) for item in items
+    )
+
+
 def _sale(item: Item) -> Reference:
     assert item.fact.sale is not None
     return item.fact.sale
@@ -949,44 +994,13 @@ def _content_differs() -> Refusal:
     )
 
 
-def _records(
-    stored: list[store.StoredActivity], sales: set[int], timeline: Any
-) -> tuple[dict[str, SaleRecord], dict[str, RedemptionRecord]]:
-    """Sale and redemption records of one member from their stored rows."""
-    latest: dict[int, Trace] = {}
-    for item in stored:
-        if item.corrects_id:
-            latest[item.corrects_id] = item.trace
-    records: dict[str, SaleRecord] = {}
-    by_id: dict[int, SaleRecord] = {}
-    redemptions: dict[str, RedemptionRecord] = {}
-    for item in stored:
-        if item.corrects_id:
-            continue
-        fact, trace = item.known.fact, latest.get(item.activity_id, item.trace)
-        if item.activity_id in sales and item.type not in COMMANDS and item.type != RETURN:
-            at = item.known.inputs.acts_at or fact.at
-            record = SaleRecord(fact, item.known.inputs, trace, (at, 0, fact.source, fact.id))
-            records[key_of(fact.source, fact.id)] = by_id[item.activity_id] = record
-        elif item.type in ("redeem", "capture"):
-            named = fact.hold if fact.hold is not None else Reference(fact.source, fact.id)
-            redemptions[key_of(named.source, named.id)] = RedemptionRecord(
-                fact.currency, paid_with(trace), fact.at, used_with(fact.partner)
-            )
-    returns = [item for item in stored if item.type == RETURN and item.sale_id in by_id]
-    order = {item.activity_id: item for item in returns}
-    for known in in_fold_order(item.known for item in returns):
-        item = order[known.activity_id]
-        by_id[item.sale_id].replay(known.fact, latest.get(item.activity_id, item.trace))
-    return records, redemptions
-
-
 def refold(
     batch: _Batch,
     work: Work,
     history: list[store.StoredActivity],
     transfer_rows: list[tuple[Any, ...]],
     items: list[Item],
+    inherited: Mapping[str, Inherited],
 ) -> None:
     """Folds a member's history again with new lines, and takes the differences as corrections."""
     timeline = batch.timeline
@@ -996,9 +1010,9 @@ def refold(
             item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs)
         batch.allot(item)
         knowns.append(Known(item.fact, item.inputs, item.activity_id))
-    engine = fold(timeline, knowns)
+    engine = fold(timeline, knowns, inherited=inherited)
     if any(item.inputs.allotted for item in items):
-        engine = _within_rooms(batch, engine, knowns, items)
+        engine = _within_rooms(batch, engine, knowns, items, inherited)
     engine.advance(work.state.due_done)
     work.state = engine.state
     new = {key_of(item.fact.source, item.fact.id): item for item in items}
@@ -1033,7 +1047,13 @@ def refold(
 __all__ = ["Item", "Work", "apply", "attempt", "command", "command_item", "lanes", "write"]
 
 
-def _within_rooms(batch: _Batch, engine: Fold, knowns: list[Known], items: list[Item]) -> Fold:
+def _within_rooms(
+    batch: _Batch,
+    engine: Fold,
+    knowns: list[Known],
+    items: list[Item],
+    inherited: Mapping[str, Inherited],
+) -> Fold:
     """A fold in which several new lines each saw the whole room: what they used is cut in their order.
 
     A line that used less than it was allotted keeps just that, so folding again with it stays within the rooms.
@@ -1057,7 +1077,7 @@ def _within_rooms(batch: _Batch, engine: Fold, knowns: list[Known], items: list[
         if inputs is not None:
             knowns[number] = Known(known.fact, inputs, known.activity_id)
             new[key_of(known.fact.source, known.fact.id)].inputs = inputs
-    return fold(batch.timeline, knowns)
+    return fold(batch.timeline, knowns, inherited=inherited)
 
 
 def _told_anew(standing: Sequence[Posted], correction: Correction) -> list[Message]:

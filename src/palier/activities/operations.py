@@ -96,8 +96,9 @@ def _command(
     member_id: int,
     content: Sequence[object],
     now: int,
+    not_before: int = 0,
 ) -> Result:
-    """Decides one command. What makes it the same when it is sent again is `content`, as it was asked."""
+    """Decides one command, at `not_before` at the earliest. What makes it the same when it is sent again is `content`, as it was asked."""
     try:
         wire.refuse_card_number(fact.source, "source", "id")
         wire.refuse_card_number(fact.id, "id", "id")
@@ -106,6 +107,7 @@ def _command(
     except wire.LineRefused as refused:
         raise NotDone(refused.refusal) from None
     item = batch.command_item(0, fact, member_id)
+    item.not_before = not_before
     item.sha256 = sha256(b"command\0" + msgspec.json.encode([fact.type, member_id, *content])).digest()
     return batch.command(connection, runtime, [item], now=now)[0]
 
@@ -249,8 +251,15 @@ def transfer(
     Refused (NotDone: nothing is kept) when the currency is not transferable, to oneself, and when the
     receiver is not active; refused for good when the sender has too few. The result is the sender's.
     """
-    # Both members are locked before either moves, in the order of their ids.
+    content = [receiver_id, currency, points]
+    # Both members are locked before either moves, in the order of their ids; who was merged, by who took over.
+    heirs = members.heirs(connection, runtime.program_id, [sender_id, receiver_id])
+    sender_id, receiver_id = (
+        heirs[found].member_id if found in heirs else found for found in (sender_id, receiver_id)
+    )
     states = _locked(connection, [sender_id, receiver_id])
+    if members.heirs(connection, runtime.program_id, [sender_id, receiver_id]):
+        raise batch.Conflict("a member was merged meanwhile")
     found = runtime.latest.program.point_currencies
     if not any(item.key == currency and item.transferable for item in found):
         raise NotDone(
@@ -275,7 +284,6 @@ def transfer(
     engine.advance(max(now, state.latest, state.due_done))
     moved = engine.choose(currency, points)
     sender, receiver = refs.encode(sender_id), refs.encode(receiver_id)
-    content = [receiver_id, currency, points]
     out = Fact(
         source, id, "transfer_out", 0, points=points, currency=currency, moved=moved, other_member=receiver
     )

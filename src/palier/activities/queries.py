@@ -12,12 +12,14 @@ import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
+from palier.activities import store
 from palier.activities.pursuits import Pursuits, pursuits
+from palier.activities.records import inherited_of
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import to_minor
 from palier.engine.clock import instant, moment
 from palier.engine.decide import Fold
-from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Known, decode_fact, decode_inputs
+from palier.engine.facts import OWN_SOURCE, decode_fact
 from palier.engine.history import fold
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Threshold
@@ -186,18 +188,18 @@ def _replayed(
     rows = connection.execute(
         """
         -- activities.facts_known
-        select activity_id, payload::text, inputs::text
-        from activity where member_id = %s and recorded_at <= %s and source <> %s
+        select a.member_id, a.activity_id, a.source, a.external_id, a.type, a.payload::text, a.inputs::text,
+               a.trace::text, a.corrects_id, a.sale_id, a.transfer_count
+        from activity a where a.member_id = %s and a.recorded_at <= %s and a.source <> %s
+        order by a.activity_id
         """,
         (member_id, moment(known), OWN_SOURCE),
-    ).fetchall()
-    knowns = [
-        Known(decode_fact(payload), decode_inputs(inputs) if inputs else NO_INPUTS, activity_id)
-        for activity_id, payload, inputs in rows
-    ]
+    )
+    history = store.activities(rows)
+    knowns = [item.known for item in history]
     judged = zip(runtime.stored.entries, runtime.timeline.spans, strict=True)
     timeline = Timeline([span for entry, span in judged if entry.recorded_at <= known])
-    engine = fold(timeline, knowns, until=at)
+    engine = fold(timeline, knowns, until=at, inherited=inherited_of(connection, runtime.timeline, history))
     engine.advance(at)
     return engine.state
 

@@ -25,6 +25,7 @@ AFFECTED: Final = """
 -- all members: whoever had something decided from an instant on
 select distinct a.member_id from activity a
 where a.program_id = %(program)s and a.acts_at >= %(from)s and a.member_id > %(after)s
+  and not exists (select 1 from member m where m.member_id = a.member_id and m.status = 'merged')
 order by a.member_id
 limit %(limit)s
 """

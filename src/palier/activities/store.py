@@ -62,7 +62,7 @@ for no key update
 """
 
 STATE: Final = """
--- activities.state
+-- activities.state_of
 select p.state from progress p where p.member_id = %(member)s
 """
 
@@ -106,6 +106,19 @@ select t.member_id, t.transfer_id, t.activity_id, t.kind, t.debit, t.credit, t.c
 from transfer t
 where t.member_id = any(%(members)b)
 order by t.member_id, t.transfer_id
+"""
+
+LOAD_FATES: Final = """
+-- activities.load_fates
+select l.lot_id, l.currency, l.expires_at, l.funder, l.first_earned_at from lot l where l.member_id = %(member)s
+order by l.lot_id
+"""
+
+LOAD_LAPSED: Final = """
+-- activities.load_lapsed
+select l.lot_id, l.currency, l.expired, l.expires_at, l.funder, l.first_earned_at from lot l
+where l.member_id = %(member)s and l.expired > 0
+order by l.lot_id
 """
 
 LOAD_LOTS: Final = """

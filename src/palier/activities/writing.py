@@ -34,6 +34,7 @@ class Item(Struct):
     sale_id: int = 0
     live: bool = False
     unparked: bool = False
+    not_before: int = 0
 
 
 class Work(Struct):
@@ -50,6 +51,8 @@ _LOT_EFFECTS = {
     "earn": (1, 0, 0, 0, 0),
     "release": (1, 0, 0, 0, 0),
     "transfer_in": (1, 0, 0, 0, 0),
+    "merge_out": (0, 1, 0, 0, 0),
+    "merge_in": (1, 0, 0, 0, 0),
     "regrant": (1, 0, 0, 0, 0),
     "redeem": (0, 1, 0, 0, 0),
     "transfer_out": (0, 1, 0, 0, 0),

@@ -16,18 +16,19 @@ from palier.engine.decisions import (
     used_with,
 )
 from palier.engine.facts import (
+    MERGING,
     Fact,
     Known,
 )
+from palier.engine.merging import Merging
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.returns import Returns
 from palier.engine.state import HoldState, Lot, lot_id
 from palier.engine.trace import Trace
 
 
-class Commands(Returns):
+class Commands(Merging):
     """What somebody asks to be done with points. Once granted, it is a fact."""
 
     __slots__ = ()
@@ -40,7 +41,9 @@ class Commands(Returns):
         trace = Trace(plan.version, tier.key, reason=fact.reason)
         transfers: list[Transfer] = []
         refusal: Refusal | None
-        if fact.type == "prize":
+        if fact.type in MERGING:
+            refusal = self._merge(plan, fact, at, transfers, trace)
+        elif fact.type == "prize":
             refusal = self._award(plan, fact, at, transfers, trace)
         elif fact.type in ("capture", "release"):
             refusal = self._close_hold(plan, fact, at, live, transfers, trace)

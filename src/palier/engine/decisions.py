@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +15,7 @@ from palier.engine.facts import (
     ReturnedLine,
 )
 from palier.engine.rating import Basket
+from palier.engine.state import Lot
 from palier.engine.trace import GoalTrace, GrantTrace, RuleTrace, Trace
 
 Position = tuple[int | str, ...]
@@ -125,6 +127,17 @@ class SaleRecord:
         self.budgets: dict[str, int] = trace.budgets
         self.withdrawn = False
 
+    def moved(self, lots: Mapping[int, int]) -> SaleRecord:
+        """The same sale for the member that took over, with the lots where its points are there."""
+        trace = msgspec.structs.replace(
+            self.trace, rules=renamed(self.trace.rules, lots), grants=renamed(self.trace.grants, lots)
+        )
+        record = SaleRecord(self.fact, self.inputs, trace, self.position)
+        record.returned, record.money_back = list(self.returned), self.money_back
+        record.results, record.withdrawn = renamed(self.results, lots), self.withdrawn
+        record.goals, record.budgets = self.goals, self.budgets
+        return record
+
     def replay(self, fact: Fact, trace: Trace) -> None:
         """Takes note of a return of this sale that was decided before."""
         self._give_back(fact)
@@ -170,6 +183,23 @@ class RedemptionRecord:
         self.taken = list(taken)
         self.at = at
         self.account = account
+
+
+class Inherited(Struct, frozen=True):
+    """What a member that was merged into another leaves beside its standing: its sales and redemptions as their
+    returns need them, by `key_of`, and (currency, lot) of all it ever had, with nothing in them."""
+
+    sales: dict[str, SaleRecord] = {}
+    redemptions: dict[str, RedemptionRecord] = {}
+    lots: list[tuple[str, Lot]] = []
+
+
+Traced = TypeVar("Traced", RuleTrace, GrantTrace)
+
+
+def renamed(traced: Sequence[Traced], lots: Mapping[int, int]) -> list[Traced]:
+    """Traces whose lots are those of the member that took over."""
+    return [msgspec.structs.replace(item, lot=lots.get(item.lot, item.lot)) for item in traced]
 
 
 def instant_of(position: Position) -> int:

@@ -176,7 +176,8 @@ class Earning(Acts):
             elif points:
                 self._measure(plan, fact.at, at, 0, points, 0)
                 self._rise(plan, at, trace)
-            if trace.tier_after and ladder.gives:
+            if ladder.gives and (trace.tier_after or state.took_over):
+                # A tier reached by a merge gives what it gives with the next activity.
                 self._tier_gifts(plan, fact, at, transfers, trace)
         if self.keep_records:
             self.sales[key_of(fact.source, fact.id)] = SaleRecord(fact, inputs, trace, position)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from palier.engine.state import MemberState
+
 SALE = "sale"
 RETURN = "return"
 VISIT = "visit"
@@ -27,8 +29,13 @@ MADE = OCCASIONS | RELAYED | {"paired", "unpaired"}
 BUILT_IN = frozenset({SALE, RETURN, VISIT}) | ACTS | OCCASIONS | RELAYED
 AWARDS = frozenset({"dividend", "prize"})
 """What is awarded to members by a run over all of them."""
+UNMERGED = "unmerged"
+MERGING = frozenset({"merge_out", "merge_in", UNMERGED})
+"""What happens to two members that are found to be one: both sides of a merge, and its undoing."""
 COMMANDS = (
-    frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"}) | AWARDS
+    frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"})
+    | AWARDS
+    | MERGING
 )
 DERIVED = frozenset(
     {"released", "expired", "tier_changed", "hold_expired", "correction", "streak_saved", "streak_lapsed"}
@@ -84,6 +91,25 @@ class MovedLot(Struct, frozen=True):
     idle: bool = False
 
 
+class LapsedLot(Struct, frozen=True):
+    """What expired of a lot that goes to another member with all the rest: a late return still finds it there."""
+
+    currency: str
+    lot: int
+    amount: int
+    expires_at: int
+    lapses_at: int
+    funder: str
+    first_earned: int
+
+
+class Whole(Struct, frozen=True, omit_defaults=True):
+    """All that a member was when it was merged into another: its standing, and what had expired of its lots."""
+
+    state: MemberState
+    lapsed: tuple[LapsedLot, ...] = ()
+
+
 class Fact(Struct, frozen=True, omit_defaults=True):
     """One activity or command of one member.
 
@@ -91,7 +117,8 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     `amount` is all that was paid, with `tax` and `shipping` inside, `discount` already taken off, and any
     points part among the tenders. `points` (of `currency`, minor units) belongs to commands, and may be
     negative for an adjustment. `sale` is what a return or a release activity names (`whole` returns all of
-    it); `hold` what a capture or release names. `ticket_number` is what the till itself names a sale by.
+    it); `hold` what a capture or release names. `brings` is what a merge moves, on both
+    sides; `merge` names the side that is undone. `ticket_number` is what the till itself names a sale by.
     """
 
     source: str
@@ -120,6 +147,8 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     actor: str = ""
     other_member: str = ""
     ticket_number: str | None = None
+    merge: Reference | None = None
+    brings: Whole | None = None
 
     @property
     def rank(self) -> int:

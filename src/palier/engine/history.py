@@ -7,13 +7,13 @@ again in their order, compare with what was posted, and post the difference as c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from palier.engine.decide import Fold
-from palier.engine.decisions import Decision, Position, Transfer, behind, key_of
+from palier.engine.decisions import Decision, Inherited, Position, Transfer, behind, key_of
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
 from palier.engine.goals import day_room
 from palier.engine.plan import PERIODS, Timeline
@@ -23,8 +23,16 @@ from palier.engine.trace import Trace
 
 
 def in_fold_order(knowns: Iterable[Known]) -> list[Known]:
-    """The facts in the order in which they act: by (instant, rank, source, id), a return behind its sale."""
+    """The facts in the order in which they act: by (instant, rank, source, id), a return behind its sale.
+
+    A merge that was undone is left out: it never was.
+    """
     knowns = list(knowns)
+    undone = {
+        (known.fact.merge.source, known.fact.merge.id) for known in knowns if known.fact.merge is not None
+    }
+    if undone:
+        knowns = [known for known in knowns if (known.fact.source, known.fact.id) not in undone]
     if _ordered(knowns):
         return knowns
     own: dict[str, Position] = {}
@@ -68,13 +76,22 @@ def _ordered(knowns: Sequence[Known]) -> bool:
     return True
 
 
-def fold(timeline: Timeline, knowns: Iterable[Known], *, until: int | None = None) -> Fold:
+def fold(
+    timeline: Timeline,
+    knowns: Iterable[Known],
+    *,
+    until: int | None = None,
+    inherited: Mapping[str, Inherited] | None = None,
+) -> Fold:
     """The fold of a member's facts from the beginning; facts after `until` are left out.
+
+    `inherited`: what members that were merged into this one leave for later returns, by `key_of` the merge.
 
     A fact that can no longer be decided (its program version was withdrawn, say) is passed over: it keeps
     its place in the history and moves nothing.
     """
     result = Fold(timeline, keep_records=True)
+    result.inherited = inherited or {}
     for known in in_fold_order(knowns):
         if until is not None and (known.inputs.acts_at or known.fact.at) > until:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Mapping
 from operator import attrgetter
 
 from palier.engine.amounts import from_minor
@@ -13,6 +14,7 @@ from palier.engine.decisions import (
     PENDING,
     WALLET,
     Decision,
+    Inherited,
     RedemptionRecord,
     SaleRecord,
     Transfer,
@@ -28,13 +30,13 @@ from palier.engine.plan import Fate, Plan, Timeline
 from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletState, lot_id
 from palier.engine.trace import Trace
 
-_spending_order = attrgetter("expires_at", "first_earned", "funder")
+spending_order = attrgetter("expires_at", "first_earned", "funder")
 
 
 class Points:
     """One member's points: the lowest floor of the decider, which knows no rules."""
 
-    __slots__ = ("decisions", "keep_records", "redemptions", "sales", "state", "timeline")
+    __slots__ = ("decisions", "inherited", "keep_records", "redemptions", "sales", "state", "timeline")
 
     def __init__(
         self, timeline: Timeline, state: MemberState | None = None, *, keep_records: bool = False
@@ -45,6 +47,7 @@ class Points:
         self.keep_records = keep_records
         self.sales: dict[str, SaleRecord] = {}
         self.redemptions: dict[str, RedemptionRecord] = {}
+        self.inherited: Mapping[str, Inherited] = {}
 
     def _wallet(self, currency: str) -> WalletState:
         wallets = self.state.wallets
@@ -60,7 +63,7 @@ class Points:
         closed = wallet.closed.get(identifier)
         if closed is not None:
             del wallet.closed[identifier]
-            insort(wallet.lots, closed, key=_spending_order)
+            insort(wallet.lots, closed, key=spending_order)
         return closed
 
     def _lot(self, currency: str, identifier: int, fate: Fate, funder: str, first_earned: int) -> Lot:
@@ -71,16 +74,16 @@ class Points:
             if idle:
                 expires, lapses = wallet.idle_at, wallet.idle_lapses_at
             lot = Lot(identifier, expires, lapses, funder, first_earned, idle=idle, single=single)
-            if not wallet.lots or _spending_order(wallet.lots[-1]) <= _spending_order(lot):
+            if not wallet.lots or spending_order(wallet.lots[-1]) <= spending_order(lot):
                 wallet.lots.append(lot)
             else:
-                insort(wallet.lots, lot, key=_spending_order)
+                insort(wallet.lots, lot, key=spending_order)
             if not idle and lapses < self.state.due_at:
                 self.state.due_at = lapses
         elif first_earned < lot.first_earned:
             # Points that waited, or came late, were earned before those that are there.
             lot.first_earned = first_earned
-            wallet.lots.sort(key=_spending_order)
+            wallet.lots.sort(key=spending_order)
         return lot
 
     def _credit(
@@ -197,7 +200,7 @@ class Points:
             if lot.idle:
                 lot.expires_at, lot.lapses_at = wallet.idle_at, wallet.idle_lapses_at
         if len(wallet.lots) > 1:
-            wallet.lots.sort(key=_spending_order)
+            wallet.lots.sort(key=spending_order)
         if idle_at < self.state.due_at:
             self.state.due_at = idle_at
 
@@ -322,6 +325,10 @@ class Points:
                 new = self._lot(currency, identifier, (end, end, False, False), lot.funder, lot.first_earned)
                 self._credit(currency, new, points, at, transfers, "regrant", account)
                 return
+        if lot.redeemed < points:
+            # The points were spent by a member that was merged into this one: the lot here never had them.
+            self._credit(currency, lot, points, at, transfers, "regrant", account)
+            return
         lot.redeemed -= points
         lot.remaining += points
         transfers.append(("restore", account, WALLET, currency, lot.id, points, at))

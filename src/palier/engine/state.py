@@ -182,7 +182,9 @@ class MemberState(Struct, array_like=True):
     `memberships`: membership -> the instant at which it ends. `tiers_given`: tier -> what reaching it gave.
     `referral`: (who brought this member, when he joined, the activity that converted him or ""). `saving`: what
     the member saves for: (currency, points, name). `quizzes`: quiz -> (attempts, best score). `won_at`: game ->
-    the last win.
+    the last win. `took_over`: references of members that were merged into this one.
+
+    The facts of a merge keep a state for good: fields are only ever added, at the end, with a default.
     """
 
     last: tuple[int | str, ...] = ()
@@ -203,6 +205,7 @@ class MemberState(Struct, array_like=True):
     saving: tuple[str, int, str] | None = None
     quizzes: dict[str, tuple[int, int]] = {}
     won_at: dict[str, int] = {}
+    took_over: list[str] = []
 
 
 @lru_cache(maxsize=65536)
@@ -237,6 +240,11 @@ def encode_state(state: MemberState) -> bytes:
             if lot.remaining or lot.held or not (lot.single or lot.lapses_at <= now)
         ]
     return _encoder.encode(state)
+
+
+def copied(state: MemberState) -> MemberState:
+    """A state of its own with the same content."""
+    return _decoder.decode(_encoder.encode(state))
 
 
 def decode_state(data: bytes) -> MemberState:

@@ -78,6 +78,7 @@ class Trace(Struct, omit_defaults=True):
     `streaks` and `grants` are what mechanics made of it; `budgets`: shared limit -> what it used of it; `draws`:
     (game, field from 0, prize, or "" where it was sold out); `membership`: (key, end before, end after) of a fee;
     `score` that of a quiz; `told`: (member, id) of the facts that it brought about for others.
+    `renamed`: (lot, lot) where a merge put points of one lot of the other member.
     """
 
     version: int
@@ -107,6 +108,7 @@ class Trace(Struct, omit_defaults=True):
     membership: tuple[str, int, int] | None = None
     score: int = -1
     told: list[tuple[str, str]] = []
+    renamed: list[tuple[int, int]] = []
 
 
 encode_trace = msgspec.json.Encoder(order="deterministic").encode

@@ -41,6 +41,8 @@ KIND_ACCOUNTS: Final[dict[str, list[tuple[str, str]]]] = {
     "adjust": [("adjustment", "wallet"), ("wallet", "adjustment")],
     "transfer_out": [("wallet", "in_transit")],
     "transfer_in": [("in_transit", "wallet")],
+    "merge_out": [("wallet", "in_transit"), ("pending", "in_transit"), ("in_transit", "debt")],
+    "merge_in": [("in_transit", "wallet"), ("in_transit", "pending"), ("debt", "in_transit")],
 }
 """From where to where each kind of transfer moves. A correction moves the other way.
 
@@ -107,9 +109,9 @@ where coalesce({expected}, 0) is distinct from stored.{column}
 
 LOT_COLUMNS: Final[dict[str, str]] = {
     "earned": "case when target = 'wallet' "
-    "and kind in ('earn', 'release', 'regrant', 'transfer_in', 'adjust') then sign * amount else 0 end",
+    "and kind in ('earn', 'release', 'regrant', 'transfer_in', 'merge_in', 'adjust') then sign * amount else 0 end",
     "redeemed": "case when kind in ('redeem', 'capture', 'transfer_out') "
-    "or (kind = 'adjust' and source = 'wallet') then sign * amount "
+    "or (kind in ('adjust', 'merge_out') and source = 'wallet') then sign * amount "
     "when kind = 'restore' then -sign * amount else 0 end",
     "expired": "case kind when 'expire' then sign * amount when 'unexpire' then -sign * amount else 0 end",
     "reversed": "case when kind = 'repay' or (kind = 'reverse' and source = 'wallet') "
@@ -332,6 +334,31 @@ with moved as (
 )
 select 'transfer between members ' || cause || ' ' || currency, 0, sum(amount)
 from moved group by cause, currency having count(distinct member_id) > 1 and sum(amount) <> 0
+""",
+    "merge.cancels": """
+-- what a merge took from one member is with the other, currency by currency; undone, it is back
+-- all members: a sum over the transfers of merges
+with moved as (
+  select coalesce(o.source, a.source) as source,
+         regexp_replace(coalesce(o.external_id, a.external_id), ':in$', '') as merge, t.currency,
+         case when t.credit = 'in_transit' then t.amount else -t.amount end as amount
+  from transfer t
+  join activity a on a.member_id = t.member_id and a.activity_id = t.activity_id
+  left join activity o on o.member_id = a.member_id and o.activity_id = a.corrects_id
+  where t.kind in ('merge_out', 'merge_in')
+    and (%(program_id)s::bigint is null or t.program_id = %(program_id)s)
+)
+select 'merge ' || source || ' ' || merge || ' ' || currency, 0, sum(amount)
+from moved group by source, merge, currency having sum(amount) <> 0
+""",
+    "merge.leaves_nothing": """
+-- a member that was merged into another has nothing left
+-- all members: a look at every wallet of a merged member
+select 'wallet ' || audit.member_ref(w.member_id) || ' ' || w.currency, 'nothing',
+       format('posted %%s, pending %%s, held %%s, debt %%s', w.posted, w.pending, w.held, w.debt)
+from wallet w join member m on m.member_id = w.member_id
+where m.status = 'merged' and (w.posted, w.pending, w.held, w.debt) <> (0, 0, 0, 0)
+  and (%(program_id)s::bigint is null or w.program_id = %(program_id)s)
 """,
     "progress.exists": f"""
 -- each member with transfers has the engine's state

@@ -32,6 +32,8 @@ KINDS = (
     "adjust",
     "transfer_out",
     "transfer_in",
+    "merge_out",
+    "merge_in",
 )
 """Kinds of transfer; docs/audit.md says which accounts each moves between and what it does to its lot."""
 

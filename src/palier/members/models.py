@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -32,7 +33,7 @@ class Member(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(member_id__gte=0), name="member_id_not_negative"),
             models.CheckConstraint(
-                condition=Q(status__in=["active", "frozen", "erased"]), name="member_status_known"
+                condition=Q(status__in=["active", "frozen", "erased", "merged"]), name="member_status_known"
             ),
         ]
 
@@ -55,3 +56,35 @@ class Identity(models.Model):
     class Meta:
         db_table = "identity"
         indexes = [models.Index(fields=["member_id"], name="identity_by_member")]
+
+
+class MemberMerge(models.Model):
+    """Answers "into which member was this one merged, when, why, and what must come back if that was wrong?"
+
+    One row for each merge; `ended_at` is set when it is undone, and at most one stands. `identities` are those that
+    moved, by hash. Never stored here: the points that moved (the facts and transfers of both members).
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "merge_id")
+    member_id = models.BigIntegerField()
+    merge_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    into_id = models.BigIntegerField()
+    source = models.TextField()
+    external_id = models.TextField()
+    reason = models.TextField()
+    actor = models.TextField()
+    identities = ArrayField(models.BinaryField())
+    merged_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "member_merge"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member_id"], condition=Q(ended_at__isnull=True), name="member_merge_stands_once"
+            ),
+            models.CheckConstraint(condition=~Q(member_id=models.F("into_id")), name="member_merge_of_two"),
+        ]

@@ -72,7 +72,7 @@ def enrol(
     won = _claim_identities(connection, program_id, rows, now)
     if len(won) < len(rows):
         # Somebody enrolled one of them meanwhile: take ours back and look again.
-        _drop_identities(
+        drop_identities(
             connection, program_id, [value_hash for value_hash, _, _ in rows if value_hash in won]
         )
         return enrol(connection, program_id, members, now=now)
@@ -133,7 +133,7 @@ def owners_of_mailbox(connection: Connection[Any], program_id: int, email: str) 
     return set(find_hashes(connection, program_id, hashes).values())
 
 
-def _drop_identities(connection: Connection[Any], program_id: int, hashes: list[bytes]) -> None:
+def drop_identities(connection: Connection[Any], program_id: int, hashes: list[bytes]) -> None:
     connection.execute(
         "-- members.drop_identities\ndelete from identity where value_hash = any(%s) and program_id = %s",
         (hashes, program_id),

@@ -112,6 +112,39 @@ def find(connection: Connection[Any], program_id: int, identities: dict[str, str
     return members.pop() if len(members) == 1 else None
 
 
+class Heir(Struct, frozen=True):
+    """The member that took another one over, at the end of a chain of merges, and the latest merge's instant."""
+
+    member_id: int
+    merged_at: int
+
+
+def heirs(connection: Connection[Any], program_id: int, member_ids: Sequence[int]) -> dict[int, Heir]:
+    """Into whom members were merged, for those that were."""
+    into: dict[int, tuple[int, int]] = {}
+    asked = sorted(set(member_ids))
+    while asked:
+        rows = connection.execute(
+            """
+            -- members.heirs
+            select g.member_id, g.into_id, g.merged_at from member_merge g
+            where g.member_id = any(%s) and g.program_id = %s and g.ended_at is null
+            """,
+            (asked, program_id),
+        ).fetchall()
+        into.update((member_id, (into_id, instant(at))) for member_id, into_id, at in rows)
+        asked = sorted({row[1] for row in rows} - into.keys())
+    found = {}
+    for member_id in member_ids:
+        heir, merged_at = member_id, 0
+        while heir in into:
+            heir, at = into[heir]
+            merged_at = max(merged_at, at)
+        if heir != member_id:
+            found[member_id] = Heir(heir, merged_at)
+    return found
+
+
 class MemberView(Struct, frozen=True):
     """What is known of a member: instants are microseconds UTC."""
 
@@ -124,6 +157,7 @@ class MemberView(Struct, frozen=True):
     locale: str
     time_zone: str | None
     ranked: bool = True
+    merged_into: str | None = None
 
 
 def read(connection: Connection[Any], program_id: int, member_id: int) -> MemberView | None:
@@ -131,8 +165,11 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
     row = connection.execute(
         """
         -- members.read
-        select status, enrolled_at, attributes::text, locale, time_zone, left_rankings_at is null
-        from member where member_id = %s and program_id = %s
+        select m.status, m.enrolled_at, m.attributes::text, m.locale, m.time_zone,
+               m.left_rankings_at is null, g.into_id
+        from member m
+        left join member_merge g on g.member_id = m.member_id and g.ended_at is null
+        where m.member_id = %s and m.program_id = %s
         """,
         (member_id, program_id),
     ).fetchone()
@@ -148,6 +185,7 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
         row[3],
         row[4],
         row[5],
+        refs.encode(row[6]) if row[6] is not None else None,
     )
 
 
