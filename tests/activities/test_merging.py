@@ -240,7 +240,9 @@ def test_a_redemption_of_the_merged_member_pays_once(connection: Connection) -> 
     spent = Reference("desk", two.redeem(two.b, 20, MARCH + HOUR).id)
     two.merge(MARCH + DAY)
     answers = [
-        two.send("a", sale(number, MARCH + number * DAY, 2_000, tenders=(_tender("points", 2_000, spent),)))[0]
+        two.send("a", sale(number, MARCH + number * DAY, 2_000, tenders=(_tender("points", 2_000, spent),)))[
+            0
+        ]
         for number in (2, 3)
     ]
     assert answers[0].status == "applied"
@@ -459,7 +461,9 @@ def test_a_pair_of_the_merged_member_goes_on(connection: Connection) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_random_histories_keep_their_sums(connection: Connection, seed: int) -> None:
     draw = random.Random(seed)
-    expiry = draw.choice([{"kind": "rolling", "days": 20}, {"kind": "inactivity", "days": 15}, {"kind": "never"}])
+    expiry = draw.choice(
+        [{"kind": "rolling", "days": 20}, {"kind": "inactivity", "days": 15}, {"kind": "never"}]
+    )
     two = Two(connection, document(expiry, tiers=TIERS))
     sent: list[int] = []
     at = MARCH

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from palier.activities import batch, delivery, due, enrolment, operations, pairing
+from palier.activities import batch, delivery, due, enrolment, pairing
 from palier.activities.operations import NotDone
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, instant
@@ -20,7 +20,7 @@ from palier.members import operations as members
 from palier.members import queries, referral, refs
 from palier.members.operations import NewMember
 from tests.activities.program import Connection, line, member, published
-from tests.activities.test_mechanics import MARCH, REFERRAL, currency, posted, sale, shop, text
+from tests.activities.test_mechanics import MARCH, REFERRAL, posted, sale, shop, text
 
 WELCOME = {"key": "welcome", "name": text("Welcome"), "on": "joined", "currency": "stars", "fixed": "5"}
 
@@ -177,7 +177,7 @@ def test_a_code_finds_nobody_for_an_activity(connection: Connection, runtime: Ru
 # --- pairs ------------------------------------------------------------------------------------------------
 
 DUO = {
-    "key": "duo", "name": text("Duo"), "of": "pair", "zone": "program", "freeze": "freeze",
+    "key": "duo", "name": text("Duo"), "of": "pair", "zone": "program",
     "steps": [{"at": 3, "grants": [{"currency": "coffee"}]}],
 }  # fmt: skip
 EVENING = instant(datetime.fromisoformat("2026-03-02T18:00:00+01:00"))
@@ -185,9 +185,7 @@ EVENING = instant(datetime.fromisoformat("2026-03-02T18:00:00+01:00"))
 
 def duo(connection: Connection) -> tuple[Runtime, int, int]:
     plain = msgspec.to_builtins(shop())
-    currencies = [*plain["point_currencies"], currency("freeze", "token")]
-    document = plain | {"point_currencies": currencies, "streaks": [DUO]}
-    runtime = published(connection, msgspec.convert(document, Program))
+    runtime = published(connection, msgspec.convert(plain | {"streaks": [DUO]}, Program))
     return (
         runtime,
         member(connection, runtime.program_id, "c1"),
@@ -238,28 +236,6 @@ def test_a_pair_runs_while_both_act_and_lapses_when_one_misses(connection: Conne
     settle(connection, runtime, EVENING + 4 * DAY)
     assert (run_length(connection, one), run_length(connection, other)) == (0, 0)
     assert posted(connection, one) == {"coffee": 1}
-
-
-def test_a_freeze_token_saves_the_streak_of_whoever_has_one(connection: Connection) -> None:
-    runtime, one, other = duo(connection)
-    for number, member_id in enumerate((one, other)):
-        operations.adjust(
-            connection, runtime, member_id=member_id, currency="freeze", points=1, reason="gift",
-            actor="test", source="desk", id=f"a{number}", now=MARCH,
-        )  # fmt: skip
-        connection.commit()
-    pair(connection, runtime, one, other)
-    for day in (0, 1, 3):
-        visit(connection, runtime, "c1", day)
-        if day != 1:
-            visit(connection, runtime, "c2", day)
-        settle(connection, runtime, EVENING + day * DAY)
-        if day == 1:
-            settle(connection, runtime, EVENING + 2 * DAY - 12 * 3600 * 1_000_000)
-    # Day 1 was saved, day 2 was not.
-    assert "freeze" not in posted(connection, one)
-    assert "freeze" not in posted(connection, other)
-    assert run_length(connection, one) == run_length(connection, other) == 1
 
 
 @pytest.mark.parametrize("late", [False, True])

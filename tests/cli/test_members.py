@@ -245,3 +245,28 @@ def test_what_members_are_after_and_those_who_run_the_program(connection: Connec
     assert (code, error) == (2, "There was no membership 'club' at the end of 2025.\n")
     assert palier("programs", "keep-value", "shop")[1] == "Nothing is to be made up for.\n"
     assert palier("programs")[1].startswith("shop  version 2")
+
+
+def test_a_referral_and_a_merge_from_the_command_line(shop: None) -> None:
+    def told(*words: str, code: int = 0) -> str:
+        status, out, error = palier("members", *words)
+        assert status == code, (out, error)
+        return out + error
+
+    told("enrol", "email:ann@example.org")
+    referral = told("referral-code", "email:ann@example.org").split()[0]
+    assert told("referral-code", "email:ann@example.org").split()[0] == referral
+    # This program rewards no referral, so that none is recorded.
+    assert "No referral is recorded" in told("enrol", "card:2", "--referred-by", referral.lower())
+    assert "Nobody has" in told("enrol", "card:3", "--referred-by", "22222222", code=2)
+    assert "belongs to the one who joins" in told(
+        "enrol", "email:ann+1@example.org", "--referred-by", referral, code=2
+    )
+    merge = ("merge", "card:2", "--into", "email:ann@example.org", "--reason", "enrolled twice", "--yes")
+    gone = told("merge", "card:2", *merge[2:]).split()[0]
+    found = json.loads(told("find", gone, "--json"))
+    assert "merged" in json.dumps(found)
+    # The card is the other member's now, and a member is not merged into itself.
+    assert "not merged into itself" in told(*merge, code=2)
+    assert "undone" not in told("unmerge", gone, "--reason", "twins")
+    assert "not merged into another" in told("unmerge", gone, "--reason", "twins", code=2)

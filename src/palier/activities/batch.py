@@ -374,11 +374,11 @@ class _Batch:
             return None
         if item.member_id and member_id and item.member_id != member_id:
             heirs = self._heirs([item.member_id, member_id])
-            own, other = heirs.get(item.member_id), heirs.get(member_id)
-            if (own.member_id if own else item.member_id) == (other.member_id if other else member_id):
+            mine, theirs = heirs.get(item.member_id), heirs.get(member_id)
+            if (mine.member_id if mine else item.member_id) == (theirs.member_id if theirs else member_id):
                 # It was a member's that is merged into this one: what is done to it is done here.
                 item.sale_id = max(activity_id, 0)
-                self._act_after(item, other)
+                self._act_after(item, theirs)
                 return self._paid_already(item, member_id, activity_id, used) if redemption else None
             return Refusal(
                 RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,

@@ -629,9 +629,7 @@ class _Members:
         enrolled = 0
         if hashes and enrol_unknown:
             wanted = [NewMember(dict(key), enrolled_at=first[key]) for key in hashes]
-            answers = batch.attempt(
-                connection, lambda: enrol_many(connection, program, wanted, now=now)
-            )
+            answers = batch.attempt(connection, lambda: enrol_many(connection, program, wanted, now=now))
             enrolled = sum(answer.created for answer in answers)
         if hashes:
             owners = find_hashes(

@@ -13,7 +13,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, store
-from palier.activities.operations import NotDone, _command, _locked
+from palier.activities.operations import NotDone, decide_command, locked, refuse_card_numbers
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
@@ -73,9 +73,11 @@ def merge(
     """
     if from_id == into_id:
         raise NotDone(
-            Refusal(RefusalCode.SAME_MEMBER, "a member is not merged into itself", "from", "name another member")
+            Refusal(
+                RefusalCode.SAME_MEMBER, "a member is not merged into itself", "from", "name another member"
+            )
         )
-    states = _locked(connection, [from_id, into_id])
+    states = locked(connection, [from_id, into_id])
     known = _standing(connection, runtime, from_id)
     if known is not None and known.into_id == into_id:
         return Merged(from_id, into_id, known.merged_at, done=False)
@@ -85,9 +87,7 @@ def merge(
     at = max(now, *(instant for state in (mine, theirs) for instant in (state.latest + 1, state.due_done)))
     whole = _whole(connection, runtime, from_id, mine, at)
     gone, stays = refs.encode(from_id), refs.encode(into_id)
-    out = Fact(
-        source, id, "merge_out", 0, reason=reason, actor=actor, other_member=stays, brings=whole
-    )
+    out = Fact(source, id, "merge_out", 0, reason=reason, actor=actor, other_member=stays, brings=whole)
     into = Fact(
         source,
         f"{id}:in",
@@ -144,7 +144,7 @@ def unmerge(
     """
     known = _standing(connection, runtime, from_id)
     if known is not None:
-        _locked(connection, [from_id, known.into_id])
+        locked(connection, [from_id, known.into_id])
         known = _standing(connection, runtime, from_id)
     if known is None:
         raise _not_merged("the member is not merged into another")
@@ -194,7 +194,7 @@ def _decide(
     now: int,
     at: int,
 ) -> None:
-    result = _command(connection, runtime, fact, member_id, content, now, at)
+    result = decide_command(connection, runtime, fact, member_id, content, now, at)
     if result.refusal is not None:
         raise NotDone(result.refusal)
     if result.status != "applied":
@@ -337,6 +337,7 @@ def add_person(
     Whoever has one of them already is merged in, with all that `merge` says and refuses; what the household has
     already is left as it is.
     """
+    refuse_card_numbers(reason, actor)
     owners = queries.find_hashes(
         connection,
         runtime.program_id,
@@ -348,7 +349,7 @@ def add_person(
             connection, runtime, from_id=person, into_id=member_id, reason=reason, actor=actor, role=role,
             source=source, id=f"{id}:{number}", now=now,
         )  # fmt: skip
-    _locked(connection, [member_id])
+    locked(connection, [member_id])
     _refuse_merged(connection, runtime, member_id, "member")
     added = 0
     for kind, value in sorted(identities.items()):
@@ -357,7 +358,9 @@ def add_person(
                 raise batch.Conflict("an identity was enrolled meanwhile")
             added += 1
     if added or merged:
-        write_log(connection, actor, role, "member.person_added", refs.encode(member_id), at=now, reason=reason)
+        write_log(
+            connection, actor, role, "member.person_added", refs.encode(member_id), at=now, reason=reason
+        )
     return Household(member_id, added, tuple(merged))
 
 
@@ -377,8 +380,9 @@ def let_leave(
     Points, tier and history stay with the household. Does not commit. Refused (NotDone): unknown_member when one of
     the identities is not the household's, same_member when none would be left to it.
     """
-    _locked(connection, [member_id])
+    locked(connection, [member_id])
     _refuse_merged(connection, runtime, member_id, "member")
+    refuse_card_numbers(reason, actor)
     hashes = [queries.hashed(kind, value) for kind, value in sorted(identities.items())]
     owners = queries.find_hashes(connection, runtime.program_id, hashes)
     if any(owners.get(value_hash) != member_id for value_hash in hashes):

@@ -89,7 +89,16 @@ def refuse_foreign_source(source: str, own: str) -> None:
         )
 
 
-def _command(
+def refuse_card_numbers(reason: str, actor: str) -> None:
+    """Refuses (NotDone) a reason or an actor that holds the number of a payment card."""
+    try:
+        wire.refuse_card_number(reason, "reason")
+        wire.refuse_card_number(actor, "actor")
+    except wire.LineRefused as refused:
+        raise NotDone(refused.refusal) from None
+
+
+def decide_command(
     connection: Connection[Any],
     runtime: Runtime,
     fact: Fact,
@@ -98,21 +107,23 @@ def _command(
     now: int,
     not_before: int = 0,
 ) -> Result:
-    """Decides one command, at `not_before` at the earliest. What makes it the same when it is sent again is `content`, as it was asked."""
+    """Decides one command, at `not_before` at the earliest.
+
+    What makes it the same when it is sent again is `content`, as it was asked.
+    """
     try:
         wire.refuse_card_number(fact.source, "source", "id")
         wire.refuse_card_number(fact.id, "id", "id")
-        wire.refuse_card_number(fact.reason, "reason")
-        wire.refuse_card_number(fact.actor, "actor")
     except wire.LineRefused as refused:
         raise NotDone(refused.refusal) from None
+    refuse_card_numbers(fact.reason, fact.actor)
     item = batch.command_item(0, fact, member_id)
     item.not_before = not_before
     item.sha256 = sha256(b"command\0" + msgspec.json.encode([fact.type, member_id, *content])).digest()
     return batch.command(connection, runtime, [item], now=now)[0]
 
 
-def _locked(connection: Connection[Any], member_ids: Sequence[int]) -> dict[int, MemberState]:
+def locked(connection: Connection[Any], member_ids: Sequence[int]) -> dict[int, MemberState]:
     """Locks members in the order of their ids, lane by lane, and reads their states."""
     found: dict[int, MemberState] = {}
     for lane in batch.lanes(sorted(set(member_ids))):
@@ -138,7 +149,7 @@ def redeem(
     Refused when the member is not active or has too few, and where the partner does not take these points now.
     """
     fact = Fact(source, id, "redeem", 0, partner=partner, points=points, currency=currency)
-    return _command(connection, runtime, fact, member_id, _with([currency, points], partner), now)
+    return decide_command(connection, runtime, fact, member_id, _with([currency, points], partner), now)
 
 
 def _with(content: list[object], partner: str | None) -> list[object]:
@@ -165,10 +176,10 @@ def hold(
     """
     until = 0
     if minutes is not None:
-        state = _locked(connection, [member_id]).get(member_id, MemberState())
+        state = locked(connection, [member_id]).get(member_id, MemberState())
         until = max(now, state.latest, state.due_done) + minutes * MINUTE
     fact = Fact(source, id, "hold", 0, partner=partner, points=points, currency=currency, hold_until=until)
-    return _command(connection, runtime, fact, member_id, _with([currency, points, minutes], partner), now)
+    return decide_command(connection, runtime, fact, member_id, _with([currency, points, minutes], partner), now)
 
 
 def capture(
@@ -196,7 +207,7 @@ def capture(
         hold=Reference(redemption.source, redemption.id),
     )
     content = [redemption.source, redemption.id, points]
-    return _command(connection, runtime, fact, redemption.member_id, content, now)
+    return decide_command(connection, runtime, fact, redemption.member_id, content, now)
 
 
 def release(
@@ -212,7 +223,7 @@ def release(
         hold=Reference(redemption.source, redemption.id),
     )
     content = [redemption.source, redemption.id]
-    return _command(connection, runtime, fact, redemption.member_id, content, now)
+    return decide_command(connection, runtime, fact, redemption.member_id, content, now)
 
 
 def adjust(
@@ -230,7 +241,7 @@ def adjust(
 ) -> Result:
     """Gives (points > 0) or takes (< 0) points for a reason. Refused when more is taken than can be spent."""
     fact = Fact(source, id, "adjust", 0, points=points, currency=currency, reason=reason, actor=actor)
-    return _command(connection, runtime, fact, member_id, [currency, points, reason, actor], now)
+    return decide_command(connection, runtime, fact, member_id, [currency, points, reason, actor], now)
 
 
 def transfer(
@@ -257,7 +268,7 @@ def transfer(
     sender_id, receiver_id = (
         heirs[found].member_id if found in heirs else found for found in (sender_id, receiver_id)
     )
-    states = _locked(connection, [sender_id, receiver_id])
+    states = locked(connection, [sender_id, receiver_id])
     if members.heirs(connection, runtime.program_id, [sender_id, receiver_id]):
         raise batch.Conflict("a member was merged meanwhile")
     found = runtime.latest.program.point_currencies
@@ -287,7 +298,7 @@ def transfer(
     out = Fact(
         source, id, "transfer_out", 0, points=points, currency=currency, moved=moved, other_member=receiver
     )
-    result = _command(connection, runtime, out, sender_id, content, now)
+    result = decide_command(connection, runtime, out, sender_id, content, now)
     if result.status != "applied":
         return result
     into = Fact(
@@ -300,7 +311,7 @@ def transfer(
         moved=moved,
         other_member=sender,
     )
-    received = _command(connection, runtime, into, receiver_id, [sender_id, currency, points], now)
+    received = decide_command(connection, runtime, into, receiver_id, [sender_id, currency, points], now)
     if received.refusal is not None:
         raise NotDone(msgspec.structs.replace(received.refusal, field="to"))
     return result
@@ -324,7 +335,7 @@ def member_attributes(
 
 def lock_member(connection: Connection[Any], member_id: int) -> None:
     """Takes the member's lock, so that what is read now is what the next write changes."""
-    _locked(connection, [member_id])
+    locked(connection, [member_id])
 
 
 def known_member(connection: Connection[Any], runtime: Runtime, ref: str, field: str) -> int:

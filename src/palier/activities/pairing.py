@@ -8,14 +8,14 @@ from typing import Any
 from msgspec import Struct
 from psycopg import Connection
 
-from palier.activities import batch, store
+from palier.activities import batch
 from palier.activities.answers import Result
-from palier.activities.operations import NotDone
+from palier.activities.operations import NotDone, locked
 from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
 from palier.engine.facts import MADE_SOURCE, Fact, encode_fact
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import MemberState, decode_state
+from palier.engine.state import MemberState
 from palier.members import refs
 
 
@@ -37,7 +37,7 @@ def pair(
     same_member, already_paired.
     """
     _refuse(runtime, streak, member_id, other_id)
-    states = _locked(connection, member_id, other_id)
+    states = locked(connection, [member_id, other_id])
     if _named(states, streak, member_id, other_id) is not None:
         raise NotDone(
             Refusal(
@@ -61,7 +61,7 @@ def unpair(
     Refused (NotDone), in this order: unknown_streak, same_member, not_paired.
     """
     _refuse(runtime, streak, member_id, other_id)
-    name = _named(_locked(connection, member_id, other_id), streak, member_id, other_id)
+    name = _named(locked(connection, [member_id, other_id]), streak, member_id, other_id)
     if name is None:
         raise NotDone(
             Refusal(
@@ -91,14 +91,6 @@ def _refuse(runtime: Runtime, streak: str, member_id: int, other_id: int) -> Non
         raise NotDone(
             Refusal(RefusalCode.SAME_MEMBER, "a pair is of two members", "with", "name another member")
         )
-
-
-def _locked(connection: Connection[Any], *member_ids: int) -> dict[int, MemberState]:
-    found: dict[int, MemberState] = {}
-    for lane in batch.lanes(sorted(member_ids)):
-        rows = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
-        found.update((member_id, decode_state(state)) for member_id, state in rows)
-    return found
 
 
 def _named(states: dict[int, MemberState], streak: str, member_id: int, other_id: int) -> str | None:

@@ -23,6 +23,7 @@ from palier.api.problems import Problem, no_such_address, of_refusal, refuse_whe
 from palier.engine.clock import moment
 from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
+from palier.members.queries import heirs
 from palier.site import clock
 from palier.staff.operations import Answer, InFlight, KeyReused, once
 from palier.staff.queries import Key, authenticate, cached
@@ -98,7 +99,9 @@ class Call:
 
     def acting(self, ref: str, field: str = "member") -> int:
         """The member on whom a write to this reference acts; the uniform 404 problem otherwise."""
-        return self.member(ref, field)
+        member_id = self.member(ref, field)
+        heir = heirs(self.connection, self.key.program_id, [member_id]).get(member_id)
+        return heir.member_id if heir is not None else member_id
 
     def points(self, currency: str, minor: int) -> str:
         """Points as decimal text at the currency's scale."""

@@ -68,7 +68,7 @@ def create_member(
     """
 
     def act(made: Call, identifier: str) -> Answer:
-        _refuse_identities(body.identities)
+        refuse_identities(body.identities)
         if body.time_zone is not None and body.time_zone not in available_timezones():
             raise Problem(
                 422, "invalid_time_zone", "This is no IANA time zone.",
@@ -103,7 +103,7 @@ def create_member(
     return write(request, "member", idempotency_key, act)
 
 
-def _refuse_identities(identities: dict[Any, str]) -> None:
+def refuse_identities(identities: dict[Any, str]) -> None:
     for kind, value in identities.items():
         try:
             members.normalized(kind, value)
@@ -151,7 +151,7 @@ def find_member(
             422, "malformed", "A member is found by exactly one identity.",
             field="query", remedy="send one of card, email, phone or external_id",
         )  # fmt: skip
-    _refuse_identities(given)
+    refuse_identities(given)
     with call(request) as made:
         member_id = members.find(made.connection, made.key.program_id, given)
         return _read(made, member_id)
@@ -175,7 +175,10 @@ def _read(made: Call, member_id: int | None) -> HttpResponse:
     response={200: MemberAnswer | MemberKnown, **problems(404)},
 )
 def read_member(request: HttpRequest, ref: Ref) -> HttpResponse:
-    """What is known of a member. Identities are stored as keyed hashes and cannot be read back."""
+    """What is known of a member. Identities are stored as keyed hashes and cannot be read back.
+
+    One that was merged into another says which in `merged_into`; what is sent for it acts there.
+    """
     with call(request) as made:
         return _read(made, made.member(ref))
 
@@ -202,6 +205,15 @@ def change_member(
         lock_member(made.connection, member_id)
         view = members.read(made.connection, program_id, member_id)
         assert view is not None
+        if view.merged_into is not None:
+            raise of_refusal(
+                Refusal(
+                    RefusalCode.MEMBER_MERGED,
+                    f"the member was merged into {view.merged_into}",
+                    "member",
+                    "name the member that it was merged into",
+                )
+            )
         shown = Views(made.runtime).member(view)
         if body.attributes is not None:
             declared = made.runtime.latest.program.member_attributes

@@ -91,7 +91,9 @@ def create_redemption(
                 now=made.now,
                 partner=partner,
             )
-        return refusal_of(result) or _redeemed(made, member_id, result.activity_id, result, 201, created=True)
+        return refusal_of(result) or _redeemed(
+            made, result.member_id, result.activity_id, result, 201, created=True
+        )
 
     return write(request, "redemption", idempotency_key, act)
 

@@ -170,6 +170,31 @@ class NewPair(Body):
     other: Annotated[Ref, Field(alias="with")]
 
 
+class NewMerge(Body):
+    """A member that is found to be the same as the one addressed."""
+
+    member: Annotated[Ref, Field(alias="from")]
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
+
+
+class Unmerge(Body):
+    """Why a merge is undone."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
+
+
+class Person(Body):
+    """A person of a household: the identities that find him."""
+
+    identities: Annotated[
+        dict[Literal["card", "email", "phone", "external_id"], Short], Field(min_length=1, max_length=4)
+    ]
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
+
+
 class MemberChange(Body):
     """What changes of a member; attributes that are not named stay."""
 
@@ -283,12 +308,13 @@ class ReferralAnswer(Answered):
 
 class MemberAnswer(Answered):
     member: str
-    status: Literal["active", "frozen", "erased"]
+    status: Literal["active", "frozen", "erased", "merged"]
     enrolled_at: InstantText
     attributes: dict[str, Annotated[Any, WithJsonSchema({"type": ["string", "integer", "boolean"]})]]
     locale: str
     time_zone: str | None
     ranked: bool = Field(description="Whether rankings show the member, under a pseudonym.")
+    merged_into: str | None = Field(None, description="The member that took this one over.")
     referral: ReferralAnswer | None = Field(
         None, description="Only when enrolled with a code: what came of it."
     )
@@ -312,6 +338,19 @@ class PairAnswer(Answered):
     other: str = Field(alias="with")
     streak: str
     status: Literal["paired", "ended"]
+
+
+class MergeAnswer(Answered):
+    member: str = Field(description="The member that took the other over.")
+    merged: str
+    status: Literal["merged", "undone"]
+    merged_at: InstantText
+
+
+class HouseholdAnswer(Answered):
+    member: str
+    identities: int = Field(description="How many identities are new to the household.")
+    merged: list[str] = Field(description="Members that were merged in.")
 
 
 class LotAnswer(Answered):

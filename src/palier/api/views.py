@@ -67,6 +67,7 @@ class Views:
             "locale": found.locale,
             "time_zone": found.time_zone,
             "ranked": found.ranked,
+            **({"merged_into": found.merged_into} if found.merged_into is not None else {}),
         }
 
     def wallets(self, member_id: int, found: Wallets) -> JsonObject:

@@ -31,6 +31,8 @@ def register(app: typer.Typer) -> None:
     members.command("enrol")(enrol)
     members.command("progress")(progress)
     members.command("referral-code")(referral_code)
+    members.command("merge")(merge)
+    members.command("unmerge")(unmerge)
     app.add_typer(members, name="members")
     app.command()(wallet)
     app.command()(history)
@@ -124,10 +126,10 @@ def enrol(
     json: bool = _JSON,
 ) -> int:
     """Enrol a member by identities; who is enrolled already is found."""
+    from palier.activities import batch
     from palier.activities.enrolment import enrol as enrol_one
     from palier.activities.operations import NotDone
     from palier.cli.session import open_database
-    from palier.activities import batch
     from palier.members import operations, queries
     from palier.site import clock, database, ids
     from palier.site.refusal import Refused
@@ -198,6 +200,65 @@ def referral_code(ref: str = _REF, program: str | None = _PROGRAM, json: bool = 
     else:
         print(f"{code}  {link}")
     return 0
+
+
+_REASON: Final = typer.Option(..., "--reason", help="Why; it stays in both histories.", show_default=False)
+
+
+def merge(
+    ref: str = _REF,
+    into: str = typer.Option(..., "--into", help="The member that takes over.", show_default=False),
+    reason: str = _REASON,
+    program: str | None = _PROGRAM,
+    yes: bool = typer.Option(False, "--yes", "-y", help="Merge without asking."),
+) -> int:
+    """Merge a member into another: points, tier, goals, history to come; everything it had acts there."""
+    from palier.site.refusal import Refused
+
+    if not yes and not typer.confirm(f"Merge {ref} into {into}, with all it has?"):
+        raise Refused("Nothing was merged.")
+    made, gone, stays = _merging(program, ref, into, reason)
+    print(f"{gone} is merged into {stays}." if made else f"{gone} was merged into {stays} before.")
+    print(f"To undo it: palier members unmerge {gone} --reason TEXT")
+    return 0
+
+
+def unmerge(ref: str = _REF, reason: str = _REASON, program: str | None = _PROGRAM) -> int:
+    """Undo a merge: both members stand as if it had not been. Name the member that was merged."""
+    _, gone, stays = _merging(program, ref, None, reason)
+    print(f"{gone} is a member of its own again; what came in between stays with {stays}.")
+    return 0
+
+
+def _merging(program: str | None, ref: str, into: str | None, reason: str) -> tuple[bool, str, str]:
+    """Merges (`into` given) or undoes it; whether anything was done, and the two references."""
+    from functools import partial
+
+    from palier.activities import batch, merging
+    from palier.activities.operations import NotDone
+    from palier.cli.session import open_database
+    from palier.members import refs
+    from palier.site import clock, database, ids
+
+    with open_database(with_django=False), database.connect() as connection:
+        found = program_of(connection, program)
+        ids.take_node(connection)
+        connection.commit()
+        gone = member_of(connection, found, ref)
+        own = f"merge-{ids.new_id()}"
+        told = {"reason": reason, "actor": "cli", "role": "operator", "source": "cli", "id": own}
+        now = clock.now()
+        act: Any
+        if into is not None:
+            stays = member_of(connection, found, into)
+            act = partial(merging.merge, connection, found, from_id=gone, into_id=stays, now=now, **told)
+        else:
+            act = partial(merging.unmerge, connection, found, from_id=gone, now=now, **told)
+        try:
+            made = batch.attempt(connection, act)
+        except NotDone as refused:
+            raise _refused(refused) from None
+    return made.done, refs.encode(made.member_id), refs.encode(made.into_id)
 
 
 def wallet(
@@ -485,6 +546,11 @@ _KINDS: Final = {
     "adjust": ("adjustment", "ajustement"),
     "transfer_out": ("transfer", "transfert"),
     "transfer_in": ("transfer", "transfert"),
+    "merge_out": ("merge", "fusion"),
+    "merge_in": ("merge", "fusion"),
+    "unmerged": ("merge undone", "fusion annulée"),
+    "paired": ("pair", "duo"),
+    "unpaired": ("end of a pair", "fin de duo"),
     "released": ("release", "libération"),
     "expired": ("expiry", "expiration"),
     "tier_changed": ("tier", "niveau"),

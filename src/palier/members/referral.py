@@ -43,7 +43,7 @@ def _check(drawn: str) -> str:
 
 
 def _code(program_id: int, member_id: int, attempt: int) -> str:
-    key = derived_key("referral codes", "referral")
+    key = derived_key("referral codes", "identity")
     drawn = hmac.new(key, f"{program_id} {member_id} {attempt}".encode(), hashlib.sha256).digest()
     number = int.from_bytes(drawn, "big")
     characters = []

@@ -98,6 +98,45 @@ class Spending(Telling):
             )
         return [Step("", text, -total if out else total, currency)]
 
+    def merged(self) -> list[Step]:
+        """All that went from one member to the one it was merged into: on either side, what moved."""
+        fact = self.told.fact
+        other = fact.other_member if fact is not None else ""
+        out = self.told.type == "merge_out"
+        first = (
+            self.say(f"merged into {other}", f"fusionné avec {other}")
+            if out
+            else self.say(f"{other} was merged in", f"reprise de {other}")
+        )
+        steps = [Step("", first + (f" ({fact.reason})" if fact is not None and fact.reason else ""))]
+        sign = -1 if out else 1
+        lapsed = self.moved_by("unexpire" if out else "expire")
+        moved = (
+            self.moved_by("merge_out", debit="wallet") if out else self.moved_by("merge_in", credit="wallet")
+        )
+        for currency, amount in moved.items():
+            whole = amount - lapsed.get(currency, 0)
+            if whole:
+                steps.append(Step("", self.points(sign * whole, currency), sign * whole, currency))
+        waiting = (
+            self.moved_by("merge_out", debit="pending")
+            if out
+            else self.moved_by("merge_in", credit="pending")
+        )
+        for currency, amount in waiting.items():
+            said = self.points(amount, currency)
+            steps.append(Step("", self.say(f"{said} pending", f"{said} en attente")))
+        owed = self.moved_by("merge_out", credit="debt") if out else self.moved_by("merge_in", debit="debt")
+        for currency, amount in owed.items():
+            said = self.points(amount, currency)
+            steps.append(Step("", self.say(f"{said} owed", f"dette de {said}")))
+        return steps
+
+    def unmerged(self) -> list[Step]:
+        fact = self.told.fact
+        other = fact.other_member if fact is not None else ""
+        return [Step("", self.say(f"merge with {other} undone", f"fusion avec {other} annulée"))]
+
     # --- due work ---------------------------------------------------------------------------------
 
     def released(self) -> list[Step]:
