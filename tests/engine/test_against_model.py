@@ -430,7 +430,7 @@ def plant_expired_is_owed(patch: pytest.MonkeyPatch) -> None:
 
 
 def plant_last_expiry_first(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(points, "_spending_order", lambda lot: (-lot.expires_at, lot.first_earned, lot.funder))
+    patch.setattr(points, "spending_order", lambda lot: (-lot.expires_at, lot.first_earned, lot.funder))
 
 
 def plant_first_taken_first(patch: pytest.MonkeyPatch) -> None:

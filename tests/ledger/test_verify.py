@@ -61,6 +61,8 @@ PLANTED: dict[str, list[str]] = {
     "activity.claim": ["delete from activity_claim where external_id = 't1'"],
     "activity.once": ["update activity set external_id = 't1' where activity_id = 20"],
     "transit.cancels": ["update transfer set amount = 13 where transfer_id = 92"],
+    "merge.cancels": ["update transfer set kind = 'merge_out' where transfer_id = 91"],
+    "merge.leaves_nothing": ["update member set status = 'merged' where member_id = 101"],
     "progress.exists": ["delete from progress where member_id = 202"],
     "seal.exists": ["delete from transfer where transfer_id = 61"],
     "seal.once": [
