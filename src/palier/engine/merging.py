@@ -28,6 +28,7 @@ from palier.engine.state import (
     FROZEN,
     GRANTS_KEPT,
     NEVER,
+    RUNS_KEPT,
     GoalState,
     Granted,
     Lot,
@@ -39,7 +40,7 @@ from palier.engine.state import (
     copied,
     lot_id,
 )
-from palier.engine.streaks import complete, deadline, length
+from palier.engine.streaks import complete, deadline
 from palier.engine.trace import Trace
 
 Lots = dict[int, int]
@@ -250,7 +251,10 @@ class Merging(Returns):
             for granted in window.granted:
                 granted.lots = _moved_grants(granted.lots, lots)
         mine = self.state.goals.get(goal.key)
-        if mine is None:
+        if mine is not None and theirs.kind != goal.numbered:
+            # Windows of an earlier version, that have no place in this one's.
+            return
+        if mine is None or mine.kind != goal.numbered:
             self.state.goals[goal.key] = theirs
             return
         mine.joined = mine.joined or theirs.joined
@@ -274,23 +278,27 @@ class Merging(Returns):
         mine.closed = [
             windows[number]
             for number in sorted(windows)
-            if windows[number].granted or (windows[number].position and not goal.thresholds)
+            if windows[number].granted or windows[number].position != goal.head_start
         ]
 
     def _take_streak(
         self, plan: Plan, streak: CompiledStreak, name: str, theirs: StreakState, lots: Lots
     ) -> None:
         """Periods of both runs count for one; what is consecutive up to the latest is the run."""
-        for granted in theirs.granted:
-            granted.lots = _moved_grants(granted.lots, lots)
+        for run in (theirs, *theirs.ended):
+            for granted in run.granted:
+                granted.lots = _moved_grants(granted.lots, lots)
         mine = self.state.streaks.get(name)
-        if mine is None or not mine.counts:
-            if mine is not None:
-                theirs.best = max(theirs.best, mine.best)
+        if mine is None:
             self.state.streaks[name] = mine = theirs
-        elif theirs.counts:
-            _add_run(streak, mine, theirs)
-        mine.best = max(mine.best, theirs.best, length(streak, mine))
+        else:
+            best, ended = max(mine.best, theirs.best), [*mine.ended, *theirs.ended]
+            if not mine.counts or mine.period != streak.period:
+                self.state.streaks[name] = mine = theirs
+            elif theirs.counts and theirs.period == streak.period:
+                _add_run(streak, mine, theirs)
+            mine.best = max(best, mine.length)
+            mine.ended = sorted(ended, key=lambda run: run.start)[-RUNS_KEPT:]
         self.state.due_at = min(self.state.due_at, deadline(plan, streak, mine))
 
     def _take_rest(self, fact: Fact, theirs: MemberState) -> None:
@@ -338,6 +346,8 @@ def _kept(mine: list[Granted], theirs: list[Granted], stands: int) -> list[Grant
 
 
 def _add_run(streak: CompiledStreak, mine: StreakState, theirs: StreakState) -> None:
+    # Periods that are no longer kept one by one were complete.
+    before_kept = {run.start: run.length - _complete(streak, run) for run in (mine, theirs)}
     periods: dict[int, tuple[int, int]] = {}
     for run in (mine, theirs):
         for place, (own, other) in enumerate(zip(run.counts, run.theirs, strict=True)):
@@ -356,7 +366,12 @@ def _add_run(streak: CompiledStreak, mine: StreakState, theirs: StreakState) -> 
     mine.start = first
     mine.counts = [periods[number][0] for number in range(first, last + 1)]
     mine.theirs = [periods[number][1] for number in range(first, last + 1)]
-    now = streak.reached(length(streak, mine))
+    mine.length = _complete(streak, mine) + before_kept.get(first, 0)
+    now = streak.reached(mine.length)
     stands = max(mine.reached, theirs.reached, min(mine.reached + theirs.reached, now))
     mine.granted = _kept(mine.granted, theirs.granted, stands)
     mine.reached = stands
+
+
+def _complete(streak: CompiledStreak, run: StreakState) -> int:
+    return sum(complete(streak, run, place) == 1 for place in range(len(run.counts)))
