@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from palier.activities import awards, rankings
+from palier.activities import awards, batch, merging, rankings
 from palier.activities.rankings import Awarded, Ranking
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, instant
@@ -93,6 +93,28 @@ def test_returns_and_late_sales_move_places_as_they_would_have_stood(connection:
     send(connection, runtime, gone, now=APRIL + 1, card="c1")
     assert look(connection, runtime, now=APRIL).places == ()
     rankings.rebuild(connection, runtime, by="test", now=APRIL)
+
+
+def test_a_merged_members_place_is_added_to_that_of_who_took_over(connection: Connection) -> None:
+    runtime, members = board(connection, 500, 900, 1000)
+    rankings.rebuild(connection, runtime, by="test", now=MARCH + DAY)
+    asked: dict[str, Any] = {
+        "from_id": members[0],
+        "reason": "one",
+        "actor": "desk",
+        "role": "staff",
+        "source": "desk",
+    }
+    after = MARCH + DAY
+    batch.attempt(
+        connection,
+        lambda: merging.merge(connection, runtime, into_id=members[1], id="m", now=after, **asked),
+    )
+    assert places(look(connection, runtime, after), members) == [(1, 1, 1400), (2, 2, 1000)]
+    with contextlib.closing(platform_database.connect("auditor")) as auditor:
+        assert list(verify(auditor)) == []
+    batch.attempt(connection, lambda: merging.unmerge(connection, runtime, id="u", now=after + DAY, **asked))
+    assert places(look(connection, runtime, after + DAY), members) == [(1, 2, 1000), (2, 1, 900), (3, 0, 500)]
 
 
 def test_who_does_not_want_to_be_ranked_is_not_there(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from palier.activities import batch, due, operations, queries, settlements
+from palier.activities import batch, due, merging, operations, queries, settlements
 from palier.activities.runtime import Runtime, runtime
 from palier.activities.settlements import After, Question
 from palier.engine.amounts import from_minor
@@ -259,6 +259,35 @@ def test_points_taken_back_after_they_were_spent_are_reversed_with_their_funder(
         "partner:bakery",
         1000,
     ) in kinds
+
+
+def test_a_merged_members_sales_and_redemptions_keep_their_price(connection: Connection) -> None:
+    town = Town(connection)
+    early = town.sale("101", "bakery", 100_00, at("2026-03-10T10:00"))
+    used = town.redeem("101", 300, at("2026-03-14T12:00"), "bakery")
+    tenders = (Tender("points", 3_00, Reference("desk", used.id)), Tender("cash", 97_00))
+    paid = town.sale("101", "cinema", 100_00, at("2026-03-14T13:00"), tenders=tenders)
+    for number, (gone, into) in enumerate((("101", "100"), ("100", "102"))):
+
+        def merge(gone: str = gone, into: str = into, number: int = number) -> Any:
+            return merging.merge(
+                connection, town.runtime, from_id=town.members[gone], into_id=town.members[into], reason="one",
+                actor="desk", role="staff", source="desk", id=f"m{number}", now=at("2026-03-16T10:00") + number * HOUR,
+            )  # fmt: skip
+
+        batch.attempt(connection, merge)
+    assert town.back("102", early, at("2026-03-20T10:00")) == "applied"
+    assert town.back("102", paid, at("2026-03-21T10:00")) == "applied"
+    lines = [
+        (kind, agreed, amount) for _, kind, _, agreed, amount in told(town.lines(town.question("2026-03")))
+    ]
+    assert sum(amount for kind, _, amount in lines if kind in ("issued", "reversed")) == 0
+    assert {agreed for kind, agreed, _ in lines if kind == "reversed"} == {"2026-01-01"}
+    assert _used(town, "2026-03") == {
+        ("used", "2026-01-01"): (300, -exact("0.27")),
+        ("given_back", "2026-01-01"): (300, exact("0.27")),
+    }
+    assert all(statement.net == 0 for statement in town.settle("2026-03").statements)
 
 
 def test_an_advance_pays_for_what_is_earned(connection: Connection) -> None:

@@ -179,7 +179,9 @@ def hold(
         state = locked(connection, [member_id]).get(member_id, MemberState())
         until = max(now, state.latest, state.due_done) + minutes * MINUTE
     fact = Fact(source, id, "hold", 0, partner=partner, points=points, currency=currency, hold_until=until)
-    return decide_command(connection, runtime, fact, member_id, _with([currency, points, minutes], partner), now)
+    return decide_command(
+        connection, runtime, fact, member_id, _with([currency, points, minutes], partner), now
+    )
 
 
 def capture(

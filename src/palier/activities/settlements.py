@@ -33,6 +33,7 @@ from palier.engine.settlement import (
     terms,
 )
 from palier.members import refs
+from palier.members.queries import merged
 from palier.site.refusal import Refused
 
 _MONTH: Final = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])", re.ASCII)
@@ -41,10 +42,14 @@ _AT_ONCE: Final = 2_000
 # A decision that corrects another has its place and price, so `d` is the corrected one: `o`, or `a` itself. What a
 # return moves is priced by its sale `s`; what it gives back, by the redemption `r` that paid the sale, or by what
 # was captured (`c`) of the hold. Without a version that has an agreement the row's own counts, then the hold's.
+# What is named may be a member's that was merged into this one: `kin` has these, and they are few.
 LINES: Final = """
 -- settlements.lines
 -- all members: the rows on the accounts of partners in a period, which an index of theirs finds
-with row as (
+with kin as (
+  select heir as member_id, array_agg(gone) || heir as members
+  from unnest(%(gone)s::bigint[], %(heirs)s::bigint[]) as g(gone, heir) group by heir
+), row as (
   select t.member_id, t.transfer_id, t.activity_id, t.debit, t.credit, t.currency, t.lot_id, t.amount,
          t.effective_at, t.recorded_at, t.version, t.corrects_id
   from transfer t
@@ -65,9 +70,11 @@ from row t
 join activity a on a.member_id = t.member_id and a.activity_id = t.activity_id
 left join activity o on o.member_id = t.member_id and o.activity_id = a.corrects_id
 left join lot l on l.member_id = t.member_id and l.lot_id = t.lot_id
-left join activity s on s.member_id = t.member_id and s.activity_id = coalesce(o.sale_id, a.sale_id)
-left join activity r on r.member_id = t.member_id and r.activity_id = s.sale_id
-left join activity c on c.member_id = t.member_id and c.sale_id = r.activity_id and c.type = 'capture'
+left join kin k on k.member_id = t.member_id
+left join activity s on s.member_id = any(coalesce(k.members, array[t.member_id]))
+  and s.activity_id = coalesce(o.sale_id, a.sale_id)
+left join activity r on r.member_id = any(coalesce(k.members, array[t.member_id])) and r.activity_id = s.sale_id
+left join activity c on c.member_id = r.member_id and c.sale_id = r.activity_id and c.type = 'capture'
   and r.type = 'hold'
 order by t.effective_at, t.transfer_id, t.member_id
 """
@@ -147,8 +154,11 @@ def lines(
     accounts = None
     if question.partner is not None:
         accounts = [issuer(question.partner), used_with(question.partner)]
+    taken_over = merged(connection, runtime.program_id)
     parameters = {
         **_parameters(runtime, question),
+        "gone": list(taken_over),
+        "heirs": list(taken_over.values()),
         "accounts": accounts,
         "after_at": moment(after.at if after is not None else 0),
         "after_transfer": after.transfer_id if after is not None else 0,

@@ -13,7 +13,7 @@ from palier.activities.copies import Copies
 from palier.activities.runtime import Runtime
 from palier.engine.clock import moment
 from palier.engine.decisions import Decision, Transfer
-from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
+from palier.engine.facts import MERGING, NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
 from palier.engine.history import Correction
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
@@ -117,7 +117,8 @@ class Writer:
         state = work.state
         if self.copies.goals:
             moved = {(item.goal, item.window) for _, made in work.decisions for item in made.trace.goals}
-            self.copies.take(work.member_id, state, moved, anew=bool(work.corrections))
+            merged = any(made.type in MERGING for _, made in work.decisions)
+            self.copies.take(work.member_id, state, moved, anew=merged or bool(work.corrections))
         due = state.due_at if state.due_at < NEVER else None
         self.progress.append((work.member_id, encode_state(state), due))
 

@@ -84,6 +84,12 @@ def _own_part(basket: Basket, goal: CompiledGoal) -> int:
     return sum(part for tender, part in zip(basket.tenders, parts, strict=True) if tender.kind != "points")
 
 
+def is_kept(goal: CompiledGoal, window: Window) -> bool:
+    """Whether a window is kept when it is closed: it gave something, stands somewhere, or is looked at by others."""
+    moved = bool(window.granted) or window.position != goal.head_start
+    return moved or (goal.measures and window.counted_at > 0)
+
+
 class Goals(Tiers):
     """The goals of one member."""
 
@@ -112,8 +118,7 @@ class Goals(Tiers):
             return window
         if number < window.number:
             return next((closed for closed in state.closed if closed.number == number), None)
-        kept = window.granted or window.position != goal.head_start
-        if kept or (goal.measures and window.counted_at):
+        if is_kept(goal, window):
             state.closed = [*state.closed, window][-CLOSED_KEPT:]
         state.window = Window(number, goal.head_start)
         return state.window

@@ -20,6 +20,7 @@ from palier.engine.decisions import (
     Transfer,
 )
 from palier.engine.facts import Fact, Whole
+from palier.engine.goals import CLOSED_KEPT, is_kept
 from palier.engine.plan import Plan
 from palier.engine.points import spending_order
 from palier.engine.refusals import Refusal
@@ -275,11 +276,8 @@ class Merging(Returns):
             else:
                 _add_window(goal, known, window)
         mine.window = windows.pop(newest)
-        mine.closed = [
-            windows[number]
-            for number in sorted(windows)
-            if windows[number].granted or windows[number].position != goal.head_start
-        ]
+        closed = [windows[number] for number in sorted(windows) if is_kept(goal, windows[number])]
+        mine.closed = closed[-CLOSED_KEPT:]
 
     def _take_streak(
         self, plan: Plan, streak: CompiledStreak, name: str, theirs: StreakState, lots: Lots
@@ -332,6 +330,7 @@ def _add_window(goal: CompiledGoal, mine: Window, theirs: Window) -> None:
             mine.position -= 1
         mine.seen[key] = mine.seen.get(key, 0) + count
     mine.units = [*mine.units, *theirs.units]
+    mine.counted_at = max(mine.counted_at, theirs.counted_at)
     stands = max(
         mine.reached, theirs.reached, min(mine.reached + theirs.reached, goal.reached(mine.position))
     )

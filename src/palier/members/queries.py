@@ -145,6 +145,22 @@ def heirs(connection: Connection[Any], program_id: int, member_ids: Sequence[int
     return found
 
 
+def merged(connection: Connection[Any], program_id: int) -> dict[int, int]:
+    """All members of a program that were merged into others, each with who has taken it over in the end."""
+    rows = connection.execute(
+        "-- members.merged\n-- all members: those that were merged, which are few\n"
+        "select g.member_id, g.into_id from member_merge g where g.program_id = %s and g.ended_at is null",
+        (program_id,),
+    ).fetchall()
+    into: dict[int, int] = dict(rows)
+    found = {}
+    for member_id, heir in into.items():
+        while heir in into:
+            heir = into[heir]
+        found[member_id] = heir
+    return found
+
+
 class MemberView(Struct, frozen=True):
     """What is known of a member: instants are microseconds UTC."""
 
