@@ -230,6 +230,45 @@ def test_a_late_first_purchase_moves_the_conversion_and_pays_once(connection: Co
     assert (posted(connection, friend), posted(connection, who)) == ({"stars": 70}, {"stars": 100})
 
 
+def test_a_conversion_told_undone_and_told_again_pays_again(connection: Connection) -> None:
+    """Late sales and returns move the conversion to and fro; both sides always come out as if told at once."""
+    runtime = published(connection, shop(referral=REFERRAL))
+    who, friend = (member(connection, runtime.program_id, card) for card in ("c1", "c2"))
+    occasions.join(connection, runtime, [occasions.Joined(friend, MARCH, who)], now=MARCH)
+    connection.commit()
+    now = MARCH + 20 * DAY
+
+    def tell(fact: Fact) -> None:
+        send(connection, runtime, fact, now=max(now, fact.at), card="c2")
+        while delivery.deliver(connection, runtime, now=max(now, fact.at)):
+            pass
+
+    def back(number: int, at: int) -> Fact:
+        named = Reference("till", f"s{number}")
+        return Fact("till", f"r{number}", "return", at, sale=named, whole=True)
+
+    tell(sale(9, MARCH + 9 * DAY))
+    for early in (8, 7, 6):
+        # An earlier sale converts instead; it comes back before the first one, which then converts again.
+        tell(sale(early, MARCH + early * DAY))
+        assert posted(connection, who) == {"stars": 100}
+        tell(back(early, MARCH + early * DAY + 1))
+        assert (posted(connection, friend), posted(connection, who)) == ({"stars": 60}, {"stars": 100})
+    tell(back(9, now + DAY))
+    assert (posted(connection, friend), posted(connection, who)) == ({}, {})
+    tell(sale(10, now + 2 * DAY))
+    assert (posted(connection, friend), posted(connection, who)) == ({"stars": 60}, {"stars": 100})
+    names = connection.execute(
+        "select external_id from activity"
+        " where member_id = %s and type = 'friend_converted' and external_id like '%%s9'",
+        (who,),
+    ).fetchall()
+    assert sorted(name for (name,) in names) == [
+        "friend_converted#2:till:s9", "friend_converted#3:till:s9", "friend_converted#4:till:s9",
+        "friend_converted:till:s9",
+    ]  # fmt: skip
+
+
 def test_a_birthday_is_kept_once_a_year(connection: Connection) -> None:
     gift = {"key": "gift", "name": text("Gift"), "on": "birthday", "currency": "stars", "fixed": "100"}
     runtime = published(

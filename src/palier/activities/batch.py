@@ -777,11 +777,18 @@ class _Batch:
                 continue
             given[id(answer)] = item.activity_id
             self.applied(work, item, answer)
+            self.messages += self._numbered(work, item, answer.messages)
         fresh = [decision for decision in engine.decisions if id(decision) not in given]
         ids = iter(new_ids(len(fresh))) if fresh else iter(())
         for decision in engine.decisions:
             identifier = given.get(id(decision))
             work.decisions.append((identifier if identifier is not None else next(ids), decision))
+
+    def _numbered(self, work: Work, item: Item, messages: Sequence[Message]) -> Sequence[Message]:
+        """What a new decision tells; what it takes back of its sale may have been told more than once."""
+        if not messages or item.fact.type != RETURN or not item.sale_id:
+            return messages
+        return relay.Tellings(self._stored([work.member_id], [item.sale_id])).numbered(messages)
 
     def applied(self, work: Work, item: Item, decision: Decision) -> None:
         trace = decision.trace
@@ -790,7 +797,6 @@ class _Batch:
             self.rooms.use(trace.budgets)
         if decision.freed:
             self.rooms.use({key: -amount for key, amount in decision.freed.items()})
-        self.messages += decision.messages
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
         self.results[item.index] = Result(
             item.fact.source,
@@ -1017,6 +1023,7 @@ def refold(
     work.state = engine.state
     new = {key_of(item.fact.source, item.fact.id): item for item in items}
     decided = set()
+    tellings, messages = relay.Tellings(history), []
     standing = store.posted(history, transfer_rows)
     for correction in differences(standing, engine.decisions):
         decision = correction.decision
@@ -1025,12 +1032,14 @@ def refold(
         if sent is not None and decision is not None and correction.activity_id == 0:
             decided.add(sent.index)
             batch.applied(work, sent, decision)
+            messages += decision.messages
             work.decisions.append((sent.activity_id, decision))
         elif correction.activity_id == 0 and decision is not None:
             work.decisions.append((new_id(), decision))
         else:
             work.corrections.append((new_id(), correction))
-            batch.messages += _told_anew(standing, correction)
+            messages += _told_anew(standing, correction)
+    batch.messages += tellings.numbered(messages)
     for item in items:
         if item.index not in decided:
             refusal = Refusal(

@@ -107,7 +107,7 @@ class Mechanics(Telling):
         fact = self.told.fact
         sale = fact.sale if fact is not None and fact.type == RETURN else None
         return self.told.type == FRIEND_CONVERTED or (
-            sale is not None and sale.source == MADE_SOURCE and sale.id.startswith(f"{FRIEND_CONVERTED}:")
+            sale is not None and sale.source == MADE_SOURCE and sale.id.startswith(FRIEND_CONVERTED)
         )
 
     def waiting(self, item: GrantTrace) -> str:
