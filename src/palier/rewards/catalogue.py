@@ -255,7 +255,8 @@ def offer(
 
     With `by_itself` false the price is not asked for: it comes with another reward.
     """
-    plan = runtime.timeline.at(at) or runtime.latest
+    # A reward is checked against the latest version of the program, which knows all its currencies.
+    plan = runtime.latest
     found: list[Reason] = []
     seen = _seen(plan, reward, member, at, found)
     prices: list[Asked] = []
