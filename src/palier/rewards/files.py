@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from palier.engine.conditions import Problem
 from palier.engine.program import Program
 from palier.programs import files
 from palier.programs.files import DocumentProblem, placed, source_of
@@ -60,9 +61,7 @@ def read(path: Path, program: Program | None, known: Known = lambda key: None) -
             message = f'the key "{reward.key}" is already that of rewards[{first[reward.key]}]'
             problems.append(
                 placed(
-                    files.Problem(
-                        f"rewards[{index}].key", message, "give it a key of its own", "duplicate_key"
-                    ),
+                    Problem(f"rewards[{index}].key", message, "give it a key of its own", "duplicate_key"),
                     found,
                 )
             )

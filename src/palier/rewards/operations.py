@@ -405,10 +405,12 @@ def load(
         )
         for answer in answers:
             if isinstance(answer, NotTaken):
-                problem = answer.problems[0]
+                first_of = answer.problems[0]
                 done.refused += 1
                 on_refused(
-                    Refusal(taken[answer.key][0], answer.key, problem.path, problem.message, problem.remedy)
+                    Refusal(
+                        taken[answer.key][0], answer.key, first_of.path, first_of.message, first_of.remedy
+                    )
                 )
             elif not answer.is_new:
                 done.same += 1
