@@ -61,6 +61,13 @@ MECHANICS: dict[str, Any] = {
 """What a program needs so that every operation finds something in it."""
 
 
+EVERYBODYS = (
+    "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
+    "list_pools", "keep_pool",
+)  # fmt: skip
+"""Operations that name nothing of a program: any key with the right may, and sees its own."""
+
+
 class Ids:
     """What one program has that an address or body can name."""
 
@@ -75,12 +82,19 @@ class Ids:
         shop.post(f"/members/{self.other}/merge", {"from": self.gone, "reason": "one"})
         child = {"identities": {"email": "child@example.org"}, "reason": "family"}
         assert shop.post(f"/members/{self.member}/persons", child).status == 200
+        issued = [shop.post("/vouchers", {"effect": {}, "member": self.member}).json for _ in range(2)]
+        self.voucher, self.code = issued[0]["voucher"], issued[0]["code"]
+        self.used = issued[1]["voucher"]
+        shown = {"code": issued[1]["code"], "source": "till", "id": "ticket"}
+        assert shop.post("/vouchers/use", shown).status == 201
+        assert shop.call("PUT", "/pools/cinema", {"name": "Cinema", "low_at": 1}).status == 200
 
     def path(self, path: str) -> str:
         names = {
             "{ref}": self.gone if path.endswith("/unmerge") else self.member,
             "{redemption}": self.redemption, "{program}": self.program,
             "{version}": "1", "{source}": "till", "{id}": "known", "{leaderboard}": "best",
+            "{voucher}": self.voucher, "{pool}": "cinema",
             "{campaign}/pause": "spring/pause", "{campaign}/resume": "autumn/resume",
         }  # fmt: skip
         for name, value in names.items():
@@ -113,6 +127,14 @@ class Ids:
             "pay_dividend": {"membership": "friends", "year": 2024, "rate": "0.1", "dry_run": True},
             "pause_campaign": {},
             "resume_campaign": {},
+            "issue_voucher": {"effect": {}, "member": self.member},
+            "check_voucher": {"code": self.code},
+            "use_voucher": {"code": self.code},
+            "release_voucher": {"voucher": self.used, "source": "till", "id": "ticket"},
+            "cancel_voucher": {},
+            "draw_voucher": {"text": "8H2K"},
+            "keep_pool": {"name": "Cinema", "low_at": 2},
+            "add_codes": {"codes": [{"code": "A1"}]},
             "validate_program": document(self.program),
             "plan_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
             "publish_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
@@ -154,7 +176,7 @@ def test_every_operation_by_every_key(
     shop.call(method, address, token=gone.token, **options).problem(401, "unauthorized")
 
     foreign = shop.call(method, address, token=other.token, **options)
-    if operation in ("list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws"):
+    if operation in EVERYBODYS:
         assert foreign.status in (200, 201)
         assert ids.member.encode() not in foreign.content
     elif operation == "send_activities":

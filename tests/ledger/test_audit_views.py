@@ -16,6 +16,7 @@ CONTRACT = {
     "remaining expires_at",
     "activity": "program source external_id payload_sha256 status activity_id occurred_at received_at",
     "decision": "activity_id program_version transfers sum",
+    "voucher": "code_hash max_uses uses state",
     "log": "seq actor role action object at reason hash prev_hash",
 }
 ANN_REF, BOB_REF = "m_0000000000035", "m_000000000006a"

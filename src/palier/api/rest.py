@@ -26,6 +26,7 @@ from palier.api import (
     problems,
     programs,
     settlements,
+    vouchers,
 )
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
 from palier.api.calls import ApiKey
@@ -54,6 +55,7 @@ for router in (
     draws.router,
     programs.router,
     settlements.router,
+    vouchers.router,
 ):
     api.add_router("", router)
 

@@ -234,8 +234,11 @@ class Offer(Struct, frozen=True):
         """The price with this key, or the first that the member can pay, else the first allowed to him."""
         if key is not None:
             return next((item for item in self.prices if item.key == key), None)
-        best = next((item for item in self.prices if item.reachable), None)
-        return best or next((item for item in self.prices if item.allowed), None)
+        for wanted in (lambda item: item.reachable, lambda item: item.allowed):
+            for item in self.prices:
+                if wanted(item):
+                    return item
+        return None
 
 
 def offer(
@@ -252,8 +255,7 @@ def offer(
 
     With `by_itself` false the price is not asked for: it comes with another reward.
     """
-    # A reward is checked against the latest version of the program, which knows all its currencies.
-    plan = runtime.latest
+    plan = runtime.timeline.at(at) or runtime.latest
     found: list[Reason] = []
     seen = _seen(plan, reward, member, at, found)
     prices: list[Asked] = []
@@ -417,8 +419,7 @@ def _meets(plan: Plan, condition: Condition, member: MemberStanding) -> bool:
             _conditions[known_as] = compiled
             while len(_conditions) > _CACHED:
                 _conditions.popitem(last=False)
-    asked: Any = _AsAsked(plan, member)
-    return compiled(asked)
+    return compiled(_AsAsked(plan, member))
 
 
 def _nobody(_: Any) -> bool:

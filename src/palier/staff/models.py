@@ -74,3 +74,22 @@ class AuditLog(models.Model):
 
     class Meta:
         db_table = "audit_log"
+
+
+class Throttle(models.Model):
+    """Answers "how often was this tried lately without success?" for whoever tries, in all processes together.
+
+    A row is one window of one scope (a key, a till, a code, a program); `taken` tries of it count now. Never stored
+    here: what was tried, nor by which member.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    scope = models.TextField(primary_key=True)
+    since = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    most = models.IntegerField()
+    taken = models.IntegerField()
+
+    class Meta:
+        db_table = "throttle"

@@ -24,11 +24,20 @@ RIGHTS: Final = (
     "programs:read",
     "programs:write",
     "settlements:read",
+    "rewards:read",
+    "rewards:write",
+    "vouchers:use",
 )
 """What a key may be allowed to do. `points:write` is to redeem, adjust and transfer; `members:merge` to merge
 members and to undo it, and to add persons to a household or let them leave it."""
 
-PARTNER_RIGHTS: Final = ("activities:write", "members:read", "points:write", "settlements:read")
+PARTNER_RIGHTS: Final = (
+    "activities:write",
+    "members:read",
+    "points:write",
+    "settlements:read",
+    "vouchers:use",
+)
 """The rights of which a partner's key has a use; it is answered as if nothing else existed."""
 
 CACHED_FOR_S: Final = 4.0
