@@ -65,15 +65,19 @@ def read(source: Path | str | bytes, format: Format | None = None) -> Document:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
         format = format or ("json" if path.suffix.lower() == ".json" else "yaml")
+    found = source_of(raw, format)
+    return Document(None, (found,), {}) if isinstance(found, DocumentProblem) else _judged(found)
+
+
+def source_of(raw: bytes, format: Format) -> Source | DocumentProblem:
+    """The plain data of a text with its places, or what keeps it from being read."""
     try:
-        found = read_json(raw) if format == "json" else read_yaml(raw)
+        return read_json(raw) if format == "json" else read_yaml(raw)
     except SourceError as error:
         place = error.place
-        problem = DocumentProblem(
+        return DocumentProblem(
             error.path, place.line, place.column, error.message, error.remedy, "unreadable"
         )
-        return Document(None, (problem,), {})
-    return _judged(found)
 
 
 def from_builtins(data: Any) -> Document:
@@ -85,15 +89,16 @@ def _judged(source: Source) -> Document:
     found = faults(source.data)
     program = None
     if not found:
-        program = convert(source.data)
+        program = convert(source.data, Program)
         found = check(program)
-    problems = tuple(_placed(problem, source) for problem in found)
+    problems = tuple(placed(problem, source) for problem in found)
     if any(problem.severity == "error" for problem in problems):
         program = None
     return Document(program, problems, source.places)
 
 
-def _placed(problem: Problem, source: Source) -> DocumentProblem:
+def placed(problem: Problem, source: Source) -> DocumentProblem:
+    """A problem with the place of what it is about."""
     place = source.place(problem.path) if source.places else Place(0, 0)
     return DocumentProblem(
         problem.path,
@@ -168,16 +173,16 @@ def _written(value: Any) -> Any:
     return [_written(item) for item in value] if isinstance(value, list) else value
 
 
-def write(program: Program) -> str:
-    """The document as YAML, in the order of its types, defaults left out. `read` gives the program back."""
+def write(document: Struct) -> str:
+    """The document as YAML, in the order of its types, defaults left out. `read` gives a program back."""
     parts = []
-    for key, value in _written(program).items():
+    for key, value in _written(document).items():
         part = _Top({key: value})
         text = yaml.dump(part, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
         parts.append(f"\n{text}" if text.count("\n") > 1 else text)
     return "".join(parts)
 
 
-def write_json(program: Program) -> str:
+def write_json(document: Struct) -> str:
     """The document as indented JSON, in the order of its types, defaults left out."""
-    return msgspec.json.format(msgspec.json.encode(_written(program)), indent=2).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(_written(document)), indent=2).decode() + "\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -21,14 +21,14 @@ _HINTS: Final = {"str": "a text", "int": "a whole number", "bool": "true or fals
 
 
 @cache
-def _program_type() -> inspect.Type:
-    return inspect.type_info(Program)
+def _type(document: type) -> inspect.Type:
+    return inspect.type_info(document)
 
 
-def faults(data: Any) -> list[Problem]:
-    """All structural faults of `data` as a program document; empty where it can be converted."""
+def faults(data: Any, document: type = Program) -> list[Problem]:
+    """All structural faults of `data` as a document of this type; empty where it can be converted."""
     problems: list[Problem] = []
-    _walk(data, _program_type(), "", "", problems)
+    _walk(data, _type(document), "", "", problems)
     return problems[:_MOST_PROBLEMS]
 
 
@@ -204,6 +204,9 @@ def _literal(value: Any, kind: inspect.LiteralType, path: str, problems: list[Pr
     _add(problems, path, "choice", f"{_shown(value)} is not allowed here", remedy)
 
 
-def convert(data: Any) -> Program:
-    """Plain data without faults as a Program."""
-    return msgspec.convert(data, Program)
+Converted = TypeVar("Converted")
+
+
+def convert(data: Any, document: type[Converted]) -> Converted:
+    """Plain data without faults as a document of this type."""
+    return msgspec.convert(data, document)

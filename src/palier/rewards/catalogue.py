@@ -234,11 +234,8 @@ class Offer(Struct, frozen=True):
         """The price with this key, or the first that the member can pay, else the first allowed to him."""
         if key is not None:
             return next((item for item in self.prices if item.key == key), None)
-        for wanted in (lambda item: item.reachable, lambda item: item.allowed):
-            for item in self.prices:
-                if wanted(item):
-                    return item
-        return None
+        best = next((item for item in self.prices if item.reachable), None)
+        return best or next((item for item in self.prices if item.allowed), None)
 
 
 def offer(
@@ -255,7 +252,8 @@ def offer(
 
     With `by_itself` false the price is not asked for: it comes with another reward.
     """
-    plan = runtime.timeline.at(at) or runtime.latest
+    # A reward is checked against the latest version of the program, which knows all its currencies.
+    plan = runtime.latest
     found: list[Reason] = []
     seen = _seen(plan, reward, member, at, found)
     prices: list[Asked] = []
@@ -419,7 +417,8 @@ def _meets(plan: Plan, condition: Condition, member: MemberStanding) -> bool:
             _conditions[known_as] = compiled
             while len(_conditions) > _CACHED:
                 _conditions.popitem(last=False)
-    return compiled(_AsAsked(plan, member))
+    asked: Any = _AsAsked(plan, member)
+    return compiled(asked)
 
 
 def _nobody(_: Any) -> bool:

@@ -60,6 +60,10 @@ class Environment(BaseSettings):
         default=256, ge=0, description="Free megabytes below which nothing is written; reads go on."
     )
     disk_warn_mb: int = Field(default=2048, ge=0, description="Free megabytes below which /health warns.")
+    private_networks: str | None = Field(
+        default=None,
+        description="Private networks that suppliers may be in, separated by commas; none is called otherwise.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
