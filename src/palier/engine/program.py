@@ -343,8 +343,9 @@ class TierLadder(Strict, frozen=True):
     """The ordered tiers, lowest first, and the window in which their metrics count.
 
     `counts` names the activity types that count as visits and spend. `points_currency` is the currency of
-    the `points` metric. A member who no longer qualifies keeps the tier for `grace_days`, then falls to
-    the tier he qualifies for, or, with `soft_landing`, one tier at a time.
+    the `points` metric. A member who no longer qualifies, because time has passed, keeps the tier for
+    `grace_days`, then falls to the tier he qualifies for, or, with `soft_landing`, one tier at a time. A return
+    takes the tier at once.
     """
 
     tiers: list[Tier]
