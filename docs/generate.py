@@ -51,6 +51,7 @@ _SECTIONS = (
     ("Games and quizzes", ("Game", "Prize", "PlayLimits", "Quiz", "Question", "Answer")),
     ("Referral and memberships", ("Referral", "Membership", "Dividend")),
     ("Coalition and rankings", ("Partner", "Agreement", "Leaderboard", "RankPrize")),
+    ("Adjustments by staff", ("Adjustments", "AdjustmentReason", "AdjustmentLimit")),
     ("Changes", ("Notice",)),
 )
 

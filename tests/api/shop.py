@@ -139,13 +139,17 @@ class Shop:
         self.sent = 0
 
     def new_key(
-        self, rights: Sequence[str] = RIGHTS, expires_at: int | None = None, partner: str = ""
+        self,
+        rights: Sequence[str] = RIGHTS,
+        expires_at: int | None = None,
+        partner: str = "",
+        name: str = "test",
     ) -> NewKey:
         with database.connect("app") as connection:
             made = create_key(
                 connection,
                 self.program_id,
-                name="test",
+                name=name,
                 rights=rights,
                 now=clock.now(),
                 expires_at=expires_at,

@@ -44,6 +44,7 @@ MECHANICS: dict[str, Any] = {
             ],
         },
     ],
+    "adjustments": {"limits": [{"currency": "stars", "approval_above": "50"}]},
     "goals": [
         {
             "key": "bought", "name": _said("Bought"), "measure": "spend",
@@ -63,7 +64,7 @@ MECHANICS: dict[str, Any] = {
 
 EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
-    "list_pools", "keep_pool",
+    "list_pools", "keep_pool", "list_approvals",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 
@@ -78,6 +79,9 @@ class Ids:
         hold = {"member": self.member, "currency": "stars", "points": "1", "capture": False}
         self.redemption = shop.post("/redemptions", hold).json["redemption"]
         self.program = shop.key
+        adjustment = {"member": self.member, "currency": "stars", "points": "60", "reason": "test"}
+        ann = shop.new_key(name="ann").token
+        self.asked = [shop.post("/adjustments", adjustment, token=ann).json["approval"] for _ in range(2)]
         self.gone = shop.enrol("gone")
         shop.post(f"/members/{self.other}/merge", {"from": self.gone, "reason": "one"})
         child = {"identities": {"email": "child@example.org"}, "reason": "family"}
@@ -95,6 +99,7 @@ class Ids:
             "{redemption}": self.redemption, "{program}": self.program,
             "{version}": "1", "{source}": "till", "{id}": "known", "{leaderboard}": "best",
             "{voucher}": self.voucher, "{pool}": "cinema",
+            "{approval}/refuse": f"{self.asked[0]}/refuse", "{approval}": self.asked[1],
             "{campaign}/pause": "spring/pause", "{campaign}/resume": "autumn/resume",
         }  # fmt: skip
         for name, value in names.items():

@@ -130,6 +130,14 @@ def full() -> dict[str, Any]:
         }
     )
     data["tiers"]["tiers"][1]["grants"] = [{"currency": "coffees"}]
+    data["adjustments"] = {
+        "reasons": [{"key": "goodwill", "name": text("Goodwill"), "direction": "give"}],
+        "limits": [
+            {"currency": "stars", "approval_above": "100", "at_once": "500", "day": "1000"},
+            {"currency": "euros", "approval_above": "20.00", "at_once": "50.00", "day": "100.00"},
+        ],
+        "approval_days": 3,
+    }
     data["campaigns"] = [
         {
             "key": "happy_hour",

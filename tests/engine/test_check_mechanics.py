@@ -47,6 +47,30 @@ CURRENCIES: list[Case] = [
     ),
 ]
 
+BY_HAND: list[Case] = [
+    ("adjustments", {}, "adjustments", "no_effect"),
+    ("adjustments.reasons.0.name", {"en": "x"}, "adjustments.reasons[0].name.fr", "missing_text"),
+    (
+        "adjustments.reasons",
+        [{"key": "a", "name": text("A")}, {"key": "a", "name": text("A")}],
+        "adjustments.reasons[1].key",
+        "duplicate_key",
+    ),
+    ("adjustments.limits.0.currency", "moons", "adjustments.limits[0].currency", "unknown_reference"),
+    ("adjustments.limits.1.currency", "stars", "adjustments.limits[1].currency", "duplicate_key"),
+    ("adjustments.limits.0", {"currency": "stars"}, "adjustments.limits[0]", "no_effect"),
+    ("adjustments.limits.0.day", "0", "adjustments.limits[0].day", "zero"),
+    ("adjustments.limits.1.day", "100.005", "adjustments.limits[1].day", "too_many_decimals"),
+    ("adjustments.limits.0.day", "499", "adjustments.limits[0].at_once", "contradiction"),
+    ("adjustments.limits.0.at_once", "100", "adjustments.limits[0].approval_above", "contradiction"),
+    (
+        "adjustments.limits",
+        [{"currency": "stars", "day": "5"}],
+        "adjustments.approval_days",
+        "no_effect",
+    ),
+]
+
 CAMPAIGNS: list[Case] = [
     ("campaigns.0.name", {"en": "x"}, "campaigns[0].name.fr", "missing_text"),
     ("campaigns.1.key", "happy_hour", "campaigns[1].key", "duplicate_key"),
@@ -252,7 +276,7 @@ def test_the_full_document_has_no_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "value", "path", "code"), CURRENCIES + CAMPAIGNS + GOALS + STREAKS + GAMES + REST
+    ("where", "value", "path", "code"), CURRENCIES + BY_HAND + CAMPAIGNS + GOALS + STREAKS + GAMES + REST
 )
 def test_one_change_makes_one_problem(where: str, value: Any, path: str, code: str) -> None:
     data = full()

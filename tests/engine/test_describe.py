@@ -395,6 +395,14 @@ def everything() -> dict[str, Any]:
                 "prizes": [{"through": 3, "grants": [gift("12", "stars")]}],
             }
         ],
+        "adjustments": {
+            "reasons": [
+                {"key": "goodwill", "name": words("Goodwill", "Geste commercial"), "direction": "give"},
+                {"key": "mistake", "name": words("A mistake", "Une erreur")},
+            ],
+            "limits": [{"currency": "stars", "at_once": "50", "day": "90", "approval_above": "20"}],
+            "approval_days": 5,
+        },
         "notice": {
             "announced_on": "2025-12-01",
             "text": words("Coffee costs more.", "Le café coûte plus."),
@@ -424,6 +432,10 @@ EXCEPTIONS = {
     ),
     # Prices between companies, and who of them pays.
     *("Agreement.burn_price", "Rule.funded_by"),
+    # How far staff may go alone.
+    *("AdjustmentReason.direction", "AdjustmentLimit.currency", "AdjustmentLimit.at_once"),
+    *("AdjustmentLimit.day", "AdjustmentLimit.approval_above", "Adjustments.limits"),
+    "Adjustments.approval_days",
 }
 """Settings that the page need not say."""
 

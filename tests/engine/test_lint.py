@@ -137,19 +137,6 @@ def changed(*changes: tuple[str, Any]) -> Program:
             "share_unlimited",
             "rules[1].caps",
         ),
-        (
-            [("point_currencies.0.taking_back", "write_off")],
-            "earned_again",
-            "point_currencies[0].taking_back",
-        ),
-        (
-            [
-                ("point_currencies.1.taking_back", "write_off"),
-                ("tiers", {**LADDER, "tiers": [{**LADDER["tiers"][0], "grants": [{"currency": "cups"}]}]}),
-            ],
-            "earned_again",
-            "point_currencies[1].taking_back",
-        ),
         ([("description", None)], "not_described", "description"),
         ([("goals.0.opt_in", True)], "opt_in_needed", "goals[0].opt_in"),
         (
@@ -205,6 +192,11 @@ def changed(*changes: tuple[str, Any]) -> Program:
             [("member_attributes.email_home", {"type": "text", "description": text("x")})],
             "personal_attribute",
             "member_attributes.email_home",
+        ),
+        (
+            [("adjustments", {"limits": [{"currency": "cups", "at_once": "5"}]})],
+            "hand_unlimited",
+            "point_currencies[0]",
         ),
         (
             [
@@ -503,22 +495,6 @@ def test_a_return_counts_against_its_tier() -> None:
 
 
 # --- documentation ------------------------------------------------------------------------------------
-
-
-def test_what_waits_or_is_given_for_no_purchase_is_not_earned_again() -> None:
-    gone = ("point_currencies.1.taking_back", "write_off")
-    wait = {"kind": "days", "days": 30}
-    for rule in (
-        bonus("gift", currency="cups", on="birthday"),
-        bonus("gift", currency="cups", pending=wait),
-    ):
-        found = told(changed(gone, ("rules.+", rule)))
-        assert "earned_again" not in {finding.name for finding in found.findings}
-    waits = ("point_currencies.1.pending", wait)
-    found = told(changed(gone, waits, ("rules.+", bonus("gift", currency="cups"))))
-    assert "earned_again" not in {finding.name for finding in found.findings}
-    found = told(changed(gone, ("rules.+", bonus("gift", currency="cups"))))
-    assert "earned_again" in {finding.name for finding in found.findings}
 
 
 @pytest.mark.guard

@@ -39,26 +39,6 @@ def test_a_sound_ledger_is_sealed_and_verified(ledger: Connection, tmp_path: Pat
     assert text.endswith("All hold.\n")
 
 
-def test_where_nothing_was_ever_sealed_the_file_of_heads_is_empty(
-    ledger: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    head = tmp_path / "head.jsonl"
-    monkeypatch.setattr("palier.ledger.seal.heads", lambda connection: [])
-    _, text = run("seal", "--head", str(head))
-    assert text.endswith(f"No heads added: nothing was ever sealed, so {head} is empty.\n")
-    assert head.read_bytes() == b""
-    assert f"{head} holds no heads yet" in run("verify", "--head", str(head))[1]
-
-
-def test_no_head_is_added_twice(ledger: Connection, tmp_path: Path) -> None:
-    head = tmp_path / "head.jsonl"
-    run("seal", "--head", str(head))
-    written = head.read_bytes()
-    _, text = run("seal", "--head", str(head))
-    assert text == f"0 transfers sealed.\nNo heads added: {head} holds the newest already.\n"
-    assert head.read_bytes() == written
-
-
 @pytest.mark.plants_violation
 def test_the_first_violation_is_named(ledger: Connection) -> None:
     ledger.execute("update wallet set pending = 31 where member_id = 101")

@@ -104,6 +104,39 @@ def test_sentences(where: str, value: Any, path: str, kind: str, english: str, f
     assert (change.sentence_en, change.sentence_fr) == (english, french)
 
 
+def by_hand(reasons: list[str], most: str, days: int = 7) -> Program:
+    """A program whose staff give at most `most` stars at once, for these reasons."""
+    data = plain()
+    data["adjustments"] = {
+        "reasons": [{"key": key, "name": text(key)} for key in reasons],
+        "limits": [{"currency": "stars", "at_once": most, "approval_above": "1"}],
+        "approval_days": days,
+    }
+    return program(data)
+
+
+def test_what_staff_may_do_is_told_by_reason_and_currency() -> None:
+    changes = difference(by_hand(["a", "b"], "9"), by_hand(["a", "c"], "5", 8))
+    assert [(change.path, change.sentence_en, change.sentence_fr) for change in changes] == [
+        (
+            "adjustments.reasons.b",
+            "Reason for adjustments b is removed",
+            "Motif d'ajustement b est retiré",
+        ),
+        ("adjustments.reasons.c", "Reason for adjustments c is added", "Motif d'ajustement c est ajouté"),
+        (
+            "adjustments.limits.stars.at_once",
+            "Limit of adjustments in stars, at once: 9 becomes 5",
+            "Limite des ajustements en stars, en une fois : 9 devient 5",
+        ),
+        (
+            "adjustments.approval_days",
+            "Program, adjustments by staff, days to approve an adjustment: 7 becomes 8",
+            "Programme, ajustements par l'équipe, jours pour approuver un ajustement : 7 devient 8",
+        ),
+    ]
+
+
 def test_parts_are_known_by_key() -> None:
     data = plain()
     data["rules"].reverse()

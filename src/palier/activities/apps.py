@@ -6,5 +6,5 @@ class ActivitiesConfig(AppConfig):
     label = "activities"
 
     def ready(self) -> None:
-        # The engine's state is part of every verification as soon as the room is there.
-        from palier.activities import proof, rankings  # noqa: F401
+        # Their proofs are part of every verification as soon as the room is there.
+        from palier.activities import adjustments, proof, rankings  # noqa: F401

@@ -240,10 +240,23 @@ def adjust(
     source: str,
     id: str,
     now: int,
+    code: str = "",
+    agent: str = "",
+    day: str = "",
 ) -> Result:
-    """Gives (points > 0) or takes (< 0) points for a reason. Refused when more is taken than can be spent."""
-    fact = Fact(source, id, "adjust", 0, points=points, currency=currency, reason=reason, actor=actor)
-    return decide_command(connection, runtime, fact, member_id, [currency, points, reason, actor], now)
+    """Gives (points > 0) or takes (< 0) points for a reason. Refused when more is taken than can be spent.
+
+    `code` is one of the program's reasons; `agent` by whose hand it is, and `day` the local day on which that
+    counts. What staff may do is looked at in `palier.activities.adjustments`.
+    """
+    named = {"reason_code": code, "agent": agent, "day": day}
+    attributes: dict[str, str | int | bool] = {name: value for name, value in named.items() if value}
+    fact = Fact(
+        source, id, "adjust", 0, points=points, currency=currency, reason=reason, actor=actor,
+        attributes=attributes,
+    )  # fmt: skip
+    content: list[object] = [currency, points, reason, actor]
+    return decide_command(connection, runtime, fact, member_id, [*content, code] if code else content, now)
 
 
 def transfer(

@@ -25,6 +25,7 @@ from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
 from palier.members.queries import heirs
 from palier.site import clock
+from palier.staff.approvals import Person
 from palier.staff.operations import Answer, InFlight, KeyReused, once
 from palier.staff.queries import Key, authenticate, cached
 from palier.staff.session import AnyConnection, Unavailable, session
@@ -89,6 +90,11 @@ class Call:
     def source(self) -> str:
         """The source of commands that name none."""
         return f"{self.key.partner or 'api'}:{self.key.prefix}"
+
+    @property
+    def person(self) -> Person:
+        """Who calls, as a second person must not be: the key, and whose it is by its name."""
+        return Person(f"key:{self.key.prefix}", self.key.name, "integration")
 
     def member(self, ref: str, field: str = "member") -> int:
         """The member of a reference in the key's program; the uniform 404 problem otherwise."""

@@ -7,14 +7,17 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from palier.activities import operations, queries
+from palier.activities import adjustments, operations, queries
+from palier.activities.adjustments import Adjustment
 from palier.activities.answers import Result
 from palier.activities.queries import Redemption
+from palier.api.approvals import approval_shown
 from palier.api.calls import ApiKey, Call, answer, call, encode, refusal_of, write
 from palier.api.partners import foreign_source, other_partner
 from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.schemas import (
     AdjustmentAnswer,
+    ApprovalAnswer,
     Capture,
     IdempotencyKey,
     NewAdjustment,
@@ -28,6 +31,7 @@ from palier.api.schemas import (
 )
 from palier.api.views import Views
 from palier.members import refs
+from palier.staff.approvals import Approval
 from palier.staff.operations import Answer, write_log
 
 router = Router(tags=["Points"])
@@ -202,47 +206,43 @@ def release_redemption(
     auth=OWN,
     operation_id="create_adjustment",
     summary="Give or take points by hand",
-    response={201: AdjustmentAnswer, **problems(404, 409, 413, 415)},
+    response={201: AdjustmentAnswer, 202: ApprovalAnswer, **problems(404, 409, 413, 415)},
 )
 def create_adjustment(
     request: HttpRequest, body: NewAdjustment, idempotency_key: IdempotencyKey = None
 ) -> HttpResponse:
     """Gives (positive) or takes (negative) points, with the reason, which stays in the member's history.
 
-    No more can be taken than can be spent.
+    No more can be taken than can be spent, and by one key no more than the program's `adjustments` say. What is
+    above `approval_above` is answered with 202: it is done once a second person approves it, by another key.
     """
 
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(body.member)
         points = operations.points_minor(made.runtime, body.currency, body.points, signed=True)
         source, own = _name(made, body.source, body.id, identifier)
-        actor = body.actor or f"key:{made.key.prefix}"
-        result = operations.adjust(
-            made.connection,
-            made.runtime,
-            member_id=member_id,
-            currency=body.currency,
-            points=points,
-            reason=body.reason,
-            actor=actor,
-            source=source,
-            id=own,
-            now=made.now,
-        )
+        actor = body.actor or made.person.actor
+        code = body.reason_code or ""
+        wanted = Adjustment(member_id, body.currency, points, body.reason, code, actor, source, own)
+        result = adjustments.adjust(made.connection, made.runtime, wanted, by=made.person, now=made.now)
+        if isinstance(result, Approval):
+            return Answer(202, encode(approval_shown(result, made.now)))
         refused = refusal_of(result)
         if refused is not None:
             return refused
         ref = refs.encode(member_id)
         if result.status == "applied":
             write_log(
-                made.connection, f"key:{made.key.prefix}", "integration", "points.adjust", ref, at=made.now
-            )
+                made.connection, made.person.actor, made.person.role, "points.adjust", ref,
+                at=made.now, reason=code,
+            )  # fmt: skip
         shown = {
             "member": ref,
             "currency": body.currency,
             "points": made.points(body.currency, points),
             "spendable": _spendable(made, result, body.currency),
             "reason": body.reason,
+            "reason_code": code,
             "actor": actor,
             "source": source,
             "id": own,

@@ -16,6 +16,7 @@ from ninja.operation import Operation
 import palier
 from palier.api import (
     activities,
+    approvals,
     campaigns,
     dividends,
     draws,
@@ -49,6 +50,7 @@ for router in (
     members.router,
     people.router,
     points.router,
+    approvals.router,
     dividends.router,
     leaderboards.router,
     campaigns.router,

@@ -238,6 +238,9 @@ class NewAdjustment(Body):
     currency: Key
     points: SignedPoints
     reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    reason_code: Annotated[
+        Key | None, Field(description="One of the program's reasons; needed where it has any.")
+    ] = None
     actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
     source: Source = None
     id: CommandId = None
@@ -250,6 +253,12 @@ class NewDividend(Body):
     year: Annotated[int, Field(ge=1970, le=9000)]
     rate: Annotated[str, Field(pattern=r"^(0\.[0-9]{1,6}|1(\.0{1,6})?)$", examples=["0.10"])]
     dry_run: bool = False
+
+
+class Decision(Body):
+    """Why a request is approved or refused, for the audit log."""
+
+    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
 
 
 class PauseCampaign(Body):
@@ -686,9 +695,31 @@ class AdjustmentAnswer(Answered):
     points: DecimalText
     spendable: DecimalText
     reason: str
+    reason_code: str
     actor: str
     source: str
     id: str
+
+
+class ApprovalAnswer(Answered):
+    approval: str
+    kind: str = Field(description="What is asked: adjustment, payout_batch.")
+    object: str = Field(description="Whom or what it concerns.")
+    details: dict[str, Any] = Field(description="What was asked, in the words of its kind.")
+    reason: str
+    state: Literal["asked", "approved", "refused", "expired"]
+    asked_by: str
+    asked_name: str
+    asked_at: InstantText
+    expires_at: InstantText
+    decided_by: str
+    decided_at: InstantText | None
+    decision: str = Field(description="The reason given for the decision.")
+
+
+class ApprovalsAnswer(Answered):
+    approvals: list[ApprovalAnswer]
+    next: str | None
 
 
 class TransferMade(Answered):

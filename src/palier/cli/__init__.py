@@ -29,6 +29,7 @@ MODULES: Final = (
     "imports",
     "backtest",
     "settlements",
+    "approvals",
     "keys",
     "verify",
     "repair",

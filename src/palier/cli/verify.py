@@ -57,10 +57,8 @@ def _print_text(found: "Report", head: Path | None) -> None:
     counts = ", ".join(f"{count} {table}" for table, count in found.rows.items())
     rate = round(sum(found.rows.values()) / max(found.seconds, 0.001))
     print(f"{len(found.invariants)} invariants over {counts}: {found.seconds:.1f} s, {rate} rows/s.")
-    if head is not None and head.stat().st_size:
+    if head is not None:
         print(f"Compared with the heads in {head}.")
-    elif head is not None:
-        print(f"{head} holds no heads yet: there was nothing to compare with.")
     if not found.violations:
         print("All hold.")
         return
@@ -110,11 +108,5 @@ def seal(
             except (LedgerChanged, ValueError, OSError) as error:
                 raise Refused(str(error)) from None
     print(f"{sealed} transfers sealed.")
-    if head is None:
-        return
-    if added:
+    if head is not None:
         print(f"{len(added)} heads added to {head}.")
-    elif head.stat().st_size:
-        print(f"No heads added: {head} holds the newest already.")
-    else:
-        print(f"No heads added: nothing was ever sealed, so {head} is empty.")

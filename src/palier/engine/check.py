@@ -22,6 +22,8 @@ from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, RETURN, SALE
 from palier.engine.instants import parse_instant
 from palier.engine.program import (
     ActivityType,
+    AdjustmentLimit,
+    Adjustments,
     Attribute,
     Base,
     Caps,
@@ -87,6 +89,7 @@ class _Checker(MechanicsChecker):
         self.exclusives()
         self.groups()
         self.mechanics()
+        self.by_hand()
         self.unique([currency.key for currency in program.point_currencies], "point_currencies")
         self.unique([activity_type.key for activity_type in program.activity_types], "activity_types")
         self.unique([rule.key for rule in program.rules], "rules")
@@ -380,6 +383,45 @@ class _Checker(MechanicsChecker):
                 self.add(f"{path}.currency", "duplicate_key", message, "put them together in one entry")
             seen.add(cap.currency)
             self.caps(cap.caps, scale, f"{path}.caps")
+
+    # --- by hand --------------------------------------------------------------------------------------
+
+    def by_hand(self) -> None:
+        adjustments = self.program.adjustments
+        if adjustments is None:
+            return
+        if not adjustments.reasons and not adjustments.limits:
+            self.no_effect("adjustments", "adjustments names no reason and no limit")
+        for index, reason in enumerate(adjustments.reasons):
+            self.text(reason.name, f"adjustments.reasons[{index}].name")
+        self.unique([reason.key for reason in adjustments.reasons], "adjustments.reasons")
+        seen: set[str] = set()
+        for index, limit in enumerate(adjustments.limits):
+            self.hand_limit(limit, f"adjustments.limits[{index}]", again=limit.currency in seen)
+            seen.add(limit.currency)
+        above = [limit.approval_above for limit in adjustments.limits if limit.approval_above is not None]
+        if adjustments.approval_days != Adjustments().approval_days and not above:
+            self.no_effect("adjustments.approval_days", "no adjustment waits for a second person")
+
+    def hand_limit(self, limit: AdjustmentLimit, path: str, *, again: bool) -> None:
+        scale = 6
+        if self.reference(limit.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+            scale = self.currencies[limit.currency].scale
+        if again:
+            message = f"{limit.currency} has limits already"
+            self.add(f"{path}.currency", "duplicate_key", message, "put them together in one entry")
+        written: list[tuple[str, str]] = []
+        for name in ("approval_above", "at_once", "day"):
+            most: str | None = getattr(limit, name)
+            if most is not None and self.positive(most, f"{path}.{name}", "a limit"):
+                self.decimals(most, scale, f"{path}.{name}", "points of this currency")
+                written.append((name, most))
+        if limit == AdjustmentLimit(limit.currency):
+            self.no_effect(path, "the entry limits nothing")
+        for (name, low), (wider, high) in pairwise(written):
+            if not less(low, high) and (name == "approval_above" or less(high, low)):
+                message = f"{name} of {low} is never reached: {wider} is {high}"
+                self.add(f"{path}.{name}", "contradiction", message, f"lower {name}, or raise {wider}")
 
     # --- tiers ----------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from palier.engine.document import (
     ExpiryNever,
     ExpiryRolling,
 )
-from palier.engine.facts import FEE, SALE
+from palier.engine.facts import SALE
 from palier.engine.instants import parse_instant, starts_at
 from palier.engine.mechanics import Goal, Grant, WindowDates
 from palier.engine.observe import Looked
@@ -104,9 +104,6 @@ class Report(Struct, frozen=True):
         return sum(finding.severity == severity for finding in self.findings)
 
 
-_BOUGHT: Final = (SALE, FEE)
-"""What is paid for, and can be returned."""
-
 NAMES: Final[dict[str, tuple[str, Severity]]] = {
     "return_low": ("FM-01", "warning"),
     "return_falls": ("FM-01", "warning"),
@@ -138,7 +135,6 @@ NAMES: Final[dict[str, tuple[str, Severity]]] = {
     "steps_far": ("FM-12", "warning"),
     "too_hard": ("FM-12", "warning"),
     "too_easy": ("FM-13", "warning"),
-    "earned_again": ("FM-13", "warning"),
     "nothing_new": ("FM-14", "notice"),
     "interest_fades": ("FM-14", "warning"),
     "no_grace": ("FM-15", "warning"),
@@ -148,6 +144,7 @@ NAMES: Final[dict[str, tuple[str, Severity]]] = {
     "harsher": ("FM-15", "warning"),
     "notice_short": ("FM-15", "warning"),
     "personal_attribute": ("FM-16", "warning"),
+    "hand_unlimited": ("FM-16", "notice"),
     "never_played": ("FM-17", "notice"),
     "many_rules": ("FM-18", "notice"),
 }
@@ -253,9 +250,9 @@ class _Linter:
         self.beginnings()
         self.surveys()
         self.shares()
-        self.earned_again()
         self.telling()
         self.attributes()
+        self.by_hand()
         self.games()
         self.variety()
         self.definitions()
@@ -413,48 +410,6 @@ class _Linter:
                     reason = f"{rule.on} earns without end: members would be paid to advertise"
                     self.add("share_unlimited", f"{path}.caps", reason, "set a cap by year or for life")
 
-    def earned_again(self) -> None:
-        """What is let go once it is spent can be had any number of times, by buying, spending and returning."""
-        for index, currency in enumerate(self.program.point_currencies):
-            if currency.taking_back != "write_off":
-                continue
-            places = [path for key, path in self.given_for_purchases() if key == currency.key]
-            if places:
-                more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-                reason = (
-                    f"what {places[0]}{more} gives stays once it is spent, and comes again after a return"
-                )
-                remedy = "let it be owed (taking_back: debt), or let it wait until goods no longer come back"
-                self.add("earned_again", f"point_currencies[{index}].taking_back", reason, remedy)
-
-    def given_for_purchases(self) -> Iterator[tuple[str, str]]:
-        """(point currency, path) of what purchases and fees give at once, so that it can be spent before a return."""
-        program = self.program
-        for rule, path in self.rules:
-            waits = rule.pending or self.currencies[rule.currency].pending
-            if rule.on in _BOUGHT and waits is None:
-                yield rule.currency, path
-        given: list[tuple[str, Sequence[str], Sequence[Grant]]] = []
-        for index, goal in enumerate(program.goals):
-            for number, step in enumerate(goal.steps):
-                given.append((f"goals[{index}].steps[{number}]", goal.on, step.grants))
-        for index, streak in enumerate(program.streaks):
-            for number, length in enumerate(streak.steps):
-                given.append((f"streaks[{index}].steps[{number}]", streak.on, length.grants))
-        for index, game in enumerate(program.games):
-            for number, prize in enumerate(game.prizes):
-                given.append((f"games[{index}].prizes[{number}]", game.on or (), prize.grants))
-        for index, membership in enumerate(program.memberships):
-            given.append((f"memberships[{index}]", _BOUGHT, membership.grants))
-        ladder, referral = program.tiers, program.referral
-        for index, tier in enumerate(ladder.tiers if ladder is not None else ()):
-            given.append((f"tiers.tiers[{index}]", ladder.counts if ladder is not None else (), tier.grants))
-        if referral is not None and not referral.wait_days:
-            given.append(("referral", referral.on, [*referral.friend, *referral.referrer]))
-        for path, kinds, grants in given:
-            if any(kind in _BOUGHT for kind in kinds):
-                yield from ((grant.currency, path) for grant in grants)
-
     def telling(self) -> None:
         if self.program.description is None:
             reason = "no description tells members what the program is"
@@ -481,6 +436,18 @@ class _Linter:
             if f"member.{name}" not in used and not (birthday and "birth" in name):
                 reason = f"{name} is asked for, and nothing depends on it: members give it for nothing"
                 self.add("attribute_unused", path, reason, "leave it out, or give something back for it")
+
+    def by_hand(self) -> None:
+        """Whoever limits adjustments and forgets a currency has left the door beside the lock open."""
+        adjustments = self.program.adjustments
+        if adjustments is None:
+            return
+        limited = {limit.currency for limit in adjustments.limits}
+        for index, currency in enumerate(self.program.point_currencies):
+            if currency.value is not None and Fraction(currency.value) and currency.key not in limited:
+                reason = f"{currency.key} is worth money, and may be given by hand without limit"
+                remedy = "give it a limit, or an amount above which a second person approves"
+                self.add("hand_unlimited", f"point_currencies[{index}]", reason, remedy)
 
     def conditions(self) -> Iterator[Condition | None]:
         program = self.program

@@ -62,6 +62,9 @@ from palier.engine.mechanics import (
 
 __all__ = [
     "ActivityType",
+    "AdjustmentLimit",
+    "AdjustmentReason",
+    "Adjustments",
     "Attribute",
     "Base",
     "Campaign",
@@ -343,9 +346,8 @@ class TierLadder(Strict, frozen=True):
     """The ordered tiers, lowest first, and the window in which their metrics count.
 
     `counts` names the activity types that count as visits and spend. `points_currency` is the currency of
-    the `points` metric. A member who no longer qualifies, because time has passed, keeps the tier for
-    `grace_days`, then falls to the tier he qualifies for, or, with `soft_landing`, one tier at a time. A return
-    takes the tier at once.
+    the `points` metric. A member who no longer qualifies keeps the tier for `grace_days`, then falls to
+    the tier he qualifies for, or, with `soft_landing`, one tier at a time.
     """
 
     tiers: list[Tier]
@@ -411,6 +413,47 @@ class Campaign(Strict, frozen=True):
     """Whether it stands still."""
 
 
+# --- by hand ----------------------------------------------------------------------------------------
+
+
+class AdjustmentReason(Strict, frozen=True):
+    """Why points are given or taken by hand: what staff choose from, and members read."""
+
+    key: Key
+    """Unique name; adjustments are sent with it."""
+    name: Text
+    """What members read."""
+    direction: Literal["give", "take", "both"] = "both"
+    """Whether points are given for it, taken, or either."""
+
+
+class AdjustmentLimit(Strict, frozen=True):
+    """How far one person alone may give or take points of a currency by hand, in whole points.
+
+    The person is whoever's API key or account on the server it is. Given and taken count alike.
+    """
+
+    currency: Key
+    """The point currency."""
+    at_once: Decimal | None = None
+    """The most of one adjustment, also of one that a second person approves."""
+    day: Decimal | None = None
+    """The most that one person gives and takes together in a local day."""
+    approval_above: Decimal | None = None
+    """An adjustment of more waits until a second person approves it."""
+
+
+class Adjustments(Strict, frozen=True):
+    """What staff may do to points by hand. Without it every key with the right may, without limit."""
+
+    reasons: Annotated[list[AdjustmentReason], Meta(max_length=50)] = []
+    """The reasons to choose from; where there are any, every adjustment names one."""
+    limits: Annotated[list[AdjustmentLimit], Meta(max_length=200)] = []
+    """How far one person may go, by point currency."""
+    approval_days: Annotated[int, Meta(ge=1, le=90)] = 7
+    """Days for which an adjustment waits for the second person; then it is refused."""
+
+
 # --- the document -----------------------------------------------------------------------------------
 
 
@@ -474,6 +517,8 @@ class Program(Strict, frozen=True):
     """The companies of a coalition."""
     leaderboards: Annotated[list[Leaderboard], Meta(max_length=20)] = []
     """Rankings."""
+    adjustments: Adjustments | None = None
+    """What staff may do to points by hand."""
     sale_key: list[Literal["source", "channel", "location", "partner", "date", "ticket_number"]] = []
     """What together names a sale beside its id, `ticket_number` among it: a second sale that states the same is
     refused. A sale that does not say all of it is taken by its id alone. `date` is the day of the sale."""

@@ -18,6 +18,7 @@ from palier.ledger import seal
 from palier.programs import queries as programs
 from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
+from palier.staff import approvals
 from palier.staff.operations import drop_old_answers
 
 logger = logging.getLogger(__name__)
@@ -187,6 +188,15 @@ def settle_parked() -> None:
     now = clock.now()
     for program in _programs(connection):
         parking.settle(connection, program, now=now)
+
+
+@periodic(every_s=60)
+def end_approvals() -> None:
+    """Ends what nobody has approved in time."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        approvals.expire(connection, program.program_id, now=now)
 
 
 @periodic(every_s=24 * 3600)

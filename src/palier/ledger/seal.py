@@ -243,14 +243,12 @@ def heads(connection: psycopg.Connection[Any]) -> list[Head | LogHead]:
 def export_head(connection: psycopg.Connection[Any], path: Path) -> list[Head | LogHead]:
     """Append the heads that `path` does not hold yet, one JSON object a line, and force them to disk.
 
-    The file is there afterwards: empty, where nothing was ever sealed. Only ever appends, so an older head stays
-    when the database is turned back. Returns what was added. Keep the file where whoever can change the database
-    cannot change it.
+    Only ever appends, so an older head stays when the database is turned back. Returns what was added. Keep
+    the file where whoever can change the database cannot change it.
     """
-    there = path.exists()
-    known = set(read_heads(path)) if there else set()
+    known = set(read_heads(path)) if path.exists() else set()
     new = [head for head in heads(connection) if head not in known]
-    if new or not there:
+    if new:
         with path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(head._asdict()) + "\n" for head in new)
             file.flush()

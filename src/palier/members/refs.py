@@ -49,3 +49,18 @@ def decode(ref: str) -> int:
     if member_id >= LIMIT:
         raise ValueError(f"{ref[:40]!r} is not a member reference: its first character is above 7")
     return member_id
+
+
+def encode_as(prefix: str, identifier: int) -> str:
+    """The public reference of something that is no member's, such as `ap_...` for an approval."""
+    return f"{prefix}_{encode(identifier).removeprefix('m_')}"
+
+
+def decode_as(prefix: str, ref: str) -> int | None:
+    """The id of such a reference; None for a text that is none."""
+    if not ref.lower().startswith(f"{prefix}_"):
+        return None
+    try:
+        return decode("m_" + ref[len(prefix) + 1 :])
+    except ValueError:
+        return None

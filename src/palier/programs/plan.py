@@ -12,7 +12,7 @@ from msgspec import Struct
 from palier.engine.amounts import to_minor
 from palier.engine.currencies import exponent, localized, money
 from palier.engine.phrases import explain
-from palier.engine.program import Condition, MemberCap, Noun, Program, Rule, Strict, Text
+from palier.engine.program import AdjustmentLimit, Condition, MemberCap, Noun, Program, Rule, Strict, Text
 
 _EMPTY: Final[dict[str, Any]] = {}
 
@@ -41,6 +41,8 @@ _PARTS: Final = {
     "tiers": ("Tier", "Niveau", "est ajouté", "est retiré"),
     "member_attributes": ("Member attribute", "Attribut de membre", "est ajouté", "est retiré"),
     "attributes": ("attribute", "attribut", "est ajouté", "est retiré"),
+    "reasons": ("Reason for adjustments", "Motif d'ajustement", "est ajouté", "est retiré"),
+    "limits": ("Limit of adjustments in", "Limite des ajustements en", "est ajoutée", "est retirée"),
 }
 _SETTINGS: Final = {
     "name": ("name", "nom"),
@@ -108,6 +110,11 @@ _SETTINGS: Final = {
     "choices": ("choices", "choix"),
     "sale_key": ("what names a sale", "ce qui désigne une vente"),
     "product_code": ("product codes", "codes de produits"),
+    "direction": ("given or taken", "donné ou repris"),
+    "at_once": ("at once", "en une fois"),
+    "approval_above": ("second person above", "seconde personne au-delà de"),
+    "approval_days": ("days to approve an adjustment", "jours pour approuver un ajustement"),
+    "adjustments": ("adjustments by staff", "ajustements par l'équipe"),
 }
 
 
@@ -145,7 +152,7 @@ def difference(old: Program | None, new: Program) -> list[Change]:
 
 
 def _key(item: Any) -> str:
-    key: str = item.currency if isinstance(item, MemberCap) else item.key
+    key: str = item.currency if isinstance(item, (MemberCap, AdjustmentLimit)) else item.key
     return key
 
 
@@ -299,7 +306,9 @@ class _Difference:
 
 
 def _is_keyed(items: Sequence[Any]) -> bool:
-    return bool(items) and all(isinstance(item, MemberCap) or hasattr(item, "key") for item in items)
+    return bool(items) and all(
+        isinstance(item, (MemberCap, AdjustmentLimit)) or hasattr(item, "key") for item in items
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -311,6 +320,8 @@ def _where(path: str) -> tuple[str, str, list[str]]:
     names = path.split(".")
     if names[:2] == ["tiers", "tiers"]:
         names = names[1:]
+    elif names[0] == "adjustments" and names[1:2] != ["approval_days"]:
+        names = names[1:] or names
     elif names[0] == "tiers" and len(names) > 1:
         return "Tiers, ", "Niveaux, ", names[1:]
     if len(names) > 2 and names[0] in _PARTS:

@@ -93,3 +93,72 @@ class Throttle(models.Model):
 
     class Meta:
         db_table = "throttle"
+
+
+class Approval(models.Model):
+    """Answers "what waits for a second person, who asked for it, and who decided it when?".
+
+    `request` names what was asked for ever, so that asking again finds it. That the second person is not the
+    first is also a constraint of the table. Never stored here: what came of it, which is where its kind is.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    approval_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    kind = models.TextField()
+    object = models.TextField()
+    request = models.TextField()
+    payload = StoredJson()
+    reason = models.TextField()
+    asked_by = models.TextField()
+    asked_name = models.TextField()
+    asked_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    state = models.TextField()
+    decided_by = models.TextField()
+    decided_name = models.TextField()
+    decided_at = models.DateTimeField(null=True)
+    decision = models.TextField()
+
+    class Meta:
+        db_table = "approval"
+        constraints = [
+            models.UniqueConstraint(fields=["program_id", "kind", "request"], name="approval_request_once"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("asked", "approved", "refused", "expired")),
+                name="approval_state_known",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="approved") | ~models.Q(decided_by=models.F("asked_by")),
+                name="approval_second_person",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="asked", decided_at__isnull=True)
+                | (~models.Q(state="asked") & models.Q(decided_at__isnull=False)),
+                name="approval_decided_when_decided",
+            ),
+        ]
+
+
+class AgentDay(models.Model):
+    """Answers "how much has this person given and taken by hand on this local day?".
+
+    `agent` is a key or account as the audit log names it, `used` the sum of minor units, given and taken alike.
+    Never stored here: the adjustments themselves, which are activities.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("agent", "program_id", "currency", "day")
+    agent = models.TextField()
+    program_id = models.BigIntegerField()
+    currency = models.TextField()
+    day = models.TextField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        db_table = "agent_day"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(used__gt=0), name="agent_day_used_above_zero")
+        ]

@@ -17,6 +17,7 @@ from palier.site import clock
 
 RIGHTS: Final = (
     "activities:write",
+    "approvals:write",
     "members:read",
     "members:write",
     "members:merge",

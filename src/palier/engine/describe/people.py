@@ -238,6 +238,14 @@ class People(Games):
                 f"ce que nous apprenons en retard compte à sa date ; jusqu'à {late} après, nous recomptons la suite",
             ),
         ]
+        if program.adjustments is not None and program.adjustments.reasons:
+            names = self.joined([self.name_or(r.name, r.key) for r in program.adjustments.reasons])
+            texts.append(
+                self.say(
+                    f"when someone adds or takes something by hand, you read why: {names}",
+                    f"quand quelqu'un ajoute ou reprend quelque chose à la main, vous lisez pourquoi : {names}",
+                )
+            )
         used = {key for goal in program.goals for key in goal.on} | {rule.on for rule in self.all_rules()}
         born = program.birth_date
         if "birthday" in used and born is not None:

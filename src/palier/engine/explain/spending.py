@@ -66,6 +66,10 @@ class Spending(Telling):
     def adjusted(self) -> list[Step]:
         fact = self.told.fact
         reason = self.trace.reason or (fact.reason if fact is not None else "")
+        named = self.hand_reason()
+        if named:
+            joint = f"{NO_BREAK}: " if self.fr else ": "
+            reason = f"{named}{joint}{reason}" if reason else named
         steps = []
         added = self.moved_by("adjust", credit="wallet")
         for currency, amount in added.items():
@@ -77,6 +81,14 @@ class Spending(Telling):
         total = sum(amount for _, amount in self.trace.taken) + self.trace.owed
         text = self.points(-total, currency) + (f" ({reason})" if reason else "")
         return [Step("", text, -total, currency)]
+
+    def hand_reason(self) -> str:
+        """What the program calls the reason of an adjustment; empty where none was chosen."""
+        fact = self.told.fact
+        key = str(fact.attributes.get("reason_code", "")) if fact is not None else ""
+        adjustments = self.plan.program.adjustments
+        reasons = adjustments.reasons if adjustments is not None else []
+        return next((self.text(reason.name) for reason in reasons if reason.key == key), key)
 
     def moved(self) -> list[Step]:
         out = self.told.type == "transfer_out"
