@@ -26,6 +26,7 @@ from palier.api import (
     points,
     problems,
     programs,
+    rewards,
     settlements,
     vouchers,
 )
@@ -58,6 +59,7 @@ for router in (
     programs.router,
     settlements.router,
     vouchers.router,
+    rewards.router,
 ):
     api.add_router("", router)
 

@@ -109,6 +109,18 @@ def browse(
     return Page(tuple(lines), after)
 
 
+def begun(connection: Connection[Any], program_id: int, *, now: int) -> bool:
+    """Whether a dated version has begun that is not listed yet: `operations.take_effect` lists it."""
+    row = connection.execute(
+        """
+        -- rewards.any_begun
+        select exists (select from reward where program_id = %s and next_at <= %s)
+        """,
+        (program_id, moment(now)),
+    ).fetchone()
+    return bool(row is not None and row[0])
+
+
 _SELECT: Final = """
 -- rewards.browse
 select l.reward_id, l.version, l.currency, l.points, l.listed_at, l.visible_until

@@ -18,7 +18,7 @@ from palier.activities.queries import carried
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import AmountError, from_minor, to_minor
 from palier.engine.check_mechanics import AUDIENCE_FIELDS
-from palier.engine.clock import moment
+from palier.engine.clock import instant, moment
 from palier.engine.conditions import FieldType, check, compile_condition, fields
 from palier.engine.currencies import exponent, localized
 from palier.engine.facts import SALE
@@ -83,6 +83,54 @@ def document(connection: Connection[Any], program_id: int, reward_id: int, numbe
     row = connection.execute(_DOCUMENT, known_as).fetchone()
     assert row is not None, known_as
     return remember(known_as, row[0])
+
+
+class RewardVersion(Struct, frozen=True):
+    """One version with who wrote it, when and why. Instants are microseconds UTC."""
+
+    number: int
+    reward: Reward
+    sha256: str
+    valid_from: int
+    made_at: int
+    made_by: str
+    reason: str
+
+
+def versions(connection: Connection[Any], program_id: int, key: str) -> list[RewardVersion]:
+    """All versions of a reward, first to last; empty where there is no such reward."""
+    rows = connection.execute(
+        """
+        -- rewards.versions
+        select v.number, v.document::text, v.sha256, v.valid_from, v.made_at, v.made_by, v.reason
+        from reward r
+        join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id
+        where r.program_id = %s and r.key = %s
+        order by v.number
+        """,
+        (program_id, key),
+    ).fetchall()
+    return [
+        RewardVersion(row[0], _decode(row[1]), row[2], instant(row[3]), instant(row[4]), row[5], row[6])
+        for row in rows
+    ]
+
+
+def latest(connection: Connection[Any], program_id: int, *, retired: bool = False) -> list[Terms]:
+    """The latest version of every reward of a program, by key; retired ones only where they are asked for."""
+    rows = connection.execute(
+        """
+        -- rewards.latest_versions
+        select r.reward_id, r.latest, v.document::text
+        from reward r
+        join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id and v.number = r.latest
+        where r.program_id = %s
+        order by r.key
+        """,
+        (program_id,),
+    ).fetchall()
+    found = [Terms(row[0], row[1], _decode(row[2])) for row in rows]
+    return [item for item in found if retired or item.reward.state != "retired"]
 
 
 def remembered(known_as: tuple[int, int, int]) -> Reward | None:

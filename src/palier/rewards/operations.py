@@ -391,49 +391,71 @@ def load(
     done = Loaded()
     source = iter(lines)
     while chunk := list(islice(source, LOADED_AT_ONCE)):
-        first = done.sent + 1
-        done.sent += len(chunk)
-        taken: dict[str, tuple[int, Reward]] = {}
-        for number, data in enumerate(chunk, first):
-            problem = _read(data, taken, number)
-            if problem is not None:
-                done.refused += 1
-                on_refused(problem)
-        at = now()
-        answers = write(
-            connection, runtime, [reward for _, reward in taken.values()], by=by, reason=reason, now=at
+        before = done.sent
+        take(
+            connection,
+            runtime,
+            chunk,
+            done,
+            by=by,
+            reason=reason,
+            now=now(),
+            on_refused=on_refused,
+            after=before,
         )
-        for answer in answers:
-            if isinstance(answer, NotTaken):
-                first_of = answer.problems[0]
-                done.refused += 1
-                on_refused(
-                    Refusal(
-                        taken[answer.key][0], answer.key, first_of.path, first_of.message, first_of.remedy
-                    )
-                )
-            elif not answer.is_new:
-                done.same += 1
-            elif answer.number == 1:
-                done.new += 1
-            else:
-                done.changed += 1
         connection.commit()
         on_progress(done)
-    if done.new or done.changed:
-        what = f"rewards:{runtime.key}"
-        counts = f"{done.new} new, {done.changed} changed"
-        write_log(
-            connection,
-            by,
-            "operator",
-            "reward.load",
-            what,
-            at=now(),
-            reason=f"{counts}; {reason}"[:LONGEST_REASON],
-        )
-        connection.commit()
+    log_load(connection, runtime, done, by=by, reason=reason, now=now())
+    connection.commit()
     return done
+
+
+def log_load(
+    connection: Connection[Any], runtime: Runtime, done: Loaded, *, by: str, reason: str, now: int
+) -> None:
+    """One row of the audit log for all that was written at once. In the caller's transaction."""
+    if done.new or done.changed:
+        said = f"{done.new} new, {done.changed} changed; {reason}"[:LONGEST_REASON]
+        write_log(connection, by, "operator", "reward.load", f"rewards:{runtime.key}", at=now, reason=said)
+
+
+def take(
+    connection: Connection[Any],
+    runtime: Runtime,
+    lines: Sequence[Any],
+    done: Loaded,
+    *,
+    by: str,
+    reason: str,
+    now: int,
+    on_refused: Callable[[Refusal], None],
+    after: int = 0,
+) -> None:
+    """Writes one lot of lines, the first of which is line `after` + 1, and counts into `done` what became of them.
+
+    In the caller's transaction.
+    """
+    taken: dict[str, tuple[int, Reward]] = {}
+    done.sent += len(lines)
+    for number, data in enumerate(lines, after + 1):
+        problem = _read(data, taken, number)
+        if problem is not None:
+            done.refused += 1
+            on_refused(problem)
+    answers = write(
+        connection, runtime, [reward for _, reward in taken.values()], by=by, reason=reason, now=now
+    )
+    for answer in answers:
+        if isinstance(answer, NotTaken):
+            wrong = answer.problems[0]
+            done.refused += 1
+            on_refused(Refusal(taken[answer.key][0], answer.key, wrong.path, wrong.message, wrong.remedy))
+        elif not answer.is_new:
+            done.same += 1
+        elif answer.number == 1:
+            done.new += 1
+        else:
+            done.changed += 1
 
 
 def _read(data: Any, taken: dict[str, tuple[int, Reward]], number: int) -> Refusal | None:
