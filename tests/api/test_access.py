@@ -64,9 +64,10 @@ MECHANICS: dict[str, Any] = {
 
 EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
-    "list_pools", "keep_pool", "list_approvals",
+    "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
+WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
 
 
 class Ids:
@@ -82,6 +83,8 @@ class Ids:
         adjustment = {"member": self.member, "currency": "stars", "points": "60", "reason": "test"}
         ann = shop.new_key(name="ann").token
         self.asked = [shop.post("/adjustments", adjustment, token=ann).json["approval"] for _ in range(2)]
+        self.reward = {"key": "mug", "name": {"en": "Mug"}, "gives": {"kind": "merchandise"}}
+        assert shop.call("PUT", "/rewards/mug", self.reward).status == 201
         self.gone = shop.enrol("gone")
         shop.post(f"/members/{self.other}/merge", {"from": self.gone, "reason": "one"})
         child = {"identities": {"email": "child@example.org"}, "reason": "family"}
@@ -101,6 +104,7 @@ class Ids:
             "{voucher}": self.voucher, "{pool}": "cinema",
             "{approval}/refuse": f"{self.asked[0]}/refuse", "{approval}": self.asked[1],
             "{campaign}/pause": "spring/pause", "{campaign}/resume": "autumn/resume",
+            "{reward}": "mug",
         }  # fmt: skip
         for name, value in names.items():
             path = path.replace(name, value)
@@ -130,6 +134,9 @@ class Ids:
             "create_adjustment": {**spend, "reason": "test"},
             "create_transfer": {"from": self.member, "to": self.other, "currency": "stars", "points": "1"},
             "pay_dividend": {"membership": "friends", "year": 2024, "rate": "0.1", "dry_run": True},
+            "put_reward": {**self.reward, "stock": 3},
+            "change_reward": {"stock": 4},
+            "import_rewards": {"rewards": [{**self.reward, "stock": 5}]},
             "pause_campaign": {},
             "resume_campaign": {},
             "issue_voucher": {"effect": {}, "member": self.member},
@@ -191,7 +198,7 @@ def test_every_operation_by_every_key(
     else:
         assert foreign.status == 404, foreign.content
         assert foreign.json["code"].startswith("unknown_")
-    if operation != "create_member":
+    if operation not in WRITES_ITS_OWN:
         assert _rows() == before
 
     own = shop.call(method, address, token=shop.new_key([right]).token, **options)

@@ -58,7 +58,7 @@ DOCUMENT: Final[dict[str, Any]] = {
 IMPORT: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "description": "Documents of rewards, at most 1,000 and 2 MB.",
+        "description": "Documents of rewards, at most 1,000 and 1 MB.",
         "content": {
             "application/json": {
                 "schema": {

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from palier.rewards.document import Reward, to_builtins
+from palier.rewards.document import Price, Reward, to_builtins
 
 _LABELS: Final = {
     "name": ("name", "nom"),
@@ -71,6 +71,7 @@ _LABELS: Final = {
     "fr": ("in French", "en français"),
 }
 _NOTHING: Final = ("nothing", "rien")
+_PRICE_KEY: Final = Price().key
 
 
 class Change(Struct, frozen=True):
@@ -98,17 +99,20 @@ def difference(old: Reward | None, new: Reward) -> list[Change]:
                 f"La récompense « {name[1]} » ({new.key}) est nouvelle",
             )
         ]  # fmt: skip
-    return [
-        _said(new.key, path, before, after)
-        for path, before, after in _pairs(to_builtins(old), to_builtins(new))
-    ]
+    return [_said(new.key, path, before, after) for path, before, after in _pairs(_plain(old), _plain(new))]
+
+
+def _plain(reward: Reward) -> dict[str, Any]:
+    """A document as plain data, with the state that it has without saying so."""
+    return {"state": reward.state, **to_builtins(reward)}
 
 
 def _pairs(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """(path, old, new) of every setting that differs. Lists of parts with keys are compared key by key."""
     if old == new:
         return
-    old, new = _by_key(old), _by_key(new)
+    name = path.rpartition(".")[2]
+    old, new = _by_key(old, name), _by_key(new, name)
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*new, *(name for name in old if name not in new)]:
             yield from _pairs(old.get(name), new.get(name), f"{path}.{name}" if path else str(name))
@@ -119,9 +123,16 @@ def _pairs(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]
         yield path, old, new
 
 
-def _by_key(value: Any) -> Any:
-    if isinstance(value, list) and value and all(isinstance(item, dict) and "key" in item for item in value):
-        return {item["key"]: {name: part for name, part in item.items() if name != "key"} for item in value}
+def _by_key(value: Any, name: str) -> Any:
+    """A list of parts with keys as a mapping; a price that names none has the key that is its default."""
+    default = _PRICE_KEY if name == "prices" else None
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        keys = [item.get("key", default) for item in value]
+        if None not in keys:
+            return {
+                key: {part: inner for part, inner in item.items() if part != "key"}
+                for key, item in zip(keys, value, strict=True)
+            }
     return value
 
 

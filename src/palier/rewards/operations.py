@@ -19,7 +19,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.clock import MINUTE, instant, moment
 from palier.engine.conditions import Problem
 from palier.engine.instants import parse_instant
-from palier.programs.structure import faults
+from palier.programs.structure import convert, faults
 from palier.rewards.catalogue import document
 from palier.rewards.check import Known, check
 from palier.rewards.document import Reward, canonical, parts_of
@@ -460,16 +460,11 @@ def take(
 
 def _read(data: Any, taken: dict[str, tuple[int, Reward]], number: int) -> Refusal | None:
     """Takes one line, or says why not."""
-    try:
-        reward = msgspec.convert(data, Reward)
-    except (msgspec.ValidationError, RecursionError):
-        found = faults(data, Reward)
+    wrong = faults(data, Reward)
+    if wrong:
         key = str(data.get("key", ""))[:80] if isinstance(data, dict) else ""
-        if not found:
-            return Refusal(
-                number, key, "", "the line cannot be read as a reward", "compare it with the schema"
-            )
-        return Refusal(number, key, found[0].path, found[0].message, found[0].remedy)
+        return Refusal(number, key, wrong[0].path, wrong[0].message, wrong[0].remedy)
+    reward = convert(data, Reward)
     if reward.key in taken:
         message = f'the key "{reward.key}" is already that of line {taken[reward.key][0]}'
         return Refusal(number, reward.key, "key", message, "give it a key of its own")
