@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from palier.activities import batch, delivery, due, merging, operations, pairing
+from palier.activities import queries as activities
 from palier.activities.answers import Result
 from palier.activities.operations import NotDone
 from palier.activities.rerate import rerate
@@ -73,6 +74,20 @@ class Two:
             lambda: operations.redeem(
                 self.connection, self.runtime, member_id=who, currency="stars", points=points * 1,
                 source="desk", id=f"redeem-{self.merges}", now=at,
+            ),
+        )  # fmt: skip
+
+    def refund(self, spent: Result, points: int | None, at: int) -> Result:
+        self.merges += 1
+        found = activities.redemption(
+            self.connection, self.runtime.program_id, spent.member_id, spent.activity_id, now=at
+        )
+        assert found is not None
+        return batch.attempt(
+            self.connection,
+            lambda: operations.refund(
+                self.connection, self.runtime, found, points=points, source="desk",
+                id=f"refund-{self.merges}", now=at,
             ),
         )  # fmt: skip
 
@@ -232,6 +247,61 @@ def _tender(kind: str, amount: int, redemption: Reference | None = None) -> Any:
     from palier.engine.facts import Tender
 
     return Tender(kind, amount, redemption)
+
+
+def test_a_redemption_of_the_merged_member_is_refunded_to_the_one_that_took_over(
+    connection: Connection,
+) -> None:
+    """Before the merge, after it, and after that one was merged into a third; in all what was spent."""
+    two = Two(connection)
+    two.sale("b", 1, MARCH, 50)
+    two.sale("a", 2, MARCH + 1, 10)
+    spent = two.redeem(two.b, 40, MARCH + HOUR)
+    assert two.refund(spent, 5, MARCH + 2 * HOUR).status == "applied"
+    two.merge(MARCH + DAY)
+    assert two.refund(spent, 10, MARCH + 2 * DAY).status == "applied"
+    assert two.wallets(two.a)["stars"] == [35, 0, 0, 0]
+    refused = two.refund(spent, 26, MARCH + 2 * DAY + HOUR)
+    assert refused.refusal is not None
+    assert refused.refusal.code is RefusalCode.REFUND_DOES_NOT_FIT
+    third = member(connection, two.runtime.program_id, "c")
+    two.merge(MARCH + 3 * DAY, gone=two.a, into=third)
+    assert two.refund(spent, None, MARCH + 4 * DAY).status == "applied"
+    assert two.wallets(third)["stars"] == [60, 0, 0, 0]
+    found = activities.redemption(connection, two.runtime.program_id, two.b, spent.activity_id, now=MARCH)
+    assert found is not None
+    assert found.refunded == 40
+    more = two.refund(spent, None, MARCH + 5 * DAY)
+    assert more.refusal is not None
+    assert more.refusal.code is RefusalCode.REFUND_DOES_NOT_FIT
+    assert two.refold() == 0
+
+
+def test_a_given_tier_goes_with_the_member_and_is_taken_back_there(connection: Connection) -> None:
+    gold = {"key": "gold", "name": text("Gold"), "qualify": {"all": [{"metric": "visits", "at_least": "9"}]}}
+    tiers = {"tiers": [{"key": "base", "name": text("Base")}, gold], "window": {"kind": "lifetime"}}
+    two = Two(connection, document(tiers=tiers))
+
+    def ask(operation: Any, at: int, **what: Any) -> str:
+        two.merges += 1
+        result = batch.attempt(
+            connection,
+            lambda: operation(
+                connection, two.runtime, member_id=two.b, source="desk", id=f"tier-{at}", now=at, **what
+            ),
+        )
+        return str(result.status)
+
+    assert ask(operations.grant_tier, MARCH, tier="gold", until=MARCH + 50 * DAY) == "applied"
+    two.merge(MARCH + DAY)
+    assert (two.state(two.a).tier.key, two.state(two.b).tier.key) == ("gold", "")
+    two.unmerge(MARCH + 2 * DAY)
+    assert (two.state(two.a).tier.key, two.state(two.b).tier.key) == ("base", "gold")
+    two.merge(MARCH + 3 * DAY)
+    given = Reference("desk", f"tier-{MARCH}")
+    assert ask(operations.revoke_tier, MARCH + 4 * DAY, given=given) == "applied"
+    assert two.state(two.a).tier.key == "base"
+    assert two.refold() == 0
 
 
 def test_a_redemption_of_the_merged_member_pays_once(connection: Connection) -> None:

@@ -129,6 +129,26 @@ class Town:
     def redeem(self, card: str, points: int, now: int, where: str | None) -> Any:
         return self.command(operations.redeem, card, points, now, partner=where)
 
+    def refund(self, used: Any, points: int | None, now: int) -> Any:
+        redemption = queries.redemption(
+            self.connection, self.runtime.program_id, used.member_id, used.activity_id, now=now
+        )
+        assert redemption is not None
+        identifier = self.name()
+
+        def act() -> Any:
+            return operations.refund(
+                self.connection,
+                self.runtime,
+                redemption,
+                points=points,
+                source="desk",
+                id=identifier,
+                now=now,
+            )
+
+        return batch.attempt(self.connection, act)
+
     def question(self, month: str, partner: str | None = None, **more: int) -> Question:
         period = settlements.month(self.runtime, month)
         return Question(period, more.pop("known_at", 4_000_000_000_000_000), **more, partner=partner)
@@ -227,6 +247,52 @@ def test_held_points_have_the_price_of_the_day_on_which_they_are_captured(connec
     town.back("100", sale, at("2026-04-02T11:00"))
     assert _used(town, "2026-03") == {("used", "2026-03-15"): (600, -exact("0.57"))}
     assert _used(town, "2026-04") == {("given_back", "2026-03-15"): (600, exact("0.57"))}
+
+
+def test_refunded_points_have_the_price_at_which_they_were_used(connection: Connection) -> None:
+    town = Town(connection)
+    town.sale("100", "cinema", 500_00, at("2026-03-10T10:00"))
+    used = town.redeem("100", 2000, at("2026-03-14T12:00"), "bakery")
+    held = town.command(
+        operations.hold, "100", 1000, at("2026-03-14T13:00"), minutes=60 * 24 * 9, partner="bakery"
+    )
+
+    def found(of: Any) -> Any:
+        return queries.redemption(
+            connection,
+            town.runtime.program_id,
+            town.members["100"],
+            of.activity_id,
+            now=at("2026-03-14T14:00"),
+        )
+
+    def act(operation: Any, of: Any, points: int | None, name: str, when: str) -> str:
+        redemption = found(of)
+        return str(
+            batch.attempt(
+                connection,
+                lambda: operation(
+                    connection, town.runtime, redemption, points=points, source="desk", id=name, now=at(when)
+                ),
+            ).status
+        )
+
+    assert act(operations.capture, held, 600, "cap", "2026-03-18T10:00") == "applied"
+    assert act(operations.refund, used, 500, "part", "2026-03-20T10:00") == "applied"
+    assert act(operations.refund, used, None, "rest", "2026-04-02T10:00") == "applied"
+    assert act(operations.refund, held, None, "held", "2026-04-02T11:00") == "applied"
+    assert found(used).refunded == 2000
+    assert _used(town, "2026-03") == {
+        ("used", "2026-01-01"): (2000, -exact("1.8")),
+        ("used", "2026-03-15"): (600, -exact("0.57")),
+        ("given_back", "2026-01-01"): (500, exact("0.45")),
+    }
+    assert _used(town, "2026-04") == {
+        ("given_back", "2026-01-01"): (1500, exact("1.35")),
+        ("given_back", "2026-03-15"): (600, exact("0.57")),
+    }
+    with contextlib.closing(platform_database.connect("auditor")) as auditor:
+        assert list(verify(auditor)) == []
 
 
 def _used(town: Town, month: str) -> dict[tuple[str, str], tuple[int, int]]:
@@ -380,6 +446,7 @@ def test_any_history_settles_to_the_ledger_and_to_nothing(connection: Connection
 def _live(town: Town, chance: random.Random) -> None:
     now = at("2026-03-01T08:00")
     sales: list[tuple[str, str, int]] = []
+    refundable: list[Any] = []
     corrected = 0
     for _ in range(60):
         now += chance.randrange(1, 30) * HOUR
@@ -399,6 +466,10 @@ def _live(town: Town, chance: random.Random) -> None:
             if chance.random() < 0.5 and getattr(used, "status", "") == "applied":
                 tenders = (Tender("points", 500, Reference("desk", used.id)), Tender("cash", 500))
                 sales.append((card, town.sale(card, where, 1000, now + HOUR, tenders=tenders), 1000))
+            elif getattr(used, "status", "") == "applied":
+                refundable.append(used)
+        elif what < 0.77 and refundable:
+            town.refund(chance.choice(refundable), chance.choice([None, 10, 100]), now)
         elif what < 0.9 and sales:
             buyer, sale, amount = chance.choice(sales)
             town.back(buyer, sale, now, chance.choice([0, max(1, amount // 3)]))

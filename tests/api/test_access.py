@@ -79,6 +79,7 @@ class Ids:
         shop.sale(self.member, "100", id="known")
         hold = {"member": self.member, "currency": "stars", "points": "1", "capture": False}
         self.redemption = shop.post("/redemptions", hold).json["redemption"]
+        self.spent = shop.post("/redemptions", {**hold, "capture": True}).json["redemption"]
         self.program = shop.key
         adjustment = {"member": self.member, "currency": "stars", "points": "60", "reason": "test"}
         ann = shop.new_key(name="ann").token
@@ -98,6 +99,7 @@ class Ids:
 
     def path(self, path: str) -> str:
         names = {
+            "{redemption}/refund": f"{self.spent}/refund",
             "{ref}": self.gone if path.endswith("/unmerge") else self.member,
             "{redemption}": self.redemption, "{program}": self.program,
             "{version}": "1", "{source}": "till", "{id}": "known", "{leaderboard}": "best",
@@ -131,6 +133,7 @@ class Ids:
             "create_redemption": spend,
             "capture_redemption": {},
             "release_redemption": {},
+            "refund_redemption": {},
             "create_adjustment": {**spend, "reason": "test"},
             "create_transfer": {"from": self.member, "to": self.other, "currency": "stars", "points": "1"},
             "pay_dividend": {"membership": "friends", "year": 2024, "rate": "0.1", "dry_run": True},

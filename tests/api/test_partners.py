@@ -25,7 +25,7 @@ from tests.api.test_live import Served, served  # noqa: F401 (a fixture)
 OURS, THEIRS = "grocer", "chemist"
 ALLOWED = {
     "send_activities", "find_member", "read_member", "create_redemption", "read_redemption",
-    "capture_redemption", "release_redemption", "read_settlements",
+    "capture_redemption", "release_redemption", "refund_redemption", "read_settlements",
 }  # fmt: skip
 OPERATIONS = [
     (method.upper(), path, operation["operationId"])
@@ -179,7 +179,7 @@ def test_ids_of_another_partner_cannot_be_taken_nor_found_out(shop: Town) -> Non
         found.problem(422, "reserved_source", "tenders[0].redemption.source")
     absent = f"{shop.member}.{shop.member[2:]}"
     for ref in (theirs["redemption"], desk["redemption"], absent):
-        for method, path in (("GET", ""), ("POST", "/capture"), ("POST", "/release")):
+        for method, path in (("GET", ""), ("POST", "/capture"), ("POST", "/release"), ("POST", "/refund")):
             body = None if method == "GET" else {}
             found = shop.call(method, f"/redemptions/{ref}{path}", body, token=shop.ours)
             found.problem(404, "unknown_redemption")

@@ -120,6 +120,57 @@ def test_part_payment_in_points_comes_back(shop: Shop, rich: str) -> None:
     assert shop.wallet(rich)["spendable"] == "100.00"
 
 
+def test_points_are_refunded_in_parts(shop: Shop, rich: str) -> None:
+    made = shop.post("/redemptions", _spend(rich, "30.5")).json
+    assert made["refunded"] == "0.00"
+    path = f"/redemptions/{made['redemption']}"
+    part = shop.post(f"{path}/refund", {"points": "10.25", "reason": "one of two was sold out"})
+    assert (part.status, part.json["refunded"], part.json["status"]) == (200, "10.25", "captured")
+    assert shop.wallet(rich)["spendable"] == "79.75"
+    shop.post(f"{path}/refund", {"points": "20.26"}).problem(422, "refund_does_not_fit", "points")
+    rest = shop.post(f"{path}/refund", {}, idempotency="rest")
+    assert rest.json["refunded"] == "30.50"
+    again = shop.post(f"{path}/refund", {}, idempotency="rest")
+    assert (again.status, again.json) == (200, rest.json)
+    shop.post(f"{path}/refund", {}).problem(422, "refund_does_not_fit", "points")
+    assert shop.wallet(rich)["spendable"] == "100.00"
+    assert shop.get(path).json == rest.json
+
+
+def test_a_hold_is_refunded_once_it_is_captured(shop: Shop, rich: str) -> None:
+    made = shop.post("/redemptions", _spend(rich, capture=False)).json
+    path = f"/redemptions/{made['redemption']}"
+    shop.post(f"{path}/refund", {}).problem(422, "refund_does_not_fit", "redemption")
+    shop.post(f"{path}/capture", {"points": "20"})
+    shop.post(f"{path}/refund", {"points": "20.01"}).problem(422, "refund_does_not_fit", "points")
+    assert shop.post(f"{path}/refund", {"points": "5"}).json["refunded"] == "5.00"
+    assert shop.post(f"{path}/refund", {}).json["refunded"] == "20.00"
+    assert shop.wallet(rich)["spendable"] == "100.00"
+
+
+def test_what_paid_a_sale_is_not_refunded(shop: Shop, rich: str) -> None:
+    redeemed = shop.post("/redemptions", _spend(rich, "40")).json
+    named = {"source": redeemed["source"], "id": redeemed["id"]}
+    sale = {"source": "till", "id": "paid", "type": "sale", "occurred_at": now_text(), "member": rich,
+            "amount": "10", "tenders": [{"kind": "points", "amount": "10", "redemption": named}]}  # fmt: skip
+    assert shop.post("/activities", sale).status == 200
+    path = f"/redemptions/{redeemed['redemption']}/refund"
+    shop.post(path, {}).problem(422, "redemption_already_used", "redemption")
+    assert shop.wallet(rich)["spendable"] == "60.00"
+
+
+def test_refunds_of_one_redemption_at_once_give_it_back_once(shop: Shop, rich: str) -> None:
+    """Twenty ask for a part that fits three times; each under an id of its own."""
+    made = shop.post("/redemptions", _spend(rich, "30")).json
+    path = f"/redemptions/{made['redemption']}/refund"
+    with ThreadPoolExecutor(8) as pool:
+        statuses = Counter(
+            found.status for found in pool.map(lambda _: shop.post(path, {"points": "9"}), range(20))
+        )
+    assert statuses == {200: 3, 422: 17}
+    assert shop.wallet(rich)["spendable"] == "97.00"
+
+
 def test_adjustments(shop: Shop, rich: str) -> None:
     made = shop.post("/adjustments", {**_spend(rich, "12.5"), "reason": "late parcel", "actor": "ann"})
     assert (made.status, made.json["points"], made.json["spendable"]) == (201, "12.50", "112.50")

@@ -20,7 +20,8 @@ from palier.activities.answers import Result, body
 from palier.activities.runtime import Runtime, runtime
 from palier.activities.stories import read_activity
 from palier.activities.wire import Read
-from palier.engine.facts import encode_fact
+from palier.engine.facts import Reference, encode_fact
+from palier.engine.instants import ends_at
 from palier.engine.plan import Plan
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
@@ -234,14 +235,26 @@ class DatabaseStage:
     def _command(self, member: str, command: Command, now: int) -> Result:
         verb = command.verb
         common: dict[str, Any] = {"source": SOURCE, "id": command.id, "now": now}
-        if verb in ("capture", "release"):
-            held = self.held(member, command.hold)
+        if verb in ("capture", "release", "refund"):
+            held = self.held(
+                member,
+                command.hold,
+                RefusalCode.UNKNOWN_HOLD if verb != "refund" else RefusalCode.UNKNOWN_REDEMPTION,
+            )
             if verb == "release":
                 return operations.release(self.connection, self.runtime, held, **common)
             points = None
             if command.points:
                 points = operations.points_minor(self.runtime, held.currency, command.points)
-            return operations.capture(self.connection, self.runtime, held, points=points, **common)
+            closing = operations.refund if verb == "refund" else operations.capture
+            return closing(self.connection, self.runtime, held, points=points, **common)
+        if verb == "grant_tier":
+            until = ends_at(command.until, self.plan.clock)
+            common |= {"member_id": self.members[member], "tier": command.tier, "until": until}
+            return operations.grant_tier(self.connection, self.runtime, **common)
+        if verb == "revoke_tier":
+            common |= {"member_id": self.members[member], "given": Reference(SOURCE, command.hold)}
+            return operations.revoke_tier(self.connection, self.runtime, **common)
         points = operations.points_minor(
             self.runtime, command.currency, command.points.lstrip("+"), signed=verb == "adjust"
         )
@@ -258,7 +271,7 @@ class DatabaseStage:
             return operations.hold(self.connection, self.runtime, minutes=command.minutes, **common)
         return operations.adjust(self.connection, self.runtime, reason=command.reason, actor="desk", **common)
 
-    def held(self, member: str, identifier: str) -> queries.Redemption:
+    def held(self, member: str, identifier: str, unknown: RefusalCode) -> queries.Redemption:
         row = self.connection.execute(
             "select activity_id from activity where member_id = %s and source = %s and external_id = %s",
             (self.members[member], SOURCE, identifier),
@@ -269,7 +282,7 @@ class DatabaseStage:
                 self.connection, self.runtime.program_id, self.members[member], row[0], now=BEGINNING
             )
         if found is None:
-            raise operations.NotDone(Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known"))
+            raise operations.NotDone(Refusal(unknown, "it is not known"))
         return found
 
     # --- what is read back ----------------------------------------------------------------------------

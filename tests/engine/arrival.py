@@ -164,8 +164,8 @@ class Member:
 
     def _decide(self, items: list[Known]) -> None:
         state = decode_state(self.state)
-        returns = any(item.fact.type == RETURN for item in items)
-        engine = Fold(self.timeline, state, keep_records=returns and len(items) > 1)
+        looks_back = any(item.fact.type == RETURN or item.fact.undoes is not None for item in items)
+        engine = Fold(self.timeline, state, keep_records=looks_back and len(items) > 1)
         self._load_records(engine, items)
         given = {key_of(item.fact.source, item.fact.id): item for item in items}
         if self._in_order(engine, items):
@@ -194,34 +194,46 @@ class Member:
         return True
 
     def _load_records(self, engine: Fold, items: Sequence[Known]) -> None:
-        """Sales that returns name, with what came back so far, and the redemptions that paid them."""
+        """Sales that returns name, with what came back so far, and the redemptions that paid them.
+
+        Also the redemptions that refunds name, and the sales that those paid.
+        """
         for item in items:
             if item.fact.type == SALE and len(items) > 1:
                 for tender in item.fact.tenders:
                     if tender.redemption is not None:
                         self._load_lots(engine, self._load_redemption(engine, tender.redemption))
-            sale = item.fact.sale
-            row = self.rows.get(key_of(sale.source, sale.id)) if sale is not None else None
-            if item.fact.type != RETURN or row is None or row.known is None:
-                continue
-            fact, inputs = row.known.fact, row.known.inputs
-            position = (inputs.acts_at or fact.at, 0, fact.source, fact.id)
-            record = SaleRecord(fact, inputs, decode_trace(row.trace), position)
-            mine = [
-                (other.known, decode_trace(other.trace))
-                for other in self.rows.values()
-                if other.known is not None and other.type == RETURN and other.known.fact.sale == sale
-            ]
-            traces = {id(known): trace for known, trace in mine}
-            for known in in_fold_order(known for known, _ in mine):
-                record.replay(known.fact, traces[id(known)])
-            engine.sales[key_of(fact.source, fact.id)] = record
-            wanted = {rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot}
-            wanted |= {grant.lot for grant in record.trace.grants} | lots_given(engine.state)
-            for tender in fact.tenders:
-                if tender.redemption is not None:
-                    wanted |= self._load_redemption(engine, tender.redemption)
-            self._load_lots(engine, wanted)
+            if item.fact.type == RETURN and item.fact.sale is not None:
+                self._load_sale(engine, item.fact.sale)
+            if item.fact.undoes is not None:
+                self._load_lots(engine, self._load_redemption(engine, item.fact.undoes))
+                for row in list(self.rows.values()):
+                    fact = row.known.fact if row.known is not None else None
+                    if fact is not None and any(t.redemption == item.fact.undoes for t in fact.tenders):
+                        self._load_sale(engine, Reference(fact.source, fact.id))
+
+    def _load_sale(self, engine: Fold, sale: Reference) -> None:
+        row = self.rows.get(key_of(sale.source, sale.id))
+        if row is None or row.known is None:
+            return
+        fact, inputs = row.known.fact, row.known.inputs
+        position = (inputs.acts_at or fact.at, 0, fact.source, fact.id)
+        record = SaleRecord(fact, inputs, decode_trace(row.trace), position)
+        mine = [
+            (other.known, decode_trace(other.trace))
+            for other in self.rows.values()
+            if other.known is not None and other.type == RETURN and other.known.fact.sale == sale
+        ]
+        traces = {id(known): trace for known, trace in mine}
+        for known in in_fold_order(known for known, _ in mine):
+            record.replay(known.fact, traces[id(known)])
+        engine.sales[key_of(fact.source, fact.id)] = record
+        wanted = {rule.lot for rule in [*record.trace.rules, *record.results] if rule.lot}
+        wanted |= {grant.lot for grant in record.trace.grants} | lots_given(engine.state)
+        for tender in fact.tenders:
+            if tender.redemption is not None:
+                wanted |= self._load_redemption(engine, tender.redemption)
+        self._load_lots(engine, wanted)
 
     def _load_redemption(self, engine: Fold, named: Reference) -> set[int]:
         for row in self.rows.values():
@@ -231,9 +243,13 @@ class Member:
             if (fact.hold or Reference(fact.source, fact.id)) == named:
                 taken = paid_with(decode_trace(row.trace))
                 currency = fact.currency or self._currency_of(fact)
-                engine.redemptions[key_of(named.source, named.id)] = RedemptionRecord(
-                    currency, taken, fact.at
+                record = RedemptionRecord(currency, taken, fact.at)
+                record.refunded = sum(
+                    other.known.fact.points
+                    for other in self.rows.values()
+                    if other.known is not None and other.known.fact.undoes == named
                 )
+                engine.redemptions[key_of(named.source, named.id)] = record
                 return {lot for lot, _ in taken if lot > 0}
         return set()
 
@@ -371,6 +387,8 @@ def summary(state: MemberState) -> dict[str, Any]:
             tier.held_until,
             tier.landed_until,
             tier.period,
+            tier.own,
+            dict(tier.given),
         ),
         "entries": sorted(tuple(entry) for entry in tier.entries),
         "holds": {

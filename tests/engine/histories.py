@@ -78,6 +78,7 @@ def fact_of(told: model.Fact) -> Fact:
         currency=told.get("currency", ""),
         hold=reference(told.get("hold")),
         hold_until=told.get("hold_until", 0),
+        undoes=reference(told.get("undoes")),
     )
 
 

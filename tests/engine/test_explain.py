@@ -337,6 +337,46 @@ def test_holds() -> None:
     )
 
 
+def test_given_tiers() -> None:
+    story = Story(document(BASE))
+    made: dict[str, str | int | bool] = {"tier": "gold", "until": at("2026-07-01 00:00")}
+    given = Fact("api", "g1", "grant_tier", at("2026-03-04 10:00"), attributes=made, reason="welcome")
+    assert story.say(story.decide(given)) == (
+        "tier Gold given through 30 June 2026 (welcome)",
+        "niveau Or accordé jusqu'au 30 juin 2026 (welcome)",
+    )
+    taken = Fact("api", "g2", "revoke_tier", at("2026-03-05 10:00"), undoes=Reference("api", "g1"))
+    assert story.say(story.decide(taken)) == (
+        "the given tier is taken back; tier Gold → Green",
+        "le niveau accordé est repris ; niveau Or → Vert",
+    )
+
+
+def test_refunds() -> None:
+    story = Story(document(BASE))
+    story.decide(sale(30000))
+    story.decide(Fact("api", "r1", "redeem", at("2026-03-04 10:00"), points=100, currency="stars"))
+    named = Reference("api", "r1")
+    part = Fact("api", "f1", "refund", at("2026-03-04 10:05"), points=40, currency="stars", undoes=named)
+    assert story.say(story.decide(part)) == (
+        "40 stars given back to where they came from",
+        "restitution de 40 étoiles à leur lot d'origine",
+    )
+    rest = Fact(
+        "api", "f2", "refund", at("2026-03-04 10:06"), points=60, currency="stars", undoes=named,
+        reason="sold out",
+    )  # fmt: skip
+    assert story.say(story.decide(rest)) == (
+        "60 stars given back to where they came from (sold out)",
+        "restitution de 60 étoiles à leur lot d'origine (sold out)",
+    )
+    more = Fact("api", "f3", "refund", at("2026-03-04 10:07"), points=1, currency="stars", undoes=named)
+    assert story.say(story.decide(more)) == (
+        "nothing was left to give back",
+        "il ne restait rien à restituer",
+    )
+
+
 def test_adjustments_transfers_and_releases() -> None:
     story = Story(document({**BASE, "pending": {"kind": "days", "days": 2}}))
     story.decide(sale(30000))

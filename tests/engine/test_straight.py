@@ -408,7 +408,7 @@ def decide(fold, fact, inputs, at, position):
     due_at = state.due_at
     standing = state.tier
     held = standing.key
-    if state.memberships: return None
+    if state.memberships or standing.given: return None
     if not held: held = standing.key = STR_0
     tier = 0
     rises = False

@@ -445,6 +445,17 @@ def histories(draw: Draw, program: document.Program, most: int = 25, contested: 
         elif shape < 92:
             key = draw(st.sampled_from(keys))
             fact("redeem", some_instant(), currency=key, points=points(key))
+        elif shape < 94 and program.tiers is not None:
+            given = [each for each in facts if each["type"] == "grant_tier"]
+            if given and chance(draw, 40):
+                last = draw(st.sampled_from(given))
+                later = draw(st.sampled_from([1, DAY, 20 * DAY, 100 * DAY]))
+                fact("revoke_tier", last["at"] + later, undoes=named_as(last))
+            else:
+                at = some_instant()
+                until = at + draw(st.sampled_from([1, DAY, 30 * DAY, 90 * DAY, 300 * DAY]))
+                tier = draw(st.sampled_from([each.key for each in program.tiers.tiers]))
+                fact("grant_tier", at, attributes={"tier": tier, "until": until})
         elif shape < 95:
             key = draw(st.sampled_from(keys))
             idle = any(
@@ -453,6 +464,14 @@ def histories(draw: Draw, program: document.Program, most: int = 25, contested: 
             )
             sign = draw(st.sampled_from([1, -1])) if contested or not idle else -1
             fact("adjust", some_instant(), currency=key, points=sign * points(key))
+        elif shape < 97 and any(each["type"] in ("redeem", "capture") for each in facts):
+            spent = draw(st.sampled_from([each for each in facts if each["type"] in ("redeem", "capture")]))
+            later = draw(st.sampled_from([1, HOUR, DAY, 20 * DAY, 60 * DAY, 200 * DAY]))
+            back = fact("refund", spent["at"] + later, undoes=spent.get("hold") or named_as(spent))
+            held = next((each for each in facts if named_as(each) == back["undoes"]), spent)
+            most = spent.get("points", held["points"])
+            back["points"] = draw(st.sampled_from([1, max(1, most // 3), max(1, most // 2), most]))
+            back["currency"] = held["currency"]
         else:
             key = draw(st.sampled_from(keys))
             hold = fact("hold", some_instant(), currency=key, points=points(key))

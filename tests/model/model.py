@@ -7,15 +7,19 @@ fact each time; state is plain lists and dicts; amounts are ints in minor units 
 `fold(program, facts).end(as_of)` is the whole interface. A fact is a dict:
 
     type        "sale", "return", "visit", a custom type, or a command: "redeem", "hold", "capture",
-                "release", "adjust"
+                "release", "refund", "adjust", "grant_tier", "revoke_tier"
     source, id  who says it, and its name there
     at          instant, microseconds since 1970 UTC
     amount, tax, shipping, discount            minor units of the program's money
     lines       [{"category", "sku", "quantity", "amount", "kind"}]
     tenders     [{"kind", "amount", "redemption": {"source", "id"}}]
     sale        {"source", "id"}: the sale a return or a release activity names
-    points, currency                           minor points, for redeem, hold, adjust (signed), capture (part)
+    points, currency                           minor points, for redeem, hold, adjust (signed), capture (part),
+                                               refund
     hold        {"source", "id"}: the hold a capture or release names
+    undoes      {"source", "id"}: the redemption, or the captured hold, that a refund names; the given tier
+                that a revoke_tier names
+    attributes  {"tier", "until"} of a grant_tier
 
 A return has `lines` ([{"line": index, "amount": minor}]), or `amount`, or `"whole": True`. A hold may have
 its own `hold_until`; an activity may carry what was known of its member: `member` (attributes), `segments`.
@@ -34,7 +38,7 @@ from palier.engine import program as document
 Fact = dict[str, Any]
 Ref = tuple[str, str]
 
-COMMANDS = ("redeem", "hold", "capture", "release", "adjust")
+COMMANDS = ("redeem", "hold", "capture", "release", "refund", "adjust", "grant_tier", "revoke_tier")
 FUNDER = ""
 EXPONENTS = {"JPY": 0, "KRW": 0, "XPF": 0, "TND": 3, "BHD": 3, "KWD": 3}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -311,7 +315,9 @@ class Member:
         self.used: dict[tuple[str, str, str, str], int] = {}
         self.carry: dict[str, Fraction] = {}
         self.settling = True
-        self.tier = 0
+        self.tier = 0  # the one earned
+        self.given: dict[Ref, tuple[int, int]] = {}
+        self.shown = 0  # the one held: earned or given
         self.tier_until: int | None = None
         self.landed_until: int | None = None
         self.tier_history: list[tuple[int, str]] = []
@@ -351,6 +357,19 @@ class Member:
             if hold is not None and hold["open"]:
                 captured = fact.get("points", hold["points"]) if kind == "capture" else 0
                 self.close_hold(hold, captured, [ref(fact), ref(fact["hold"])])
+        elif kind == "grant_tier":
+            keys = [tier.key for tier in self.program.tiers.tiers] if self.program.tiers else []
+            if fact["attributes"]["tier"] in keys:
+                self.given[ref(fact)] = (keys.index(fact["attributes"]["tier"]), fact["attributes"]["until"])
+            self.show_tier()
+        elif kind == "revoke_tier":
+            self.given.pop(ref(fact["undoes"]), None)
+            self.show_tier()
+        elif kind == "refund":
+            redemption = self.redemptions.get(ref(fact["undoes"]))
+            if redemption is not None:
+                redemption["asked_back"] += fact["points"]
+                self.give_back(redemption)
         else:
             self.take_activity(fact)
         if kind not in COMMANDS:
@@ -379,7 +398,9 @@ class Member:
                 due.append(ends)
         ladder = self.program.tiers
         if ladder is not None and self.tier_clock is not None:
-            tier_due = [] if self.tier_until is None else [self.tier_until]
+            tier_due = [until for _, until in self.given.values()]
+            if self.tier_until is not None:
+                tier_due.append(self.tier_until)
             if isinstance(ladder.window, document.WindowRolling):
                 tier_due += [
                     add_days(sale["at"], ladder.window.days, self.zone) for sale in self.sales.values()
@@ -549,14 +570,22 @@ class Member:
     def redeemed(
         self, names: list[Ref], currency: str, points: int, taken: list[list[Any]], lacking: int
     ) -> None:
-        redemption = {"currency": currency, "points": points, "taken": taken, "lacking": lacking, "back": 0}
+        redemption = {
+            "currency": currency,
+            "points": points,
+            "taken": taken,
+            "lacking": lacking,
+            "back": 0,
+            "returned": 0,
+            "asked_back": 0,
+        }
         for name in names:
             self.redemptions[name] = redemption
         for sale in self.sales.values():
             self.give_back_points(sale)
 
     def give_back_points(self, sale: dict[str, Any]) -> None:
-        """Points that paid for what has been returned, cumulative floor, last taken first."""
+        """Points that paid for what has been returned, cumulative floor."""
         fact, kept = sale["fact"], sale["kept"]
         for tender in fact.get("tenders") or []:
             name = tender.get("redemption")
@@ -564,38 +593,42 @@ class Member:
             if redemption is None or fact.get("amount", 0) == 0:
                 continue
             back = share(redemption["points"], kept["paid_back"], fact["amount"])
-            points = back - redemption["back"]
-            if points <= 0:
-                continue
-            redemption["back"] = back
-            currency = self.currencies[redemption["currency"]]
-            day_end = local(self.now, self.zone).date() + timedelta(
-                days=1 + (currency.return_grace_days or 0)
-            )
-            fresh = day_start(day_end, self.zone)
+            redemption["returned"] = max(back, redemption["returned"])
+            self.give_back(redemption)
 
-            part = min(points, redemption["lacking"])
-            redemption["lacking"] -= part
+    def give_back(self, redemption: dict[str, Any]) -> None:
+        """What returns and refunds call for, in all never more than was spent; the last taken first."""
+        back = min(redemption["points"], redemption["returned"] + redemption["asked_back"])
+        points = back - redemption["back"]
+        if points <= 0:
+            return
+        redemption["back"] = back
+        currency = self.currencies[redemption["currency"]]
+        day_end = local(self.now, self.zone).date() + timedelta(days=1 + (currency.return_grace_days or 0))
+        fresh = day_start(day_end, self.zone)
+
+        part = min(points, redemption["lacking"])
+        redemption["lacking"] -= part
+        points -= part
+        if currency.taking_back != "write_off":
+            owed = min(part, self.debt[currency.key])
+            self.debt[currency.key] -= owed
+            if part > owed:  # repaid since, from no lot in particular: granted as of now
+                self.credit(self.lot(currency.key, currency.expiry, self.now), part - owed, self.now)
+        for entry in reversed(redemption["taken"]):
+            lot, part = entry[0], min(points, entry[1])
+            if part == 0:
+                continue
+            entry[1] -= part
             points -= part
-            if currency.taking_back != "write_off":
-                owed = min(part, self.debt[currency.key])
-                self.debt[currency.key] -= owed
-                if part > owed:  # repaid since, from no lot in particular: granted as of now
-                    self.credit(self.lot(currency.key, currency.expiry, self.now), part - owed, self.now)
-            for entry in reversed(redemption["taken"]):
-                lot, part = entry[0], min(points, entry[1])
-                if part == 0:
-                    continue
-                entry[1] -= part
-                points -= part
-                own = lot["expires_at"]
-                if currency.return_grace_days is not None and own is not None and fresh > own:
-                    other = self.lot_ending(currency.key, fresh, currency_grace(currency))
-                    self.credit(other, part, lot["first_earned"])
-                else:
-                    lot["redeemed"] -= part
-                    lot["remaining"] += part
-                    self.put_back(lot)
+            own = lot["expires_at"]
+            if currency.return_grace_days is not None and own is not None and fresh > own:
+                other = self.lot_ending(currency.key, fresh, currency_grace(currency))
+                self.credit(other, part, lot["first_earned"])
+            else:
+                lot["redeemed"] -= part
+                lot["remaining"] += part
+                self.put_back(lot)
 
     # -- activities --
 
@@ -608,7 +641,7 @@ class Member:
             "returns": [],
             "portions": [],
             "lots": {},
-            "tier": ladder.tiers[self.tier].key if ladder else None,
+            "tier": ladder.tiers[self.shown].key if ladder else None,
             "nth": {per: self.count_before(fact["type"], per) + 1 for per in PERIODS},
             "rooms": self.rooms_seen(at),
             "carry_in": dict(self.carry),
@@ -1148,7 +1181,6 @@ class Member:
         ladder = self.program.tiers
         if ladder is None:
             return
-        held = self.tier
         best = self.qualified_tier()
         if best > self.tier:
             self.tier, self.tier_until, self.landed_until = best, None, None
@@ -1168,8 +1200,17 @@ class Member:
                 self.fall(best)
         elif cause == "due" and self.now >= self.tier_until:
             self.fall(best)
-        if self.tier != held:
-            self.tier_history.append((self.now, ladder.tiers[self.tier].key))
+        self.show_tier()
+
+    def show_tier(self) -> None:
+        """The member holds what he earned, or the highest tier that was given to him and is not over."""
+        ladder = self.program.tiers
+        if ladder is None:
+            return
+        shown = max([self.tier, *(index for index, until in self.given.values() if self.now < until)])
+        if shown != self.shown:
+            self.shown = shown
+            self.tier_history.append((self.now, ladder.tiers[shown].key))
 
     def fall(self, best: int) -> None:
         ladder = self.program.tiers
@@ -1218,7 +1259,7 @@ class Member:
         ladder = self.program.tiers
         return End(
             currencies=currencies,
-            tier=ladder.tiers[self.tier].key if ladder else None,
+            tier=ladder.tiers[self.shown].key if ladder else None,
             tier_until=self.tier_until,
             tier_history=self.tier_history,
             metrics=self.windows(),

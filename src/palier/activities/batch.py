@@ -368,6 +368,8 @@ class _Batch:
                     "tenders",
                     "redeem first, then send the sale",
                 )
+            if item.fact.undoes is not None:
+                return _nothing_to_undo(item.fact)
             if item.fact.hold is not None:
                 return Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known", "hold", "check its id")
             self.parking.add(item.index)
@@ -380,6 +382,8 @@ class _Batch:
                 item.sale_id = max(activity_id, 0)
                 self._act_after(item, theirs)
                 return self._paid_already(item, member_id, activity_id, used) if redemption else None
+            if item.fact.undoes is not None:
+                return _nothing_to_undo(item.fact)
             return Refusal(
                 RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,
                 "it belongs to another member",
@@ -746,6 +750,8 @@ class _Batch:
         for work, items in works:
             returns = any(item.fact.type == RETURN for item in items)
             engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
+            if work.state.took_over and any(item.fact.type == "refund" for item in items):
+                records[work.member_id] = self._all_records(work.member_id)
             if work.member_id in records:
                 engine.sales, engine.redemptions, closed = records[work.member_id]
                 for currency, lots in closed.items():
@@ -813,22 +819,33 @@ class _Batch:
     def _load_records(
         self, works: list[tuple[Work, list[Item]]]
     ) -> dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]]:
-        """The sales that returns name, with what has come back of them, their lots, and what paid them."""
+        """The sales that returns name, with what has come back of them, their lots, and what paid them.
+
+        Also the redemptions that refunds name, with what was given back of them, and the sales that they paid.
+        """
         wanted: dict[int, set[int]] = {}
+        paid_by: set[int] = set()
         for work, items in works:
             for item in items:
                 if item.fact.type == RETURN and item.sale_id:
                     wanted.setdefault(work.member_id, set()).add(item.sale_id)
+                elif item.fact.type == "refund":
+                    wanted.setdefault(work.member_id, set())
+                    paid_by.add(item.sale_id)
         if not wanted:
             return {}
         member_ids = sorted(wanted)
         sale_ids = sorted({sale for sales in wanted.values() for sale in sales})
-        stored = self._stored(member_ids, sale_ids)
-        paid_by = {item.sale_id for item in stored if item.type == SALE and item.sale_id}
+        stored = self._stored(member_ids, sale_ids) if sale_ids else []
+        refunded = set(paid_by)
+        paid_by.update(item.sale_id for item in stored if item.type == SALE and item.sale_id)
         for _, items in works:
             paid_by.update(item.sale_id for item in items if item.fact.type == SALE and item.sale_id)
         if paid_by:
             stored += self._stored(member_ids, sorted(paid_by))
+        for found in stored:
+            if found.type == SALE and found.sale_id in refunded and not found.corrects_id:
+                wanted[found.member_id].add(found.activity_id)
         result: dict[
             int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
         ] = {}
@@ -855,6 +872,23 @@ class _Batch:
             if member_id in result:
                 result[member_id][2].setdefault(currency, []).append(lot)
         return result
+
+    def _all_records(
+        self, member_id: int
+    ) -> tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]:
+        """As `_load_records`, of all that a member did or took over from others: by folding it again."""
+        rows = self.connection.execute(store.LOAD_HISTORY, {"members": [member_id]})
+        history = store.activities(rows)
+        engine = fold(
+            self.timeline,
+            [item.known for item in history if item.source != OWN_SOURCE],
+            inherited=inherited_of(self.connection, self.timeline, history),
+        )
+        lots = {
+            currency: [*wallet.lots, *wallet.closed.values()]
+            for currency, wallet in engine.state.wallets.items()
+        }
+        return engine.sales, engine.redemptions, lots
 
     def _stored(self, member_ids: list[int], sale_ids: list[int]) -> list[store.StoredActivity]:
         rows = self.connection.execute(store.LOAD_SALES, {"members": member_ids, "sales": sale_ids})
@@ -956,11 +990,13 @@ def _sale(item: Item) -> Reference:
 
 
 def _names(fact: Fact) -> Reference | None:
-    """The other activity that a line builds on: a return's sale, a capture's hold, what paid a sale."""
+    """The other activity that a line builds on: a return's sale, a hold, what is undone, what paid a sale."""
     if fact.sale is not None:
         return fact.sale
     if fact.hold is not None:
         return fact.hold
+    if fact.undoes is not None:
+        return fact.undoes
     for tender in fact.tenders:
         if tender.redemption is not None:
             return tender.redemption
@@ -970,6 +1006,17 @@ def _names(fact: Fact) -> Reference | None:
 def _of_others(item: Item, member_id: int | None) -> bool:
     """Whether an id was used for another member: whose it is belongs to the content, where it was told."""
     return bool(item.member_id and member_id and item.member_id != member_id)
+
+
+def _nothing_to_undo(fact: Fact) -> Refusal:
+    if fact.type == "revoke_tier":
+        return Refusal(RefusalCode.TIER_NOT_GIVEN, "no tier was given so", "tier", "check the source and id")
+    return Refusal(
+        RefusalCode.UNKNOWN_REDEMPTION,
+        "the redemption is not known",
+        "redemption",
+        "check its id",
+    )
 
 
 def _unknown_member(message: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""Commands: redeeming, holding, capturing, releasing, adjusting and transferring points.
+"""Commands: redeeming, holding, capturing, releasing, refunding, adjusting and transferring points.
 
 Each is a fact of its own with a permanent id (source and id): sent again with the same content it is answered
 with what was decided, with other content it is refused. None commits: they run inside `batch.attempt`.
@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from palier.activities import batch, store, wire
 from palier.activities.answers import Result
-from palier.activities.queries import Redemption
+from palier.activities.queries import Redemption, refunded
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import AmountError, to_minor
 from palier.engine.clock import MINUTE
@@ -226,6 +226,86 @@ def release(
     )
     content = [redemption.source, redemption.id]
     return decide_command(connection, runtime, fact, redemption.member_id, content, now)
+
+
+def refund(
+    connection: Connection[Any],
+    runtime: Runtime,
+    redemption: Redemption,
+    *,
+    points: int | None,
+    source: str,
+    id: str,
+    now: int,
+    reason: str = "",
+) -> Result:
+    """Gives points (minor units, > 0) of a redemption back to the lots they came from, or all that is left of it.
+
+    The last taken come back first, each with its own expiry; what would go to a lot that has lapsed expires at once,
+    or ends with the grace that the currency gives returns. Refused past what is left, while nothing is spent of a
+    hold, and for a redemption that paid a sale: its return gives the points back.
+    """
+    asked = points
+    if asked is None:
+        own = redemption.member_id
+        locked(connection, [own, *members.successors(connection, runtime.program_id, own)])
+        given = refunded(connection, runtime.program_id, own, redemption.activity_id)
+        # Where nothing is left, what was asked for at first: the engine then says that it is too much.
+        asked = max(redemption.captured - given, 0) or redemption.points
+    fact = Fact(
+        source,
+        id,
+        "refund",
+        0,
+        partner=redemption.partner,
+        points=asked,
+        currency=redemption.currency,
+        undoes=Reference(redemption.source, redemption.id),
+        reason=reason,
+    )
+    content = [redemption.source, redemption.id, points]
+    return decide_command(connection, runtime, fact, redemption.member_id, content, now)
+
+
+def grant_tier(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    tier: str,
+    until: int,
+    source: str,
+    id: str,
+    now: int,
+    reason: str = "",
+    actor: str = "",
+) -> Result:
+    """Gives a member a tier until an instant (microseconds), above the one that he earns meanwhile.
+
+    It judges and entitles like a tier that was earned, brings no gift for reaching it, and ends at its instant, or
+    when `revoke_tier` names its source and id. Refused for a tier that the program does not have, and for an instant
+    that has passed.
+    """
+    attributes: dict[str, str | int | bool] = {"tier": tier, "until": until}
+    fact = Fact(source, id, "grant_tier", 0, attributes=attributes, reason=reason, actor=actor)
+    return decide_command(connection, runtime, fact, member_id, [tier, until, reason, actor], now)
+
+
+def revoke_tier(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    given: Reference,
+    source: str,
+    id: str,
+    now: int,
+    reason: str = "",
+    actor: str = "",
+) -> Result:
+    """Takes a given tier back at once; `given` is the source and id of its `grant_tier`. Refused when it is over."""
+    fact = Fact(source, id, "revoke_tier", 0, undoes=given, reason=reason, actor=actor)
+    return decide_command(connection, runtime, fact, member_id, [given.source, given.id, reason, actor], now)
 
 
 def adjust(

@@ -27,6 +27,7 @@ from palier.engine.refusals import RefusalCode
 from palier.engine.state import NEVER, MemberState, TierState, WalletState, decode_state
 from palier.engine.trace import Trace, decode_trace
 from palier.ledger.queries import Holding, TransferView, holdings, transfers_of
+from palier.members import queries as members
 from palier.members import refs
 from palier.programs import queries as programs
 
@@ -324,7 +325,8 @@ class NextTier(Struct, frozen=True):
 class Standing(Struct, frozen=True):
     """Where a member stands in the tiers. Metrics are [spend, points, visits] in the window.
 
-    `held_until` is the end of a grace in which a tier no longer deserved is kept (0: none).
+    `held_until` is the end of a grace in which a tier no longer deserved is kept (0: none), `given_until` that of a
+    tier that was given (0: the tier is the member's own).
     `period_ends_at` is the end of a calendar window (NEVER otherwise).
     """
 
@@ -338,6 +340,7 @@ class Standing(Struct, frozen=True):
     next: NextTier | None
     waiting: tuple[tuple[str, Pending], ...]
     pursuits: Pursuits = Pursuits()
+    given_until: int = 0
 
 
 def standing(
@@ -392,6 +395,9 @@ def _standing(runtime: Runtime, state: MemberState, at: int) -> Standing:
         _next_tier(plan, tier.key, {"spend": spend, "points": points, "visits": visits}),
         tuple((wallet.currency, entry) for wallet in told.values() for entry in wallet.waiting),
         pursuits(plan, state, at),
+        max((until for key, until in tier.given.values() if key == tier.key), default=0)
+        if tier.own not in ("", tier.key)
+        else 0,
     )
 
 
@@ -619,7 +625,10 @@ def _in_flight(connection: Connection[Any], program_id: int, source: str, identi
 
 
 class Redemption(Struct, frozen=True):
-    """Points redeemed or held: `points` asked for, `captured` spent so far. `expires_at` 0: not a hold."""
+    """Points redeemed or held: `points` asked for, `captured` spent so far, `refunded` given back of that by refunds.
+
+    `expires_at` 0: not a hold.
+    """
 
     member_id: int
     activity_id: int
@@ -632,6 +641,7 @@ class Redemption(Struct, frozen=True):
     created_at: int
     expires_at: int
     partner: str | None = None
+    refunded: int = 0
 
     @property
     def ref(self) -> str:
@@ -689,4 +699,22 @@ def redemption(
         fact.at,
         until,
         fact.partner,
+        refunded(connection, program_id, member_id, activity_id),
     )
+
+
+def refunded(connection: Connection[Any], program_id: int, member_id: int, activity_id: int) -> int:
+    """What refunds gave back of a redemption, in minor points, to its member or whoever took that one over.
+
+    What returns of a sale gave back is not counted.
+    """
+    row = connection.execute(
+        """
+        -- activities.refunded
+        select coalesce(sum((a.payload ->> 'points')::bigint), 0)::bigint from activity a
+        where a.member_id = any(%s) and a.sale_id = %s and a.type = 'refund'
+        """,
+        ([member_id, *members.successors(connection, program_id, member_id)], activity_id),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

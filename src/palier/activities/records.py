@@ -51,6 +51,12 @@ def records_of(
             redemptions[key_of(named.source, named.id)] = RedemptionRecord(
                 fact.currency, paid_with(trace), fact.at, used_with(fact.partner)
             )
+    for item in stored:
+        undoes = item.known.fact.undoes
+        # One that is not there was made by a member who was merged into this one.
+        spent = redemptions.get(key_of(undoes.source, undoes.id)) if undoes is not None else None
+        if item.type == "refund" and spent is not None:
+            spent.refunded += item.known.fact.points
     returns = [item for item in stored if item.type == RETURN and item.sale_id in by_id]
     order = {item.activity_id: item for item in returns}
     for known in in_fold_order(item.known for item in returns):

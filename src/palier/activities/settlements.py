@@ -41,7 +41,8 @@ _AT_ONCE: Final = 2_000
 
 # A decision that corrects another has its place and price, so `d` is the corrected one: `o`, or `a` itself. What a
 # return moves is priced by its sale `s`; what it gives back, by the redemption `r` that paid the sale, or by what
-# was captured (`c`) of the hold. Without a version that has an agreement the row's own counts, then the hold's.
+# was captured (`c`) of the hold. What a refund gives back is priced by what it names (`s`), or captured (`c`) of it.
+# Without a version that has an agreement the row's own counts, then the hold's.
 # What is named may be a member's that was merged into this one: `kin` has these, and they are few.
 LINES: Final = """
 -- settlements.lines
@@ -74,8 +75,8 @@ left join kin k on k.member_id = t.member_id
 left join activity s on s.member_id = any(coalesce(k.members, array[t.member_id]))
   and s.activity_id = coalesce(o.sale_id, a.sale_id)
 left join activity r on r.member_id = any(coalesce(k.members, array[t.member_id])) and r.activity_id = s.sale_id
-left join activity c on c.member_id = r.member_id and c.sale_id = r.activity_id and c.type = 'capture'
-  and r.type = 'hold'
+left join activity c on c.member_id = coalesce(r.member_id, s.member_id) and c.type = 'capture'
+  and c.sale_id = coalesce(r.activity_id, s.activity_id)
 order by t.effective_at, t.transfer_id, t.member_id
 """
 
@@ -215,6 +216,9 @@ def _line(runtime: Runtime, row: tuple[Any, ...]) -> Line:
     elif kind == "return":
         base = (captured_version or paid_version, captured_at or paid_at)
         hold = (paid_version, paid_at) if paid_type == "hold" else None
+    elif kind == "refund":
+        base = (captured_version or sale_version, captured_at or sale_at)
+        hold = (sale_version, sale_at) if sale_type == "hold" else None
     elif kind == "capture" and sale_type == "hold":
         hold = (sale_version, sale_at)
     judged = [base, (version, base[1])] + ([hold] if hold is not None else [])

@@ -1,4 +1,4 @@
-"""Commands on points: redemptions (at once, or held, captured and released), adjustments, transfers."""
+"""Commands on points: redemptions (at once, or held, captured and released), refunds, adjustments, transfers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from palier.api.schemas import (
     NewTransfer,
     RedemptionAnswer,
     RedemptionRef,
+    Refund,
     Release,
     TransferMade,
     problems,
@@ -199,6 +200,43 @@ def release_redemption(
         return refusal_of(result) or _redeemed(made, found.member_id, found.activity_id, result, 200)
 
     return write(request, "release", idempotency_key, act)
+
+
+@router.post(
+    "/redemptions/{redemption}/refund",
+    auth=WRITE,
+    operation_id="refund_redemption",
+    summary="Give spent points back",
+    response={200: RedemptionAnswer, **problems(404, 409, 413, 415)},
+)
+def refund_redemption(
+    request: HttpRequest, redemption: RedemptionRef, body: Refund, idempotency_key: IdempotencyKey = None
+) -> HttpResponse:
+    """Gives what was spent back, or a part of it, to the lots it came from, the last taken first.
+
+    Each keeps its own expiry: what comes back to points that have lapsed expires at once, or ends with the grace that
+    the currency gives returns. In all no more comes back than was spent. A redemption that paid for a sale is not
+    refunded: a return of the sale gives its points back.
+    """
+
+    def act(made: Call, identifier: str) -> Answer:
+        found = _find(made, redemption)
+        points = None
+        if body.points is not None:
+            points = operations.points_minor(made.runtime, found.currency, body.points)
+        result = operations.refund(
+            made.connection,
+            made.runtime,
+            found,
+            points=points,
+            source=made.source,
+            id=identifier,
+            now=made.now,
+            reason=body.reason or "",
+        )
+        return refusal_of(result) or _redeemed(made, found.member_id, found.activity_id, result, 200)
+
+    return write(request, "refund", idempotency_key, act)
 
 
 @router.post(

@@ -231,6 +231,13 @@ class Release(Body):
     """Nothing needs to be said."""
 
 
+class Refund(Body):
+    """How much of what was spent is given back; all that is left of it by default."""
+
+    points: Points | None = None
+    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
+
+
 class NewAdjustment(Body):
     """Points given (positive) or taken (negative) by hand, with the reason."""
 
@@ -562,6 +569,9 @@ class ProgressAnswer(Answered):
     points: DecimalText
     visits: int
     held_until: InstantText | None
+    given_until: InstantText | None = Field(
+        description="The end of a tier that was given; null of one's own."
+    )
     period_ends_at: InstantText | None
     next: NextTierAnswer | None
     waiting: list[WaitingAnswer]
@@ -682,6 +692,7 @@ class RedemptionAnswer(Answered):
     currency: str
     points: DecimalText
     captured: DecimalText
+    refunded: DecimalText = Field(description="Given back of what was captured, by refunds.")
     status: Literal["open", "captured", "released", "expired"]
     created_at: InstantText
     expires_at: InstantText | None

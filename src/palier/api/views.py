@@ -144,6 +144,7 @@ class Views:
             "points": from_minor(found.points, metric_decimals(plan, "points")),
             "visits": found.visits,
             "held_until": written(found.held_until) if found.held_until else None,
+            "given_until": written(found.given_until) if found.given_until else None,
             "period_ends_at": written(found.period_ends_at),
             "next": None
             if following is None
@@ -286,6 +287,7 @@ class Views:
             "currency": found.currency,
             "points": self.points(found.currency, found.points),
             "captured": self.points(found.currency, found.captured),
+            "refunded": self.points(found.currency, found.refunded),
             "status": found.status,
             "created_at": written(found.created_at),
             "expires_at": written(found.expires_at) if found.expires_at else None,

@@ -10,6 +10,7 @@ from palier.engine.decisions import (
     WALLET,
     Decision,
     RedemptionRecord,
+    SaleRecord,
     Transfer,
     key_of,
     paid_with,
@@ -19,6 +20,7 @@ from palier.engine.facts import (
     MERGING,
     Fact,
     Known,
+    Reference,
 )
 from palier.engine.merging import Merging
 from palier.engine.plan import Plan
@@ -45,6 +47,10 @@ class Commands(Merging):
             refusal = self._merge(plan, fact, at, transfers, trace)
         elif fact.type == "prize":
             refusal = self._award(plan, fact, at, transfers, trace)
+        elif fact.type == "grant_tier":
+            refusal = self._grant_tier(plan, fact, at, live, trace)
+        elif fact.type == "revoke_tier":
+            refusal = self._revoke_tier(plan, fact, at, live, trace)
         elif fact.type in ("capture", "release"):
             refusal = self._close_hold(plan, fact, at, live, transfers, trace)
         elif fact.currency not in plan.currencies:
@@ -54,6 +60,8 @@ class Commands(Merging):
                 "currency",
                 "use one of: " + ", ".join(plan.currencies),
             )
+        elif fact.type == "refund":
+            refusal = self._refund(plan, fact, at, live, transfers, trace)
         elif fact.type in ("transfer_in", "dividend") or (fact.type == "adjust" and fact.points > 0):
             self._receive(plan, fact, at, transfers)
             refusal = None
@@ -170,6 +178,93 @@ class Commands(Merging):
             self._owe(plan, hold.currency, lacking, account, at, transfers, trace)
         if fact.type == "capture":
             self.redemptions[key] = RedemptionRecord(hold.currency, paid_with(trace), at, account)
+        return None
+
+    def _refund(
+        self, plan: Plan, fact: Fact, at: int, live: bool, transfers: list[Transfer], trace: Trace
+    ) -> Refusal | None:
+        """Gives points of a redemption back to the lots they came from, in all never more than it took."""
+        assert fact.undoes is not None
+        spent = self.redemptions.get(key_of(fact.undoes.source, fact.undoes.id))
+        if spent is None:
+            if not live:
+                return None
+            return Refusal(
+                RefusalCode.REFUND_DOES_NOT_FIT,
+                "nothing of this redemption is spent",
+                "redemption",
+                "release a hold that is open; of one that is over, nothing is left to give back",
+            )
+        sale = self._paid_by(fact.undoes)
+        if live and sale is not None:
+            return Refusal(
+                RefusalCode.REDEMPTION_ALREADY_USED,
+                "the redemption has paid a sale",
+                "redemption",
+                "send the return of the sale: it gives the points back with the goods",
+            )
+        by_returns = 0
+        if sale is not None and sale.fact.amount:
+            whole = sale.fact.amount
+            by_returns = spent.points * (whole - sale.kept().amount) // whole
+        given = spent.given(by_returns)
+        if live and fact.points > spent.points - given:
+            return Refusal(
+                RefusalCode.REFUND_DOES_NOT_FIT,
+                asked_for(plan, spent.currency, fact.points, spent.points - given, "are left to give back"),
+                "points",
+                "ask for no more than is left of the redemption",
+            )
+        spent.refunded += fact.points
+        self._give_back(plan, spent, given, spent.given(by_returns) - given, at, transfers, trace)
+        return None
+
+    def _paid_by(self, redemption: Reference) -> SaleRecord | None:
+        """The sale that names a redemption among its tenders, of the sales that are at hand."""
+        for record in self.sales.values():
+            if any(tender.redemption == redemption for tender in record.fact.tenders):
+                return record
+        return None
+
+    def _grant_tier(self, plan: Plan, fact: Fact, at: int, live: bool, trace: Trace) -> Refusal | None:
+        """Gives a tier until an instant: what the member earns by himself goes on beneath it."""
+        key, until = str(fact.attributes.get("tier", "")), int(fact.attributes.get("until", 0))
+        if plan.ladder is None or key not in plan.ladder.index:
+            if not live:
+                return None
+            return Refusal(
+                RefusalCode.UNKNOWN_TIER,
+                f"the program has no tier {key!r}",
+                "tier",
+                "use one of: " + (", ".join(plan.levels) if plan.ladder is not None else "none"),
+            )
+        if live and until <= at:
+            return Refusal(
+                RefusalCode.INVALID_INSTANT, "the tier would be over already", "until", "name a later instant"
+            )
+        tier = self.state.tier
+        own = tier.own or tier.key
+        tier.given[key_of(fact.source, fact.id)] = (key, until)
+        self._stand_on(plan, own, at, trace)
+        self.state.due_at = min(self.state.due_at, until)
+        return None
+
+    def _revoke_tier(self, plan: Plan, fact: Fact, at: int, live: bool, trace: Trace) -> Refusal | None:
+        """Takes a given tier back; what the member earned by himself he keeps."""
+        assert fact.undoes is not None
+        tier = self.state.tier
+        own = tier.own or tier.key
+        if tier.given.pop(key_of(fact.undoes.source, fact.undoes.id), None) is None:
+            if not live:
+                return None
+            return Refusal(
+                RefusalCode.TIER_NOT_GIVEN,
+                "the tier is over, or was taken back already",
+                "tier",
+                "there is nothing left to take back",
+            )
+        if plan.ladder is not None:
+            self._stand_on(plan, own, at, trace)
         return None
 
     def _award(

@@ -172,9 +172,12 @@ class SaleRecord:
 
 
 class RedemptionRecord:
-    """A redemption as the return of its part payment needs it: the lots it took, in order, and its account."""
+    """A redemption as what gives its points back needs it: the lots it took, in order, and its account.
 
-    __slots__ = ("account", "at", "currency", "taken")
+    `refunded` is what refunds asked to give back in all, which granted ones may do beyond what it took.
+    """
+
+    __slots__ = ("account", "at", "currency", "refunded", "taken")
 
     def __init__(
         self, currency: str, taken: Sequence[tuple[int, int]], at: int, account: str = REDEMPTION
@@ -183,6 +186,16 @@ class RedemptionRecord:
         self.taken = list(taken)
         self.at = at
         self.account = account
+        self.refunded = 0
+
+    @property
+    def points(self) -> int:
+        """All that it took, owed and written off included."""
+        return sum(amount for _, amount in self.taken)
+
+    def given(self, by_returns: int) -> int:
+        """How much has gone back in all, where returns of the sale that it paid call for `by_returns` of it."""
+        return min(self.points, by_returns + self.refunded)
 
 
 class Inherited(Struct, frozen=True):

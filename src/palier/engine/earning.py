@@ -172,11 +172,13 @@ class Earning(Acts):
                 plain = ladder.base is PLAIN_BASE and basket.ordinary and not basket.tenders
                 spend = basket.goods if plain and fact.amount else basket.spend(ladder.base)
                 self._measure(plan, fact.at, at, spend, points, visits)
-                self._rise(plan, at, trace)
+                rose = self._rise(plan, at, trace)
             elif points:
                 self._measure(plan, fact.at, at, 0, points, 0)
-                self._rise(plan, at, trace)
-            if ladder.gives and (trace.tier_after or state.took_over):
+                rose = self._rise(plan, at, trace)
+            else:
+                rose = False
+            if ladder.gives and (rose or state.took_over):
                 # A tier reached by a merge gives what it gives with the next activity.
                 self._tier_gifts(plan, fact, at, transfers, trace)
         if self.keep_records:

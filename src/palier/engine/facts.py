@@ -33,7 +33,8 @@ UNMERGED = "unmerged"
 MERGING = frozenset({"merge_out", "merge_in", UNMERGED})
 """What happens to two members that are found to be one: both sides of a merge, and its undoing."""
 COMMANDS = (
-    frozenset({"redeem", "hold", "capture", "release", "adjust", "transfer_out", "transfer_in"})
+    frozenset({"redeem", "hold", "capture", "release", "refund", "adjust", "transfer_out", "transfer_in"})
+    | frozenset({"grant_tier", "revoke_tier"})
     | AWARDS
     | MERGING
 )
@@ -117,8 +118,9 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     `amount` is all that was paid, with `tax` and `shipping` inside, `discount` already taken off, and any
     points part among the tenders. `points` (of `currency`, minor units) belongs to commands, and may be
     negative for an adjustment. `sale` is what a return or a release activity names (`whole` returns all of
-    it); `hold` what a capture or release names. `brings` is what a merge moves, on both
-    sides; `merge` names the side that is undone. `ticket_number` is what the till itself names a sale by.
+    it); `hold` what a capture or release names; `undoes` the redemption (or the hold that became one) of a
+    refund, or the given tier that is taken back. `brings` is what a merge moves, on both sides; `merge` names the
+    side that is undone. `ticket_number` is what the till itself names a sale by.
     """
 
     source: str
@@ -149,6 +151,7 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     ticket_number: str | None = None
     merge: Reference | None = None
     brings: Whole | None = None
+    undoes: Reference | None = None
 
     @property
     def rank(self) -> int:

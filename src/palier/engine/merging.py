@@ -199,7 +199,9 @@ class Merging(Returns):
             self.sales.setdefault(key, record.moved(lots))
         for key, spent in left.redemptions.items():
             taken = [(lots.get(lot, lot), amount) for lot, amount in spent.taken]
-            self.redemptions.setdefault(key, RedemptionRecord(spent.currency, taken, spent.at, spent.account))
+            moved = RedemptionRecord(spent.currency, taken, spent.at, spent.account)
+            moved.refunded = spent.refunded
+            self.redemptions.setdefault(key, moved)
 
     def _take_counts(self, theirs: MemberState) -> None:
         """Room under caps and ordinals: what both used counts, in the later of their periods."""
@@ -232,15 +234,18 @@ class Merging(Returns):
         mine.current = [ours + more for ours, more in zip(mine.current, other.current, strict=True)]
         mine.previous = [ours + more for ours, more in zip(mine.previous, other.previous, strict=True)]
         mine.entries = sorted([*mine.entries, *other.entries])
-        level, above = ladder.index.get(mine.key, 0), ladder.index.get(other.key, 0)
+        own, theirs_own = mine.own or mine.key, other.own or other.key
+        level, above = ladder.index.get(own, 0), ladder.index.get(theirs_own, 0)
         if above > level:
-            mine.key = trace.tier_after = other.key
+            own = theirs_own
             mine.held_until, mine.landed_until = other.held_until, other.landed_until
         elif above == level:
             if not (mine.held_until and other.held_until):
                 mine.held_until = 0
             mine.held_until = max(mine.held_until, other.held_until) if mine.held_until else 0
             mine.landed_until = max(mine.landed_until, other.landed_until)
+        mine.given.update(other.given)
+        self._stand_on(plan, own, at, trace)
         self._rise(plan, at, trace)
         self.state.due_at = min(self.state.due_at, self._tier_due(plan))
 

@@ -13,6 +13,7 @@ from palier.engine.decisions import (
     HOLD,
     PENDING,
     WALLET,
+    WRITTEN_OFF,
     Decision,
     Inherited,
     RedemptionRecord,
@@ -333,6 +334,26 @@ class Points:
         lot.remaining += points
         transfers.append(("restore", account, WALLET, currency, lot.id, points, at))
         self._settle(currency, lot, at, transfers)
+
+    def _give_back(
+        self,
+        plan: Plan,
+        spent: RedemptionRecord,
+        skip: int,
+        points: int,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        """Gives points of a redemption back, the last taken first, past those that went back before (`skip`)."""
+        for identifier, amount in reversed(spent.taken):
+            passed = min(skip, amount)
+            skip -= passed
+            part = min(points, amount - passed)
+            points -= part
+            if part and identifier != WRITTEN_OFF:
+                self._give(plan, spent.currency, identifier, part, spent.account, at, transfers)
+                trace.restored.append((identifier, part))
 
     def _free(self, currency: str, parts: list[tuple[Lot, int]], at: int, transfers: list[Transfer]) -> None:
         for lot, amount in parts:

@@ -46,7 +46,9 @@ class RefusalCode(StrEnum):
     REDEMPTION_ALREADY_USED = "redemption_already_used"
     UNKNOWN_HOLD = "unknown_hold"
     HOLD_CLOSED = "hold_closed"
+    TIER_NOT_GIVEN = "tier_not_given"
     UNKNOWN_POINT_CURRENCY = "unknown_point_currency"
+    UNKNOWN_TIER = "unknown_tier"
     UNKNOWN_PARTNER = "unknown_partner"
     UNKNOWN_REASON = "unknown_reason"
     NOT_TRANSFERABLE = "not_transferable"
@@ -57,6 +59,7 @@ class RefusalCode(StrEnum):
     GAME_CLOSED = "game_closed"
     LIMIT_REACHED = "limit_reached"
     RETURN_DOES_NOT_FIT = "return_does_not_fit"
+    REFUND_DOES_NOT_FIT = "refund_does_not_fit"
     INSUFFICIENT_POINTS = "insufficient_points"
     POINTS_ALREADY_SPENT = "points_already_spent"
 
@@ -69,10 +72,12 @@ class RefusalCode(StrEnum):
 _CLAIMING = frozenset(
     {
         RefusalCode.HOLD_CLOSED,
+        RefusalCode.TIER_NOT_GIVEN,
         RefusalCode.SALE_KNOWN,
         RefusalCode.GAME_CLOSED,
         RefusalCode.LIMIT_REACHED,
         RefusalCode.RETURN_DOES_NOT_FIT,
+        RefusalCode.REFUND_DOES_NOT_FIT,
         RefusalCode.INSUFFICIENT_POINTS,
         RefusalCode.POINTS_ALREADY_SPENT,
     }

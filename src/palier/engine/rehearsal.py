@@ -22,6 +22,7 @@ from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, key_of
 from palier.engine.facts import MADE_SOURCE, PLAYED, RETURN, SALE, Fact, Inputs, Known, Reference
 from palier.engine.history import fold, in_fold_order, inputs_of_late
+from palier.engine.instants import ends_at
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
 from palier.engine.rating import recorded
@@ -175,22 +176,23 @@ class Rehearsal:
 
     def _resolve(self, member: str, fact: Fact) -> Refusal | None:
         """Why what a fact names cannot be built upon."""
-        named = fact.sale or fact.hold
+        named = fact.sale or fact.hold or fact.undoes
         for tender in fact.tenders:
             named = named or tender.redemption
         if named is None:
             return None
         paying = fact.type == SALE
+        spent = paying or fact.undoes is not None
         if not self._stands(named):
-            if paying:
-                return Refusal(
-                    RefusalCode.UNKNOWN_REDEMPTION, "the redemption that a tender names is not known"
-                )
+            if fact.type == "revoke_tier":
+                return Refusal(RefusalCode.TIER_NOT_GIVEN, "no tier was given so", "tier")
+            if spent:
+                return Refusal(RefusalCode.UNKNOWN_REDEMPTION, "the redemption that it names is not known")
             return (
                 Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known") if fact.hold is not None else None
             )
         if self.claims[(named.source, named.id)].member != member:
-            code = RefusalCode.UNKNOWN_REDEMPTION if paying else RefusalCode.UNKNOWN_SALE
+            code = RefusalCode.UNKNOWN_REDEMPTION if spent else RefusalCode.UNKNOWN_SALE
             return Refusal(code, "it belongs to another member")
         if paying and self.paid.get((named.source, named.id), (fact.source, fact.id)) != (
             fact.source,
@@ -309,6 +311,13 @@ class Rehearsal:
                     fact = replace(fact, partner=held.partner)
                     if command.points:
                         fact = replace(fact, points=self._points(held.currency, command.points))
+            elif verb == "grant_tier":
+                until = ends_at(command.until, self.plan.clock)
+                fact = replace(fact, attributes={"tier": command.tier, "until": until})
+            elif verb == "revoke_tier":
+                fact = replace(fact, undoes=Reference(SOURCE, command.hold))
+            elif verb == "refund":
+                return self._refund(member, command, fact, now)
             else:
                 signed = verb == "adjust"
                 fact = replace(fact, points=self._points(command.currency, command.points, signed=signed))
@@ -325,6 +334,22 @@ class Rehearsal:
         if verb == "transfer":
             return self._transfer(member, command.other, fact, now)
         return self._ask(member, fact, fact, now)
+
+    def _refund(self, member: str, command: Command, fact: Fact, now: int) -> Answer:
+        """Gives points of a redemption back: so many, or all that is left."""
+        named = Reference(SOURCE, command.hold)
+        fact = replace(fact, undoes=named)
+        if not self._stands(named):
+            return self._ask(member, fact, fact, now)
+        redeemed = self.claims[(SOURCE, command.hold)].content
+        assert isinstance(redeemed, Fact)
+        fact = replace(fact, currency=redeemed.currency)
+        if command.points:
+            fact = replace(fact, points=self._points(redeemed.currency, command.points))
+            return self._ask(member, fact, fact, now)
+        spent = self.members[member].engine.redemptions.get(key_of(SOURCE, command.hold))
+        left = spent.points - spent.given(0) if spent is not None else 0
+        return self._ask(member, replace(fact, points=left or redeemed.points), fact, now)
 
     def _points(self, currency: str, text: str, *, signed: bool = False) -> int:
         negative = signed and text.startswith("-")

@@ -8,7 +8,6 @@ from typing import Final
 
 from palier.engine.decisions import (
     PENDING,
-    WRITTEN_OFF,
     Decision,
     Message,
     SaleRecord,
@@ -69,7 +68,7 @@ class Returns(Earning):
         if live and (refusal := self._grants_spent(plan, record, fact, at)) is not None:
             return refusal
         state = self.state
-        level = plan.ladder.index.get(state.tier.key, 0) if plan.ladder is not None else 0
+        level = self._own_level(plan)
         judged = self.timeline.plan_of(record.trace.version) or plan
         before = record.kept()
         old_results = record.results
@@ -139,7 +138,7 @@ class Returns(Earning):
                 spend = after.spend(ladder.base) - before.spend(ladder.base)
             self._measure(plan, own_at, at, spend, gained - lost, visits)
             self._fall(plan, at, trace)
-            if trace.tier_after and ladder.gives:
+            if ladder.gives:
                 self._tier_gifts_back(plan, level, fact, at, transfers, trace)
         record.goals = trace.goals
         trace.told = [(message.member, message.fact.id) for message in messages]
@@ -303,19 +302,10 @@ class Returns(Earning):
             spent = self.redemptions.get(key_of(tender.redemption.source, tender.redemption.id))
             if spent is None:
                 continue
-            total = sum(amount for _, amount in spent.taken)
-            skip = total * (whole - before.amount) // whole
-            points = total * (whole - after.amount) // whole - skip
-            for identifier, amount in reversed(spent.taken):
-                passed = min(skip, amount)
-                skip -= passed
-                part = min(points, amount - passed)
-                if part and identifier == WRITTEN_OFF:
-                    points -= part
-                elif part:
-                    points -= part
-                    self._give(plan, spent.currency, identifier, part, spent.account, at, transfers)
-                    trace.restored.append((identifier, part))
+            # What a refund gave back before the sale came is not given back by its return again.
+            given = spent.given(spent.points * (whole - before.amount) // whole)
+            due = spent.given(spent.points * (whole - after.amount) // whole)
+            self._give_back(plan, spent, given, due - given, at, transfers, trace)
 
 
 def _kept_budgets(plan: Plan, sale: Fact, used: dict[str, int], rated: Rated, gone: bool) -> dict[str, int]:

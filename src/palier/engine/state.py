@@ -101,6 +101,8 @@ class TierState(Struct, array_like=True):
     `entries` (rolling windows): [leaves_at, spend, points, visits], by leaving instant.
     `held_until`: a tier that is not deserved is kept by grace or soft landing until that instant (0: not
     held). `landed_until`: a tier landed on softly is kept at least until then, deserved meanwhile or not.
+    `given`: what gave it -> (a tier that was given, the instant at which that ends). While there is any, `own` is the
+    tier that the member earned, by which he rises and falls, and `key` the highest of it and those given.
     """
 
     key: str = ""
@@ -110,6 +112,8 @@ class TierState(Struct, array_like=True):
     entries: list[tuple[int, int, int, int]] = []
     held_until: int = 0
     landed_until: int = 0
+    own: str = ""
+    given: dict[str, tuple[str, int]] = {}
 
 
 class Granted(Struct, array_like=True):

@@ -37,7 +37,9 @@ _COMMA = re.compile(r",(?![^()]*\))")
 _BLOCK = re.compile(r"^#+ +([^\n]*)$|^```story[^\n]*\n(.*?)^```", re.M | re.S)
 
 MAKING: Final = ("joins", "is", "birthday", "anniversary", "pairs", "dividend")
-COMMANDS: Final = ("redeem", "hold", "capture", "release", "adjust", "transfer")
+COMMANDS: Final = (
+    "redeem", "hold", "capture", "release", "refund", "adjust", "transfer", "grant_tier", "revoke_tier",
+)  # fmt: skip
 ANSWERS: Final = ("refused", "duplicate", "parked", "applied")
 MEASURES: Final = ("spendable", "pending", "held", "owed", "expired")
 _WIRE: Final = frozenset(
@@ -48,6 +50,7 @@ _WIRE: Final = frozenset(
 FRENCH: Final[dict[str, str]] = {
     "achat": "sale", "retour": "return", "visite": "visit", "de": "of", "entier": "whole", "ligne": "line",
     "utiliser": "redeem", "réserver": "hold", "encaisser": "capture", "libérer": "release", "plus-tard": "look",
+    "rembourser": "refund", "accorder": "grant_tier", "retirer": "revoke_tier", "jusqu'au": "until",
     "ajuster": "adjust", "donner": "transfer", "à": "to", "disponible": "spendable", "attente": "pending",
     "réservé": "held", "dû": "owed", "expiré": "expired", "niveau": "tier", "gagné": "earned",
     "refusé": "refused", "doublon": "duplicate", "parqué": "parked", "appliqué": "applied", "rien": "nothing",
@@ -80,7 +83,11 @@ class Send(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """What somebody asks of the points; `points` as written, "" for all that is held."""
+    """What somebody asks of the points; `points` as written, "" for all that is held, or left of a redemption.
+
+    `hold` is what a capture or a release names, the redemption of a refund, or the tier given that is taken back.
+    `until` is the last day of a tier that is given.
+    """
 
     verb: str
     id: str
@@ -91,6 +98,8 @@ class Command(Struct, frozen=True):
     reason: str = ""
     other: str = ""
     partner: str | None = None
+    tier: str = ""
+    until: str = ""
 
 
 class Publish(Struct, frozen=True):
@@ -437,7 +446,7 @@ class _Reader:
 
     def command(self, verb: str, rest: list[str]) -> Command:
         rest = list(rest)
-        if verb in ("capture", "release"):
+        if verb in ("capture", "release", "refund"):
             identifier = self.named(verb)
             if len(rest) > 1 and rest[1] == "of":
                 identifier = rest.pop(0)
@@ -445,6 +454,10 @@ class _Reader:
             return self._done(
                 Command(verb, identifier, hold=rest.pop(0), points=rest.pop(0) if rest else ""), rest
             )
+        if verb == "revoke_tier":
+            return self._done(Command(verb, self.named(verb), hold=rest.pop(0)), rest)
+        if verb == "grant_tier":
+            return self._tier(rest)
         identifier = self.named(verb) if _NUMBER.fullmatch(rest[0]) else rest.pop(0)
         points = rest.pop(0)
         currency, taken = self.words.unit(rest)
@@ -462,6 +475,22 @@ class _Reader:
             made, rest = _with(made, other=rest[1]), rest[2:]
             self.members.setdefault(made.other)
         return self._done(made, rest)
+
+    def _tier(self, rest: list[str]) -> Command:
+        """`grant_tier gold until 2026-06-30`, or with an id before the tier."""
+        if "until" not in rest[1:]:
+            raise self.wrong(
+                "a tier is given until a day", "write: grant_tier gold until 2026-06-30, its last day"
+            )
+        end = rest.index("until", 1)
+        words = rest[:end]
+        key = self.words.tiers.get(" ".join(words).casefold())
+        identifier = self.named("grant_tier") if key is not None else words.pop(0)
+        key = key or self.words.tiers.get(" ".join(words).casefold(), "")
+        if not _DATE.fullmatch(rest[end + 1]):
+            raise self.wrong(f"{rest[end + 1]!r} is no day", "write its last day, such as 2026-06-30")
+        made = Command("grant_tier", identifier, tier=key or " ".join(words), until=rest[end + 1])
+        return self._done(made, rest[end + 2 :])
 
     def made(self, verb: str, rest: list[str]) -> Made:
         """What the platform makes: `joins [invited-by anna]`, `pairs flame with ben`, `dividend club 2026 0.10`."""

@@ -312,7 +312,9 @@ class _Writer:
         text, plan = self.text, self.plan
         ladder = plan.ladder
         text("state = fold.state", "due_at = state.due_at", "standing = state.tier", "held = standing.key")
-        text(f"if state.memberships: {'return None' if self.told else 'return known, 0, 0, 0, 0'}")
+        text(
+            f"if state.memberships or standing.given: {'return None' if self.told else 'return known, 0, 0, 0, 0'}"
+        )
         text(f"if not held: held = standing.key = {self.constant(plan.levels[0])}")
         if ladder is None:
             text("tier = 0")

@@ -32,7 +32,7 @@ class Tiers(Grants):
                 insort(tier.entries, entry)
             else:
                 tier.entries.append(entry)
-            if leaves < self.state.due_at and tier.key != ladder.keys[0]:
+            if leaves < self.state.due_at and (tier.own or tier.key) != ladder.keys[0]:
                 self.state.due_at = leaves
             totals = tier.current
         elif ladder.kind == "calendar":
@@ -86,27 +86,48 @@ class Tiers(Grants):
                 return number
         return 0
 
-    def _rise(self, plan: Plan, at: int, trace: Trace) -> None:
+    def _own_level(self, plan: Plan) -> int:
+        """The tier that the member earned, which a given one may stand above."""
+        ladder, tier = plan.ladder, self.state.tier
+        return ladder.index.get(tier.own or tier.key, 0) if ladder is not None else 0
+
+    def _stand_on(self, plan: Plan, key: str, at: int, trace: Trace) -> None:
+        """Sets the tier that the member earned; he holds the highest of it and those given to him."""
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
-        level = ladder.index.get(tier.key, 0)
+        held = tier.own = key
+        for given, until in tier.given.values():
+            if until > at and ladder.index.get(given, 0) > ladder.index.get(held, 0):
+                held = given
+        if not tier.given:
+            tier.own = ""
+        if held != tier.key:
+            tier.key = trace.tier_after = held
+
+    def _rise(self, plan: Plan, at: int, trace: Trace) -> bool:
+        """After an activity: the member rises to what is qualified now. Whether he did."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        level = self._own_level(plan)
         # Whether the tier held is still deserved matters here only while it is held by grace.
         reached = self._qualified(plan, level, level if tier.held_until else level + 1)
         if reached < level:
-            return
+            return False
         tier.held_until = 0
-        if reached > level:
-            tier.landed_until = 0
-            tier.key = trace.tier_after = ladder.keys[reached]
-            due = self._tier_due(plan)
-            if due < self.state.due_at:
-                self.state.due_at = due
+        if reached == level:
+            return False
+        tier.landed_until = 0
+        self._stand_on(plan, ladder.keys[reached], at, trace)
+        due = self._tier_due(plan)
+        if due < self.state.due_at:
+            self.state.due_at = due
+        return True
 
     def _fall(self, plan: Plan, at: int, trace: Trace) -> None:
         """After a return: the tier falls at once to what is still qualified, unless grace or a landing holds it."""
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
-        level = ladder.index.get(tier.key, 0)
+        level = self._own_level(plan)
         reached = self._qualified(plan, level)
         if reached >= level:
             self._rise(plan, at, trace)
@@ -114,15 +135,15 @@ class Tiers(Grants):
             tier.held_until = max(tier.held_until, tier.landed_until)
             self.state.due_at = min(self.state.due_at, tier.held_until)
         elif not tier.held_until:
-            tier.key = trace.tier_after = ladder.keys[reached]
+            self._stand_on(plan, ladder.keys[reached], at, trace)
             tier.landed_until = 0
 
     def _tier_gifts(self, plan: Plan, fact: Fact, at: int, transfers: list[Transfer], trace: Trace) -> None:
-        """Gives what tiers reached for the first time bring."""
+        """Gives what tiers reached for the first time bring; a tier that is given brings no gift for reaching it."""
         ladder = plan.ladder
         assert ladder is not None
         given = self.state.tiers_given
-        level = ladder.index.get(self.state.tier.key, 0)
+        level = self._own_level(plan)
         for number, key in enumerate(ladder.keys):
             if number <= level and key not in given and ladder.given[number]:
                 given[key] = self._grant(
@@ -139,15 +160,23 @@ class Tiers(Grants):
         ladder = plan.ladder
         assert ladder is not None
         given = self.state.tiers_given
-        level = ladder.index.get(self.state.tier.key, 0)
+        level = self._own_level(plan)
         for key in reversed(ladder.keys[level + 1 : before + 1]):
             if key in given:
                 self._ungrant(plan, given.pop(key), f"tier:{key}", fact, at, transfers, trace)
 
     def _tier_due(self, plan: Plan) -> int:
-        """The next instant at which the tier held may fall."""
+        """The next instant at which the tier held may fall, or a given one ends."""
+        due = self._own_tier_due(plan)
+        if plan.ladder is not None:
+            for _, until in self.state.tier.given.values():
+                due = min(due, max(until, self.state.due_done))
+        return due
+
+    def _own_tier_due(self, plan: Plan) -> int:
         ladder, tier = plan.ladder, self.state.tier
-        if ladder is None or tier.key not in ladder.index or tier.key == ladder.keys[0]:
+        own = tier.own or tier.key
+        if ladder is None or own not in ladder.index or own == ladder.keys[0]:
             return NEVER
         due = tier.held_until or NEVER
         if ladder.kind == "rolling" and tier.entries:
@@ -157,23 +186,37 @@ class Tiers(Grants):
         return due
 
     def _review(self, plan: Plan, at: int) -> None:
-        """A due review: whoever no longer qualifies keeps the tier through the grace, then falls."""
+        """A due review: what is not deserved falls after its grace, and given tiers end when they are over."""
+        ladder, tier = plan.ladder, self.state.tier
+        assert ladder is not None
+        before, level = tier.key, self._own_level(plan)
+        lands = self._reviewed(plan, at, level) if self._own_tier_due(plan) <= at else level
+        if lands == level and not tier.given:
+            return
+        trace = Trace(plan.version, before)
+        own = ladder.keys[lands] if lands != level else tier.own or tier.key
+        tier.given = {key: given for key, given in tier.given.items() if given[1] > at}
+        self._stand_on(plan, own, at, trace)
+        if trace.tier_after:
+            self._due("tier_changed", at, plan, [], trace)
+
+    def _reviewed(self, plan: Plan, at: int, level: int) -> int:
+        """The tier to which a member falls now; the one that he earned (`level`) where he keeps it."""
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         self._roll(plan, at)
-        level = ladder.index.get(tier.key, 0)
         reached = self._qualified(plan, level)
         if reached >= level:
             tier.held_until = 0
-            return
+            return level
         if tier.held_until > at:
-            return
+            return level
         if not tier.held_until:
             until = plan.clock.add_days(at, ladder.grace_days) if ladder.grace_days else 0
             until = max(until, tier.landed_until)
             if until > at:
                 tier.held_until = until
-                return
+                return level
         lands = max(reached, level - 1) if ladder.soft_landing else reached
         tier.held_until = tier.landed_until = 0
         if ladder.soft_landing and lands:
@@ -183,5 +226,4 @@ class Tiers(Grants):
                 tier.landed_until = plan.period_start(tier.period + 1)
             if lands > reached:
                 tier.held_until = tier.landed_until
-        before, tier.key = tier.key, ladder.keys[lands]
-        self._due("tier_changed", at, plan, [], Trace(plan.version, before, tier.key))
+        return lands

@@ -119,6 +119,23 @@ class Heir(Struct, frozen=True):
     merged_at: int
 
 
+def successors(connection: Connection[Any], program_id: int, member_id: int) -> list[int]:
+    """The members into which one was merged, then the one it was merged into, and so on; none where it stands."""
+    found: list[int] = []
+    while True:
+        row = connection.execute(
+            """
+            -- members.successor
+            select g.into_id from member_merge g
+            where g.member_id = %s and g.program_id = %s and g.ended_at is null
+            """,
+            (found[-1] if found else member_id, program_id),
+        ).fetchone()
+        if row is None:
+            return found
+        found.append(row[0])
+
+
 def heirs(connection: Connection[Any], program_id: int, member_ids: Sequence[int]) -> dict[int, Heir]:
     """Into whom members were merged, for those that were."""
     into: dict[int, tuple[int, int]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from palier.engine.explain.earning import Earning
 from palier.engine.explain.telling import Step
 from palier.engine.words import NO_BREAK
@@ -70,6 +72,17 @@ class Returns(Earning):
             steps.append(
                 Step("", self.say(f"{said} already spent, let go", f"abandon de {said}, déjà en usage"))
             )
+        return steps
+
+    def refunded(self) -> list[Step]:
+        """A redemption, or a part of it, undone."""
+        steps = self.given_back()
+        if not steps:
+            text = self.say("nothing was left to give back", "il ne restait rien à restituer")
+            steps = [Step("", text)]
+        reason = self.told.fact.reason if self.told.fact is not None else ""
+        if reason:
+            steps[0] = replace(steps[0], text=f"{steps[0].text} ({reason})")
         return steps
 
     def given_back(self) -> list[Step]:

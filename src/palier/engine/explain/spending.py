@@ -90,6 +90,20 @@ class Spending(Telling):
         reasons = adjustments.reasons if adjustments is not None else []
         return next((self.text(reason.name) for reason in reasons if reason.key == key), key)
 
+    def tier_given(self) -> list[Step]:
+        fact = self.told.fact
+        if fact is None:
+            return []
+        name = self.tier(str(fact.attributes.get("tier", "")))
+        last = self.day(int(fact.attributes.get("until", 1)) - 1)
+        text = self.say(f"tier {name} given through {last}", f"niveau {name} accordé jusqu'au {last}")
+        return [Step("", text + (f" ({fact.reason})" if fact.reason else ""))]
+
+    def tier_taken(self) -> list[Step]:
+        reason = self.told.fact.reason if self.told.fact is not None else ""
+        text = self.say("the given tier is taken back", "le niveau accordé est repris")
+        return [Step("", text + (f" ({reason})" if reason else ""))]
+
     def moved(self) -> list[Step]:
         out = self.told.type == "transfer_out"
         currency = self.currency()

@@ -26,8 +26,11 @@ class Teller(Returns, Spending):
             "hold": self.held,
             "capture": self.captured,
             "release": self.freed,
+            "refund": self.refunded,
             "hold_expired": self.freed,
             "adjust": self.adjusted,
+            "grant_tier": self.tier_given,
+            "revoke_tier": self.tier_taken,
             "transfer_out": self.moved,
             "transfer_in": self.moved,
             "released": self.released,
@@ -74,7 +77,7 @@ class Teller(Returns, Spending):
         """What went along: a tier reached or lost, a debt paid, points released, lateness."""
         steps = []
         trace = self.trace
-        if trace.tier_after:
+        if trace.tier_after and self.told.type != "grant_tier":
             levels = self.plan.levels
             up = trace.tier in levels and levels.index(trace.tier_after) > levels.index(trace.tier)
             before, after = self.tier(trace.tier), self.tier(trace.tier_after)
