@@ -276,7 +276,7 @@ write the same page for other places. A program is named by its file or, once pu
 
 A last line on the other output tells how easily the page is read: in English the Flesch-Kincaid grade (school
 years; lower is easier), in French the scale of Kandel and Moles (0 to 100; higher is easier). Names of the shop's
-own system, such as a category or a group, are said as they are written there.
+own system, such as a category or a group, are said as `names` in the document calls them, else as they are written.
 
 This is the program [cafe_stars](../gallery/cafe_stars/program.yaml). {measure}
 
@@ -295,7 +295,8 @@ fichier ou, une fois publié, par sa clé.
 
 Une dernière ligne, sur l'autre sortie, mesure la facilité de lecture : en français l'échelle de Kandel et Moles (de
 0 à 100, plus haut est plus facile), en anglais l'indice de Flesch-Kincaid (années d'école, plus bas est plus facile).
-Les noms propres au système du magasin, comme un rayon ou un groupe, sont dits tels qu'ils y sont écrits.
+Les noms propres au système du magasin, comme un rayon ou un groupe, sont dits comme `names` les appelle dans le
+document, sinon tels qu'ils y sont écrits.
 
 Voici le programme [cafe_stars](../../gallery/cafe_stars/program.yaml). {measure}
 

@@ -58,6 +58,7 @@ SPEND = {"metric": "spend", "at_least": "200"}
     [
         # the head
         ("name", {"en": "Club"}, "name.fr", "missing_text"),
+        ("names", {"category": {"FUEL": {"en": "fuel"}}}, "names.category.FUEL.fr", "missing_text"),
         ("name", {"en": "x" * 201, "fr": "y"}, "name.en", "too_long"),
         ("languages", [], "languages", "missing_text"),
         ("time_zone", "Europe/Pari", "time_zone", "unknown_time_zone"),

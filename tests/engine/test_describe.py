@@ -131,6 +131,12 @@ def everything() -> dict[str, Any]:
         "birth_date": "born",
         "leap_day": "march_1",
         "sale_key": ["ticket_number"],
+        "names": {
+            "category": {"bakery": words("fresh bread", "pain frais"), "deli": words("cheese", "fromage")},
+            "tender": {"cash": words("coins", "monnaie")},
+            "location": {"centre": words("the old town", "la vieille ville")},
+            "segment": {"staff": words("our people", "notre équipe")},
+        },
         "member_attributes": {
             "age": {
                 "type": "integer",
@@ -631,6 +637,23 @@ def sentences(rule: dict[str, Any], **rest: Any) -> tuple[str, str]:
         earn = next(section for section in describe(made, language).sections if section.key == "earn")
         found.append(spaced(earn.parts[0].text))
     return found[0], found[1]
+
+
+def test_keys_of_the_shop_are_called_as_the_document_says() -> None:
+    rule = {
+        "fixed": "1",
+        "when": {"field": "tender", "in": ["cash", "app"]},
+        "lines": {"field": "category", "in": ["bakery", "SALAD_BAR"]},
+    }
+    assert sentences(rule) == (
+        "You get 1 free coffee each time you buy, if you pay with coins or with the app. "
+        "Only items from fresh bread or salad bar count.",
+        "Vous gagnez 1 café offert à chaque achat, si vous payez avec monnaie ou avec l'application. "
+        "Seuls les articles du rayon pain frais ou salad bar comptent.",
+    )
+    plain = {field: {} for field in ("category", "tender", "location", "segment")}
+    english, _ = sentences(rule, names=plain)
+    assert "if you pay in cash or with the app. Only items from bakery or" in english
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,9 @@ class _Checker(MechanicsChecker):
         self.text(program.name, "name")
         if program.description is not None:
             self.text(program.description, "description", MAX_TEXT)
+        for field, names in program.names.items():
+            for key, name in names.items():
+                self.text(name, f"names.{field}.{key[:60]}")
         if program.sale_key and "ticket_number" not in program.sale_key:
             self.add(
                 "sale_key",

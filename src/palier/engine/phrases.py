@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Final, cast
 
 from palier.engine.amounts import to_minor
 from palier.engine.conditions import DATE, WEEKDAYS, Miss, Value, operators_of
 from palier.engine.currencies import exponent, localized, money
-from palier.engine.program import Condition, Program, Text
+from palier.engine.program import Condition, Named, Program, Text
 
 _PERIODS: Final = {
     "en": {"day": " of the day", "week": " of the week", "month": " of the month", "year": " of the year"},
@@ -241,8 +241,16 @@ def time_words(text: str, language: str) -> str:
     return f"{text[:2]} h {text[3:]}" if language == "fr" else text
 
 
+def own_name(name: str, value: Value, program: Program, language: str) -> str | None:
+    """What the program calls a key of the shop's own system; None where it does not say."""
+    found = program.names.get(cast("Named", name), {}).get(str(value))
+    return text_of(found, language) if found is not None else None
+
+
 def word(name: str, value: Value, program: Program, language: str) -> str:
     """One value of a field, as read by a person."""
+    if (called := own_name(name, value, program, language)) is not None:
+        return called
     if isinstance(value, bool):
         yes, no = ("oui", "non") if language == "fr" else ("yes", "no")
         return yes if value else no

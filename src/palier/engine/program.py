@@ -454,6 +454,9 @@ class Adjustments(Strict, frozen=True):
     """Days for which an adjustment waits for the second person; then it is refused."""
 
 
+Named = Literal["category", "sku", "tender", "location", "segment"]
+"""Fields whose values are keys of the shop's own system."""
+
 # --- the document -----------------------------------------------------------------------------------
 
 
@@ -491,6 +494,8 @@ class Program(Strict, frozen=True):
     """What the program knows of a member, by name."""
     activity_types: list[ActivityType] = []
     """Activity types beyond sale, return and visit."""
+    names: dict[Named, Annotated[dict[str, Text], Meta(max_length=1000)]] = {}
+    """What members read for keys of the shop's own system, by field and key: it stands behind "from" or "with"."""
     rules: Annotated[list[Rule], Meta(max_length=200)] = []
     """How points are earned, in the order in which they act."""
     groups: list[Group] = []

@@ -108,6 +108,7 @@ _SETTINGS: Final = {
     "required": ("required", "obligatoire"),
     "decimals": ("decimals", "décimales"),
     "choices": ("choices", "choix"),
+    "names": ("names of the shop's own keys", "noms des clés du magasin"),
     "sale_key": ("what names a sale", "ce qui désigne une vente"),
     "product_code": ("product codes", "codes de produits"),
     "direction": ("given or taken", "donné ou repris"),

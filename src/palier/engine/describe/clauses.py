@@ -1,7 +1,8 @@
 """Conditions as a neighbour would say them: "each time you buy online on Saturday, if you spend at least €20".
 
 What fits behind the verb stands there (a day, an hour, a place: `asides`), the rest follows as clauses with "if"
-and "except if". Names of the shop's own system (a category, a group) are said as they are written, in small letters.
+and "except if". Names of the shop's own system (a category, a group) are said as the document
+calls them (`names`), else as they are written, in small letters.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from palier.engine.conditions import Value, carries_money, operators_of
 from palier.engine.describe.speaking import Speaker
 from palier.engine.document import Condition
 from palier.engine.facts import SALE, VISIT
-from palier.engine.phrases import activities, either, explain, ordinal, word
+from palier.engine.phrases import activities, either, explain, ordinal, own_name, word
 
 _ASIDES: Final = frozenset(
     {"weekday", "day_of_month", "time", "date", "channel", "location", "partner", "nth"}
@@ -412,12 +413,19 @@ class Clauses(Speaker):
         if name == "tender" and isinstance(value, str):
             return self.tender(value)
         said = word(name, value, self.program, self.language)
-        if said != value or name in ("tier", "membership"):
+        if (
+            said != value
+            or own_name(name, value, self.program, self.language) is not None
+            or name in ("tier", "membership")
+        ):
             return said
         return self.plain(said)
 
     def tender(self, kind: str) -> str:
         """How one pays: "in cash", "by card"."""
+        called = own_name("tender", kind, self.program, self.language)
+        if called is not None:
+            return self.say(f"with {called}", f"avec {called}")
         known = _TENDERS.get(kind)
         return self.say(*known) if known else self.say(f"with {self.plain(kind)}", f"avec {self.plain(kind)}")
 

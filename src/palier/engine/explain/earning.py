@@ -8,6 +8,7 @@ from palier.engine.currencies import localized
 from palier.engine.explain.mechanics import Mechanics
 from palier.engine.explain.telling import Step
 from palier.engine.facts import RETURN
+from palier.engine.phrases import own_name
 from palier.engine.plan import FIXED, MULTIPLY, PER_SPEND, CompiledRule
 from palier.engine.trace import RuleTrace
 from palier.engine.words import NO_BREAK
@@ -88,7 +89,8 @@ class Earning(Mechanics):
             if tender.kind == "points" and points_out:
                 continue
             each = (written.tenders or {}).get(tender.kind, per.points)
-            kind = tender.kind.replace("_", " ")
+            called = own_name("tender", tender.kind, self.plan.program, self.language)
+            kind = called or tender.kind.replace("_", " ")
             parts.append(f"{self.money(part)} ({kind}){step} × {self.rate_points(each, result.currency)}")
         return " + ".join(parts) or f"{self.money(0)} × {self.rate_points(per.points, result.currency)}"
 
