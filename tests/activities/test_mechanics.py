@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from palier.activities import backtest, batch, delivery, draws, occasions, sharing
+from palier.activities import backtest, batch, delivery, draws, occasions, queries, sharing
+from palier.activities.rerate import rerate
 from palier.activities.runtime import Runtime
+from palier.activities.runtime import runtime as runtime_of
 from palier.engine.clock import DAY, instant
 from palier.engine.facts import Fact, Reference
 from palier.members import refs
+from palier.programs.operations import rerate_judging
 from palier.site import database as platform_database
-from tests.activities.program import Connection, line, member, program, published
+from tests.activities.program import BEGINNING, Connection, line, member, program, published
 
 MARCH = instant(datetime.fromisoformat("2026-03-02T10:00:00+01:00"))
 
@@ -132,6 +135,122 @@ def test_a_budget_is_never_overrun_and_returns_give_it_back(connection: Connecti
     assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 15}
     send(connection, runtime, sale(99, MARCH + 2), now=MARCH + 2, card="c0")
     assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
+ONCE_A_DAY = {
+    **CAMPAIGN,
+    "rules": [{**CAMPAIGN["rules"][0], "per_spend": {"points": "1"}, "caps": {"day": "10"}}],
+}
+del ONCE_A_DAY["rules"][0]["fixed"]
+
+
+def test_what_a_late_activity_leaves_to_later_ones_is_free_for_all(connection: Connection) -> None:
+    """Of a day's room that a late sale takes, the later sale gives back to the campaign what it no longer uses."""
+    runtime = published(connection, shop(campaigns=[ONCE_A_DAY]))
+    who, other = (member(connection, runtime.program_id, card) for card in ("c1", "c2"))
+    send(connection, runtime, sale(9, MARCH + 9), now=MARCH + 9)
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 10}
+    send(connection, runtime, sale(1, MARCH, 700), now=MARCH + 9)
+    assert posted(connection, who) == {"stars": 17 + 10}
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 10}
+    # What it gave up is another's: it does not come back to it when it is decided again.
+    for number, card in ((20, "c2"), (21, "c3")):
+        if card == "c3":
+            member(connection, runtime.program_id, card)
+        send(connection, runtime, sale(number, MARCH + 10), now=MARCH + 10, card=card)
+    assert posted(connection, other) == {"stars": 20}
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+    back = Fact("till", "r1", "return", MARCH + 2, sale=Reference("till", "s1"), whole=True)
+    send(connection, runtime, back, now=MARCH + 11)
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 18}
+    assert posted(connection, who) == {"stars": 10 + 3}
+    order = backtest.Order(backtest.judges_of(runtime), MARCH + 30 * DAY, exact=True)
+    assert backtest.live(connection, runtime, order, workers=1).differences == []
+    # As it was then, and as it was known then.
+    wallets = queries.wallets(connection, runtime, who, now=MARCH + 12, as_of=MARCH + 11)
+    assert wallets is not None
+    assert wallets.wallets["stars"].spendable == 13
+
+
+def judged_by(connection: Connection, runtime: Runtime, version: int) -> Runtime:
+    """The program with a version judging everything that was, and the differences posted."""
+    rerate_judging(
+        connection,
+        runtime.key,
+        from_at=BEGINNING,
+        until_at=None,
+        version=version,
+        now=MARCH + 20 * DAY,
+        reason="promised",
+    )
+    connection.commit()
+    found = runtime_of(connection, runtime.key)
+    assert found is not None
+    connection.rollback()
+    rerate(connection, found, BEGINNING, now=MARCH + 20 * DAY, post=True)
+    assert rerate(connection, found, BEGINNING, now=MARCH + 20 * DAY, post=True).changed == 0
+    return found
+
+
+def test_judged_again_by_another_version_a_budget_is_given_anew(connection: Connection) -> None:
+    """What the new version uses less is free again; what it could use more is there as far as the budget goes."""
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]))
+    members = [member(connection, runtime.program_id, f"c{number}") for number in range(3)]
+    for number in range(3):
+        send(connection, runtime, sale(number, MARCH + number), now=MARCH + number, card=f"c{number}")
+    half = Fact("till", "r", "return", MARCH + 9, amount=500, sale=Reference("till", "s2"))
+    send(connection, runtime, half, now=MARCH + 9, card="c2")
+
+    def bonuses() -> list[int]:
+        return [
+            posted(connection, who)["stars"] - base for who, base in zip(members, (10, 10, 5), strict=True)
+        ]
+
+    assert sorted(bonuses()) == [5, 10, 10]
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+    less = {**CAMPAIGN["rules"][0], "fixed": "4"}
+    for version, rule, budget, brought in (
+        (2, less, "25", [4, 4, 4]),
+        (3, CAMPAIGN["rules"][0], "100", [10, 10, 10]),
+        (4, CAMPAIGN["rules"][0], "25", [5, 10, 10]),
+    ):
+        runtime = published(
+            connection,
+            shop(campaigns=[{**CAMPAIGN, "budget": {"points": budget}, "rules": [rule]}]),
+            now=MARCH + (15 + version) * DAY,
+        )
+        runtime = judged_by(connection, runtime, version)
+        assert sum(bonuses()) == sharing.used(connection, runtime.program_id)["campaign:spring"]
+        assert sorted(bonuses()) == brought
+
+
+def test_late_sales_and_returns_of_several_at_once_leave_the_budget_as_it_is_used(
+    connection: Connection,
+) -> None:
+    runtime = published(connection, shop(campaigns=[{**ONCE_A_DAY, "budget": {"points": "45"}}]))
+    members = [member(connection, runtime.program_id, f"c{number}") for number in range(6)]
+
+    def shop_around(who: int) -> None:
+        chance = random.Random(who)
+        with contextlib.closing(platform_database.connect("app")) as own:
+            for number in range(12):
+                at = MARCH + chance.randrange(3) * DAY + chance.randrange(1_000)
+                identifier = 100 * who + number
+                amount = chance.choice((300, 800, 2_000))
+                facts = [sale(identifier, at, amount)]
+                if chance.random() < 0.5:
+                    named = Reference("till", f"s{100 * who + chance.randrange(number + 1)}")
+                    back = {"whole": True} if chance.random() < 0.5 else {"amount": 200}
+                    facts.append(Fact("till", f"r{identifier}", "return", at + DAY, sale=named, **back))
+                send(own, runtime, *facts, now=MARCH + 4 * DAY, card=f"c{who}")
+
+    at_once([lambda who=who: shop_around(who) for who in range(6)])
+    used = sharing.used(connection, runtime.program_id)["campaign:spring"]
+    assert 0 < used <= 45
+    order = backtest.Order(backtest.judges_of(runtime), MARCH + 30 * DAY, exact=True)
+    totals = backtest.live(connection, runtime, order, workers=1)
+    assert (totals.compared, totals.differences) == (len(members), [])
+    assert totals.mechanics.used["campaign:spring"] == used
 
 
 def test_several_late_lines_share_one_room(connection: Connection) -> None:

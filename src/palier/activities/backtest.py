@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from psycopg import Connection, sql
 
-from palier.activities import wire
+from palier.activities import store, wire
 from palier.activities.imports import named_sale, own_id, owner_of
 from palier.activities.runtime import Runtime
 from palier.engine.backtest import (
@@ -208,15 +208,19 @@ def _histories(
     facts = connection.execute(
         """
         -- backtest.facts
-        select a.member_id, a.activity_id, a.payload::text, a.inputs::text
-        from activity a where a.member_id = any(%s) and a.source <> %s
+        select a.member_id, a.activity_id, a.payload::text, a.inputs::text, a.corrects_id
+        from activity a where a.member_id = any(%s)
+          and (a.source <> %s or (a.corrects_id is not null and a.inputs is not null))
         order by a.member_id, a.activity_id
         """,
         (member_ids, OWN_SOURCE),
     )
-    for member_id, activity_id, payload, stored in facts:
+    allotted: dict[int, dict[str, int]] = {}
+    for member_id, activity_id, payload, stored, corrects_id in facts:
         inputs = decode_inputs(stored) if stored else NO_INPUTS
-        if not exact:
+        if corrects_id is not None:
+            allotted[corrects_id] = inputs.allotted
+        elif not exact:
             known = Known(decode_fact(payload), inputs, activity_id)
             knowns[member_id].append(judged_anew(known, attributes.get(member_id, {})))
         else:
@@ -247,7 +251,10 @@ def _histories(
     for member_id, currency, *amounts in wallets:
         ledger[member_id].wallets[currency] = (amounts[0], amounts[1], amounts[2], amounts[3])
     for member_id in member_ids:
-        yield History(refs.encode(member_id), knowns[member_id], ledger[member_id])
+        own = knowns[member_id]
+        if exact and allotted:
+            own = [store.re_allotted(known, allotted) for known in own]
+        yield History(refs.encode(member_id), own, ledger[member_id])
 
 
 def _settled(state: bytes) -> Standing:

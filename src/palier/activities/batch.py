@@ -42,7 +42,16 @@ from palier.engine.facts import (
     decode_fact,
     encode_fact,
 )
-from palier.engine.history import Correction, Posted, differences, fold, in_fold_order, inputs_of_late
+from palier.engine.history import (
+    Correction,
+    Posted,
+    differences,
+    fold,
+    in_fold_order,
+    inputs_of_late,
+    shared_uses,
+    shared_uses_posted,
+)
 from palier.engine.payment_cards import masked
 from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
@@ -190,10 +199,12 @@ def decide_again(
 ) -> dict[int, Item]:
     """Folds the whole history of members anew by the runtime's timeline; `works` take the differences.
 
-    Returns the lines by activity id that writing needs (none: nothing new was sent). Does not commit.
+    What they use less of shared limits is free again, and what they tell other members is sent. Returns the lines
+    by activity id that writing needs (none: nothing new was sent). Does not commit.
     """
     batch = _Batch(connection, runtime, now, True)
     batch.decide_anew([(work, []) for work in works])
+    batch.share()
     return batch.facts_written
 
 
@@ -512,13 +523,16 @@ class _Batch:
         if keys:
             self.rooms.hold(keys)
 
-    def allot(self, item: Item) -> None:
-        """Gives a line what is left of the shared limits that it may draw on."""
+    def allot(self, item: Item, pool: Mapping[str, int] | None = None) -> None:
+        """Gives a line what is left of the shared limits that it may draw on; of those in `pool`, what that says."""
         plan = self.timeline.at(item.fact.at)
         if plan is not None and plan.shares:
             limits = plan.shared_limits(item.fact)
             if limits:
-                item.inputs = msgspec.structs.replace(item.inputs, allotted=self.rooms.left(limits))
+                left = self.rooms.left(limits)
+                if pool:
+                    left = {name: pool.get(name, room) for name, room in left.items()}
+                item.inputs = msgspec.structs.replace(item.inputs, allotted=left)
 
     def _claim(self) -> None:
         """Takes the ids. Lines that lose were applied before: the same content is answered again."""
@@ -782,6 +796,7 @@ class _Batch:
                 )
                 continue
             given[id(answer)] = item.activity_id
+            self.rooms.use(shared_uses([answer]))
             self.applied(work, item, answer)
             self.messages += self._numbered(work, item, answer.messages)
         fresh = [decision for decision in engine.decisions if id(decision) not in given]
@@ -800,9 +815,6 @@ class _Batch:
         trace = decision.trace
         if item.inputs.allotted:
             item.inputs = msgspec.structs.replace(item.inputs, allotted=recorded(trace))
-            self.rooms.use(trace.budgets)
-        if decision.freed:
-            self.rooms.use({key: -amount for key, amount in decision.freed.items()})
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
         self.results[item.index] = Result(
             item.fact.source,
@@ -914,10 +926,14 @@ class _Batch:
 
     # --- writing --------------------------------------------------------------------------------------
 
-    def _write(self, works: list[Work]) -> None:
+    def share(self) -> None:
+        """Writes what decisions use of the limits that all share, and sends what they tell other members."""
         self.rooms.write()
         relay.send(self.connection, self.runtime.program_id, self.messages, self.now)
         self.messages = []
+
+    def _write(self, works: list[Work]) -> None:
+        self.share()
         write(self.connection, self.runtime, works, self.facts_written, self.now)
 
     def _settle_claims(self) -> None:
@@ -1058,20 +1074,33 @@ def refold(
     """Folds a member's history again with new lines, and takes the differences as corrections."""
     timeline = batch.timeline
     knowns = [item.known for item in history if item.source != OWN_SOURCE]
+    standing = store.posted(history, transfer_rows)
+    used = shared_uses_posted(standing, knowns)
+    shares = _shares_anew(batch, standing, knowns, used)
+    pool = {name: room for share in shares.values() for name, room in share.items()}
     for item in items:
         if not batch.history and not item.live:
             item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs)
-        batch.allot(item)
+        batch.allot(item, pool)
         knowns.append(Known(item.fact, item.inputs, item.activity_id))
+        if item.inputs.allotted:
+            shares[key_of(item.fact.source, item.fact.id)] = item.inputs.allotted
     engine = fold(timeline, knowns, inherited=inherited)
-    if any(item.inputs.allotted for item in items):
-        engine = _within_rooms(batch, engine, knowns, items, inherited)
+    if shares:
+        engine, kept = _within_rooms(batch, engine, knowns, shares, inherited)
+        for item in items:
+            item.inputs = kept.get(key_of(item.fact.source, item.fact.id), item.inputs)
     engine.advance(work.state.due_done)
     work.state = engine.state
     new = {key_of(item.fact.source, item.fact.id): item for item in items}
     decided = set()
     tellings, messages = relay.Tellings(history), []
-    standing = store.posted(history, transfer_rows)
+    moved = shared_uses(engine.decisions)
+    inheritance = {key: record.budgets for each in inherited.values() for key, record in each.sales.items()}
+    for key, amounts in used.items():
+        moved.subtract(amounts)
+        moved.update(inheritance.get(key, {}))
+    batch.rooms.use(moved)
     for correction in differences(standing, engine.decisions):
         decision = correction.decision
         key = key_of(decision.source, decision.id) if decision is not None else ""
@@ -1103,37 +1132,75 @@ def refold(
 __all__ = ["Item", "Work", "apply", "attempt", "command", "command_item", "lanes", "write"]
 
 
+def _shares_anew(
+    batch: _Batch, standing: Sequence[Posted], knowns: list[Known], used: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, int]]:
+    """Gives activities that another version judges now what they use of shared limits, and what is left of them.
+
+    Where the new version has a smaller limit than is used, that is less than they use.
+    """
+    versions = {
+        key_of(item.source, item.id): item.trace.version for item in standing if item.trace is not None
+    }
+    found: list[tuple[int, str, dict[str, int]]] = []
+    for number, known in enumerate(knowns):
+        fact = known.fact
+        plan = batch.timeline.at(fact.at)
+        key = key_of(fact.source, fact.id)
+        if plan is None or not plan.shares or known.inputs.judgement is not None or fact.type == RETURN:
+            continue
+        limits = plan.shared_limits(fact)
+        if limits and versions.get(key, plan.version) != plan.version:
+            found.append((number, key, limits))
+    if not found:
+        return {}
+    whole = {name: limit for _, _, limits in found for name, limit in limits.items()}
+    batch.rooms.hold(whole)
+    pool = batch.rooms.balance(whole)
+    for _, key, limits in found:
+        for name in limits:
+            pool[name] += used.get(key, {}).get(name, 0)
+    shares = {}
+    for number, key, limits in found:
+        known = knowns[number]
+        shares[key] = {name: max(0, pool[name]) for name in limits}
+        inputs = msgspec.structs.replace(known.inputs, allotted=shares[key])
+        knowns[number] = Known(known.fact, inputs, known.activity_id)
+    return shares
+
+
 def _within_rooms(
     batch: _Batch,
     engine: Fold,
     knowns: list[Known],
-    items: list[Item],
+    shares: Mapping[str, Mapping[str, int]],
     inherited: Mapping[str, Inherited],
-) -> Fold:
-    """A fold in which several new lines each saw the whole room: what they used is cut in their order.
+) -> tuple[Fold, dict[str, Inputs]]:
+    """A fold in which several activities each saw the whole room: what they used is cut in their order.
 
-    A line that used less than it was allotted keeps just that, so folding again with it stays within the rooms.
+    One that used less than it was allotted keeps just that, so folding again with it stays within the rooms.
+    Answers with the new fold, and with what is recorded beside each of these activities.
     """
-    new = {key_of(item.fact.source, item.fact.id): item for item in items if item.inputs.allotted}
     left: dict[str, int] = {}
-    kept: dict[str, Inputs] = {}
+    kept: dict[str, dict[str, int]] = {}
     for decision in engine.decisions:
         key = key_of(decision.source, decision.id)
-        item = new.get(key)
-        if item is None:
+        share = shares.get(key)
+        if share is None:
             continue
         used = recorded(decision.trace)
         for name, amount in decision.trace.budgets.items():
-            room = left.setdefault(name, item.inputs.allotted.get(name, 0))
+            room = left.setdefault(name, share.get(name, 0))
             used[name] = min(amount, room)
             left[name] = room - used[name]
-        kept[key] = msgspec.structs.replace(item.inputs, allotted=used)
+        kept[key] = used
+    inputs = {}
     for number, known in enumerate(knowns):
-        inputs = kept.get(key_of(known.fact.source, known.fact.id))
-        if inputs is not None:
-            knowns[number] = Known(known.fact, inputs, known.activity_id)
-            new[key_of(known.fact.source, known.fact.id)].inputs = inputs
-    return fold(batch.timeline, knowns, inherited=inherited)
+        key = key_of(known.fact.source, known.fact.id)
+        if key in kept:
+            inputs[key] = msgspec.structs.replace(known.inputs, allotted=kept[key])
+            knowns[number] = Known(known.fact, inputs[key], known.activity_id)
+    return fold(batch.timeline, knowns, inherited=inherited), inputs
 
 
 def _told_anew(standing: Sequence[Posted], correction: Correction) -> list[Message]:

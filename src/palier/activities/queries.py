@@ -191,13 +191,14 @@ def _replayed(
         -- activities.facts_known
         select a.member_id, a.activity_id, a.source, a.external_id, a.type, a.payload::text, a.inputs::text,
                a.trace::text, a.corrects_id, a.sale_id, a.transfer_count
-        from activity a where a.member_id = %s and a.recorded_at <= %s and a.source <> %s
+        from activity a where a.member_id = %s and a.recorded_at <= %s
+          and (a.source <> %s or (a.corrects_id is not null and a.inputs is not null))
         order by a.activity_id
         """,
         (member_id, moment(known), OWN_SOURCE),
     )
     history = store.activities(rows)
-    knowns = [item.known for item in history]
+    knowns = [item.known for item in history if item.source != OWN_SOURCE]
     judged = zip(runtime.stored.entries, runtime.timeline.spans, strict=True)
     timeline = Timeline([span for entry, span in judged if entry.recorded_at <= known])
     engine = fold(timeline, knowns, until=at, inherited=inherited_of(connection, runtime.timeline, history))

@@ -7,7 +7,7 @@ replay of it may use again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import Connection
@@ -54,14 +54,15 @@ class Rooms:
         self.connection.execute(BEGIN, parameters)
         self.used.update(self.connection.execute(LOCK, parameters).fetchall())
 
-    def left(self, limits: dict[str, int]) -> dict[str, int]:
+    def left(self, limits: Mapping[str, int]) -> dict[str, int]:
         """What may still be used of each limit; the whole of one that no row tells about."""
-        return {
-            key: max(0, limit - self.used.get(key, 0) - self.moved.get(key, 0))
-            for key, limit in limits.items()
-        }
+        return {key: max(0, room) for key, room in self.balance(limits).items()}
 
-    def use(self, amounts: dict[str, int]) -> None:
+    def balance(self, limits: Mapping[str, int]) -> dict[str, int]:
+        """As `left`, below 0 where more is used than the limit is by now."""
+        return {key: limit - self.used.get(key, 0) - self.moved.get(key, 0) for key, limit in limits.items()}
+
+    def use(self, amounts: Mapping[str, int]) -> None:
         """Notes what a decision used (or, below 0, freed)."""
         for key, amount in amounts.items():
             self.moved[key] = self.moved.get(key, 0) + amount

@@ -6,9 +6,10 @@ documents travel as arrays of their own types (palier.site.arrays), so that the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
@@ -291,11 +292,17 @@ class StoredActivity(Struct, frozen=True):
 
 
 def activities(rows: Iterable[tuple[Any, ...]]) -> list[StoredActivity]:
-    """Rows of LOAD_SALES or LOAD_HISTORY, decoded, in the order of their ids."""
-    found = []
+    """Rows of LOAD_SALES or LOAD_HISTORY, decoded, in the order of their ids.
+
+    What an activity may use of shared limits is what its last correction left to it.
+    """
+    found: list[StoredActivity] = []
+    allotted: dict[int, dict[str, int]] = {}
     for member_id, activity_id, source, external_id, kind, payload, inputs, trace, corrects, sale, _ in rows:
         fact = _OWN if source == OWN_SOURCE else decode_fact(payload)
         known = Known(fact, decode_inputs(inputs) if inputs else NO_INPUTS, activity_id)
+        if corrects and inputs:
+            allotted[corrects] = known.inputs.allotted
         found.append(
             StoredActivity(
                 member_id,
@@ -309,7 +316,18 @@ def activities(rows: Iterable[tuple[Any, ...]]) -> list[StoredActivity]:
                 sale or 0,
             )
         )
+    if allotted:
+        return [msgspec.structs.replace(item, known=re_allotted(item.known, allotted)) for item in found]
     return found
+
+
+def re_allotted(known: Known, allotted: Mapping[int, dict[str, int]]) -> Known:
+    """A fact with what corrections left to it of the limits that all members share, by activity id."""
+    room = allotted.get(known.activity_id)
+    if room is None:
+        return known
+    inputs = msgspec.structs.replace(known.inputs, allotted=room)
+    return Known(known.fact, inputs, known.activity_id)
 
 
 def posted(stored: Sequence[StoredActivity], transfer_rows: Iterable[tuple[Any, ...]]) -> list[Posted]:

@@ -233,7 +233,7 @@ class Writer:
                 at,
                 decision.version if decision is not None else 0,
                 b"{}",
-                None,
+                None if correction.allotted is None else encode_inputs(Inputs(allotted=correction.allotted)),
                 encode_trace(trace),
                 decision.tier if decision is not None else "",
                 len(correction.undo) + len(correction.post),

@@ -17,6 +17,7 @@ from palier.engine.decisions import Decision, Inherited, Position, Transfer, beh
 from palier.engine.facts import COMMANDS, NO_INPUTS, RETURN, Fact, Inputs, Judgement, Known
 from palier.engine.goals import day_room
 from palier.engine.plan import PERIODS, Timeline
+from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal
 from palier.engine.state import MemberState
 from palier.engine.trace import Trace
@@ -187,13 +188,15 @@ class Correction(Struct, frozen=True):
     """What must be posted so that one decision stands as the new fold has it.
 
     `decision` is None when the new fold does not have it at all. `undo` names the transfers to reverse, `post`
-    the ones to add. `activity_id` is 0 for a decision that was never posted.
+    the ones to add. `activity_id` is 0 for a decision that was never posted. `allotted` replaces what the activity
+    may use of the limits that all members share; None: nothing of it was or is used.
     """
 
     activity_id: int
     decision: Decision | None
     undo: tuple[tuple[int, Transfer], ...]
     post: tuple[Transfer, ...]
+    allotted: dict[str, int] | None = None
 
 
 def differences(posted: Sequence[Posted], decisions: Sequence[Decision]) -> list[Correction]:
@@ -225,11 +228,51 @@ def differences(posted: Sequence[Posted], decisions: Sequence[Decision]) -> list
                 wanted[transfer] -= 1
                 post.append(transfer)
         if undo or post or (old.trace is not None and old.trace != decision.trace):
-            corrections.append(Correction(old.activity_id, decision, tuple(undo), tuple(post)))
+            corrections.append(
+                Correction(
+                    old.activity_id, decision, tuple(undo), tuple(post), _allotted(old.trace, decision)
+                )
+            )
     for key, old in standing.items():
         if key not in seen and old.transfers:
             corrections.append(Correction(old.activity_id, None, old.transfers, ()))
     return corrections
+
+
+def _allotted(before: Trace | None, decision: Decision) -> dict[str, int] | None:
+    """What a corrected activity may use from now on of shared limits: what it uses now, as the rest is free."""
+    if decision.type == RETURN or before is None:
+        return None
+    now = recorded(decision.trace)
+    return now if now or recorded(before) else None
+
+
+def shared_uses(decisions: Iterable[Decision]) -> Counter[str]:
+    """What decisions of a member use of the limits that all share, less what his returns gave back."""
+    used: Counter[str] = Counter()
+    for decision in decisions:
+        if decision.type == RETURN:
+            used.subtract(decision.freed)
+        else:
+            used.update(decision.trace.budgets)
+    return used
+
+
+def shared_uses_posted(posted: Sequence[Posted], knowns: Iterable[Known]) -> dict[str, dict[str, int]]:
+    """What each activity of a member uses of the limits that all share by what stands in the ledger, by `key_of`.
+
+    The last return of an activity tells what is left of its use.
+    """
+    traces = {key_of(item.source, item.id): item.trace for item in posted}
+    left: dict[str, dict[str, int]] = {}
+    for known in in_fold_order(knowns):
+        fact = known.fact
+        own = key_of(fact.source, fact.id)
+        trace = traces.get(own)
+        if trace is not None:
+            sale = fact.sale if fact.type == RETURN else None
+            left[key_of(sale.source, sale.id) if sale is not None else own] = trace.budgets
+    return left
 
 
 def points_of(decisions: Iterable[Decision | Refusal]) -> dict[str, int]:
@@ -252,4 +295,6 @@ __all__ = [
     "inputs_of_late",
     "judge_late",
     "points_of",
+    "shared_uses",
+    "shared_uses_posted",
 ]
