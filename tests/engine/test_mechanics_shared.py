@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def units(key: str, points: str = "1") -> list[dict[str, str]]:
     return [{"currency": key, "points": points}]
 
 
-def shared_program(referral: bool = True) -> Program:
+def shared_program(referral: bool = True, offers: Any = (), **more: Any) -> Program:
     """A base rate, two campaigns with budgets, a partner with a ceiling, a surprise and a wheel with stock."""
     program = program_of(
         {
@@ -66,6 +67,7 @@ def shared_program(referral: bool = True) -> Program:
                     budget={"money": "0.25"},
                     rules=[named("flat", on="sale", currency="stars", fixed="4")],
                 ),
+                *offers,
             ],
             "partners": [
                 named(
@@ -106,11 +108,27 @@ def shared_program(referral: bool = True) -> Program:
                 if referral
                 else {}
             ),
+            **more,
         }
     )
     found = errors(check(program))
     assert not found, found
     return program
+
+
+def offer(key: str, points: str, **settings: Any) -> dict[str, Any]:
+    """A campaign of the group `offer` with one rule of its name."""
+    rule = named(f"{key}_rule", on="sale", currency="stars", per_spend={"points": points})
+    rule |= settings.pop("rule", {})
+    return named(key, exclusive="offer", rules=[rule], **settings)
+
+
+OFFERS = (
+    offer("first", "3", budget={"points": "40"}),
+    offer("second", "2", budget={"points": "30"}),
+    offer("third", "5", rule={"funded_by": "partner", "when": {"field": "partner", "is": "bakery"}}),
+    offer("always", "1", rule={"when": {"field": "amount", "at_most": "10"}}),
+)
 
 
 class Crowd:
@@ -189,8 +207,12 @@ class Crowd:
 
 @many
 @given(st.data())
-def test_what_members_share_is_never_overrun_and_free_again_after_returns(data: st.DataObject) -> None:
-    world = World(shared_program())
+@pytest.mark.parametrize("offers", [(), OFFERS])
+def test_what_members_share_is_never_overrun_and_free_again_after_returns(
+    offers: Any, data: st.DataObject
+) -> None:
+    capped = {"caps": [{"currency": "stars", "caps": {"day": "60"}}]} if offers else {}
+    world = World(shared_program(offers=offers, **capped))
     crowd = Crowd(data.draw, world)
     for _ in range(data.draw(st.integers(3, 25))):
         crowd.step()
@@ -230,6 +252,44 @@ def test_a_budget_gives_exactly_what_it_has_in_order_of_time() -> None:
     answer = world.tell("m_b", again, Inputs(draw=drawn_for("x")))
     assert isinstance(answer, Decision)
     assert {item.rule: item.earned for item in answer.trace.rules}["double"] == 12
+
+
+def test_of_exclusive_campaigns_one_without_budget_left_leaves_its_place_to_the_next() -> None:
+    offers = (
+        offer("first", "3", budget={"points": "40"}),
+        offer("second", "2", budget={"points": "30"}),
+        offer("always", "1"),
+    )
+    world = World(shared_program(offers=offers))
+    brought = []
+    for number in range(6):
+        fact = Fact("till", f"s{number}", "sale", START + number * HOUR, 1000)
+        answer = world.tell(NAMES[number % 3], fact, Inputs(draw=drawn_for("x")))
+        assert isinstance(answer, Decision)
+        names = ("first_rule", "second_rule", "always_rule")
+        brought.append([(item.rule, item.earned) for item in answer.trace.rules if item.rule in names])
+    # Of 30, 20 and 10 the most; of the first's last 10 and the second's 20 the second, then what is left of all.
+    assert brought == [
+        [("first_rule", 30)], [("second_rule", 20)], [("first_rule", 10)], [("second_rule", 10)],
+        [("always_rule", 10)], [("always_rule", 10)],
+    ]  # fmt: skip
+    assert [world.replayed_otherwise(name) for name in NAMES] == [[]] * 3
+    back = Fact("till", "b", RETURN, START + 9 * HOUR, sale=Reference("till", "s0"), amount=500)
+    answer = world.tell("m_a", back, Inputs())
+    assert isinstance(answer, Decision)
+    assert [(r.rule, r.earned) for r in answer.trace.rules if r.rule in names] == [("first_rule", 15)]
+    assert world.used["campaign:first"] == 25
+
+
+def test_a_campaign_chosen_by_its_budget_stays_chosen_when_a_cap_cuts_what_it_brings() -> None:
+    offers = (offer("first", "3", budget={"points": "40"}), offer("always", "2"))
+    capped = [{"currency": "stars", "caps": {"day": "32"}}]
+    world = World(shared_program(offers=offers, caps=capped))
+    fact = Fact("till", "s", "sale", START, 1000)
+    answer = world.tell("m_a", fact, Inputs(draw=drawn_for("x")))
+    assert isinstance(answer, Decision)
+    assert {item.rule: item.earned for item in answer.trace.rules}["first_rule"] < 20
+    assert world.replayed_otherwise("m_a") == []
 
 
 def test_a_wheel_is_for_those_who_meet_its_condition() -> None:

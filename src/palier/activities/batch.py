@@ -36,7 +36,6 @@ from palier.engine.facts import (
     UNMERGED,
     VISIT,
     Fact,
-    Inputs,
     Known,
     Reference,
     decode_fact,
@@ -1085,11 +1084,7 @@ def refold(
         knowns.append(Known(item.fact, item.inputs, item.activity_id))
         if item.inputs.allotted:
             shares[key_of(item.fact.source, item.fact.id)] = item.inputs.allotted
-    engine = fold(timeline, knowns, inherited=inherited)
-    if shares:
-        engine, kept = _within_rooms(batch, engine, knowns, shares, inherited)
-        for item in items:
-            item.inputs = kept.get(key_of(item.fact.source, item.fact.id), item.inputs)
+    engine = _within_rooms(batch, knowns, shares, inherited)
     engine.advance(work.state.due_done)
     work.state = engine.state
     new = {key_of(item.fact.source, item.fact.id): item for item in items}
@@ -1171,36 +1166,35 @@ def _shares_anew(
 
 def _within_rooms(
     batch: _Batch,
-    engine: Fold,
     knowns: list[Known],
     shares: Mapping[str, Mapping[str, int]],
     inherited: Mapping[str, Inherited],
-) -> tuple[Fold, dict[str, Inputs]]:
-    """A fold in which several activities each saw the whole room: what they used is cut in their order.
+) -> Fold:
+    """A fold in which several activities, each of which may use the whole of some rooms, share them in their order.
 
-    One that used less than it was allotted keeps just that, so folding again with it stays within the rooms.
-    Answers with the new fold, and with what is recorded beside each of these activities.
+    Whoever used more than those before it left is given just that and decided anew, until all stay within.
     """
-    left: dict[str, int] = {}
-    kept: dict[str, dict[str, int]] = {}
-    for decision in engine.decisions:
-        key = key_of(decision.source, decision.id)
-        share = shares.get(key)
-        if share is None:
-            continue
-        used = recorded(decision.trace)
-        for name, amount in decision.trace.budgets.items():
-            room = left.setdefault(name, share.get(name, 0))
-            used[name] = min(amount, room)
-            left[name] = room - used[name]
-        kept[key] = used
-    inputs = {}
-    for number, known in enumerate(knowns):
-        key = key_of(known.fact.source, known.fact.id)
-        if key in kept:
-            inputs[key] = msgspec.structs.replace(known.inputs, allotted=kept[key])
-            knowns[number] = Known(known.fact, inputs[key], known.activity_id)
-    return fold(batch.timeline, knowns, inherited=inherited), inputs
+    number_of = {key_of(known.fact.source, known.fact.id): number for number, known in enumerate(knowns)}
+    while True:
+        engine = fold(batch.timeline, knowns, inherited=inherited)
+        left: dict[str, int] = {}
+        within = True
+        for decision in engine.decisions:
+            key = key_of(decision.source, decision.id)
+            share = shares.get(key)
+            if share is None:
+                continue
+            room = {name: left.setdefault(name, amount) for name, amount in share.items()}
+            used = decision.trace.budgets
+            if any(amount > room.get(name, 0) for name, amount in used.items()):
+                within = False
+                known = knowns[number_of[key]]
+                inputs = msgspec.structs.replace(known.inputs, allotted=room)
+                knowns[number_of[key]] = Known(known.fact, inputs, known.activity_id)
+            for name, amount in used.items():
+                left[name] = max(0, room.get(name, 0) - amount)
+        if within:
+            return engine
 
 
 def _told_anew(standing: Sequence[Posted], correction: Correction) -> list[Message]:

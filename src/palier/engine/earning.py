@@ -25,7 +25,7 @@ from palier.engine.facts import (
     Tender,
 )
 from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Plan, Timeline
-from palier.engine.rating import Basket, rate, scaled, within_limits
+from palier.engine.rating import Basket, Shared, rate, scaled, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, MemberState, lot_id
 from palier.engine.straight import ACTING, told
@@ -131,8 +131,11 @@ class Earning(Acts):
             if state.memberships:
                 trace.memberships = sorted(k for k, until in state.memberships.items() if until > fact.at)
             self._context.memberships = frozenset(trace.memberships) if trace.memberships else _NOBODY
-            rated = rate(judged, rules, self._context, basket, fact.at, level, trace.rooms, trace.carry)
-            trace.carry_out = rated.carry_out
+            shared = Shared(fact, inputs.allotted) if rules.shared else None
+            rated = rate(
+                judged, rules, self._context, basket, fact.at, level, trace.rooms, trace.carry, shared
+            )
+            trace.carry_out, trace.chosen = rated.carry_out, rated.chosen
             if rules.shared:
                 trace.budgets = within_limits(judged, fact, rated.results, inputs.allotted)
             if judgement is None:

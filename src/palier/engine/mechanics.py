@@ -40,7 +40,8 @@ class Grant(Strict, frozen=True):
 class Budget(Strict, frozen=True):
     """The most that something may bring to all members together, in points or in money. Exactly one of the two.
 
-    Money counts by the value of the point currency. What a return takes back is free again.
+    Money counts by the value of the point currency. What a return takes back is free again, and so is what an
+    activity no longer brings because it is decided anew (a late one came before it, another version judges it).
     """
 
     points: Decimal | None = None

@@ -388,7 +388,8 @@ class Campaign(Strict, frozen=True):
     """Rules that act in a period, for an audience, within a budget.
 
     They come after the program's own rules, in order. Of the campaigns with the same `exclusive` group only the
-    one that brings most acts on an activity.
+    one that brings most acts on an activity, each with what is left of its budget: one whose budget is used up leaves
+    its place to the next best.
     """
 
     key: Key

@@ -7,6 +7,7 @@ under caps, the carried remainder and the ordinals that the sale saw are given b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from palier.engine.amounts import divide, shares
 from palier.engine.conditions import Context
@@ -26,6 +27,8 @@ from palier.engine.trace import RuleTrace, Trace
 
 CUT = "cut by "
 """Before the name of a shared limit, in what is recorded with an activity: this one was short."""
+CHOSEN = "chosen "
+"""Before the key of a rule, in what is recorded with an activity: it was taken of its group, with this much."""
 Rooms = Mapping[str, int]
 """Cap key -> points still free before the activity."""
 Carry = Mapping[str, tuple[int, int]]
@@ -224,14 +227,22 @@ class Basket:
         return bases
 
 
-class Rated:
-    """What rating gave: the rules that matched, and the remainders they left."""
+class Shared(NamedTuple):
+    """The activity, and what it may use of the limits that all members share."""
 
-    __slots__ = ("carry_out", "results")
+    fact: Fact
+    allotted: Mapping[str, int]
+
+
+class Rated:
+    """What rating gave: the rules that matched, the remainders they left, and rules chosen within shared limits."""
+
+    __slots__ = ("carry_out", "chosen", "results")
 
     def __init__(self) -> None:
         self.results: list[RuleTrace] = []
         self.carry_out: dict[str, tuple[int, int]] = {}
+        self.chosen: dict[str, int] = {}
 
 
 def _spend_points(rule: CompiledRule, basket: Basket, base: int) -> int:
@@ -258,6 +269,7 @@ def rate(
     level: int,
     rooms: Rooms,
     carry: Carry,
+    shared: Shared | None = None,
 ) -> Rated:
     """What an activity earns: each matching rule's points before and after caps, in document order.
 
@@ -265,7 +277,8 @@ def rate(
     of rules, groups that keep the best, then the caps of groups and of the member; caps that several rules share
     give their room in document order.
     `rooms` has the room under each cap of `rules` and `carry` the remainder of each rule that carries one; what
-    is missing in them counts as untouched.
+    is missing in them counts as untouched. With `shared`, a rule of a group that keeps the best stands there with
+    what the limits that all members share leave of it.
     """
     rated = Rated()
     results = rated.results
@@ -321,12 +334,18 @@ def rate(
                 multiplied = divide(raw * multiplier[0], multiplier[1], rule.mode)
         matched.append(rule)
         results.append(RuleTrace(rule.key, rule.currency, base, raw, multiplied, multiplied))
-    limit(plan, rules, matched, results, rooms)
+    limit(plan, rules, matched, results, rooms, shared, rated.chosen)
     return rated
 
 
 def limit(
-    plan: Plan, rules: ActivityPlan, matched: list[CompiledRule], results: list[RuleTrace], rooms: Rooms
+    plan: Plan,
+    rules: ActivityPlan,
+    matched: list[CompiledRule],
+    results: list[RuleTrace],
+    rooms: Rooms,
+    shared: Shared | None = None,
+    chosen: dict[str, int] | None = None,
 ) -> None:
     """The last phases: caps of rules, groups that keep the best, caps of groups and of the member."""
     if rules.capped and results:
@@ -334,7 +353,7 @@ def limit(
         if cut and plan.rule_caps:
             _apply_rule_caps(matched, results, rooms)
         if plan.best:
-            _best_of_groups(plan, matched, results)
+            _best_of_groups(plan, matched, results, shared, chosen)
         if cut:
             _apply_shared_caps(plan, matched, results, rooms)
 
@@ -388,15 +407,31 @@ def _multipliable(
     return total + sum(best.values())
 
 
-def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleTrace]) -> None:
-    """In each best-of group, all but the rule that brings most (the first of equals) are left out."""
+def _best_of_groups(
+    plan: Plan,
+    matched: list[CompiledRule],
+    results: list[RuleTrace],
+    shared: Shared | None,
+    chosen: dict[str, int] | None,
+) -> None:
+    """In each best-of group, all but the rule that brings most (the first of equals) are left out.
+
+    Where limits that all members share stand above rules of a group, what they leave is what a rule brings, and
+    the one taken is noted in `chosen` with that: so it is taken again when nothing is left for it any more.
+    """
     winner: dict[str, int] = {}
+    value = [_value(plan, rule, result, shared) for rule, result in zip(matched, results, strict=True)]
+    limited: set[str] = set()
     for index, rule in enumerate(matched):
         group = rule.group
         if group in plan.best:
             assert group is not None
-            if group not in winner or results[index].earned > results[winner[group]].earned:
+            if shared is not None and (rule.budget or plan.funder(rule, shared.fact)):
+                limited.add(group)
+            if group not in winner or value[index] > value[winner[group]]:
                 winner[group] = index
+    if chosen is not None:
+        chosen.update((matched[winner[group]].key, value[winner[group]][0]) for group in sorted(limited))
     losers = {
         index
         for index, rule in enumerate(matched)
@@ -405,6 +440,21 @@ def _best_of_groups(plan: Plan, matched: list[CompiledRule], results: list[RuleT
     if losers:
         matched[:] = [rule for index, rule in enumerate(matched) if index not in losers]
         results[:] = [result for index, result in enumerate(results) if index not in losers]
+
+
+def _value(plan: Plan, rule: CompiledRule, result: RuleTrace, shared: Shared | None) -> tuple[int, int]:
+    """What a rule brings within the limits that all members share; of equals, what it would without them."""
+    earned = result.earned
+    if shared is None:
+        return earned, earned
+    allotted = shared.allotted
+    room = allotted.get(CHOSEN + rule.key)
+    if room is None:
+        keys = [*([rule.budget] if rule.budget else [])]
+        if plan.funder(rule, shared.fact):
+            keys += plan.partner_rooms(shared.fact)
+        room = min((allotted.get(key, 0) for key in keys), default=earned)
+    return min(earned, room), earned
 
 
 def _apply_rule_caps(matched: Sequence[CompiledRule], results: Sequence[RuleTrace], rooms: Rooms) -> None:
@@ -476,13 +526,19 @@ def within_limits(
 
 
 def recorded(trace: Trace) -> dict[str, int]:
-    """What is recorded of shared limits with an activity: what it used of each, and which of them cut it.
+    """What is recorded of shared limits with an activity: what it used of each, which of them cut it, and which
+    rules were chosen by what they left.
 
     Where several limits stand above a rule, what was used of them is the same; only the first time tells which
     one was short.
     """
     cuts = {CUT + item.limit: 0 for item in trace.rules if item.limit.startswith(("campaign:", "partner:"))}
-    return {**trace.budgets, **cuts}
+    return {**trace.budgets, **cuts, **marked(trace.chosen)}
+
+
+def marked(chosen: Mapping[str, int]) -> dict[str, int]:
+    """Rules that were chosen of their groups, as they are recorded: with what the limits then left of them."""
+    return {CHOSEN + rule: value for rule, value in chosen.items()}
 
 
 def usage(plan: Plan, results: Sequence[RuleTrace]) -> dict[str, tuple[int, int]]:

@@ -51,9 +51,19 @@ class _Member:
 
     def __init__(self, timeline: Timeline) -> None:
         self.engine = Fold(timeline, keep_records=True)
+        # A fact that comes again has other inputs from then on: the later one counts.
         self.known: list[tuple[Known, int]] = []
         self.attributes: dict[str, str | int | bool] = {}
         self.zone = ""
+
+    def knowns(self, by: int = NEVER) -> list[Known]:
+        """The facts known by an instant, each with what was recorded beside it last."""
+        found = {
+            key_of(known.fact.source, known.fact.id): known
+            for known, recorded in self.known
+            if recorded <= by
+        }
+        return list(found.values())
 
 
 class Rehearsal:
@@ -253,18 +263,17 @@ class Rehearsal:
         state = mine.engine.state
         timeline = self.timeline
         for item in facts:
-            knowns = [known for known, _ in mine.known]
+            knowns = mine.knowns()
             inputs = inputs_of_late(timeline, knowns, item, state, self._inputs(mine, item, drawing))
             mine.known.append((Known(item, inputs), now))
-        engine = fold(timeline, [known for known, _ in mine.known])
+        engine = fold(timeline, mine.knowns())
         engine.advance(state.due_done)
         mine.engine = engine
         by_id = {key_of(decision.source, decision.id): decision for decision in engine.decisions}
-        new = {key_of(item.source, item.id) for item in facts}
-        for number, (known, at) in enumerate(mine.known):
+        for known in mine.knowns():
             key = key_of(known.fact.source, known.fact.id)
-            if key in new and key in by_id:
-                mine.known[number] = (Known(known.fact, _used(known.inputs, by_id[key])), at)
+            if key in by_id and (used := _used(known.inputs, by_id[key])) != known.inputs:
+                mine.known.append((Known(known.fact, used), now))
         refusal = Refusal(RefusalCode.RETURN_DOES_NOT_FIT, "it does not fit its sale")
         return by_id.get(key_of(wanted.source, wanted.id), refusal)
 
@@ -418,7 +427,7 @@ class Rehearsal:
             spans = [
                 span for span, known in zip(self.versions, self.published, strict=True) if known <= known_by
             ]
-            knowns = [known for known, recorded in mine.known if recorded <= known_by]
+            knowns = mine.knowns(known_by)
             engine = fold(Timeline(spans), knowns, until=at)
         engine.advance(at)
         return standing_of(engine, self.plan, at)

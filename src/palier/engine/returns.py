@@ -20,7 +20,7 @@ from palier.engine.earning import Earning
 from palier.engine.facts import ACTS, FEE, FRIEND_CONVERTED, SALE, Fact
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for
-from palier.engine.rating import Basket, Rated, rate, scaled, usage, within_limits
+from palier.engine.rating import Basket, Rated, Shared, marked, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER, lot_id, lots_given
 from palier.engine.trace import RuleTrace, Trace
@@ -260,7 +260,8 @@ class Returns(Earning):
         self._set_context(fact, record.inputs, kept, level, day, judged.clock.local(fact.at)[1], rules)
         self._context.nth = trace.nth.__getitem__
         self._context.memberships = frozenset(trace.memberships)
-        rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry)
+        shared = Shared(fact, {**record.budgets, **marked(trace.chosen)}) if rules.shared else None
+        rated = rate(judged, rules, self._context, kept, fact.at, level, trace.rooms, trace.carry, shared)
         if rules.shared:
             within_limits(judged, fact, rated.results, record.budgets)
         lots = {item.rule: item for item in record.results}

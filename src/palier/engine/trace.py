@@ -75,10 +75,11 @@ class Trace(Struct, omit_defaults=True):
     sale, `cut` what a return asked beyond what was left. `late` marks an activity judged apart because it came
     too late. `after`: currency -> points that could be spent when it was first decided. `holds`: (hold, state,
     points captured) it made or ended. `memberships` are those that ran when it was judged. `goals`,
-    `streaks` and `grants` are what mechanics made of it; `budgets`: shared limit -> what it used of it; `draws`:
-    (game, field from 0, prize, or "" where it was sold out); `membership`: (key, end before, end after) of a fee;
-    `score` that of a quiz; `told`: (member, id) of the facts that it brought about for others.
-    `renamed`: (lot, lot) where a merge put points of one lot of the other member.
+    `streaks` and `grants` are what mechanics made of it; `budgets`: shared limit -> what it used of it;
+    `chosen`: rule taken of a group that keeps the best -> what shared limits left of it; `draws`: (game, field from
+    0, prize, or "" where it was sold out); `membership`: (key, end before, end after) of a fee; `score` that of a
+    quiz; `told`: (member, id) of the facts that it brought about for others. `renamed`: (lot, lot) where a merge
+    put points of one lot of the other member.
     """
 
     version: int
@@ -104,6 +105,7 @@ class Trace(Struct, omit_defaults=True):
     streaks: list[StreakTrace] = []
     grants: list[GrantTrace] = []
     budgets: dict[str, int] = {}
+    chosen: dict[str, int] = {}
     draws: list[tuple[str, int, str]] = []
     membership: tuple[str, int, int] | None = None
     score: int = -1
