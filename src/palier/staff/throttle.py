@@ -15,13 +15,22 @@ from psycopg import Connection
 
 from palier.engine.clock import instant, moment
 
-# The counter's own transaction does not wait for the disk: it holds rows that everybody else's next try wants.
+# The counter's own transaction does not wait for the disk: it holds rows that everybody else's next try wants. Where a
+# scope is seen to be full nothing is written at all, so that whoever goes on trying leaves no dead rows behind.
 TAKE: Final = """
 -- throttle.take
+with wanted as (
+  select u.scope, u.ends_at, case when p.taken >= %(alert_at)s then u.strict else u.most end as most
+  from unnest(%(scopes)s::text[], %(ends)s::timestamptz[], %(most)s::integer[], %(strict)s::integer[])
+    as u (scope, ends_at, most, strict)
+  left join throttle p on p.scope = %(alert)s and p.ends_at > %(now)s
+), added as (
 insert into throttle (scope, since, ends_at, most, taken)
 select w.scope, %(now)s, w.ends_at, w.most, 1
-from unnest(%(scopes)s::text[], %(ends)s::timestamptz[], %(most)s::integer[]) as w (scope, ends_at, most),
-     (select set_config('synchronous_commit', 'off', true)) as relaxed
+from wanted w, (select set_config('synchronous_commit', 'off', true)) as relaxed
+where not %(limited)s or not exists (
+  select 1 from throttle f join wanted v on v.scope = f.scope where f.ends_at > %(now)s and f.taken >= v.most
+)
 order by w.scope
 on conflict (scope) do update
 set since = case when throttle.ends_at <= excluded.since then excluded.since else throttle.since end,
@@ -30,7 +39,13 @@ set since = case when throttle.ends_at <= excluded.since then excluded.since els
     taken = case when throttle.ends_at <= excluded.since then 1 else throttle.taken + 1 end
 where throttle.ends_at <= excluded.since or throttle.taken < excluded.most or not %(limited)s
 returning scope, since, taken
+)
+select true, a.scope, a.since, a.taken from added a
+union all
+select false, f.scope, f.ends_at, f.taken from throttle f join wanted v on v.scope = f.scope
+where f.ends_at > %(now)s and f.taken >= v.most and %(limited)s
 """
+"""What was counted (true), and which scopes were full before it (false, with the end of their window)."""
 
 GIVE_BACK: Final = """
 -- throttle.give_back
@@ -47,11 +62,15 @@ where t.scope = locked.scope
 
 
 class Limit(Struct, frozen=True):
-    """At most `most` tries of a scope that do not succeed in `window` microseconds, counted from the first."""
+    """At most `most` tries of a scope that do not succeed in `window` microseconds, counted from the first.
+
+    `strict`: the most while there is an alert; as many as ever where it is not given.
+    """
 
     scope: str
     most: int
     window: int
+    strict: int = 0
 
 
 class Throttled(Exception):
@@ -66,32 +85,22 @@ Taken = Sequence[tuple[str, Any]]
 """Tries that were counted: scope and the beginning of its window."""
 
 
-def take(connection: Connection[Any], limits: Sequence[Limit], *, now: int) -> Taken:
+def take(
+    connection: Connection[Any], limits: Sequence[Limit], *, now: int, alert: Limit | None = None
+) -> Taken:
     """Counts a try in all scopes, or in none: Throttled where one of them has no try left. Commits.
 
-    Call it outside a transaction. `now` is in microseconds UTC.
+    While as much was counted in `alert` as its limit says, the strict limits hold. Call it outside a transaction.
+    `now` is in microseconds UTC.
     """
-    rows = _add(connection, limits, now, limited=True)
-    if len(rows) == len(limits):
+    rows = _add(connection, limits, now, alert)
+    counted = [(row[1], row[2]) for row in rows if row[0]]
+    if len(counted) == len(limits):
         connection.commit()
-        return [(row[0], row[1]) for row in rows]
+        return counted
     connection.rollback()
-    found = connection.execute(
-        """
-        -- throttle.full
-        select max(t.ends_at) from throttle t
-        join unnest(%(scopes)s::text[], %(most)s::integer[]) as w (scope, most) on w.scope = t.scope
-        where t.taken >= w.most and t.ends_at > %(now)s
-        """,
-        {
-            "scopes": [limit.scope for limit in limits],
-            "most": [limit.most for limit in limits],
-            "now": moment(now),
-        },
-    ).fetchone()
-    connection.rollback()
-    until = instant(found[0]) if found is not None and found[0] is not None else now
-    raise Throttled(max(1.0, (until - now) / 1_000_000))
+    ends = [instant(row[2]) for row in rows if not row[0]]
+    raise Throttled(max(1.0, (max(ends, default=now) - now) / 1_000_000))
 
 
 def give_back(connection: Connection[Any], taken: Taken) -> None:
@@ -107,16 +116,7 @@ def count(connection: Connection[Any], limit: Limit, *, now: int) -> int:
     """Counts something in a scope without refusing it; how often it was counted in its window. Commits."""
     rows = _add(connection, [limit], now, limited=False)
     connection.commit()
-    return int(rows[0][2])
-
-
-def reached(connection: Connection[Any], limit: Limit, *, now: int) -> bool:
-    """Whether as many were counted in a scope as its limit says, in the window of now. Does not commit."""
-    row = connection.execute(
-        "-- throttle.reached\nselect taken from throttle where scope = %s and ends_at > %s",
-        (limit.scope, moment(now)),
-    ).fetchone()
-    return row is not None and int(row[0]) >= limit.most
+    return int(rows[0][3])
 
 
 def forget(connection: Connection[Any], prefix: str) -> int:
@@ -133,7 +133,14 @@ def drop_ended(connection: Connection[Any], *, now: int) -> int:
     ).rowcount
 
 
-def _add(connection: Connection[Any], limits: Sequence[Limit], now: int, *, limited: bool) -> list[Any]:
+def _add(
+    connection: Connection[Any],
+    limits: Sequence[Limit],
+    now: int,
+    alert: Limit | None = None,
+    *,
+    limited: bool = True,
+) -> list[Any]:
     # Always in the order of the names, so that two calls with common scopes never wait for each other in a circle.
     ordered = sorted(limits, key=lambda limit: limit.scope)
     return connection.execute(
@@ -142,6 +149,9 @@ def _add(connection: Connection[Any], limits: Sequence[Limit], now: int, *, limi
             "scopes": [limit.scope for limit in ordered],
             "ends": [moment(now + limit.window) for limit in ordered],
             "most": [limit.most for limit in ordered],
+            "strict": [limit.strict or limit.most for limit in ordered],
+            "alert": alert.scope if alert is not None else "",
+            "alert_at": alert.most if alert is not None else 0,
             "now": moment(now),
             "limited": limited,
         },

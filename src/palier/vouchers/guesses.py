@@ -55,9 +55,7 @@ def guarded(
     outcome is held against anyone, since it tells that the code and its proof were right.
     """
     code_hash = operations.read_code(entered)
-    busy = throttle.reached(connection, _program(caller), now=now)
-    connection.rollback()
-    taken = throttle.take(connection, _limits(caller, code_hash, halved=busy), now=now)
+    taken = throttle.take(connection, _limits(caller, code_hash), now=now, alert=_program(caller))
     failed = False
     try:
         return operation()
@@ -86,13 +84,12 @@ def _program(caller: Caller) -> Limit:
     return Limit(f"voucher {caller.program_id} program", PER_PROGRAM, _HOUR)
 
 
-def _limits(caller: Caller, code_hash: bytes, *, halved: bool) -> list[Limit]:
+def _limits(caller: Caller, code_hash: bytes) -> list[Limit]:
     prefix = f"voucher {caller.program_id}"
     # Who tries may be told by an address or name, which is not for the database to keep.
     actor = blake2b(f"{caller.key}\0{caller.actor}".encode(), digest_size=16).hexdigest()
-    share = 2 if halved else 1
     return [
         Limit(f"{prefix} code {code_hash.hex()}", PER_CODE, _HOUR),
-        Limit(f"{prefix} actor {actor}", PER_ACTOR // share, _WINDOW),
-        Limit(f"{prefix} key {caller.key}", PER_KEY // share, _WINDOW),
+        Limit(f"{prefix} actor {actor}", PER_ACTOR, _WINDOW, PER_ACTOR // 2),
+        Limit(f"{prefix} key {caller.key}", PER_KEY, _WINDOW, PER_KEY // 2),
     ]

@@ -503,27 +503,23 @@ def release(
         "hash": _hash_of(voucher_ref), "program": program_id, "source": source, "id": id, "actor": actor,
         "now": moment(now),
     }  # fmt: skip
-    won = connection.execute(CLAIM_RELEASE, values).fetchone() is not None
-    if won:
-        counted = connection.execute(COUNT_RELEASE, values).fetchone()
-        assert counted is not None
-    row = connection.execute(READ_USE, values).fetchone()
-    if row is None:
-        raise VoucherRefused(
-            VoucherRefusal.UNKNOWN_USE,
-            "the voucher was not used under this source and id",
-            field="id",
-            remedy="send the source and id of the use",
-        )
-    return Use(
-        voucher_ref,
-        source,
-        id,
-        msgspec.json.decode(row[5]),
-        instant(row[3]),
-        row[6],
-        instant(row[4]),
-        not won,
+    # Twice, since a use may be committed between the look for it and the look at it.
+    for _ in range(2):
+        won = connection.execute(CLAIM_RELEASE, values).fetchone() is not None
+        if won:
+            counted = connection.execute(COUNT_RELEASE, values).fetchone()
+            assert counted is not None
+        row = connection.execute(READ_USE, values).fetchone()
+        if row is None:
+            break
+        if row[4] is not None:
+            effect, used_at, released_at = msgspec.json.decode(row[5]), instant(row[3]), instant(row[4])
+            return Use(voucher_ref, source, id, effect, used_at, row[6], released_at, not won)
+    raise VoucherRefused(
+        VoucherRefusal.UNKNOWN_USE,
+        "the voucher was not used under this source and id",
+        field="id",
+        remedy="send the source and id of the use",
     )
 
 

@@ -30,7 +30,7 @@ def picture(text: str, kind: Kind, form: Form, *, scale: int = 4) -> bytes:
     """The picture of a text, black on white, with the empty space around it that readers need.
 
     `scale` is the width of the narrowest bar or dot, 1 to 20 pixels. Refuses (INVALID_VOUCHER) a text that the kind
-    of code cannot hold: EAN-13 holds 13 digits with a right check digit, Code 128 Latin characters.
+    of code cannot hold: EAN-13 holds 13 digits with a right check digit, bar codes no accents.
     """
     if not 1 <= len(text) <= LONGEST or not text.isprintable():
         raise _unfit(f"a picture holds 1 to {LONGEST} printable characters")
@@ -49,6 +49,8 @@ def _qr(text: str, form: Form, scale: int) -> bytes:
 def _bars(text: str, kind: Kind, form: Form, scale: int) -> bytes:
     if kind == "ean13" and not (len(text) == _EAN and text.isascii() and text.isdigit()):
         raise _unfit("an EAN-13 has 13 digits")
+    if not text.isascii():
+        raise _unfit("a bar code holds plain Latin letters, digits and signs")
     symbol = Symbol()
     symbol.symbology = _SYMBOLS[kind]
     symbol.output_options = OutputOptions.BARCODE_MEMORY_FILE | OutputOptions.BARCODE_QUIET_ZONES

@@ -33,6 +33,7 @@ LONGEST_NAME: Final = 200
 MOST_IN_POOL: Final = 10_000_000
 _KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 _DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)
+_SHORTENED: Final = re.compile(r"[0-9](\.[0-9]+)?[eE]\+?[0-9]+", re.ASCII)
 _CHUNK: Final = 5_000
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -351,6 +352,10 @@ def _checked(line: NewCode, now: int) -> int | None:
             raise ValueError(f"the {name} is empty" if not text else f"the {name} is too long")
         if not text.isprintable():
             raise ValueError(f"the {name} has characters that cannot be shown")
+    if _SHORTENED.fullmatch(line.code):
+        raise ValueError(
+            "a spreadsheet has shortened this number; give the column the format text and fill it anew"
+        )
     if line.url and not line.url.startswith("https://"):
         raise ValueError("the address does not begin with https://")
     if not line.expires_on:
