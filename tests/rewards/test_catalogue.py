@@ -111,6 +111,12 @@ def test_drafts_and_retired_ones_are_not_browsed(connection: Connection, state: 
     assert found.reward.state == state
 
 
+def test_what_only_comes_with_another_is_not_browsed(connection: Connection) -> None:
+    club = program(connection)
+    stocked(connection, club, reward("prize", prices=[]), reward("free", prices=[{}]))
+    assert keys(browse(connection, club, Filters(), now=NOW, limit=9)) == ["free"]
+
+
 def test_what_is_made_of_others_needs_them(connection: Connection) -> None:
     club = program(connection)
     both = reward("both", gives={"kind": "bundle", "rewards": [{"reward": "mug"}, {"reward": "tea"}]})

@@ -573,7 +573,7 @@ def import_rewards(
         done = operations.Loaded()
         refused: list[operations.Refusal] = []
         operations.take(
-            made.connection, made.runtime, data["rewards"], done,
+            made.connection, made.runtime, list(enumerate(data["rewards"], 1)), done,
             by=f"key:{made.key.prefix}", reason=reason or "", now=made.now, on_refused=refused.append,
         )  # fmt: skip
         operations.log_load(

@@ -26,6 +26,7 @@ MODULES: Final = (
     "gallery",
     "members",
     "campaigns",
+    "rewards",
     "imports",
     "backtest",
     "settlements",

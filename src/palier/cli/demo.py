@@ -75,6 +75,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
             _publish(connection)
             program = runtime(connection, PROGRAM)
             assert program is not None
+        _stock(connection, program)
         row = connection.execute(
             "-- demo.imported\nselect count(*) from activity_claim where program_id = %s and source = %s",
             (program.program_id, "complete-journey"),
@@ -113,6 +114,28 @@ def _publish(connection: psycopg.Connection[Any]) -> None:
     if document.program is None:
         raise Refused(f"The demo's program does not fit this release: {document.problems[0]}")
     publish(connection, document.program, now=clock.now(), published_by="demo")
+    connection.commit()
+
+
+def _stock(connection: psycopg.Connection[Any], program: Runtime) -> None:
+    """Fills an empty catalogue from the gallery; one that is there is left as it was changed."""
+    from palier.programs import gallery
+    from palier.rewards import catalogue, files, operations
+    from palier.site import clock
+    from palier.site.refusal import Refused
+
+    entry = gallery.find(PROGRAM)
+    if entry is None or entry.rewards is None:
+        raise Refused(
+            f"The rewards of the gallery's program {PROGRAM} are not installed; install the package again."
+        )
+    if next(catalogue.latest(connection, program.program_id), None) is None:
+        found = files.read(entry.rewards, program.latest.document)
+        if found.errors:
+            raise Refused(f"The demo's rewards do not fit this release: {found.errors[0]}")
+        operations.write(
+            connection, program, found.rewards, by="demo", reason="the demo's catalogue", now=clock.now()
+        )
     connection.commit()
 
 
@@ -291,6 +314,9 @@ def _show(summary: dict[str, Any], key: str, address: str) -> None:
         console.print(f"Key   {key}", soft_wrap=True)
         console.print("Try   palier explain external_id:household-1 ", soft_wrap=True)
         console.print(
-            f'      curl -H "Authorization: Bearer {key}" "{address}/v1/members?external_id=household-1"\n',
+            f'      curl -H "Authorization: Bearer {key}" "{address}/v1/members?external_id=household-1"',
             soft_wrap=True,
+        )
+        console.print(
+            f'      curl -H "Authorization: Bearer {key}" "{address}/v1/rewards?q=coffee"\n', soft_wrap=True
         )

@@ -12,6 +12,7 @@ import inspect
 import sys
 from functools import cache
 from itertools import pairwise
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -539,8 +540,12 @@ class Program(Strict, frozen=True):
 @cache
 def meanings() -> dict[str, dict[str, str]]:
     """What each setting means: type name -> setting as written in a document -> the text below it here."""
+    return meanings_in(document, mechanics, sys.modules[__name__])
+
+
+def meanings_in(*modules: ModuleType) -> dict[str, dict[str, str]]:
+    """The same for the document types of these modules."""
     found: dict[str, dict[str, str]] = {}
-    modules = (document, mechanics, sys.modules[__name__])
     for part in [part for module in modules for part in ast.parse(inspect.getsource(module)).body]:
         if not isinstance(part, ast.ClassDef):
             continue
@@ -557,14 +562,17 @@ def meanings() -> dict[str, dict[str, str]]:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a program document, with the meaning of every setting."""
-    schema: dict[str, Any] = msgspec.json.schema(Program)
-    for name, texts in meanings().items():
+    return described(msgspec.json.schema(Program), meanings(), "Palier program document")
+
+
+def described(schema: dict[str, Any], texts_of: dict[str, dict[str, str]], title: str) -> dict[str, Any]:
+    """A JSON Schema of document types with the meaning of every setting and a title."""
+    for name, texts in texts_of.items():
         properties = schema["$defs"].get(name, {}).get("properties", {})
         for setting, text in texts.items():
-            properties[setting]["description"] = text
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Palier program document"
-    return schema
+            if setting in properties:
+                properties[setting]["description"] = text
+    return {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
 
 
 def to_builtins(program: Program) -> dict[str, Any]:

@@ -24,6 +24,12 @@ class Entry(Struct, frozen=True):
         return self.folder / "program.yaml"
 
     @property
+    def rewards(self) -> Path | None:
+        """The file of its rewards, where it has a catalogue."""
+        found = self.folder / "rewards.yaml"
+        return found if found.exists() else None
+
+    @property
     def stories(self) -> tuple[Path, ...]:
         """Its story files, the English one first."""
         return tuple(

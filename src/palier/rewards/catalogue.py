@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -116,21 +116,37 @@ def versions(connection: Connection[Any], program_id: int, key: str) -> list[Rew
     ]
 
 
-def latest(connection: Connection[Any], program_id: int, *, retired: bool = False) -> list[Terms]:
-    """The latest version of every reward of a program, by key; retired ones only where they are asked for."""
-    rows = connection.execute(
-        """
-        -- rewards.latest_versions
-        select r.reward_id, r.latest, v.document::text
-        from reward r
-        join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id and v.number = r.latest
-        where r.program_id = %s
-        order by r.key
-        """,
-        (program_id,),
-    ).fetchall()
-    found = [Terms(row[0], row[1], _decode(row[2])) for row in rows]
-    return [item for item in found if retired or item.reward.state != "retired"]
+_LATEST: Final = """
+-- rewards.latest_versions
+select r.reward_id, r.latest, v.document::text
+from reward r
+join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id and v.number = r.latest
+where r.program_id = %(program)s and (%(keys)s::text[] is null or r.key = any(%(keys)s::text[]))
+order by r.key
+"""
+
+
+def latest(
+    connection: Connection[Any], program_id: int, keys: Sequence[str] | None = None
+) -> Iterator[Terms]:
+    """The latest version of every reward of a program, or of those with these keys, by key; retired ones too."""
+    with connection.cursor() as cursor:
+        for row in cursor.execute(
+            _LATEST, {"program": program_id, "keys": list(keys) if keys is not None else None}
+        ):
+            yield Terms(row[0], row[1], _decode(row[2]))
+
+
+def known(connection: Connection[Any], program_id: int) -> Callable[[str], Reward | None]:
+    """Finds the latest version of a reward by its key; each is asked for once."""
+    seen: dict[str, Reward | None] = {}
+
+    def find(key: str) -> Reward | None:
+        if key not in seen:
+            seen[key] = next((item.reward for item in latest(connection, program_id, [key])), None)
+        return seen[key]
+
+    return find
 
 
 def remembered(known_as: tuple[int, int, int]) -> Reward | None:

@@ -7,12 +7,16 @@ texts ("1.50"); what they come to in minor units is asked of `terms`. What the t
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from palier.engine import document
 from palier.engine.document import Base, Condition, Days, Decimal, Key, PositiveDays, Strict, Text
+from palier.engine.program import described, meanings_in
 
 RewardKey = Annotated[
     str,
@@ -523,6 +527,17 @@ def parts_of(reward: Reward) -> list[tuple[str, Part | Chance]]:
         case Subscription(reward=str(key)):
             return [("gives", Part(key))]
     return []
+
+
+@cache
+def meanings() -> dict[str, dict[str, str]]:
+    """What each setting means: type name -> setting as written in a document -> the text below it."""
+    return meanings_in(document, sys.modules[__name__])
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a file of rewards, with the meaning of every setting."""
+    return described(msgspec.json.schema(Catalogue), meanings(), "Palier catalogue of rewards")
 
 
 def to_builtins(reward: Reward) -> dict[str, Any]:

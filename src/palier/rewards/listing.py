@@ -72,7 +72,7 @@ def labels(reward: Reward) -> list[str]:
 def cheapest(plan: Plan, reward: Reward) -> dict[str, int]:
     """The least points, in minor units, by each currency in which the reward can be paid, the first price first.
 
-    Of a reward that is paid in money alone, or not by itself: one entry without currency.
+    Of a reward that is free, or paid in money alone: one entry without currency.
     """
     found: dict[str, int] = {}
     lists = [reward.prices, *(item.prices for item in reward.variants if item.prices is not None)]
@@ -124,11 +124,11 @@ from unnest(%(ids)s::bigint[], %(currencies)s::text[], %(mains)s::bigint[], %(ve
 
 
 def relist(connection: Connection[Any], program_id: int, plan: Plan, items: Sequence[Listed]) -> None:
-    """Lists these versions in place of whatever was listed of their rewards; drafts and retired ones no more."""
+    """Lists these versions in place of whatever was listed of their rewards."""
     if not items:
         return
     connection.execute(UNLIST, (program_id, sorted(item.reward_id for item in items)))
-    rows = [row for item in items if item.reward.state in LISTED_STATES for row in _rows(plan, item)]
+    rows = [row for item in items if _listed(item.reward) for row in _rows(plan, item)]
     if not rows:
         return
     columns = list(zip(*rows, strict=True))
@@ -152,6 +152,12 @@ def relist(connection: Connection[Any], program_id: int, plan: Plan, items: Sequ
             "rest_fr": list(columns[12]),
         },
     )
+
+
+def _listed(reward: Reward) -> bool:
+    """Whether a reward is browsed: drafts and retired ones are not, nor what only comes with another."""
+    priced = reward.prices or any(variant.prices for variant in reward.variants)
+    return reward.state in LISTED_STATES and bool(priced)
 
 
 def _rows(plan: Plan, item: Listed) -> Iterable[tuple[Any, ...]]:

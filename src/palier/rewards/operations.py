@@ -20,8 +20,8 @@ from palier.engine.clock import MINUTE, instant, moment
 from palier.engine.conditions import Problem
 from palier.engine.instants import parse_instant
 from palier.programs.structure import convert, faults
-from palier.rewards.catalogue import document
-from palier.rewards.check import Known, check
+from palier.rewards.catalogue import known
+from palier.rewards.check import check
 from palier.rewards.document import Reward, canonical, parts_of
 from palier.rewards.listing import Listed, relist
 from palier.site.arrays import Documents, Instants
@@ -142,10 +142,14 @@ def _wrong(
     program = runtime.latest.document
     found: dict[str, list[Problem]] = {}
     sound: dict[str, Reward] = {}
-    known = _known(connection, runtime.program_id, sound)
+    stored = known(connection, runtime.program_id)
+
+    def there(key: str) -> Reward | None:
+        return sound.get(key) or stored(key)
+
     # What is made of others is looked at last, so that it finds those that are sound.
     for reward in sorted(rewards, key=lambda item: bool(parts_of(item))):
-        problems = [item for item in check(reward, program, known) if item.severity == "error"]
+        problems = [item for item in check(reward, program, there) if item.severity == "error"]
         if problems:
             found[reward.key] = problems
         else:
@@ -193,27 +197,6 @@ select v.reward_id, v.sha256, v.document -> 'gives' ->> 'kind'
 from unnest(%s::bigint[], %s::bigint[]) as u (reward_id, number)
 join reward_version v on v.program_id = %s and v.reward_id = u.reward_id and v.number = u.number
 """
-
-
-def _known(connection: Connection[Any], program_id: int, given: dict[str, Reward]) -> Known:
-    """Finds a reward among those given, else the latest version stored."""
-    seen: dict[str, Reward | None] = {}
-
-    def known(key: str) -> Reward | None:
-        if key in given:
-            return given[key]
-        if key not in seen:
-            row = connection.execute(
-                """
-                -- rewards.known
-                select reward_id, latest from reward where program_id = %s and key = %s and latest > 0
-                """,
-                (program_id, key),
-            ).fetchone()
-            seen[key] = document(connection, program_id, row[0], row[1]) if row is not None else None
-        return seen[key]
-
-    return known
 
 
 def _against(reward: Reward, there: _Stored, starts: int, now: int) -> list[Problem]:
@@ -375,7 +358,7 @@ class Loaded(Struct):
 def load(
     connection: Connection[Any],
     runtime: Runtime,
-    lines: Iterable[Any],
+    lines: Iterable[tuple[int, Any]],
     *,
     by: str,
     reason: str,
@@ -383,7 +366,7 @@ def load(
     on_refused: Callable[[Refusal], None] = lambda _: None,
     on_progress: Callable[[Loaded], None] = lambda _: None,
 ) -> Loaded:
-    """Writes many rewards, each a document as plain data, some thousand to a transaction. Commits each of them.
+    """Writes many rewards, each the number of its line and its document, some thousand to a transaction. Commits.
 
     Sent again, it changes nothing; cut off, it is sent again. A line with errors is told to `on_refused`, and the
     others are taken. Refuses a key that comes twice in one lot of lines.
@@ -391,7 +374,6 @@ def load(
     done = Loaded()
     source = iter(lines)
     while chunk := list(islice(source, LOADED_AT_ONCE)):
-        before = done.sent
         take(
             connection,
             runtime,
@@ -401,7 +383,6 @@ def load(
             reason=reason,
             now=now(),
             on_refused=on_refused,
-            after=before,
         )
         connection.commit()
         on_progress(done)
@@ -422,22 +403,21 @@ def log_load(
 def take(
     connection: Connection[Any],
     runtime: Runtime,
-    lines: Sequence[Any],
+    lines: Sequence[tuple[int, Any]],
     done: Loaded,
     *,
     by: str,
     reason: str,
     now: int,
     on_refused: Callable[[Refusal], None],
-    after: int = 0,
 ) -> None:
-    """Writes one lot of lines, the first of which is line `after` + 1, and counts into `done` what became of them.
+    """Writes one lot of numbered lines, and counts into `done` what became of them.
 
     In the caller's transaction.
     """
     taken: dict[str, tuple[int, Reward]] = {}
     done.sent += len(lines)
-    for number, data in enumerate(lines, after + 1):
+    for number, data in lines:
         problem = _read(data, taken, number)
         if problem is not None:
             done.refused += 1
