@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from palier.staff.columns import Placement, StoredJson
 
@@ -119,3 +119,239 @@ class RewardListing(models.Model):
             GinIndex(fields=["words_en"], name="reward_listing_words_en"),
             GinIndex(fields=["words_fr"], name="reward_listing_words_fr"),
         ]
+
+
+# --- orders -------------------------------------------------------------------------------------------------
+
+ORDER_STATES = (
+    "waiting", "reserved", "fulfilling", "done", "partly_refunded", "refunded", "released", "expired", "failed",
+    "cancelled",
+)  # fmt: skip
+"""What an order can be in; `rewards.states` says what follows what."""
+
+
+class RewardStock(models.Model):
+    """Answers "is there one left?" for whatever is counted: a reward, a variant, a slot, a chance, a period.
+
+    `total` is how many there are (null: without end, counted all the same), `held` those of orders that are open,
+    `sold` those that were handed out, `waiting` the members in line for a place. Moves under its row's lock in
+    the transaction of the order. Never stored here: which orders (`reward_order` says what each keeps).
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("key", "program_id")
+    key = models.TextField()
+    program_id = models.BigIntegerField()
+    total = models.BigIntegerField(null=True)
+    held = models.BigIntegerField()
+    sold = models.BigIntegerField()
+    waiting = models.BigIntegerField()
+
+    class Meta:
+        db_table = "reward_stock"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(held__gte=0, sold__gte=0, waiting__gte=0), name="reward_stock_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(total__isnull=True) | Q(total__gte=F("held") + F("sold")),
+                name="reward_stock_not_oversold",
+            ),
+        ]
+
+
+class RewardOrder(models.Model):
+    """Answers "what did this member order, at which price, and how far is it?".
+
+    The price and the version of the reward are those agreed on. `points` names the facts that hold or spent the
+    points; `stock_held` and `stock_sold` what the order keeps of each row of `reward_stock`. Never stored here:
+    amounts of the ledger (`transfer`), addresses (`order_address`), codes (`voucher`).
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "order_id")
+    member_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    reward_id = models.BigIntegerField()
+    reward_key = models.TextField()
+    version = models.IntegerField()
+    kind = models.TextField()
+    state = models.TextField()
+    quantity = models.BigIntegerField()
+    units = models.BigIntegerField()
+    refunded_units = models.BigIntegerField()
+    price = StoredJson()
+    points = StoredJson()
+    stock_held = StoredJson()
+    stock_sold = StoredJson()
+    variant = models.TextField(null=True)
+    slot = models.TextField(null=True)
+    source = models.TextField()
+    external_id = models.TextField()
+    partner = models.TextField(null=True)
+    channel = models.TextField(null=True)
+    location = models.TextField(null=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    steps = models.BigIntegerField()
+    details = StoredJson()
+
+    class Meta:
+        db_table = "reward_order"
+        indexes = [
+            models.Index(
+                fields=["program_id", "expires_at"],
+                condition=Q(state__in=["waiting", "reserved"]),
+                name="reward_order_due",
+            ),
+            models.Index(
+                fields=["program_id", "order_id"],
+                condition=Q(state__in=["waiting", "reserved", "fulfilling"]),
+                name="reward_order_open",
+            ),
+            models.Index(fields=["member_id", "reward_key"], name="reward_order_by_reward"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ORDER_STATES), name="reward_order_state_known"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, units__gte=1, refunded_units__gte=0)
+                & Q(refunded_units__lte=F("units")),
+                name="reward_order_units_within",
+            ),
+        ]
+
+
+class OrderEvent(models.Model):
+    """Answers "when did this order change, by whom, and why?": one row per step, numbered from 1. Append-only.
+
+    Never stored here: what the change did to points (`activity`) and stock (`reward_stock`).
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "order_id", "number")
+    member_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    number = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    from_state = models.TextField(null=True)
+    to_state = models.TextField()
+    units = models.BigIntegerField()
+    at = models.DateTimeField()
+    actor = models.TextField()
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "order_event"
+
+
+class OrderClaim(models.Model):
+    """Answers "was this id of an order ever used, for what, and which order is it?", for ever.
+
+    Never stored here: the order itself (`reward_order`), refusals (they leave nothing behind).
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("external_id", "source", "program_id")
+    external_id = models.TextField()
+    source = models.TextField()
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    sha256 = models.BinaryField()
+    claimed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "order_claim"
+
+
+class RewardItem(models.Model):
+    """Answers "what does this member hold from his orders, and what is left of it?": one row per thing and unit.
+
+    `uses_left` is null for what is not counted. Never stored here: codes (`voucher`, `pool_code`), addresses.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "item_id")
+    member_id = models.BigIntegerField()
+    item_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    unit = models.BigIntegerField()
+    reward_key = models.TextField()
+    kind = models.TextField()
+    state = models.TextField()
+    uses_left = models.BigIntegerField(null=True)
+    valid_from = models.DateTimeField(null=True)
+    valid_until = models.DateTimeField(null=True)
+    details = StoredJson()
+
+    class Meta:
+        db_table = "reward_item"
+        indexes = [
+            models.Index(fields=["member_id", "order_id"], name="reward_item_by_order"),
+            models.Index(
+                fields=["program_id", "reward_key", "item_id"],
+                condition=Q(kind="entry", state="open"),
+                name="reward_item_entries",
+            ),
+            models.Index(
+                fields=["program_id", "valid_from"],
+                condition=Q(kind="delivery", state="planned"),
+                name="reward_item_deliveries",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(uses_left__isnull=True) | Q(uses_left__gte=0),
+                name="reward_item_uses_not_negative",
+            ),
+        ]
+
+
+class OrderAddress(models.Model):
+    """Answers "where is this order sent?", encrypted, until the member is erased.
+
+    Never stored here: anything in clear; the key stands outside the database.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "order_id")
+    member_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        db_table = "order_address"
+
+
+class SweepstakeDraw(models.Model):
+    """Answers "who won, among how many, and could it have been known before?": one row per sweepstake.
+
+    Made when the first entry is sold, with the commitment of the month of the draw; filled in once, when it is
+    drawn. Never stored here: the seed (`draw_seed`), the entries (`reward_item`).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "reward_key", "draw_at")
+    program_id = models.BigIntegerField()
+    reward_key = models.TextField()
+    draw_at = models.DateTimeField()
+    period = models.TextField()
+    drawn = models.TextField(null=True)
+    entries = models.BigIntegerField(null=True)
+    entries_sha256 = models.BinaryField(null=True)
+    winners = StoredJson(null=True)
+    drawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sweepstake_draw"

@@ -1,0 +1,1007 @@
+"""Orders: a member redeems a reward of the catalogue, in one transaction for each step.
+
+Every step takes, in this order: what judges (shared), the member's lock, the points (which may lock shared limits),
+the rows of stock in the order of their keys, then vouchers and pools. None commits: they run inside `batch.attempt`.
+What is refused (OrderRefused) leaves nothing behind, nor does it take the order's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.activities import batch, operations
+from palier.activities.answers import Result
+from palier.activities.runtime import Runtime, settled
+from palier.activities.store import LOCK
+from palier.engine.clock import HOUR, MINUTE, moment
+from palier.engine.instants import parse_instant
+from palier.engine.payment_cards import holds_number
+from palier.engine.plan import Plan
+from palier.engine.refusals import Refusal
+from palier.engine.state import MemberState, decode_state
+from palier.members import queries as members
+from palier.rewards import addresses, catalogue, kinds, order_store, stock, supply
+from palier.rewards.catalogue import Asked, MemberStanding, Terms
+from palier.rewards.document import (
+    Experience,
+    Merchandise,
+    Mystery,
+    PerPeriod,
+    Reward,
+    Subscription,
+    Sweepstake,
+)
+from palier.rewards.kinds import Leaf, Work
+from palier.rewards.order_store import FACTS, Agreed, Item, Order, Paid
+from palier.rewards.refusals import OrderRefusal, OrderRefused
+from palier.rewards.states import COUNTED, FULFILLED
+from palier.rewards.stock import Need
+from palier.site.ids import new_id
+
+MOST_UNITS: Final = 1000
+"""The most units of one order."""
+MARGIN_MINUTES: Final = 24 * 60
+"""How much longer points are held than the order waits: its own end comes first, and frees them."""
+LONG_HOLD_MINUTES: Final = operations.LONGEST_HOLD_MINUTES
+"""How long points are held of an order that somebody has to fulfil."""
+_PERIODS: Final = ("day", "week", "month", "year")
+
+
+class Wanted(Struct, frozen=True, omit_defaults=True):
+    """What is ordered: a reward by its key, so many, at one of its prices, in one of its forms.
+
+    `wait`: whether to stand in line where the slot is full. `address` is whoever it is sent to.
+    """
+
+    reward: str
+    quantity: int = 1
+    price: str | None = None
+    variant: str | None = None
+    slot: str | None = None
+    address: addresses.Address | None = None
+    wait: bool = False
+    channel: str | None = None
+    location: str | None = None
+
+
+class Placed(Struct, frozen=True):
+    """An order after a step, with what the member holds from it. `replayed`: an earlier call did it."""
+
+    order: Order
+    items: tuple[Item, ...] = ()
+    replayed: bool = False
+
+
+# --- placing --------------------------------------------------------------------------------------------------
+
+
+def place(
+    connection: Connection[Any],
+    runtime: Runtime,
+    *,
+    member_id: int,
+    wanted: Wanted,
+    source: str,
+    id: str,
+    confirm: bool,
+    actor: str,
+    now: int,
+) -> Placed:
+    """Reserves a reward for a member: points held, stock held; with `confirm`, also what `confirm` does.
+
+    The id is taken for ever: sent again with the same content it is answered with the order as it is now. Refused
+    where the reward is not there or not for this member, where a limit or the stock is used up, and where the points
+    do not suffice. Where its slot is full and `wait` is asked for, the order waits, and holds no points.
+    """
+    _refuse_card_numbers(source, id, wanted)
+    runtime, state = locked(connection, runtime, member_id)
+    content = sha256(b"order\0" + msgspec.json.encode([member_id, wanted, confirm])).digest()
+    try:
+        mine = order_store.claim(
+            connection, runtime.program_id, source, id, member_id, order_id := new_id(), content, now=now
+        )
+    except LookupError as error:
+        raise batch.Conflict(str(error)) from None
+    if mine is not None:
+        return _again(connection, runtime, mine, member_id, content)
+    _lapse(connection, runtime, member_id, now=now)
+    terms = catalogue.terms(connection, runtime.program_id, wanted.reward, now)
+    if terms is None:
+        raise OrderRefused(
+            OrderRefusal.UNKNOWN_REWARD,
+            "the catalogue has no such reward",
+            field="reward",
+            remedy="use the key of a reward of the catalogue",
+        )
+    view = members.read(connection, runtime.program_id, member_id)
+    if view is None:
+        raise operations.NotDone(operations.unknown_member("member"))
+    leaf = _chosen(terms, wanted)
+    asked = _offered(runtime, terms.reward, wanted, catalogue.standing_of(runtime, view, state, now=now), now)
+    leaves = kinds.expand(connection, runtime.program_id, leaf, at=now)
+    _refuse_unsuitable(runtime, wanted, leaves, now)
+    order = _new(runtime, terms, wanted, asked, member_id, order_id, source, id, now)
+    _refuse_beyond_limits(connection, runtime, order, terms.reward, now)
+    needs = _needs(runtime, terms.reward, leaves, wanted.quantity, now)
+    levels = stock.read(connection, runtime.program_id, needs)
+    lacking = stock.short(levels, needs)
+    if lacking is not None:
+        if needs[lacking].what != "slot" or not _can_wait(leaf, wanted):
+            raise _none_left(needs[lacking])
+        return _stand_in_line(connection, order, leaf, needs[lacking], lacking, wanted, actor)
+    at_once = confirm and not _awaited(leaves)
+    _hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=at_once)
+    if at_once:
+        _lock_chances(connection, runtime, leaves, needs, now)
+    lacking = stock.reserve(connection, runtime.program_id, needs)
+    if lacking is not None:
+        if needs[lacking].what == "slot" and _can_wait(leaf, wanted):
+            raise batch.Conflict("the last place went meanwhile: the order stands in line")
+        raise _none_left(needs[lacking])
+    order.stock_held = {key: need.units for key, need in needs.items()}
+    order_store.insert(connection, order, actor=actor)
+    if wanted.address is not None:
+        addresses.keep(connection, order, wanted.address)
+    if not confirm:
+        return Placed(order)
+    return _go_on(connection, runtime, order, leaves, actor, now)
+
+
+def _refuse_card_numbers(source: str, id: str, wanted: Wanted) -> None:
+    texts = {
+        "source": source,
+        "id": id,
+        "channel": wanted.channel or "",
+        "location": wanted.location or "",
+    }
+    if wanted.address is not None:
+        texts["address"] = "\n".join((wanted.address.name, *wanted.address.lines, wanted.address.city))
+    for field, text in texts.items():
+        if holds_number(text, "id"):
+            raise OrderRefused(
+                OrderRefusal.PAYMENT_CARD_NUMBER,
+                "this holds the number of a payment card",
+                field=field,
+                remedy="send the payment provider's token, or an id of your own",
+            )
+
+
+def locked(connection: Connection[Any], runtime: Runtime, member_id: int) -> tuple[Runtime, MemberState]:
+    """The program as it judges, and the member's state, both held until the transaction ends."""
+    runtime = settled(connection, runtime)
+    row = connection.execute(LOCK, {"members": [member_id]}).fetchone()
+    if row is None:
+        raise _unknown_order()
+    return runtime, decode_state(row[1])
+
+
+def _unknown_order() -> OrderRefused:
+    return OrderRefused(
+        OrderRefusal.UNKNOWN_ORDER, "there is no such order", field="order", remedy="check its reference"
+    )
+
+
+def _again(
+    connection: Connection[Any],
+    runtime: Runtime,
+    mine: tuple[int, int, bytes],
+    member_id: int,
+    content: bytes,
+) -> Placed:
+    owner, order_id, stored = mine
+    if owner != member_id or stored != content:
+        raise OrderRefused(
+            OrderRefusal.CONTENT_DIFFERS,
+            "this id was used before, with other content",
+            field="id",
+            remedy="use a new id for a new order",
+        )
+    order = order_store.read(connection, runtime.program_id, owner, order_id)
+    if order is None:
+        raise batch.Conflict("a claim is seen before its order")
+    return Placed(order, tuple(order_store.items(connection, owner, [order_id])[order_id]), replayed=True)
+
+
+def _new(
+    runtime: Runtime,
+    terms: Terms,
+    wanted: Wanted,
+    asked: Asked,
+    member_id: int,
+    order_id: int,
+    source: str,
+    id: str,
+    now: int,
+) -> Order:
+    reward = terms.reward
+    minutes = reward.hold_minutes if reward.hold_minutes is not None else runtime.latest.hold_minutes
+    units = wanted.quantity * (reward.gives.deliveries if isinstance(reward.gives, Subscription) else 1)
+    declared = {partner.key for partner in runtime.latest.program.partners}
+    return Order(
+        member_id,
+        order_id,
+        runtime.program_id,
+        terms.reward_id,
+        reward.key,
+        terms.version,
+        reward.kind,
+        "reserved",
+        wanted.quantity,
+        units,
+        0,
+        Agreed(asked.key, asked.points, asked.money, asked.money_currency),
+        [],
+        {},
+        {},
+        wanted.variant,
+        wanted.slot,
+        source,
+        id,
+        reward.partner if reward.partner in declared else None,
+        wanted.channel,
+        wanted.location,
+        now,
+        now + minutes * MINUTE,
+    )
+
+
+def _chosen(terms: Terms, wanted: Wanted) -> Leaf:
+    """The reward in the form that was asked for."""
+    reward = terms.reward
+    variant = reward.variant(wanted.variant) if wanted.variant is not None else None
+    slot = reward.slot(wanted.slot) if wanted.slot is not None else None
+    for name, asked, found, there in (
+        ("variant", wanted.variant, variant, reward.variants),
+        ("slot", wanted.slot, slot, reward.slots),
+    ):
+        if (asked is not None and found is None) or (asked is None and there):
+            keys = ", ".join(item.key for item in there[:20])
+            raise OrderRefused(
+                OrderRefusal.UNKNOWN_OPTION,
+                f"the reward has no such {name}" if asked is not None else f"the order names no {name}",
+                field=name,
+                remedy=f"use one of: {keys}" if keys else "leave it out",
+            )
+    return Leaf(terms.reward_id, terms.version, reward, variant, slot)
+
+
+def _offered(runtime: Runtime, reward: Reward, wanted: Wanted, standing: MemberStanding, now: int) -> Asked:
+    """The price at which the member may have it. Refused where he may not."""
+    found = catalogue.offer(
+        runtime, reward, standing, at=now, variant=wanted.variant, quantity=wanted.quantity
+    )
+    asked = found.price(wanted.price)
+    for reason in found.reasons:
+        if reason.code == "member_not_active":
+            raise OrderRefused(
+                OrderRefusal.MEMBER_NOT_ACTIVE,
+                f"the member is {standing.status}",
+                field="member",
+                remedy="nothing can be spent until the member is active again",
+            )
+        if reason.code not in ("too_few_points", "below_minimum"):
+            raise OrderRefused(
+                OrderRefusal.REWARD_NOT_AVAILABLE,
+                f"the reward cannot be had: {reason.en}",
+                field="reward",
+                remedy="show members only what they are offered",
+            )
+    if asked is None:
+        raise OrderRefused(
+            OrderRefusal.UNKNOWN_OPTION,
+            "the reward has no such price",
+            field="price",
+            remedy="use one of: " + ", ".join(price.key for price in found.prices),
+        )
+    if not asked.allowed:
+        raise OrderRefused(
+            OrderRefusal.REWARD_NOT_AVAILABLE,
+            "the price is not for the member's tier",
+            field="price",
+            remedy="name another price, or none",
+        )
+    lacking = next((r.en for r in found.reasons if r.code in ("too_few_points", "below_minimum")), None)
+    if lacking is None and asked.missing:
+        lacking = "points are missing for this price"
+    if lacking is not None:
+        raise OrderRefused(
+            OrderRefusal.INSUFFICIENT_POINTS, lacking, field="reward", remedy="let the member earn them first"
+        )
+    return asked
+
+
+def _refuse_unsuitable(runtime: Runtime, wanted: Wanted, leaves: Sequence[Leaf], now: int) -> None:
+    """Refuses what the things that are handed out cannot be ordered with, or no more."""
+    if not 1 <= wanted.quantity <= MOST_UNITS:
+        raise OrderRefused(
+            OrderRefusal.INVALID_ORDER,
+            f"an order is for 1 to {MOST_UNITS}",
+            field="quantity",
+            remedy="split the order",
+        )
+    for leaf in leaves:
+        gives = leaf.reward.gives
+        if isinstance(gives, Merchandise) and gives.shipped and wanted.address is None:
+            raise OrderRefused(
+                OrderRefusal.ADDRESS_NEEDED,
+                f"{leaf.reward.key} is sent, and the order has no address",
+                field="address",
+                remedy="send the address it goes to",
+            )
+        if leaf.slot is not None and parse_instant(leaf.slot.starts_at) <= now:
+            raise OrderRefused(
+                OrderRefusal.REWARD_NOT_AVAILABLE,
+                "the date has begun",
+                field="slot",
+                remedy="choose a later date",
+            )
+        if isinstance(gives, Sweepstake) and parse_instant(gives.draw_at) <= now:
+            raise OrderRefused(
+                OrderRefusal.REWARD_NOT_AVAILABLE,
+                "the draw is closed",
+                field="reward",
+                remedy="order another reward",
+            )
+
+
+# --- limits and stock ------------------------------------------------------------------------------------------
+
+COUNT: Final = """
+-- orders.count_of_member
+select coalesce(sum(case when state = any(%(states)s::text[]) then quantity - refunded_units * quantity / units
+                    else 0 end), 0)::bigint,
+       coalesce(sum(case when state = any(%(states)s::text[]) and created_at >= %(since)s
+                    then quantity - refunded_units * quantity / units else 0 end), 0)::bigint
+from reward_order where member_id = %(member)s and reward_key = %(reward)s
+"""
+
+
+def _refuse_beyond_limits(
+    connection: Connection[Any], runtime: Runtime, order: Order, reward: Reward, now: int
+) -> None:
+    """Refuses an order beyond what one member may have. The member is locked, so that nothing is counted twice."""
+    limits = reward.limits
+    if limits.per_order is not None and order.quantity > limits.per_order:
+        raise _beyond(f"an order of it is for at most {limits.per_order}")
+    if limits.per_member is None and limits.per_member_period is None:
+        return
+    period = limits.per_member_period
+    since = period_start(runtime.latest, period, now) if period is not None else 0
+    row = connection.execute(
+        COUNT,
+        {
+            "member": order.member_id,
+            "reward": order.reward,
+            "states": sorted(COUNTED),
+            "since": moment(since),
+        },
+    ).fetchone()
+    assert row is not None
+    if limits.per_member is not None and row[0] + order.quantity > limits.per_member:
+        raise _beyond(f"a member may have {limits.per_member} of it")
+    if period is not None and row[1] + order.quantity > period.n:
+        raise _beyond(f"a member may have {period.n} of it in a {period.period}")
+
+
+def _beyond(message: str) -> OrderRefused:
+    return OrderRefused(
+        OrderRefusal.LIMIT_REACHED,
+        message,
+        field="quantity",
+        remedy="wait for the next period, or order less",
+    )
+
+
+def period_start(plan: Plan, period: PerPeriod, now: int) -> int:
+    """The first instant of the period in which an instant lies, in the program's zone."""
+    clock = plan.clock
+    day, _ = clock.local(now)
+    number = clock.periods(day)[_PERIODS.index(period.period)]
+    if period.period == "day":
+        return clock.start_of_day(day)
+    if period.period == "week":
+        return clock.start_of_day(number * 7 + 1)
+    if period.period == "month":
+        return clock.start_of_month(number)
+    return clock.start_of_month(number * 12)
+
+
+def _needs(
+    runtime: Runtime, reward: Reward, leaves: Iterable[Leaf], quantity: int, now: int
+) -> dict[str, Need]:
+    """What an order takes of stock: of the reward, its form, its parts, and of what all members may have."""
+    found: dict[str, Need] = {}
+    for leaf in leaves:
+        for key, need in leaf.needs(quantity).items():
+            before = found.get(key)
+            units = need.units + (before.units if before is not None else 0)
+            found[key] = msgspec.structs.replace(need, units=units)
+    period = reward.limits.per_period
+    if period is not None:
+        clock = runtime.latest.clock
+        number = clock.periods(clock.local(now)[0])[_PERIODS.index(period.period)]
+        found[stock.of_period(reward.key, period.period, number)] = Need(quantity, None, period.n, "period")
+    return found
+
+
+def _none_left(need: Need) -> OrderRefused:
+    if need.what == "period":
+        return _beyond(f"all {need.limit} of this period are taken")
+    return OrderRefused(
+        OrderRefusal.OUT_OF_STOCK,
+        {"slot": "no place is left", "variant": "none of this variant is left"}.get(
+            need.what, "none of it is left"
+        ),
+        field={"slot": "slot", "variant": "variant"}.get(need.what, "reward"),
+        remedy="choose another, or try again later",
+    )
+
+
+def _lock_chances(
+    connection: Connection[Any], runtime: Runtime, leaves: Iterable[Leaf], needs: Mapping[str, Need], now: int
+) -> None:
+    """Locks what a draw may take together with what the order takes, so that rows are locked in one order."""
+    chances: dict[str, int | None] = {}
+    for leaf in leaves:
+        if isinstance(leaf.reward.gives, Mystery):
+            chances |= kinds.chances(connection, runtime.program_id, leaf, at=now)
+    if chances:
+        totals = {key: need.total for key, need in needs.items()}
+        stock.lock(connection, runtime.program_id, {**chances, **totals})
+
+
+# --- points ----------------------------------------------------------------------------------------------------
+
+
+def _hold(
+    connection: Connection[Any], runtime: Runtime, order: Order, long: bool, now: int, *, at_once: bool
+) -> None:
+    """Sets the points of an order aside, or (`at_once`) spends them."""
+    waits = max(order.expires_at - now, 0) // MINUTE + 1
+    minutes = LONG_HOLD_MINUTES if long else min(waits + MARGIN_MINUTES, LONG_HOLD_MINUTES)
+    for currency, points in sorted(order.price.points.items()):
+        if not points:
+            continue
+        id = f"{order.order_id}:{currency}"
+        if at_once:
+            result = operations.redeem(
+                connection, runtime, member_id=order.member_id, currency=currency, points=points,
+                source=FACTS, id=id, now=now, partner=order.partner,
+            )  # fmt: skip
+        else:
+            result = operations.hold(
+                connection, runtime, member_id=order.member_id, currency=currency, points=points,
+                minutes=minutes, source=FACTS, id=id, now=now, partner=order.partner,
+            )  # fmt: skip
+        _done(result)
+        order.points.append(
+            Paid(currency, points, id, result.activity_id, not at_once, "spent" if at_once else "held")
+        )
+
+
+def _spend(connection: Connection[Any], runtime: Runtime, order: Order, now: int) -> None:
+    """Spends what an order holds."""
+    for paid in order.points:
+        if paid.state == "held":
+            result = operations.capture(
+                connection, runtime, order.redemption(paid), points=None,
+                source=FACTS, id=f"{paid.id}:capture", now=now,
+            )  # fmt: skip
+            if result.refusal is not None:
+                raise _not_open("the points are not held any more")
+            paid.state = "spent"
+
+
+def _free(connection: Connection[Any], runtime: Runtime, order: Order, now: int) -> None:
+    """Frees what an order holds: the same points, with the end they had. Held no more, they were freed in time."""
+    for paid in order.points:
+        if paid.state == "held":
+            operations.release(
+                connection, runtime, order.redemption(paid), source=FACTS, id=f"{paid.id}:release", now=now
+            )
+            paid.state = "free"
+
+
+def _give_back(
+    connection: Connection[Any], runtime: Runtime, order: Order, units: int, now: int, reason: str
+) -> None:
+    """Gives back the share of so many units more of what was spent, to the lots it came from."""
+    until = order.refunded_units + units
+    for paid in order.points:
+        if paid.state != "spent":
+            continue
+        points = order_store.share(paid.points, until, order.units) - paid.refunded
+        if points:
+            _done(
+                operations.refund(
+                    connection, runtime, order.redemption(paid), points=points, source=FACTS,
+                    id=f"{paid.id}:refund:{until}", now=now, reason=reason,
+                )
+            )  # fmt: skip
+            paid.refunded += points
+
+
+def _done(result: Result) -> None:
+    """Refuses the order where a command of its points was refused."""
+    refusal = result.refusal
+    if refusal is not None:
+        raise _refused(refusal)
+
+
+def _refused(refusal: Refusal) -> OrderRefused:
+    known = {"member_not_active", "insufficient_points", "limit_reached"}
+    code = refusal.code.value
+    return OrderRefused(
+        OrderRefusal(code) if code in known else OrderRefusal.REWARD_NOT_AVAILABLE,
+        refusal.message,
+        field="reward",
+        remedy=refusal.remedy,
+    )
+
+
+# --- going on --------------------------------------------------------------------------------------------------
+
+
+def find(connection: Connection[Any], runtime: Runtime, member_id: int, order_id: int) -> Order:
+    """An order of a member of the program; refused (unknown_order) where there is none."""
+    order = order_store.read(connection, runtime.program_id, member_id, order_id)
+    if order is None:
+        raise _unknown_order()
+    return order
+
+
+def held(connection: Connection[Any], runtime: Runtime, order: Order, *, now: int) -> list[Item]:
+    """What a member holds from an order, as it stands: uses of vouchers are counted by the vouchers."""
+    found = order_store.items(connection, order.member_id, [order.order_id])[order.order_id]
+    kinds.look_at(Work(connection, runtime, order, "", now), found)
+    return found
+
+
+def confirm(
+    connection: Connection[Any], runtime: Runtime, member_id: int, order_id: int, *, actor: str, now: int
+) -> Placed:
+    """Fulfils a reserved order: what the system hands out is handed out and the points are spent, at once.
+
+    Where staff or a supplier hands out a part, the order is being fulfilled, and its points stay held until that is
+    done. Refused where the order is not reserved, or its time is over.
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, {"reserved"}, now)
+    leaves = leaves_of(connection, order)
+    return _go_on(connection, runtime, order, leaves, actor, now)
+
+
+def _open(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    states: frozenset[str] | set[str],
+    now: int,
+) -> Order:
+    order = find(connection, runtime, member_id, order_id)
+    state = order.state_at(now)
+    if state not in states:
+        raise _not_open(f"the order is {state.replace('_', ' ')}")
+    return order
+
+
+def _not_open(message: str) -> OrderRefused:
+    return OrderRefused(
+        OrderRefusal.ORDER_NOT_OPEN, message, field="order", remedy="read the order to see where it stands"
+    )
+
+
+def leaves_of(connection: Connection[Any], order: Order) -> list[Leaf]:
+    """The rewards that an order hands out, as they were agreed on."""
+    reward = catalogue.document(connection, order.program_id, order.reward_id, order.version)
+    leaf = Leaf(
+        order.reward_id,
+        order.version,
+        reward,
+        reward.variant(order.variant) if order.variant is not None else None,
+        reward.slot(order.slot) if order.slot is not None else None,
+    )
+    return kinds.expand(connection, order.program_id, leaf, at=order.created_at)
+
+
+def _awaited(leaves: Iterable[Leaf]) -> list[str]:
+    """Who has to hand out a part beside the system: staff, supplier."""
+    return sorted({leaf.reward.fulfilment for leaf in leaves if not leaf.is_whole} - {"system"})
+
+
+def _go_on(
+    connection: Connection[Any],
+    runtime: Runtime,
+    order: Order,
+    leaves: Sequence[Leaf],
+    actor: str,
+    now: int,
+) -> Placed:
+    awaited = _awaited(leaves)
+    if not awaited:
+        return _finish(connection, runtime, order, leaves, {}, actor, now)
+    order.details["awaits"] = awaited
+    order.expires_at = 0
+    order_store.move(connection, order, "fulfilling", at=now, actor=actor)
+    if "supplier" in awaited:
+        supply.send(Work(connection, runtime, order, actor, now), leaves)
+    return Placed(order)
+
+
+def _finish(
+    connection: Connection[Any],
+    runtime: Runtime,
+    order: Order,
+    leaves: Sequence[Leaf],
+    given: Mapping[str, Any],
+    actor: str,
+    now: int,
+    reason: str = "",
+) -> Placed:
+    """Spends the points, sells the stock, and hands everything out."""
+    _spend(connection, runtime, order, now)
+    needs = {key: Need(units, None) for key, units in order.stock_held.items()}
+    _lock_chances(connection, runtime, leaves, needs, order.created_at)
+    stock.sell(connection, order.program_id, order.stock_held)
+    order.stock_held, order.stock_sold = {}, order.stock_held
+    work = Work(connection, runtime, order, actor, now, given)
+    made = [
+        item for unit in range(1, order.units + 1) for leaf in leaves for item in kinds.make(work, leaf, unit)
+    ]
+    order.expires_at, order.done_at = 0, now
+    order.details.pop("awaits", None)
+    items = order_store.add_items(connection, order, made)
+    order_store.move(connection, order, "done", at=now, actor=actor, reason=reason)
+    return Placed(order, tuple(items))
+
+
+def fulfil(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    *,
+    by: str,
+    given: Mapping[str, Any],
+    actor: str,
+    now: int,
+    reason: str = "",
+) -> Placed:
+    """Staff or the supplier (`by`) has handed out its part; with the last part the order is done.
+
+    `given` is what was told of it, as the supplier's number. Refused where the order does not wait for it.
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, {"fulfilling"}, now)
+    awaits = list(order.details.get("awaits", ()))
+    if by not in awaits:
+        raise OrderRefused(
+            OrderRefusal.NOT_FULFILLED_HERE,
+            f"the order waits for {' and '.join(awaits) or 'nobody'}",
+            field="order",
+            remedy="leave it to them",
+        )
+    awaits.remove(by)
+    if given:
+        order.details[by] = dict(given)
+    if awaits:
+        order.details["awaits"] = awaits
+        order_store.save(connection, order)
+        return Placed(order)
+    return _finish(
+        connection,
+        runtime,
+        order,
+        leaves_of(connection, order),
+        order.details.get("supplier", {}),
+        actor,
+        now,
+        reason,
+    )
+
+
+def release(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    *,
+    actor: str,
+    now: int,
+    reason: str = "",
+) -> Placed:
+    """Lets a reservation go: its points and stock are free again. Refused once it was confirmed, or is over."""
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, {"reserved", "waiting"}, now)
+    return Placed(_let_go(connection, runtime, order, "released", actor, now, reason))
+
+
+def fail(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    *,
+    actor: str,
+    now: int,
+    reason: str,
+) -> Placed:
+    """It cannot be fulfilled: the member has the same points back, with the end they had. Refused once it is done."""
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, {"reserved", "fulfilling"}, now)
+    return Placed(_let_go(connection, runtime, order, "failed", actor, now, reason))
+
+
+def expire(
+    connection: Connection[Any], runtime: Runtime, member_id: int, order_id: int, *, actor: str, now: int
+) -> bool:
+    """Ends a reservation, or a wait, whose time is over; False where it is not, or is no more."""
+    runtime, _ = locked(connection, runtime, member_id)
+    order = order_store.read(connection, runtime.program_id, member_id, order_id)
+    if order is None or order.state == "expired" or order.state_at(now) != "expired":
+        return False
+    _let_go(connection, runtime, order, "expired", actor, now, "")
+    return True
+
+
+def _let_go(
+    connection: Connection[Any],
+    runtime: Runtime,
+    order: Order,
+    state: str,
+    actor: str,
+    now: int,
+    reason: str,
+) -> Order:
+    """Frees all that an order holds, and ends it."""
+    _free(connection, runtime, order, now)
+    if order.state == "waiting":
+        line = str(order.details["line"])
+        stock.lock(connection, order.program_id, {line: None})
+        stock.queue(connection, order.program_id, line, -1)
+    stock.free(connection, order.program_id, order.stock_held)
+    order.stock_held = {}
+    order_store.move(connection, order, state, at=now, actor=actor, reason=reason)
+    return order
+
+
+LAPSED: Final = """
+-- orders.lapsed_of_member
+select order_id from reward_order
+where member_id = %(member)s and program_id = %(program)s and state in ('reserved', 'waiting')
+  and expires_at <= %(now)s
+order by order_id
+"""
+
+
+def _lapse(connection: Connection[Any], runtime: Runtime, member_id: int, *, now: int) -> None:
+    """Ends the member's own reservations whose time is over, so that their points and units count as free."""
+    rows = connection.execute(
+        LAPSED, {"member": member_id, "program": runtime.program_id, "now": moment(now)}
+    ).fetchall()
+    for (order_id,) in rows:
+        expire(connection, runtime, member_id, order_id, actor="palier", now=now)
+
+
+# --- taking back -----------------------------------------------------------------------------------------------
+
+
+def cancel(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    *,
+    actor: str,
+    now: int,
+    reason: str = "",
+) -> Placed:
+    """The member no longer wants it: all of it is taken back, as far as the reward allows.
+
+    What is only reserved, or waits, is released. Refused where the order is settled (order_not_open), and where the
+    reward does not allow it, not any more, or something of it was used (not_cancellable).
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(
+        connection, runtime, member_id, order_id, {"waiting", "reserved", "fulfilling", *FULFILLED}, now
+    )
+    if order.state in ("waiting", "reserved"):
+        return Placed(_let_go(connection, runtime, order, "released", actor, now, reason))
+    leaves = leaves_of(connection, order)
+    _refuse_uncancellable(runtime, order, leaves, now)
+    if order.state == "fulfilling":
+        work = Work(connection, runtime, order, actor, now)
+        if "supplier" in order.details.get("awaits", ()) and not supply.call_off(work):
+            # The supplier was asked already: what it answers decides.
+            return Placed(order)
+        return Placed(_let_go(connection, runtime, order, "cancelled", actor, now, reason))
+    items = held(connection, runtime, order, now=now)
+    if not all(kinds.untouched(item) for item in items if item.state != "void"):
+        raise _not_cancellable("something of it was used")
+    return _take_back(
+        connection, runtime, order, items, order.units - order.refunded_units, "cancelled", actor, now, reason
+    )
+
+
+def _refuse_uncancellable(runtime: Runtime, order: Order, leaves: Sequence[Leaf], now: int) -> None:
+    rules = leaves[0].reward.giving_back
+    if rules.cancellable == "never" or (rules.cancellable == "until_done" and order.state in FULFILLED):
+        raise _not_cancellable("the reward is not taken back")
+    if any(isinstance(leaf.reward.gives, Mystery) for leaf in leaves) and order.state in FULFILLED:
+        raise _not_cancellable("what was drawn stays")
+    clock = runtime.latest.clock
+    if rules.cancellable_days is not None and clock.add_days(order.created_at, rules.cancellable_days) <= now:
+        raise _not_cancellable("it is too late")
+    for leaf in leaves:
+        before = (rules.hours_before or 0) * HOUR
+        if leaf.slot is not None and parse_instant(leaf.slot.starts_at) - before <= now:
+            raise _not_cancellable("it is too late")
+        if isinstance(leaf.reward.gives, Sweepstake) and parse_instant(leaf.reward.gives.draw_at) <= now:
+            raise _not_cancellable("the draw is closed")
+
+
+def _not_cancellable(message: str) -> OrderRefused:
+    return OrderRefused(OrderRefusal.NOT_CANCELLABLE, message, field="order", remedy="staff may refund it")
+
+
+def refund(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    *,
+    units: int | None,
+    also_used: bool = False,
+    restock: bool = True,
+    actor: str,
+    now: int,
+    reason: str,
+) -> Placed:
+    """Staff takes back so many units (None: all that are left), and gives back their share of the points.
+
+    The share is cumulative and rounded down, so that all units together bring back exactly what was paid. Units of
+    which nothing was used come first; those that were used only with `also_used`. With `restock` the units can be
+    had again. Refused where the order was not handed out, or is past the days that the reward allows.
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, FULFILLED, now)
+    reward = catalogue.document(connection, order.program_id, order.reward_id, order.version)
+    days = reward.giving_back.refundable_days
+    if days is not None and (not days or runtime.latest.clock.add_days(order.done_at, days) <= now):
+        raise _not_refundable("the days in which it is refunded are over" if days else "it is not refunded")
+    left = order.units - order.refunded_units
+    wanted = units if units is not None else left
+    if not 1 <= wanted <= left:
+        raise _not_refundable(f"{left} units are left to refund", "units")
+    items = held(connection, runtime, order, now=now)
+    chosen = _units_to_take(items, wanted, also_used)
+    if len(chosen) < wanted:
+        raise _not_refundable(f"of {wanted} units only {len(chosen)} were not used", "units")
+    state = "refunded" if wanted == left else "partly_refunded"
+    kept = [item for item in items if item.unit in chosen]
+    return _take_back(connection, runtime, order, kept, wanted, state, actor, now, reason, restock=restock)
+
+
+def _units_to_take(items: Sequence[Item], wanted: int, also_used: bool) -> set[int]:
+    """The units that a refund takes: those of which nothing was used, the last first."""
+    units: dict[int, bool] = {}
+    for item in items:
+        if item.state != "void":
+            units[item.unit] = units.get(item.unit, True) and kinds.untouched(item)
+    whole = sorted((unit for unit, free in units.items() if free), reverse=True)
+    used = sorted((unit for unit, free in units.items() if not free), reverse=True) if also_used else []
+    return set([*whole, *used][:wanted])
+
+
+def _not_refundable(message: str, field: str = "order") -> OrderRefused:
+    return OrderRefused(
+        OrderRefusal.NOT_REFUNDABLE,
+        message,
+        field=field,
+        remedy="refund what was not used, or adjust the points",
+    )
+
+
+def _take_back(
+    connection: Connection[Any],
+    runtime: Runtime,
+    order: Order,
+    items: Sequence[Item],
+    units: int,
+    state: str,
+    actor: str,
+    now: int,
+    reason: str,
+    *,
+    restock: bool = True,
+) -> Placed:
+    """Gives points back for units, makes their items void, and puts their stock back."""
+    _give_back(connection, runtime, order, units, now, reason)
+    left = order.units - order.refunded_units
+    back = {key: sold - -(-sold * (left - units) // left) for key, sold in order.stock_sold.items()}
+    if restock:
+        stock.take_back(connection, order.program_id, {key: count for key, count in back.items() if count})
+        order.stock_sold = order_store.less(order.stock_sold, back)
+    work = Work(connection, runtime, order, actor, now)
+    for item in items:
+        if item.state != "void":
+            kinds.undo(work, item)
+            order_store.save_item(connection, order.member_id, item)
+    order.refunded_units += units
+    order_store.move(connection, order, state, at=now, actor=actor, reason=reason, units=units)
+    return Placed(
+        order, tuple(order_store.items(connection, order.member_id, [order.order_id])[order.order_id])
+    )
+
+
+# --- standing in line ------------------------------------------------------------------------------------------
+
+
+def _can_wait(leaf: Leaf, wanted: Wanted) -> bool:
+    gives = leaf.reward.gives
+    return wanted.wait and leaf.slot is not None and isinstance(gives, Experience) and gives.waiting_list
+
+
+def _stand_in_line(
+    connection: Connection[Any],
+    order: Order,
+    leaf: Leaf,
+    need: Need,
+    line: str,
+    wanted: Wanted,
+    actor: str,
+) -> Placed:
+    """The order waits for a place until its date begins. It holds no points meanwhile."""
+    assert leaf.slot is not None
+    levels = stock.lock(connection, order.program_id, {line: need.total})
+    if stock.short(levels, {line: need}) is None:
+        raise batch.Conflict("a place was freed meanwhile")
+    stock.queue(connection, order.program_id, line, 1)
+    order.state, order.expires_at = "waiting", parse_instant(leaf.slot.starts_at)
+    order.details["line"] = line
+    order_store.insert(connection, order, actor=actor)
+    if wanted.address is not None:
+        addresses.keep(connection, order, wanted.address)
+    return Placed(order)
+
+
+def move_up(
+    connection: Connection[Any], runtime: Runtime, member_id: int, order_id: int, *, actor: str, now: int
+) -> str:
+    """Gives a freed place to the order in front of its line; what the order is after it.
+
+    It is reserved then, for as long as a reservation lasts. Where the member can no longer have it (too few points,
+    frozen), the order is released, and the next is asked. "waiting" where no place is free.
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = order_store.read(connection, runtime.program_id, member_id, order_id)
+    if order is None or order.state != "waiting":
+        return order.state if order is not None else ""
+    if order.state_at(now) == "expired":
+        return _let_go(connection, runtime, order, "expired", actor, now, "").state
+    leaves = leaves_of(connection, order)
+    reward = leaves[0].reward
+    needs = _needs(runtime, reward, leaves, order.quantity, now)
+    if stock.short(stock.read(connection, runtime.program_id, needs), needs, queued=True) is not None:
+        return "waiting"
+    minutes = reward.hold_minutes if reward.hold_minutes is not None else runtime.latest.hold_minutes
+    order.expires_at = min(now + minutes * MINUTE, order.expires_at)
+    try:
+        with connection.transaction():
+            _hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=False)
+    except (OrderRefused, operations.NotDone) as refused:
+        order.points = []
+        return _let_go(connection, runtime, order, "released", actor, now, str(refused)).state
+    if stock.reserve(connection, runtime.program_id, needs, queued=True) is not None:
+        raise batch.Conflict("the freed place went meanwhile")
+    stock.queue(connection, runtime.program_id, str(order.details["line"]), -1)
+    order.stock_held = {key: need.units for key, need in needs.items()}
+    order_store.move(connection, order, "reserved", at=now, actor=actor, reason="a place was freed")
+    return order.state

@@ -1,0 +1,208 @@
+"""Stock: how many there are of a reward, a variant, a slot, a chance, or of all orders of a period.
+
+A row of `reward_stock` moves under its lock in the transaction of the order that moves it, after the member's lock
+and in the order of keys, so nothing is ever handed out twice. A count without a row has not been used yet: its row
+is made with the total of the reward's document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from msgspec import Struct
+from psycopg import Connection
+
+from palier.rewards.refusals import OrderRefusal, OrderRefused
+
+LOCK: Final = """
+-- stock.lock
+select key, total, held, sold, waiting from reward_stock
+where key = any(%(keys)s::text[]) and program_id = %(program)s
+order by key
+for update
+"""
+
+BEGIN: Final = """
+-- stock.begin
+insert into reward_stock (key, program_id, total, held, sold, waiting)
+select k, %(program)s, t, 0, 0, 0 from unnest(%(keys)s::text[], %(totals)s::bigint[]) as u(k, t)
+order by k
+on conflict (key, program_id) do nothing
+"""
+
+# The totals stand in the constraint and in this condition too: what was read under the lock is what is written.
+MOVE: Final = """
+-- stock.move
+update reward_stock s set held = s.held + u.h, sold = s.sold + u.o, waiting = s.waiting + u.w
+from unnest(%(keys)s::text[], %(held)s::bigint[], %(sold)s::bigint[], %(waiting)s::bigint[]) as u(k, h, o, w)
+where s.key = any(%(keys)s::text[]) and s.key = u.k and s.program_id = %(program)s
+  and (s.total is null or u.h + u.o <= 0 or s.held + s.sold + u.h + u.o <= s.total)
+"""
+
+READ: Final = """
+-- stock.read
+select key, total, held, sold, waiting from reward_stock
+where key = any(%(keys)s::text[]) and program_id = %(program)s
+"""
+
+SET_TOTAL: Final = """
+-- stock.set_total
+update reward_stock set total = %(total)s where key = %(key)s and program_id = %(program)s
+"""
+
+
+class Level(Struct, frozen=True):
+    """One row: `total` None is without end; `waiting` members are in line."""
+
+    key: str
+    total: int | None
+    held: int = 0
+    sold: int = 0
+    waiting: int = 0
+
+    @property
+    def remaining(self) -> int | None:
+        """How many can still be had; None: without end."""
+        return None if self.total is None else self.total - self.held - self.sold
+
+
+class Need(Struct, frozen=True):
+    """What an order takes of one row: so many units, where the row is new of so many in all.
+
+    `limit` is a bound besides the row's own, as of a period; `what` says of what there is none left.
+    """
+
+    units: int
+    total: int | None
+    limit: int | None = None
+    what: Literal["reward", "variant", "slot", "chance", "period"] = "reward"
+
+
+def of_reward(reward: str) -> str:
+    """The row of a reward."""
+    return reward
+
+
+def of_variant(reward: str, variant: str) -> str:
+    """The row of a variant."""
+    return f"{reward}#{variant}"
+
+
+def of_slot(reward: str, slot: str) -> str:
+    """The row of a slot."""
+    return f"{reward}@{slot}"
+
+
+def of_chance(reward: str, number: int) -> str:
+    """The row of one of the rewards that may come out of a mystery, counted from 0."""
+    return f"{reward}?{number}"
+
+
+def of_period(reward: str, period: str, number: int) -> str:
+    """The row of what all members together ordered in a period of a kind, by its number."""
+    return f"{reward}!{period}:{number}"
+
+
+def read(connection: Connection[Any], program_id: int, keys: Iterable[str]) -> dict[str, Level]:
+    """Rows as they stand, without a lock; those that were not used yet are left out."""
+    rows = connection.execute(READ, {"program": program_id, "keys": sorted(set(keys))})
+    return {row[0]: Level(*row) for row in rows}
+
+
+def lock(connection: Connection[Any], program_id: int, totals: Mapping[str, int | None]) -> dict[str, Level]:
+    """Locks rows in the order of their keys, those that are new with these totals. Does not commit."""
+    keys = sorted(totals)
+    parameters = {"program": program_id, "keys": keys}
+    found = {row[0]: Level(*row) for row in connection.execute(LOCK, parameters)}
+    if len(found) < len(keys):
+        connection.execute(BEGIN, {**parameters, "totals": [totals[key] for key in keys]})
+        found = {row[0]: Level(*row) for row in connection.execute(LOCK, parameters)}
+    return found
+
+
+def short(levels: Mapping[str, Level], needs: Mapping[str, Need], *, queued: bool = False) -> str | None:
+    """The first row that has too few left for these needs; None where all have enough.
+
+    A row with members in line has nothing left for anyone else, unless the caller is the one in front (`queued`).
+    """
+    for key in sorted(needs):
+        need, level = needs[key], levels.get(key, Level(key, needs[key].total))
+        taken = level.held + level.sold + need.units
+        if any(bound is not None and taken > bound for bound in (level.total, need.limit)):
+            return key
+        if level.waiting and not queued:
+            return key
+    return None
+
+
+def reserve(
+    connection: Connection[Any], program_id: int, needs: Mapping[str, Need], *, queued: bool = False
+) -> str | None:
+    """Holds units of every row, or of none: then the key of the row that has too few. Does not commit."""
+    if not needs:
+        return None
+    levels = lock(connection, program_id, {key: need.total for key, need in needs.items()})
+    lacking = short(levels, needs, queued=queued)
+    if lacking is None:
+        _move(connection, program_id, {key: (need.units, 0, 0) for key, need in needs.items()})
+    return lacking
+
+
+def sell(connection: Connection[Any], program_id: int, units: Mapping[str, int]) -> None:
+    """Units that were held are handed out. Does not commit."""
+    _move(connection, program_id, {key: (-count, count, 0) for key, count in units.items()})
+
+
+def free(connection: Connection[Any], program_id: int, units: Mapping[str, int]) -> None:
+    """Units that were held can be had again. Does not commit."""
+    _move(connection, program_id, {key: (-count, 0, 0) for key, count in units.items()})
+
+
+def take_back(connection: Connection[Any], program_id: int, units: Mapping[str, int]) -> None:
+    """Units that were handed out can be had again. Does not commit."""
+    _move(connection, program_id, {key: (0, -count, 0) for key, count in units.items()})
+
+
+def hand_out(connection: Connection[Any], program_id: int, units: Mapping[str, int]) -> None:
+    """Units are handed out at once, of rows that are locked and have enough. Does not commit."""
+    if units:
+        lock(connection, program_id, dict.fromkeys(units))
+    _move(connection, program_id, {key: (0, count, 0) for key, count in units.items()})
+
+
+def queue(connection: Connection[Any], program_id: int, key: str, members: int) -> None:
+    """So many more (or, below 0, fewer) stand in line for a row, which is locked. Does not commit."""
+    _move(connection, program_id, {key: (0, 0, members)})
+
+
+def _move(connection: Connection[Any], program_id: int, moves: Mapping[str, tuple[int, int, int]]) -> None:
+    keys = sorted(key for key, move in moves.items() if any(move))
+    if not keys:
+        return
+    parameters: dict[str, Any] = {"program": program_id, "keys": keys}
+    if len(keys) > 1:
+        connection.execute(LOCK, parameters)
+    held, sold, waiting = zip(*(moves[key] for key in keys), strict=True)
+    moved = connection.execute(
+        MOVE, {**parameters, "held": list(held), "sold": list(sold), "waiting": list(waiting)}
+    )
+    if moved.rowcount != len(keys):
+        raise AssertionError(f"stock of {keys} was not locked, or does not hold what an order says it does")
+
+
+def set_total(connection: Connection[Any], program_id: int, key: str, total: int | None) -> Level:
+    """Changes how many there are in all (None: without end). Does not commit.
+
+    Refused (out_of_stock) below what is held and handed out already.
+    """
+    level = lock(connection, program_id, {key: total})[key]
+    if total is not None and total < level.held + level.sold:
+        raise OrderRefused(
+            OrderRefusal.OUT_OF_STOCK,
+            f"{level.sold} of {key} were handed out and {level.held} are held: {total} is less than that",
+            field="stock",
+            remedy=f"give at least {level.held + level.sold}",
+        )
+    connection.execute(SET_TOTAL, {"program": program_id, "key": key, "total": total})
+    return Level(key, total, level.held, level.sold, level.waiting)
