@@ -65,6 +65,7 @@ MECHANICS: dict[str, Any] = {
 EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
+    "list_open_orders", "list_sweepstakes",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
@@ -74,6 +75,7 @@ class Ids:
     """What one program has that an address or body can name."""
 
     def __init__(self, shop: Shop) -> None:
+        self.shop = shop
         self.member = shop.enrol()
         self.other = shop.enrol("other")
         shop.sale(self.member, "100", id="known")
@@ -86,6 +88,11 @@ class Ids:
         self.asked = [shop.post("/adjustments", adjustment, token=ann).json["approval"] for _ in range(2)]
         self.reward = {"key": "mug", "name": {"en": "Mug"}, "gives": {"kind": "merchandise"}}
         assert shop.call("PUT", "/rewards/mug", self.reward).status == 201
+        free = {"gives": {"kind": "service"}, "prices": [{"points": {"stars": "1"}}]}
+        assert (
+            shop.call("PUT", "/rewards/mug_free", {"key": "mug_free", "name": {"en": "It"}, **free}).status
+            == 201
+        )
         self.gone = shop.enrol("gone")
         shop.post(f"/members/{self.other}/merge", {"from": self.gone, "reason": "one"})
         child = {"identities": {"email": "child@example.org"}, "reason": "family"}
@@ -97,7 +104,37 @@ class Ids:
         assert shop.post("/vouchers/use", shown).status == 201
         assert shop.call("PUT", "/pools/cinema", {"name": "Cinema", "low_at": 1}).status == 200
 
+    def order(self, path: str) -> str:
+        """An order of which this can be asked: done, reserved, or being fulfilled."""
+        kinds: dict[str, dict[str, Any]] = {
+            "sent": {"gives": {"kind": "merchandise"}},
+            "right": {"gives": {"kind": "service"}},
+            "off": {"gives": {"kind": "amount_off", "amount": "1"}},
+            "pick": {"gives": {"kind": "choice", "rewards": [{"reward": "sent"}, {"reward": "right"}]}},
+        }
+        for key, more in kinds.items():
+            made = {"key": key, "name": {"en": key}, "prices": [{"points": {"stars": "1"}}], **more}
+            self.shop.call("PUT", f"/rewards/{key}", made)
+        last = path.rpartition("/")[2]
+        key = {"fulfil": "sent", "ship": "sent", "address": "sent", "choose": "pick", "reveal": "off"}.get(
+            last, "right"
+        )
+        body = {
+            "member": self.member, "reward": key,
+            "confirm": last not in ("confirm", "release", "cancel", "fail"),
+        }  # fmt: skip
+        if key == "sent":
+            body["address"] = {
+                "name": "N", "lines": ["1 rue X"], "postcode": "75001", "city": "Paris", "country": "FR",
+            }  # fmt: skip
+        made = self.shop.post("/orders", body)
+        assert made.status == 201, made.content
+        return str(made.json["items"][0]["item"] if "{item}" in path else made.json["order"])
+
     def path(self, path: str) -> str:
+        for name in ("{order}", "{item}"):
+            if name in path:
+                path = path.replace(name, self.order(path))
         names = {
             "{redemption}/refund": f"{self.spent}/refund",
             "{ref}": self.gone if path.endswith("/unmerge") else self.member,
@@ -122,6 +159,11 @@ class Ids:
                 "source": "till", "id": f"new-{self.program}", "type": "sale", "occurred_at": now_text(),
                 "member": self.member, "amount": "1",
             },
+            "create_order": {"member": self.member, "reward": "mug_free"},
+            "refund_order": {"reason": "test"},
+            "fail_order": {"reason": "test"},
+            "ship_order": {"state": "shipped"},
+            "choose_reward": {"reward": "right"},
             "create_member": {"identities": {"card": "new"}},
             "change_member": {"attributes": {"age": 3}},
             "create_pair": {"streak": "duo", "with": self.other},

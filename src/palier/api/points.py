@@ -66,7 +66,7 @@ def create_redemption(
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(body.member)
         points = operations.points_minor(made.runtime, body.currency, body.points)
-        source, own = _name(made, body.source, body.id, identifier)
+        source, own = name_of(made, body.source, body.id, identifier)
         partner = body.partner or made.key.partner or None
         refusal = other_partner(made.key, partner)
         if refusal is not None:
@@ -103,7 +103,7 @@ def create_redemption(
     return write(request, "redemption", idempotency_key, act)
 
 
-def _name(made: Call, source: str | None, own: str | None, identifier: str) -> tuple[str, str]:
+def name_of(made: Call, source: str | None, own: str | None, identifier: str) -> tuple[str, str]:
     """Source and id of a command: as sent, else the key's own source and an id of its own."""
     if source is not None:
         operations.refuse_foreign_source(source, made.source)
@@ -258,7 +258,7 @@ def create_adjustment(
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(body.member)
         points = operations.points_minor(made.runtime, body.currency, body.points, signed=True)
-        source, own = _name(made, body.source, body.id, identifier)
+        source, own = name_of(made, body.source, body.id, identifier)
         actor = body.actor or made.person.actor
         code = body.reason_code or ""
         wanted = Adjustment(member_id, body.currency, points, body.reason, code, actor, source, own)
@@ -313,7 +313,7 @@ def create_transfer(
         sender_id = made.member(body.sender, "from")
         receiver_id = made.member(body.to, "to")
         points = operations.points_minor(made.runtime, body.currency, body.points)
-        source, own = _name(made, body.source, body.id, identifier)
+        source, own = name_of(made, body.source, body.id, identifier)
         result = operations.transfer(
             made.connection,
             made.runtime,

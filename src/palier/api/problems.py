@@ -12,6 +12,7 @@ from django.http import HttpResponse
 
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.site import disk
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -92,6 +93,21 @@ def of_refusal(refusal: Refusal) -> Problem:
     """A refusal as a problem: 404 where what was named does not exist, else 422."""
     status = 404 if refusal.code in _NOT_FOUND else 422
     return Problem(status, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy)
+
+
+_ORDER_STATUS: Final = {
+    OrderRefusal.UNKNOWN_REWARD: 404,
+    OrderRefusal.UNKNOWN_ORDER: 404,
+    OrderRefusal.UNKNOWN_ITEM: 404,
+    OrderRefusal.ORDER_NOT_OPEN: 409,
+}
+
+
+def of_order(refused: OrderRefused) -> Problem:
+    """A refusal of an order as a problem: 404 for what is not there, 409 for an order that went on meanwhile."""
+    status = _ORDER_STATUS.get(refused.code, 422)
+    detail = f"{refused.message[:1].upper()}{refused.message[1:]}."
+    return Problem(status, refused.code.value, detail, field=refused.field, remedy=refused.remedy)
 
 
 def refuse_when_full() -> None:

@@ -28,7 +28,7 @@ _MEANINGS: Final = {
     "401": "The call bears no valid API key.",
     "403": "The key lacks the right.",
     "404": "There is no such thing in the key's program.",
-    "409": "The same is being worked on at this moment; ask again after Retry-After.",
+    "409": "The same is being worked on at this moment, or has gone on meanwhile; `code` says which.",
     "413": "The body is 2 MB or more.",
     "415": "The body is of a type that is not read here.",
     "422": "Refused: `code` says why, `field` where, `remedy` what to do.",

@@ -22,6 +22,7 @@ from palier.api import (
     draws,
     leaderboards,
     members,
+    orders,
     people,
     points,
     problems,
@@ -33,6 +34,7 @@ from palier.api import (
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
 from palier.api.calls import ApiKey
 from palier.api.problems import Problem
+from palier.rewards.refusals import OrderRefused
 from palier.staff.session import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ for router in (
     people.router,
     points.router,
     approvals.router,
+    orders.router,
     dividends.router,
     leaderboards.router,
     campaigns.router,
@@ -67,6 +70,11 @@ for router in (
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, error: Problem) -> HttpResponse:
     return error.response()
+
+
+@api.exception_handler(OrderRefused)
+def _order_refused(request: HttpRequest, error: OrderRefused) -> HttpResponse:
+    return problems.of_order(error).response()
 
 
 @api.exception_handler(Unavailable)

@@ -21,6 +21,7 @@ RIGHTS: Final = (
     "members:read",
     "members:write",
     "members:merge",
+    "orders:write",
     "points:write",
     "programs:read",
     "programs:write",
