@@ -11,11 +11,11 @@ from palier.vouchers.pictures import Kind, picture
 from palier.vouchers.refusals import VoucherRefused
 
 KINDS: list[tuple[Kind, str]] = [
-    ("qr", "8H2K-0QXV-7T4MN"),
+    ("qr", "8H2K-0QXV-7T4MB"),
     ("code128", "8H2K0QXV7T4MN"),
     ("ean13", "3017620422003"),
-    ("pdf417", "8H2K-0QXV-7T4MN"),
-    ("aztec", "8H2K-0QXV-7T4MN"),
+    ("pdf417", "8H2K-0QXV-7T4MB"),
+    ("aztec", "8H2K-0QXV-7T4MB"),
 ]
 
 

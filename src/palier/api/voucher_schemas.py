@@ -20,7 +20,7 @@ Code = Annotated[
         min_length=1,
         max_length=codes.LONGEST_ENTRY,
         description="As entered: case, spaces and dashes do not matter.",
-        examples=["8H2K-0QXV-7T4MN"],
+        examples=["8H2K-0QXV-7T4MB"],
     ),
     AfterValidator(text_only),
 ]

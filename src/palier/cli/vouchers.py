@@ -82,9 +82,7 @@ def generate(
     expires: str = typer.Option(
         None, "--expires", help="The last day, such as 2027-12-31, or an instant.", show_default=False
     ),
-    origin: str = typer.Option(
-        "print", "--origin", help="Where they come from, such as campaign:spring."
-    ),
+    origin: str = typer.Option("print", "--origin", help="Where they come from, such as campaign:spring."),
 ) -> int:
     """Make vouchers for print and write their codes to a new file, this once: only their hashes are kept."""
     from palier.cli.members import instant_of
@@ -188,7 +186,9 @@ def show(program: str = _PROGRAM, voucher: str = _VOUCHER, json: bool = _JSON) -
         content = {**msgspec.structs.asdict(standing), "state": state, "history": uses}
         print(msgspec.json.encode(content).decode())
         return 0
-    end = "no end" if standing.expires_at is None else f"until {moment(standing.expires_at):%Y-%m-%d %H:%M} UTC"
+    end = (
+        "no end" if standing.expires_at is None else f"until {moment(standing.expires_at):%Y-%m-%d %H:%M} UTC"
+    )
     print(f"{standing.voucher_ref}: {state}, used {standing.uses} of {standing.max_uses}, {end}")
     print(f"  from {standing.origin}; proof: {standing.proof}")
     for item in uses:
@@ -254,7 +254,13 @@ def create_pool(
         now = clock.now()
         kept = pools.create(connection, found.program_id, pool, name=name, low_at=low_at, now=now)
         write_log(
-            connection, _actor(), "operator", "pool.keep", f"{program}:{pool}", at=now, reason=f"low at {low_at}"
+            connection,
+            _actor(),
+            "operator",
+            "pool.keep",
+            f"{program}:{pool}",
+            at=now,
+            reason=f"low at {low_at}",
         )
         connection.commit()
     print(f"{kept.key}: {kept.free} free, low at {kept.low_at}.")

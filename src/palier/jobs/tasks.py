@@ -13,13 +13,16 @@ import psycopg
 
 from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings
 from palier.activities.runtime import Runtime, runtime
+from palier.engine.clock import DAY
 from palier.jobs.worker import periodic
 from palier.ledger import seal
 from palier.programs import queries as programs
 from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
-from palier.staff import approvals
+from palier.staff import approvals, throttle
 from palier.staff.operations import drop_old_answers
+from palier.vouchers import operations as vouchers
+from palier.vouchers import pools
 
 logger = logging.getLogger(__name__)
 
@@ -197,6 +200,30 @@ def end_approvals() -> None:
     now = clock.now()
     for program in _programs(connection):
         approvals.expire(connection, program.program_id, now=now)
+
+
+@periodic(every_s=60)
+def end_vouchers() -> None:
+    """Marks vouchers whose end has passed, and looks whether pools of codes run low."""
+    connection = _connected()
+    now = clock.now()
+    while vouchers.expire(connection, now=now):
+        connection.commit()
+    for program in _programs(connection):
+        pools.look_at_all(connection, program.program_id, now=now)
+        connection.commit()
+    connection.rollback()
+
+
+@periodic(every_s=3600)
+def forget_codes_and_tries() -> None:
+    """Drops encrypted codes that are shown to nobody any more, and counters of failed tries that have ended."""
+    connection = _connected()
+    now = clock.now()
+    while vouchers.forget_codes(connection, before=now - vouchers.KEPT_SEALED_FOR_DAYS * DAY):
+        connection.commit()
+    throttle.drop_ended(connection, now=now)
+    connection.commit()
 
 
 @periodic(every_s=24 * 3600)
