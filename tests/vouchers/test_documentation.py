@@ -21,7 +21,9 @@ def test_every_refusal_is_described_in_the_order_of_precedence() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     for number in (guesses.PER_CODE, guesses.PER_ACTOR, guesses.PER_KEY, guesses.PER_PROGRAM):
-        assert re.search(rf"^\| {number:,} \|", TEXT, re.M), f"docs/guides/vouchers.md: the limit {number} is not told"
+        assert re.search(rf"^\| {number:,} \|", TEXT, re.M), (
+            f"docs/guides/vouchers.md: the limit {number} is not told"
+        )
     assert f"{codes.ALONE} random" in TEXT
     assert f"{codes.PROVEN} random" in TEXT
 
