@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from palier.site.refusal import Refused
 from palier.staff import queries
 from palier.staff.operations import create_key, log_hash, revoke_key
 from palier.staff.queries import RIGHTS, authenticate, list_keys, prefix_of
+from tests.api.paying import CASH, Paying
 from tests.api.shop import Shop, document, now_text, program_of
 
 OPERATIONS = [
@@ -66,6 +68,7 @@ EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
     "list_open_orders", "list_sweepstakes",
+    "list_payouts", "list_payout_batches",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
@@ -104,6 +107,11 @@ class Ids:
         assert shop.post("/vouchers/use", shown).status == 201
         assert shop.call("PUT", "/pools/cinema", {"name": "Cinema", "low_at": 1}).status == 200
 
+    @cached_property
+    def paying(self) -> Paying:
+        """Pay-outs and batches in the states that operations ask for."""
+        return Paying(self.shop, self.member)
+
     def order(self, path: str) -> str:
         """An order of which this can be asked: done, reserved, or being fulfilled."""
         kinds: dict[str, dict[str, Any]] = {
@@ -135,6 +143,8 @@ class Ids:
         for name in ("{order}", "{item}"):
             if name in path:
                 path = path.replace(name, self.order(path))
+        if "payout" in path or "bank-account" in path:
+            path = self.paying.path(path)
         names = {
             "{redemption}/refund": f"{self.spent}/refund",
             "{ref}": self.gone if path.endswith("/unmerge") else self.member,
@@ -177,6 +187,8 @@ class Ids:
             "release_redemption": {},
             "refund_redemption": {},
             "create_adjustment": {**spend, "reason": "test"},
+            "set_bank_account": {"iban": "DE89370400440532013000", "holder": "Ann"},
+            "create_payout": {"member": self.member, "currency": "cash", "points": "10"},
             "create_transfer": {"from": self.member, "to": self.other, "currency": "stars", "points": "1"},
             "pay_dividend": {"membership": "friends", "year": 2024, "rate": "0.1", "dry_run": True},
             "put_reward": {**self.reward, "stock": 3},
@@ -203,6 +215,7 @@ def two(shop: Shop) -> tuple[Shop, Ids, Shop]:
     """The club with everything in it, and another program's key."""
     written = document("rich", **MECHANICS)
     written["point_currencies"][0]["value"] = "0.01"
+    written["point_currencies"].append(CASH)
     rich = Shop("rich", written)
     return rich, Ids(rich), Shop("other", document("other"))
 
@@ -238,6 +251,8 @@ def test_every_operation_by_every_key(
         assert ids.member.encode() not in foreign.content
     elif operation == "send_activities":
         foreign.problem(422, "unknown_member", "member")
+    elif operation == "create_payout_batch":
+        foreign.problem(422, "no_payer")
     elif operation == "pay_dividend":
         foreign.problem(422, "no_dividend")
     else:

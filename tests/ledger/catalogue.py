@@ -8,7 +8,7 @@ from django.db import models
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-APPEND_ONLY = ("transfer", "activity", "block", "audit_log", "voucher_use", "order_event")
+APPEND_ONLY = ("transfer", "activity", "block", "audit_log", "voucher_use", "order_event", "payout_event")
 FRAMEWORK = ("django_", "auth_", "procrastinate_")
 
 KEYS = """

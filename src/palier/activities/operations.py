@@ -98,6 +98,19 @@ def refuse_card_numbers(reason: str, actor: str) -> None:
         raise NotDone(refused.refusal) from None
 
 
+def refuse_own_hold(redemption: Redemption) -> None:
+    """Refuses to close from outside what the platform itself holds: a pay-out on its way to the bank."""
+    if redemption.source.startswith(f"{OWN_SOURCE}:"):
+        raise NotDone(
+            Refusal(
+                RefusalCode.RESERVED_SOURCE,
+                "these points are held by the platform",
+                "redemption",
+                "take back what they are held for",
+            )
+        )
+
+
 def decide_command(
     connection: Connection[Any],
     runtime: Runtime,

@@ -160,6 +160,7 @@ def capture_redemption(
 
     def act(made: Call, identifier: str) -> Answer:
         found = _find(made, redemption)
+        operations.refuse_own_hold(found)
         points = None
         if body.points is not None:
             points = operations.points_minor(made.runtime, found.currency, body.points)
@@ -194,6 +195,7 @@ def release_redemption(
 
     def act(made: Call, identifier: str) -> Answer:
         found = _find(made, redemption)
+        operations.refuse_own_hold(found)
         result = operations.release(
             made.connection, made.runtime, found, source=made.source, id=identifier, now=made.now
         )
@@ -221,6 +223,7 @@ def refund_redemption(
 
     def act(made: Call, identifier: str) -> Answer:
         found = _find(made, redemption)
+        operations.refuse_own_hold(found)
         points = None
         if body.points is not None:
             points = operations.points_minor(made.runtime, found.currency, body.points)

@@ -31,6 +31,7 @@ MODULES: Final = (
     "backtest",
     "vouchers",
     "settlements",
+    "payouts",
     "approvals",
     "keys",
     "verify",

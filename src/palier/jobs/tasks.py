@@ -16,6 +16,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.clock import DAY
 from palier.jobs.worker import periodic
 from palier.ledger import seal
+from palier.payouts import accounts
 from palier.programs import queries as programs
 from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
@@ -224,6 +225,15 @@ def forget_codes_and_tries() -> None:
         connection.commit()
     throttle.drop_ended(connection, now=now)
     connection.commit()
+
+
+@periodic(every_s=3600)
+def forget_bank_details() -> None:
+    """Removes the bank details of members who are gone."""
+    connection = _connected()
+    for program in _programs(connection):
+        accounts.forget_members(connection, program.program_id)
+        connection.commit()
 
 
 @periodic(every_s=24 * 3600)

@@ -4,3 +4,7 @@ from django.apps import AppConfig
 class PayoutsConfig(AppConfig):
     name = "palier.payouts"
     label = "payouts"
+
+    def ready(self) -> None:
+        # Its proof, and what follows an approval, are there as soon as the room is.
+        from palier.payouts import operations, proof  # noqa: F401

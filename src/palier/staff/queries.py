@@ -22,6 +22,7 @@ RIGHTS: Final = (
     "members:write",
     "members:merge",
     "orders:write",
+    "payouts:write",
     "points:write",
     "programs:read",
     "programs:write",
