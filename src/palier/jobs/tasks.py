@@ -18,6 +18,7 @@ from palier.jobs.worker import periodic
 from palier.ledger import seal
 from palier.payouts import accounts
 from palier.programs import queries as programs
+from palier.rewards import upkeep
 from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
 from palier.staff import approvals, throttle
@@ -142,7 +143,7 @@ def commit_to_draws() -> None:
     connection = _connected()
     now = clock.now()
     for program in _programs(connection):
-        if program.latest.games:
+        if not upkeep.commit_to_draws(connection, program, now=now) and program.latest.games:
             draws.commit_to(connection, program.program_id, program.latest.clock, now)
             connection.commit()
 
@@ -165,6 +166,26 @@ def keep_values() -> None:
     now = clock.now()
     for program in _programs(connection):
         devaluation.keep_values(connection, program, by="worker", now=now)
+
+
+@periodic(every_s=1, line="orders")
+def keep_orders() -> None:
+    """Ends reservations whose time is over, and gives freed places to whoever stands in line."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        upkeep.expire_due(connection, program, now=now)
+        upkeep.move_lines(connection, program, now=now)
+
+
+@periodic(every_s=30, line="orders")
+def hand_out() -> None:
+    """Makes the deliveries of the day, and draws the sweepstakes that have closed."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        upkeep.deliver(connection, program, now=now)
+        upkeep.draw_sweepstakes(connection, program, now=now)
 
 
 @periodic(every_s=1, line="seal")

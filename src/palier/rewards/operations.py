@@ -6,7 +6,7 @@ one that is dated begins by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Final
@@ -20,10 +20,12 @@ from palier.engine.clock import MINUTE, instant, moment
 from palier.engine.conditions import Problem
 from palier.engine.instants import parse_instant
 from palier.programs.structure import convert, faults
+from palier.rewards import stock
 from palier.rewards.catalogue import known
 from palier.rewards.check import check
 from palier.rewards.document import Reward, canonical, parts_of
 from palier.rewards.listing import Listed, relist
+from palier.rewards.stock import Level
 from palier.site.arrays import Documents, Instants
 from palier.site.ids import new_ids
 from palier.staff.operations import write_log
@@ -110,6 +112,7 @@ def write(
     wrong = _wrong(connection, runtime, rewards)
     sound = [reward for reward in rewards if reward.key not in wrong]
     stored = _enter(connection, program_id, [reward.key for reward in sound], now)
+    levels = stock.taken(connection, program_id, sound)
     answers: list[Written | NotTaken] = []
     versions: list[tuple[int, int, bytes, str, int]] = []
     for reward in rewards:
@@ -123,7 +126,7 @@ def write(
         if digest == there.sha256:
             answers.append(Written(there.reward_id, reward.key, there.latest, starts, False))
             continue
-        against = _against(reward, there, starts, now)
+        against = _against(reward, there, starts, now) + (_of_stock(levels, reward) if starts <= now else [])
         if against:
             answers.append(NotTaken(reward.key, against))
             continue
@@ -209,6 +212,15 @@ def _against(reward: Reward, there: _Stored, starts: int, now: int) -> list[Prob
         message = f"{reward.effective_from} is past, and orders since then name another version"
         found.append(Problem("effective_from", message, "leave it out to begin now", "contradiction"))
     return found
+
+
+def _of_stock(levels: Mapping[str, Level], reward: Reward) -> list[Problem]:
+    """What was handed out or is held of a reward cannot be more than there is."""
+    short = stock.below(levels, reward)
+    if short is None:
+        return []
+    message = f"{short.sold} of {short.key} were handed out and {short.held} are held"
+    return [Problem("stock", message, f"give at least {short.held + short.sold}", "contradiction")]
 
 
 _INSERT: Final = """
@@ -307,6 +319,7 @@ def settle(connection: Connection[Any], runtime: Runtime, reward_ids: Sequence[i
         ([row[0] for row in begun], [row[3] for row in begun], program_id),
     ).fetchall()
     read = {reward_id: _decode(text) for reward_id, text in documents}
+    stock.follow(connection, program_id, read.values())
     relist(
         connection,
         program_id,

@@ -211,8 +211,8 @@ class Item(Struct):
     details: dict[str, Any]
 
     def state_at(self, now: int) -> str:
-        """The state as of an instant: what was open and is past its end has expired."""
-        if self.state == "open" and 0 < self.valid_until <= now:
+        """The state as of an instant: what was open and is past its end has expired, an entry waits for its draw."""
+        if self.state == "open" and self.kind != "entry" and 0 < self.valid_until <= now:
             return "expired"
         return self.state
 

@@ -38,6 +38,7 @@ from palier.rewards.document import (
     Sweepstake,
 )
 from palier.rewards.kinds import Leaf, Work
+from palier.rewards.kinds.sets import needs_of
 from palier.rewards.order_store import FACTS, Agreed, Item, Order, Paid
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.rewards.states import COUNTED, FULFILLED
@@ -133,7 +134,7 @@ def place(
     lacking = stock.short(levels, needs)
     if lacking is not None:
         if needs[lacking].what != "slot" or not _can_wait(leaf, wanted):
-            raise _none_left(needs[lacking])
+            raise none_left(needs[lacking])
         return _stand_in_line(connection, order, leaf, needs[lacking], lacking, wanted, actor)
     at_once = confirm and not _awaited(leaves)
     _hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=at_once)
@@ -143,7 +144,7 @@ def place(
     if lacking is not None:
         if needs[lacking].what == "slot" and _can_wait(leaf, wanted):
             raise batch.Conflict("the last place went meanwhile: the order stands in line")
-        raise _none_left(needs[lacking])
+        raise none_left(needs[lacking])
     order.stock_held = {key: need.units for key, need in needs.items()}
     order_store.insert(connection, order, actor=actor)
     if wanted.address is not None:
@@ -416,12 +417,7 @@ def _needs(
     runtime: Runtime, reward: Reward, leaves: Iterable[Leaf], quantity: int, now: int
 ) -> dict[str, Need]:
     """What an order takes of stock: of the reward, its form, its parts, and of what all members may have."""
-    found: dict[str, Need] = {}
-    for leaf in leaves:
-        for key, need in leaf.needs(quantity).items():
-            before = found.get(key)
-            units = need.units + (before.units if before is not None else 0)
-            found[key] = msgspec.structs.replace(need, units=units)
+    found = needs_of(leaves, quantity)
     period = reward.limits.per_period
     if period is not None:
         clock = runtime.latest.clock
@@ -430,7 +426,8 @@ def _needs(
     return found
 
 
-def _none_left(need: Need) -> OrderRefused:
+def none_left(need: Need) -> OrderRefused:
+    """The refusal of what a row of stock has too few of."""
     if need.what == "period":
         return _beyond(f"all {need.limit} of this period are taken")
     return OrderRefused(
@@ -881,6 +878,8 @@ def refund(
     if not 1 <= wanted <= left:
         raise _not_refundable(f"{left} units are left to refund", "units")
     items = held(connection, runtime, order, now=now)
+    if any(item.kind == "entry" and item.state == "open" and item.valid_until <= now for item in items):
+        raise _not_refundable("the draw is under way")
     chosen = _units_to_take(items, wanted, also_used)
     if len(chosen) < wanted:
         raise _not_refundable(f"of {wanted} units only {len(chosen)} were not used", "units")

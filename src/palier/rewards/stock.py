@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 from psycopg import Connection
 
-from palier.rewards.refusals import OrderRefusal, OrderRefused
+from palier.rewards.document import Mystery, Reward
 
 LOCK: Final = """
 -- stock.lock
@@ -46,9 +46,12 @@ select key, total, held, sold, waiting from reward_stock
 where key = any(%(keys)s::text[]) and program_id = %(program)s
 """
 
-SET_TOTAL: Final = """
--- stock.set_total
-update reward_stock set total = %(total)s where key = %(key)s and program_id = %(program)s
+FOLLOW: Final = """
+-- stock.follow
+update reward_stock s
+set total = case when u.t is null then null else greatest(u.t, s.held + s.sold) end
+from unnest(%(keys)s::text[], %(totals)s::bigint[]) as u(k, t)
+where s.key = any(%(keys)s::text[]) and s.key = u.k and s.program_id = %(program)s
 """
 
 
@@ -191,18 +194,41 @@ def _move(connection: Connection[Any], program_id: int, moves: Mapping[str, tupl
         raise AssertionError(f"stock of {keys} was not locked, or does not hold what an order says it does")
 
 
-def set_total(connection: Connection[Any], program_id: int, key: str, total: int | None) -> Level:
-    """Changes how many there are in all (None: without end). Does not commit.
+def totals_of(reward: Reward) -> dict[str, int | None]:
+    """How many there are in all by a reward's document, by row: of it, its variants, slots and chances."""
+    found: dict[str, int | None] = {of_reward(reward.key): reward.stock}
+    found.update({of_variant(reward.key, item.key): item.stock for item in reward.variants})
+    found.update({of_slot(reward.key, item.key): item.capacity for item in reward.slots})
+    if isinstance(reward.gives, Mystery):
+        for number, chance in enumerate(reward.gives.options):
+            found[of_chance(reward.key, number)] = chance.stock
+    return found
 
-    Refused (out_of_stock) below what is held and handed out already.
+
+def taken(connection: Connection[Any], program_id: int, rewards: Iterable[Reward]) -> dict[str, Level]:
+    """The rows of rewards that were used already, locked. Does not commit."""
+    keys = sorted({key for reward in rewards for key in totals_of(reward)})
+    rows = connection.execute(LOCK, {"program": program_id, "keys": keys})
+    return {row[0]: Level(*row) for row in rows}
+
+
+def below(levels: Mapping[str, Level], reward: Reward) -> Level | None:
+    """The first row of which more is held and handed out than the document has; None where there is none."""
+    for key, total in totals_of(reward).items():
+        level = levels.get(key)
+        if level is not None and total is not None and total < level.held + level.sold:
+            return level
+    return None
+
+
+def follow(connection: Connection[Any], program_id: int, rewards: Iterable[Reward]) -> None:
+    """Sets how many there are in all as documents say that hold from now on, of rows that were used already.
+
+    Never below what is held and handed out: a version that was dated ahead may meanwhile ask for less.
     """
-    level = lock(connection, program_id, {key: total})[key]
-    if total is not None and total < level.held + level.sold:
-        raise OrderRefused(
-            OrderRefusal.OUT_OF_STOCK,
-            f"{level.sold} of {key} were handed out and {level.held} are held: {total} is less than that",
-            field="stock",
-            remedy=f"give at least {level.held + level.sold}",
-        )
-    connection.execute(SET_TOTAL, {"program": program_id, "key": key, "total": total})
-    return Level(key, total, level.held, level.sold, level.waiting)
+    totals = {key: total for reward in rewards for key, total in totals_of(reward).items()}
+    if totals:
+        keys = sorted(totals)
+        parameters = {"program": program_id, "keys": keys, "totals": [totals[key] for key in keys]}
+        connection.execute(LOCK, parameters)
+        connection.execute(FOLLOW, parameters)

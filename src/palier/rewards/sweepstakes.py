@@ -60,6 +60,7 @@ ENTRIES: Final = """
 -- all members: a draw is among everyone's entries
 select member_id, item_id, order_id from reward_item
 where program_id = %(program)s and reward_key = %(reward)s and kind = 'entry' and state = 'open'
+  and valid_until = %(at)s
 order by item_id, member_id
 """
 
@@ -73,6 +74,14 @@ DRAWN: Final = """
 update sweepstake_draw
 set drawn = %(drawn)s, entries = %(entries)s, entries_sha256 = %(digest)s, winners = %(winners)s, drawn_at = %(now)s
 where program_id = %(program)s and reward_key = %(reward)s and draw_at = %(at)s
+"""
+
+LOST: Final = """
+-- sweepstakes.lost
+-- all members: a draw is among everyone's entries
+update reward_item set state = 'lost'
+where program_id = %(program)s and reward_key = %(reward)s and kind = 'entry' and state = 'open'
+  and valid_until = %(at)s and not (item_id = any(%(won)s::bigint[]))
 """
 
 READ: Final = """
@@ -164,6 +173,7 @@ def draw(
             "now": moment(now),
         },
     )
+    connection.execute(LOST, {**parameters, "won": [winner.item_id for winner in won]})
     return won
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -27,6 +28,16 @@ def bundle(work: Work, leaf: Leaf, unit: int) -> list[NewItem]:
     return []
 
 
+def needs_of(leaves: Iterable[Leaf], units: int) -> dict[str, Need]:
+    """What so many units of rewards that come together take of stock."""
+    found: dict[str, Need] = {}
+    for leaf in leaves:
+        for key, need in leaf.needs(units).items():
+            before = found[key].units if key in found else 0
+            found[key] = msgspec.structs.replace(need, units=need.units + before)
+    return found
+
+
 # --- mysteries ------------------------------------------------------------------------------------------------
 
 
@@ -47,11 +58,7 @@ def _of_chance(
     """The rewards that come out with one of the chances, and what they take of stock."""
     inner = part_of(connection, program_id, chance.reward, chance.variant, 1, at=at)
     leaves = expand(connection, program_id, inner, at=at)
-    needs: dict[str, Need] = {}
-    for one in leaves:
-        for key, need in one.needs(1).items():
-            before = needs[key].units if key in needs else 0
-            needs[key] = msgspec.structs.replace(need, units=need.units + before)
+    needs = needs_of(leaves, 1)
     if chance.stock is not None:
         needs[stock.of_chance(leaf.reward.key, number)] = Need(1, chance.stock, what="chance")
     return leaves, needs
@@ -160,11 +167,7 @@ def pick(work: Work, item: Item, reward: str, variant: str | None) -> list[NewIt
         work.connection, order.program_id, reward, part.get("variant"), part.get("quantity", 1), at=work.now
     )
     leaves = expand(work.connection, order.program_id, inner, at=work.now)
-    needs: dict[str, Need] = {}
-    for one in leaves:
-        for key, need in one.needs(1).items():
-            before = needs[key].units if key in needs else 0
-            needs[key] = msgspec.structs.replace(need, units=need.units + before)
+    needs = needs_of(leaves, 1)
     lacking = stock.reserve(work.connection, order.program_id, needs)
     if lacking is not None:
         raise OrderRefused(

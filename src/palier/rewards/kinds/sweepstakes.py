@@ -20,4 +20,4 @@ def entry(work: Work, leaf: Leaf, unit: int) -> list[NewItem]:
     at = parse_instant(gives.draw_at)
     period = draws.month_of(work.clock, at)
     announce(work.connection, work.order.program_id, leaf.reward.key, at, period, now=work.now)
-    return [NewItem(unit, leaf.reward.key, ENTRY, "open", None, work.now, 0, {"draw_at": gives.draw_at})]
+    return [NewItem(unit, leaf.reward.key, ENTRY, "open", None, work.now, at, {"draw_at": gives.draw_at})]
