@@ -88,3 +88,26 @@ class MemberMerge(models.Model):
             ),
             models.CheckConstraint(condition=~Q(member_id=models.F("into_id")), name="member_merge_of_two"),
         ]
+
+
+class SignInCode(models.Model):
+    """Answers "is this the code that was sent to this contact just now?" for members who sign in or join.
+
+    One per contact, for ten minutes and five tries. Never stored here: the contact or the code in clear, nor
+    whether a member has the contact.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("contact_hash", "program_id")
+    contact_hash = models.BinaryField()
+    program_id = models.BigIntegerField()
+    code_hash = models.BinaryField()
+    expires_at = models.DateTimeField()
+    tries_left = models.IntegerField()
+
+    class Meta:
+        db_table = "sign_in_code"
+        constraints = [
+            models.CheckConstraint(condition=Q(tries_left__gte=0), name="sign_in_code_tries_not_negative"),
+        ]

@@ -1,0 +1,305 @@
+"""What a member's pages say, made of what the rooms tell: numbers with their units, distances in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from palier.activities import queries
+from palier.activities.pursuits import GoalNow, StepNow, StreakNow
+from palier.activities.queries import NextTier, Standing, Wallets
+from palier.activities.telling import Story, tell
+from palier.engine.amounts import from_minor, ratio
+from palier.engine.currencies import exponent, localized
+from palier.engine.plan import Plan
+from palier.engine.state import NEVER
+from palier.engine.words import NO_BREAK, ProgramWords
+from palier.web.portal.visits import Visit
+from palier.web.ui.stair import Landing, stair
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a member has of one point currency, ready to be read."""
+
+    currency: str
+    number: str
+    unit: str
+    expiry: str
+    pending: str
+    debt: str
+    worth: str
+    empty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A stair with its sentence."""
+
+    title: str
+    drawing: SafeString
+    sentence: str
+    note: str = ""
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a goal: its name, what it gives, whether it is reached."""
+
+    name: str
+    gives: str
+    reached: bool
+
+
+def _days(days: int) -> str:
+    if days <= 0:
+        return _("today")
+    if days == 1:
+        return _("tomorrow")
+    return ngettext("in %(count)d day", "in %(count)d days", days) % {"count": days}
+
+
+def when(words: ProgramWords, at: int, now: int, near: int = 14) -> str:
+    """An instant that lies ahead: relative when near ("tomorrow", "in 3 days"), else its day."""
+    days = words.clock.local(at)[0] - words.clock.local(now)[0]
+    return _days(days) if 0 <= days <= near else words.day(at)
+
+
+def spent_by(words: ProgramWords, at: int, now: int) -> str:
+    """Until when something that ends at `at` can be used: the last local day that is good."""
+    return when(words, at - 1, now)
+
+
+def balance(words: ProgramWords, found: Wallets, currency: str) -> Balance:
+    """One wallet; `currency` is a point currency of the program."""
+    wallet = found.wallets[currency]
+    spendable = wallet.spendable
+    ends = sorted((lot.spendable_until, lot.spendable) for lot in wallet.lots if lot.spendable)
+    expiry = ""
+    if ends and ends[0][0] < NEVER:
+        first = ends[0][0]
+        amount = sum(points for until, points in ends if until == first)
+        expiry = _("%(points)s to use by %(day)s") % {
+            "points": words.points(amount, currency),
+            "day": spent_by(words, first, found.as_of),
+        }
+        if words.clock.local(first - 1)[0] - words.clock.local(found.as_of)[0] <= 14:
+            expiry = _("%(points)s to use %(day)s") % {
+                "points": words.points(amount, currency),
+                "day": _by(words, first, found.as_of),
+            }
+    elif spendable:
+        expiry = _("They do not expire.") if words.several(spendable, currency) else _("It does not expire.")
+    declared = words.units[currency]
+    worth = ""
+    if declared.value is not None and spendable > 0 and declared.kind == "points":
+        top, bottom = ratio(declared.value)
+        cents = spendable * top * 10 ** exponent(words.program.currency) // (bottom * 10**declared.scale)
+        worth = words.money(cents) if cents else ""
+    return Balance(
+        currency,
+        words.number(spendable, currency),
+        words.noun(currency, not words.several(spendable, currency)),
+        expiry,
+        _("%(points)s on the way") % {"points": words.points(wallet.pending, currency)}
+        if wallet.pending > 0
+        else "",
+        _("%(points)s owed after a return") % {"points": words.points(wallet.debt, currency)}
+        if wallet.debt
+        else "",
+        worth,
+        not (spendable or wallet.pending or wallet.debt),
+    )
+
+
+def _by(words: ProgramWords, end: int, now: int) -> str:
+    days = words.clock.local(end - 1)[0] - words.clock.local(now)[0]
+    if days <= 0:
+        return _("by tonight")
+    if days == 1:
+        return _("by tomorrow")
+    return ngettext("within %(count)d day", "within %(count)d days", days) % {"count": days}
+
+
+def currencies_of(plan: Plan, *kinds: str) -> list[str]:
+    """The program's point currencies of these kinds, in the order of the document."""
+    return [item.key for item in plan.program.point_currencies if item.kind in kinds]
+
+
+# --- tiers ------------------------------------------------------------------------------------------------
+
+
+def tier_way(plan: Plan, words: ProgramWords, found: Standing) -> Way | None:
+    """The ladder as a stair, with what is missing to the next tier; None where the program has no tiers."""
+    ladder = plan.program.tiers
+    if ladder is None:
+        return None
+    keys = [tier.key for tier in ladder.tiers]
+    names = [words.tier(key) for key in keys]
+    base = plan.levels[0]
+    if base not in keys:
+        keys, names = [base, *keys], [_("Start"), *names]
+    at = keys.index(found.tier) if found.tier in keys else 0
+    landings = [
+        Landing(name, "reached" if index < at else "present" if index == at else "ahead")
+        for index, name in enumerate(names)
+    ]
+    share = (0, 1)
+    if found.next is None:
+        sentence = _("You hold the highest tier, %(tier)s.") % {"tier": names[at]}
+    else:
+        sentence = _distance(plan, words, found.next)
+        share = _share(found.next)
+    note = ""
+    if found.held_until:
+        note = _("%(tier)s is kept until %(day)s.") % {
+            "tier": names[at],
+            "day": words.day(found.held_until - 1),
+        }
+    elif found.period_ends_at < NEVER and found.next is not None:
+        note = _("Counted until %(day)s.") % {"day": words.day(found.period_ends_at - 1)}
+    described = ", ".join(names[: at + 1]) + ". " + sentence
+    return Way(names[at], mark_safe(stair(landings, described, share=share)), sentence, note)  # noqa: S308
+
+
+def _distance(plan: Plan, words: ProgramWords, following: NextTier) -> str:
+    parts = []
+    for threshold in following.thresholds:
+        if not threshold.missing:
+            if following.needs == "any":
+                return _("Your next activity takes you to %(tier)s.") % {"tier": words.tier(following.key)}
+            continue
+        parts.append(metric_words(plan, words, threshold.metric, threshold.missing))
+    joined = (_(" or ") if following.needs == "any" else _(" and ")).join(parts)
+    return _("%(distance)s more to %(tier)s.") % {"distance": joined, "tier": words.tier(following.key)}
+
+
+def metric_words(plan: Plan, words: ProgramWords, metric: str, minor: int) -> str:
+    """So much of a tier's metric: money spent, points earned, visits."""
+    if metric == "spend":
+        return words.money(minor)
+    if metric == "visits":
+        return ngettext("%(count)s visit", "%(count)s visits", minor) % {
+            "count": localized(str(minor), words.language)
+        }
+    ladder = plan.program.tiers
+    currency = ladder.points_currency if ladder is not None else None
+    return words.points(minor, currency) if currency else str(minor)
+
+
+def _share(following: NextTier) -> tuple[int, int]:
+    """How far: the nearest threshold where one is enough, else the furthest."""
+    shares = [(min(item.current, item.at_least), item.at_least) for item in following.thresholds if item.at_least]
+    if not shares:
+        return 0, 1
+    ordered = sorted(shares, key=lambda pair: pair[0] * 10**6 // pair[1])
+    return ordered[-1] if following.needs == "any" else ordered[0]
+
+
+# --- goals and streaks ------------------------------------------------------------------------------------
+
+
+def given_words(words: ProgramWords, given: tuple[tuple[str, int], ...]) -> str:
+    """What something gives: "50 stars", "1 free coffee"."""
+    return ", ".join(words.points(minor, currency) for currency, minor in given)
+
+
+def measure_words(words: ProgramWords, goal: GoalNow, minor: int) -> str:
+    """So much of what a goal measures."""
+    if goal.measure == "spend":
+        return words.money(minor)
+    if goal.currency:
+        return words.points(minor, goal.currency)
+    number = localized(from_minor(minor, goal.decimals), words.language)
+    one = 10**goal.decimals
+    several = minor >= 2 * one if words.fr else minor != one
+    names = {
+        "visits": (_("visit"), _("visits")),
+        "categories": (_("category"), _("categories")),
+        "partners": (_("partner"), _("partners")),
+        "quantity": (_("item"), _("items")),
+    }.get(goal.measure, (_("time"), _("times")))
+    return f"{number}{NO_BREAK}{names[several]}"
+
+
+def goal_way(words: ProgramWords, goal: GoalNow, now: int) -> Way:
+    """A goal as a stair, its next step, and how far it is in words."""
+    landings: list[Landing] = []
+    reached = [step for step in goal.steps if step.reached]
+    for index, step in enumerate(goal.steps):
+        state: Literal["reached", "present", "ahead"] = "reached" if step.reached else "ahead"
+        if step.reached and index == len(reached) - 1 and goal.missing is not None:
+            state = "present"
+        landings.append(Landing(_step_name(words, goal, step), state))
+    if not reached or len(goal.steps) == 1:
+        landings = [Landing(_("Start"), "present"), *landings] if not reached else landings
+    before = reached[-1].at if reached else 0
+    following = next((step for step in goal.steps if not step.reached), None)
+    share = (0, 1)
+    note = ""
+    if goal.state == "planned":
+        sentence = _("Begins %(day)s.") % {"day": words.day(goal.starts_at)}
+    elif goal.missing is None or following is None:
+        sentence = _("Reached. Well done.")
+    else:
+        share = (max(0, goal.position - before), max(1, following.at - before))
+        gives = given_words(words, following.given) or words.text(following.name)
+        distance = measure_words(words, goal, goal.missing)
+        sentence = (
+            _("%(distance)s more: %(reward)s.") % {"distance": distance, "reward": gives}
+            if gives
+            else _("%(distance)s more to the next step.") % {"distance": distance}
+        )
+    if goal.ends_at < NEVER and goal.state == "open":
+        note = _("Counts until %(day)s.") % {"day": when(words, goal.ends_at - 1, now)}
+    title = words.text(goal.name)
+    described = f"{title}. {sentence}"
+    steps = [
+        Step(_step_name(words, goal, step), given_words(words, step.given), step.reached)
+        for step in goal.steps
+    ]
+    return Way(title, mark_safe(stair(landings, described, share=share)), sentence, note, steps)  # noqa: S308
+
+
+def _step_name(words: ProgramWords, goal: GoalNow, step: StepNow) -> str:
+    return words.text(step.name) or measure_words(words, goal, step.at)
+
+
+def streak_words(words: ProgramWords, streak: StreakNow, now: int) -> str:
+    """How a streak stands, in a sentence."""
+    count = streak.length
+    length = {
+        "day": ngettext("%(count)d day in a row", "%(count)d days in a row", count),
+        "week": ngettext("%(count)d week in a row", "%(count)d weeks in a row", count),
+        "month": ngettext("%(count)d month in a row", "%(count)d months in a row", count),
+    }.get(streak.period, ngettext("%(count)d time in a row", "%(count)d times in a row", count)) % {"count": count}
+    if streak.state == "not_begun":
+        return _("Not begun yet.")
+    if streak.state == "lapsed":
+        return _("It ended; the best was %(count)d.") % {"count": streak.best}
+    if streak.state == "at_risk" and streak.deadline < NEVER:
+        return _("%(length)s. It ends %(day)s unless you come.") % {
+            "length": length,
+            "day": when(words, streak.deadline - 1, now),
+        }
+    return length + "."
+
+
+def told_lines(visit: Visit, before: int | None, limit: int) -> tuple[list[Story], int | None]:
+    """A page of the member's history: stories, and where the next page begins."""
+    lines = queries.history(
+        visit.connection, visit.runtime.program_id, visit.member_id, before=before, limit=limit + 1
+    )
+    shown = lines[:limit]
+    stories = tell(visit.connection, visit.runtime, visit.member_id, shown)
+    return stories, shown[-1].activity_id if len(lines) > limit else None
+
+
+def name_of(texts: dict[str, str], words: ProgramWords) -> str:
+    """A text that is stored by language."""
+    return texts.get(words.language) or next(iter(texts.values()), "")

@@ -1,0 +1,21 @@
+"""Addresses of the portal, under /portal/PROGRAM/."""
+
+from django.urls import path
+
+from palier.web.portal import views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("door", views.door, name="door"),
+    path("code", views.enter, name="code"),
+    path("leave", views.leave, name="leave"),
+    path("history", views.history, name="history"),
+    path("goals", views.pursuits, name="goals"),
+    path("card", views.membership_card, name="card"),
+    path("program", views.program_page, name="program"),
+    path("me", views.me, name="me"),
+    path("me/export", views.export, name="export"),
+    path("brand.css", views.brand, name="brand"),
+    path("manifest.webmanifest", views.manifest, name="manifest"),
+]

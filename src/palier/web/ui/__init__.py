@@ -1,0 +1,1 @@
+"""The design system: what every face is drawn with."""
