@@ -68,6 +68,7 @@ __all__ = [
     "Adjustments",
     "Attribute",
     "Base",
+    "Brand",
     "Campaign",
     "Caps",
     "Condition",
@@ -462,6 +463,13 @@ Named = Literal["category", "sku", "tender", "location", "segment"]
 # --- the document -----------------------------------------------------------------------------------
 
 
+class Brand(Strict, frozen=True):
+    """How members' pages look. The accent is darkened or lightened until text in it can be read."""
+
+    accent: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+    """The colour of buttons and of what is reached, as #rrggbb."""
+
+
 class Program(Strict, frozen=True):
     """A whole program.
 
@@ -486,6 +494,8 @@ class Program(Strict, frozen=True):
     """Languages in which every text must be given."""
     description: Text | None = None
     """What the program is, in a few sentences."""
+    brand: Brand | None = None
+    """How members' pages look."""
     effective_from: str | None = None
     """Instant with its offset from which this version judges; without it, when it is applied."""
     late_window_days: Days = 31

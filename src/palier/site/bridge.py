@@ -248,8 +248,13 @@ class Bridge:
 
         try:
             transport = asyncio.run_coroutine_threadsafe(begin(), request.loop).result(self._deadline_s)
+
+            async def send(piece: bytes) -> None:
+                # The server's own awaitable is no coroutine, and is made in the loop's thread.
+                await transport.send_bytes(piece)
+
             for chunk in chunks:
-                sent = asyncio.run_coroutine_threadsafe(transport.send_bytes(bytes(chunk)), request.loop)
+                sent = asyncio.run_coroutine_threadsafe(send(bytes(chunk)), request.loop)
                 sent.result(max(0.0, until - time.monotonic()))
         except Exception as error:
             # The head is sent: a broken stream is all that can still be said.

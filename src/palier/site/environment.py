@@ -55,6 +55,13 @@ class Environment(BaseSettings):
         default=20_000, ge=1, description="Units a second that one API key may use, per web process."
     )
     web_deadline_s: int = Field(default=10, ge=1, le=600, description="Seconds until a request is given up.")
+    email_url: str | None = Field(
+        default=None,
+        pattern=r"^smtps?://[^\s]+$",
+        description="The mail server for letters to members: smtp://USER:PASSWORD@HOST:587, or smtps://.",
+    )
+    email_from: str = Field(default="palier@localhost", description="Who letters to members are from.")
+    demo: bool = Field(default=False, description="Demonstration: shows sign-in codes on the page.")
     shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
     disk_floor_mb: int = Field(
         default=256, ge=0, description="Free megabytes below which nothing is written; reads go on."

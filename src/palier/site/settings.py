@@ -1,6 +1,8 @@
 """Django's settings, made from the `PALIER_*` environment. Reading them touches neither disk nor database."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.utils.functional import SimpleLazyObject
 from psycopg.conninfo import conninfo_to_dict
@@ -117,6 +119,32 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+LOCALE_PATHS = [Path(__file__).parent.parent / "web" / "locale"]
+
+
+def _mail() -> dict[str, Any]:
+    """The mail server in Django's words, from `PALIER_EMAIL_URL`."""
+    if _environment.email_url is None:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    parts = urlsplit(_environment.email_url)
+    secure = parts.scheme == "smtps"
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or (465 if secure else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": secure,
+        "EMAIL_USE_TLS": not secure and parts.hostname not in ("localhost", "127.0.0.1"),
+        "EMAIL_TIMEOUT": 5,
+    }
+
+
+globals().update(_mail())
+DEFAULT_FROM_EMAIL = _environment.email_from
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

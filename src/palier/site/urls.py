@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
 
 from palier.site.health import health_view
 from palier.web.pages import front_page
@@ -10,6 +11,8 @@ from palier.web.pages import front_page
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health_view, name="health"),
     path("", front_page, name="front"),
+    path("language", set_language, name="set_language"),
+    path("portal/<str:program>/", include("palier.web.portal.urls")),
 ]
 
 if find_spec("palier.api.urls") is not None:

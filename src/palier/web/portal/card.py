@@ -44,6 +44,4 @@ def read(program: str, text: str, now: int) -> int | None:
 
 def _signature(program: str, ref: str, number: int) -> str:
     key = derived_key("membership card")
-    return (
-        hmac.new(key, f"{program}\0{ref}\0{number}".encode(), sha256).hexdigest()[:_SIGNATURE].upper()
-    )
+    return hmac.new(key, f"{program}\0{ref}\0{number}".encode(), sha256).hexdigest()[:_SIGNATURE].upper()

@@ -15,6 +15,7 @@ from palier.activities.queries import NextTier, Standing, Wallets
 from palier.activities.telling import Story, tell
 from palier.engine.amounts import from_minor, ratio
 from palier.engine.currencies import exponent, localized
+from palier.engine.facts import RETURN, SALE, VISIT
 from palier.engine.plan import Plan
 from palier.engine.state import NEVER
 from palier.engine.words import NO_BREAK, ProgramWords
@@ -176,7 +177,7 @@ def _distance(plan: Plan, words: ProgramWords, following: NextTier) -> str:
             continue
         parts.append(metric_words(plan, words, threshold.metric, threshold.missing))
     joined = (_(" or ") if following.needs == "any" else _(" and ")).join(parts)
-    return _("%(distance)s more to %(tier)s.") % {"distance": joined, "tier": words.tier(following.key)}
+    return _("%(distance)s to go until %(tier)s.") % {"distance": joined, "tier": words.tier(following.key)}
 
 
 def metric_words(plan: Plan, words: ProgramWords, metric: str, minor: int) -> str:
@@ -194,7 +195,9 @@ def metric_words(plan: Plan, words: ProgramWords, metric: str, minor: int) -> st
 
 def _share(following: NextTier) -> tuple[int, int]:
     """How far: the nearest threshold where one is enough, else the furthest."""
-    shares = [(min(item.current, item.at_least), item.at_least) for item in following.thresholds if item.at_least]
+    shares = [
+        (min(item.current, item.at_least), item.at_least) for item in following.thresholds if item.at_least
+    ]
     if not shares:
         return 0, 1
     ordered = sorted(shares, key=lambda pair: pair[0] * 10**6 // pair[1])
@@ -251,9 +254,9 @@ def goal_way(words: ProgramWords, goal: GoalNow, now: int) -> Way:
         gives = given_words(words, following.given) or words.text(following.name)
         distance = measure_words(words, goal, goal.missing)
         sentence = (
-            _("%(distance)s more: %(reward)s.") % {"distance": distance, "reward": gives}
+            _("%(distance)s to go: %(reward)s.") % {"distance": distance, "reward": gives}
             if gives
-            else _("%(distance)s more to the next step.") % {"distance": distance}
+            else _("%(distance)s to go until the next step.") % {"distance": distance}
         )
     if goal.ends_at < NEVER and goal.state == "open":
         note = _("Counts until %(day)s.") % {"day": when(words, goal.ends_at - 1, now)}
@@ -277,7 +280,9 @@ def streak_words(words: ProgramWords, streak: StreakNow, now: int) -> str:
         "day": ngettext("%(count)d day in a row", "%(count)d days in a row", count),
         "week": ngettext("%(count)d week in a row", "%(count)d weeks in a row", count),
         "month": ngettext("%(count)d month in a row", "%(count)d months in a row", count),
-    }.get(streak.period, ngettext("%(count)d time in a row", "%(count)d times in a row", count)) % {"count": count}
+    }.get(streak.period, ngettext("%(count)d time in a row", "%(count)d times in a row", count)) % {
+        "count": count
+    }
     if streak.state == "not_begun":
         return _("Not begun yet.")
     if streak.state == "lapsed":
@@ -303,3 +308,19 @@ def told_lines(visit: Visit, before: int | None, limit: int) -> tuple[list[Story
 def name_of(texts: dict[str, str], words: ProgramWords) -> str:
     """A text that is stored by language."""
     return texts.get(words.language) or next(iter(texts.values()), "")
+
+
+def heading(words: ProgramWords, story: Story) -> str:
+    """What happened, in a few words; how it was counted stands below it."""
+    fact = story.fact
+    if fact is not None and story.line.corrects is None:
+        if story.line.type == SALE:
+            return _("Purchase of %(money)s") % {"money": words.money(fact.amount)}
+        if story.line.type == RETURN:
+            return (
+                _("Return of %(money)s") % {"money": words.money(fact.amount)} if fact.amount else _("Return")
+            )
+        if story.line.type == VISIT:
+            return _("Visit")
+    text = story.sentence(words.language)
+    return text[:1].upper() + text[1:]

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("door", views.door, name="door"),
     path("code", views.enter, name="code"),
+    path("demo", views.demonstrate, name="demo"),
     path("leave", views.leave, name="leave"),
     path("history", views.history, name="history"),
     path("goals", views.pursuits, name="goals"),

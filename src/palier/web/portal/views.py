@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import segno
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.exceptions import ValidationError
+from django.core.signing import BadSignature, loads
+from django.core.validators import validate_email
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -61,9 +66,7 @@ def door(made: Visit) -> HttpResponse:
                 else _("Codes go to e-mail addresses for now. Write yours.")
             )
             return made.page("portal/door.html", content, 422)
-        code = signing.ask(
-            made.connection, made.runtime.program_id, contact, _address(request), now=made.now
-        )
+        code = signing.ask(made.connection, made.runtime.program_id, contact, _address(request), now=made.now)
         if letters.can_send(contact):
             letters.send_code(contact, code, made.words.text(made.program.name))
     except IdentityError:
@@ -151,9 +154,6 @@ def _referred(made: Visit) -> str:
 
 
 def _is_address(contact: str) -> bool:
-    from django.core.exceptions import ValidationError
-    from django.core.validators import validate_email
-
     try:
         validate_email(contact)
     except ValidationError:
@@ -171,6 +171,20 @@ def leave(made: Visit) -> HttpResponse:
     """Ends the session on this device."""
     sign_out(made.request)
     return made.go("door")
+
+
+@require_GET
+@of_anyone
+def demonstrate(made: Visit) -> HttpResponse:
+    """Signs in by a link that `palier demo` prints; there is no such page outside a demonstration."""
+    if not environment().demo:
+        raise Http404
+    try:
+        ref = loads(made.request.GET.get("as", ""), salt=f"demo {made.runtime.key}")
+    except BadSignature:
+        raise Http404 from None
+    sign_in(made.request, made.runtime.key, str(ref))
+    return made.go("home")
 
 
 # --- the member's pages -----------------------------------------------------------------------------------
@@ -247,6 +261,7 @@ def history(made: Visit) -> HttpResponse:
         lines.append(
             {
                 "day": words.day(story.line.acts_at),
+                "heading": telling.heading(words, story),
                 "sentence": story.sentence(made.language),
                 "moved": [
                     {"text": ("+" if minor > 0 else "") + words.points(minor, key), "plus": minor > 0}
@@ -282,7 +297,9 @@ def pursuits(made: Visit) -> HttpResponse:
         {
             "here": "home",
             "tier": telling.tier_way(made.runtime.latest, words, standing),
-            "goals": [telling.goal_way(words, goal, made.now) for goal in found.goals if goal.state != "ended"],
+            "goals": [
+                telling.goal_way(words, goal, made.now) for goal in found.goals if goal.state != "ended"
+            ],
             "streaks": [
                 {
                     "name": words.text(item.name),
@@ -294,7 +311,11 @@ def pursuits(made: Visit) -> HttpResponse:
                 for item in found.streaks
             ],
             "badges": [
-                {"name": telling.name_of(item.name, words), "count": item.count, "day": words.day(item.earned_at)}
+                {
+                    "name": telling.name_of(item.name, words),
+                    "count": item.count,
+                    "day": words.day(item.earned_at),
+                }
                 for item in found.badges
             ],
             "games": [
@@ -306,7 +327,9 @@ def pursuits(made: Visit) -> HttpResponse:
                     "prizes": [
                         {
                             "name": words.text(prize.name) or telling.given_words(words, prize.given),
-                            "chance": words.decimal(_percent(prize.chance.numerator, prize.chance.denominator)),
+                            "chance": words.decimal(
+                                _percent(prize.chance.numerator, prize.chance.denominator)
+                            ),
                         }
                         for prize in game.prizes
                     ],
@@ -341,9 +364,7 @@ def _card(made: Visit) -> dict[str, Any]:
 @of_anyone
 def program_page(made: Visit) -> HttpResponse:
     """The program in plain words, with the version they belong to."""
-    return made.page(
-        "portal/program.html", {"here": "me", "page": describe(made.program, made.language)}
-    )
+    return made.page("portal/program.html", {"here": "me", "page": describe(made.program, made.language)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -407,7 +428,9 @@ def export(made: Visit) -> HttpResponse:
         if wallets
         else {},
         "history": lines,
-        "note": _("Times are seconds since 1970-01-01 UTC. Cards, addresses and phones are kept as hashes only."),
+        "note": _(
+            "Times are seconds since 1970-01-01 UTC. Cards, addresses and phones are kept as hashes only."
+        ),
     }
     response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
     response["Content-Disposition"] = f'attachment; filename="{made.runtime.key}-{made.member.ref}.json"'
@@ -433,9 +456,6 @@ def brand(made: Visit) -> HttpResponse:
 @of_anyone
 def manifest(made: Visit) -> HttpResponse:
     """What installs the portal on a phone."""
-    from django.templatetags.static import static
-    from django.urls import reverse
-
     name = made.words.text(made.program.name)
     home = reverse("portal:home", args=[made.runtime.key])
     content = {
@@ -450,10 +470,3 @@ def manifest(made: Visit) -> HttpResponse:
         "icons": [{"src": static("ui/app.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
     }
     return JsonResponse(content, content_type="application/manifest+json")
-
-
-def language(request: HttpRequest) -> HttpResponseBase:
-    """POST: the language of the pages, chosen by the person; kept in a cookie of its own."""
-    from django.views.i18n import set_language
-
-    return set_language(request)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import get_language
 
 from palier.activities.runtime import Runtime, runtime
@@ -23,8 +24,6 @@ from palier.staff.session import AnyConnection, session
 
 SIGNED_IN: Final = "members"
 """Where a session keeps the member's reference, by program."""
-
-Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,9 @@ class Visit:
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def go(self, name: str, **values: Any) -> HttpResponse:
-        return redirect(f"portal:{name}", program=self.runtime.key, **values)
+    def go(self, name: str) -> HttpResponse:
+        """On to another page of the portal."""
+        return HttpResponseRedirect(reverse(f"portal:{name}", args=[self.runtime.key]))
 
 
 def language_of(request: HttpRequest) -> str:
@@ -118,32 +118,29 @@ def sign_out(request: HttpRequest) -> None:
     request.session.flush()
 
 
-Page = Callable[Concatenate[Visit, Arguments], HttpResponse]
+Page = Callable[..., HttpResponse]
+"""A page: takes the visit, and what else its address names."""
 
 
-def of_member(page: Page[Arguments]) -> Callable[Concatenate[HttpRequest, str, Arguments], HttpResponseBase]:
+def of_member(page: Page) -> Callable[..., HttpResponse]:
     """A page for the member who is signed in; others are led to the door and come back after it."""
 
     @wraps(page)
-    def shown(
-        request: HttpRequest, program: str, /, *args: Arguments.args, **values: Arguments.kwargs
-    ) -> HttpResponseBase:
+    def shown(request: HttpRequest, program: str, **values: Any) -> HttpResponse:
         with visit(request, program, snapshot=request.method == "GET") as made:
             if made.member is None:
                 return made.go("door")
-            return page(made, *args, **values)
+            return page(made, **values)
 
     return shown
 
 
-def of_anyone(page: Page[Arguments]) -> Callable[Concatenate[HttpRequest, str, Arguments], HttpResponseBase]:
+def of_anyone(page: Page) -> Callable[..., HttpResponse]:
     """A page for everyone."""
 
     @wraps(page)
-    def shown(
-        request: HttpRequest, program: str, /, *args: Arguments.args, **values: Arguments.kwargs
-    ) -> HttpResponseBase:
+    def shown(request: HttpRequest, program: str, **values: Any) -> HttpResponse:
         with visit(request, program) as made:
-            return page(made, *args, **values)
+            return page(made, **values)
 
     return shown

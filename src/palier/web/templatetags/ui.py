@@ -1,0 +1,37 @@
+"""Components of the design system, as template tags with stated arguments."""
+
+from __future__ import annotations
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawing of the sprite by its name, beside a word; it is not read aloud."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("ui/icons.svg"), name
+    )
+
+
+@register.inclusion_tag("ui/way.html")
+def way(found: object, level: int = 2) -> dict[str, object]:
+    """A stair with its title, sentence and note; `level` is that of its heading."""
+    return {"way": found, "level": level}
+
+
+@register.inclusion_tag("ui/empty.html")
+def empty(symbol: str, title: str, text: str = "") -> dict[str, str]:
+    """What is not there yet, and the first step to it."""
+    return {"symbol": symbol, "title": title, "text": text}
+
+
+@register.inclusion_tag("ui/notice.html")
+def notice(kind: str, text: str) -> dict[str, str]:
+    """What happened, what did not, what to do. Kinds: good, warn, bad, or empty."""
+    symbols = {"good": "check", "warn": "circle-alert", "bad": "circle-alert"}
+    return {"kind": kind, "text": text, "symbol": symbols.get(kind, "info")}
