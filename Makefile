@@ -8,7 +8,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check format bench crash docs gallery-figures lock clean
+.PHONY: help install demo serve test browser messages check format bench crash docs gallery-figures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,16 @@ demo: $(INSTALLED) ## A grocery's history, imported, verified and served on http
 serve: $(INSTALLED) ## Database, web and worker on http://127.0.0.1:8000
 	$(BIN)/palier serve
 
-test: $(INSTALLED) ## The tests
+test: $(INSTALLED) browser ## The tests
 	$(BIN)/python -m pytest -n 2 -m "not crash"
+
+browser: # Pages are tried in a real browser; where none is found and none can be installed, those tests are skipped.
+	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+		echo "No Chromium: tests of pages in a browser are skipped; install the package chromium to run them."
+
+messages: $(INSTALLED) ## The French of the pages: gather, compile, list what is missing
+	$(BIN)/python -m tests.web.messages
 
 check: $(INSTALLED) ## Format, lint, types, layers, migrations, templates, and the guards
 	$(BIN)/ruff format --check src tests $(wildcard bench)

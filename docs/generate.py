@@ -24,7 +24,7 @@ SHOWN = DOCS.parent / "gallery" / "cafe_stars" / "program.yaml"
 """The program whose plain words the documents show."""
 
 _SECTIONS = (
-    ("The document", ("Program", "Text")),
+    ("The document", ("Program", "Text", "Brand")),
     ("Point currencies", ("PointCurrency", "UnitName", "Noun")),
     (
         "Expiry",

@@ -49,7 +49,9 @@ def test_the_themes_own_colours_can_be_read() -> None:
     """Every text colour of the style sheet on every ground it stands on, in both themes."""
     light, _, dark = (STATIC / "tokens.css").read_text().partition("@media (prefers-color-scheme: dark)")
     for sheet in (light, dark):
-        names = {name: colour.parse(value) for name, value in re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", sheet)}
+        names = {
+            name: colour.parse(value) for name, value in re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6});", sheet)
+        }
         for ground in ("paper", "raised", "sunken"):
             for ink in ("ink", "ink-2", "ink-3", "accent", "good", "warn", "bad"):
                 assert colour.contrast_reaches(names[ink], names[ground], 45), (ink, ground)

@@ -130,7 +130,9 @@ def test_codes_cannot_be_asked_for_without_end(shop: Shop, letters: list[Any]) -
     assert "Too many codes" in refused.content.decode()
 
 
-@pytest.mark.parametrize("contact", ["", "nobody", "a@", "@b.org", "a b@example.org", "x" * 300 + "@example.org"])
+@pytest.mark.parametrize(
+    "contact", ["", "nobody", "a@", "@b.org", "a b@example.org", "x" * 300 + "@example.org"]
+)
 def test_what_is_no_address_is_said_so(shop: Shop, letters: list[Any], contact: str) -> None:
     refused = ask(browser(), contact)
     assert refused.status_code == 422

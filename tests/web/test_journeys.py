@@ -1,0 +1,132 @@
+"""What people do, in a real browser, in both languages, on a phone and at a desk; and what axe says of each page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.signing import dumps
+from playwright.sync_api import Browser, Page
+
+from tests.api.shop import Shop
+from tests.api.test_live import Served, serving
+from tests.web import browser
+
+pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser.chromium() as made:
+        yield made
+
+
+@pytest.fixture
+def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setenv("PALIER_DEMO", "true")
+    with serving(shop) as found:
+        yield found
+
+
+class Visitor:
+    """One browser window; what it was refused or could not load is remembered."""
+
+    def __init__(self, opened: Browser, served: Served, language: str, width: int, **more: Any) -> None:
+        self.context = opened.new_context(
+            viewport={"width": width, "height": 844}, locale=language, base_url=f"http://127.0.0.1:{served.port}",
+            **more,
+        )  # fmt: skip
+        self.page: Page = self.context.new_page()
+        self.faults: list[str] = []
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("requestfailed", lambda asked: self.faults.append(f"not loaded: {asked.url}"))
+
+    def look(self) -> None:
+        """No fault of accessibility, nothing wider than the screen, nothing refused by the browser."""
+        found = Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        assert not found.response["violations"], found.generate_report()
+        wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"{self.page.url} is {wide} px wider than the screen"
+        assert not self.faults, (self.page.url, self.faults)
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), [("fr", 390, "light"), ("en", 390, "dark"), ("en", 1440, "light")]
+)
+def test_a_member_joins_earns_and_looks(
+    opened: Browser, served: Served, shop: Shop, language: str, width: int, scheme: Any
+) -> None:
+    visitor = Visitor(opened, served, language, width, color_scheme=scheme)
+    page, french = visitor.page, language == "fr"
+    page.goto("/portal/club/")
+    visitor.look()
+    page.get_by_label("Votre adresse de courriel" if french else "Your e-mail address").fill(
+        "new@example.org"
+    )
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/portal/club/code")
+    visitor.look()
+    shown = page.get_by_role("status").inner_text()
+    page.get_by_label("Six chiffres" if french else "Six digits").fill("".join(filter(str.isdigit, shown)))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/portal/club/")
+    visitor.look()
+    ref = shop.get("/members?email=new@example.org").json["member"]
+    shop.sale(ref, "150.00")
+    page.reload()
+    assert "150" in page.locator(".number").inner_text()
+    for name in ("Historique", "Carte", "Moi") if french else ("History", "Card", "Me"):
+        page.get_by_role("link", name=name, exact=True).click()
+        visitor.look()
+    page.get_by_role("link", name="Historique" if french else "History", exact=True).click()
+    page.locator("summary").first.click()
+    assert page.locator(".opened").first.is_visible()
+    visitor.look()
+    page.goto("/portal/club/goals")
+    visitor.look()
+    page.goto("/portal/club/program")
+    visitor.look()
+    page.get_by_role("button", name="English" if french else "Français").click()
+    assert page.locator("html").get_attribute("lang") == ("en" if french else "fr")
+
+
+def test_the_portal_works_without_script(opened: Browser, served: Served, shop: Shop) -> None:
+    ref = shop.enrol()
+    shop.sale(ref, "12.00")
+    visitor = Visitor(opened, served, "en", 390, java_script_enabled=False)
+    visitor.page.goto(f"/portal/club/demo?as={dumps(ref, salt='demo club')}")
+    assert "12" in visitor.page.locator(".number").inner_text()
+    visitor.page.get_by_role("link", name="History", exact=True).click()
+    visitor.page.locator("summary").first.click()
+    assert visitor.page.locator(".opened").first.is_visible()
+
+
+def test_the_card_renews_itself(opened: Browser, served: Served, shop: Shop) -> None:
+    """Just after its half minute the page shows another code, without being loaded anew."""
+    ref = shop.enrol()
+    visitor = Visitor(opened, served, "en", 390)
+    visitor.page.clock.install()
+    visitor.page.goto(f"/portal/club/demo?as={dumps(ref, salt='demo club')}")
+    visitor.page.goto("/portal/club/card")
+    visitor.page.evaluate("document.querySelector('#card').dataset.mark = 'kept'")
+    first = visitor.page.locator("#card svg").inner_html()
+    with visitor.page.expect_response("**/portal/club/card"):
+        visitor.page.clock.run_for(31_000)
+    assert visitor.page.locator("#card").get_attribute("data-mark") == "kept"
+    assert first
+
+
+def test_a_visit_leaves_nothing_but_what_it_needs(opened: Browser, served: Served, shop: Shop) -> None:
+    """Cookies of the session, the forms and the language, each closed to scripts or to other sites; no other host."""
+    ref = shop.enrol()
+    visitor = Visitor(opened, served, "en", 390)
+    hosts = set()
+    visitor.page.on("request", lambda asked: hosts.add(asked.url.split("/")[2]))
+    visitor.page.goto(f"/portal/club/demo?as={dumps(ref, salt='demo club')}")
+    visitor.page.goto("/portal/club/me")
+    assert {cookie["name"] for cookie in visitor.context.cookies()} == {"sessionid", "csrftoken"}
+    assert all(cookie["sameSite"] == "Lax" for cookie in visitor.context.cookies())
+    assert hosts == {f"127.0.0.1:{served.port}"}
