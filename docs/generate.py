@@ -148,7 +148,9 @@ def _type(kind: Any) -> str:
         case inspect.StrType():
             if kind.pattern is None:
                 return "text"
-            return {"^[a-z]": "key", "^[0-9]": "decimal", "^[A-Z]": "currency code"}[kind.pattern[:6]]
+            return {"^[a-z]": "key", "^[0-9]": "decimal", "^[A-Z]": "currency code", "^#[0-9": "colour"}[
+                kind.pattern[:6]
+            ]
         case inspect.IntType():
             return f"{kind.ge} to {kind.le}" if kind.ge is not None else "integer"
         case inspect.BoolType():
