@@ -19,7 +19,7 @@ from palier.engine.clock import DAY
 from palier.engine.facts import Fact, Reference, encode_fact
 from palier.engine.program import Program
 from palier.engine.refusals import RefusalCode
-from palier.engine.state import MemberState, decode_state
+from palier.engine.state import NEVER, MemberState, decode_state
 from palier.members import queries, refs
 from tests.activities.program import Connection, line, member, published
 from tests.activities.test_mechanics import CARD, MARCH, currency, sale, shop, text
@@ -445,6 +445,34 @@ def test_a_cap_counts_what_both_used(connection: Connection) -> None:
     two.merge(MARCH + DAY)
     two.sale("a", 3, MARCH + 2 * DAY, 30)
     assert two.wallets(two.a)["stars"] == [60, 0, 0, 0]
+
+
+def test_fees_of_both_run_beside_each_other_and_each_may_come_back(connection: Connection) -> None:
+    club = {"key": "club", "name": text("Club"), "fee": "20.00", "months": 12}
+    life = {"key": "life", "name": text("Life"), "fee": "30.00"}
+    two = Two(connection, document(memberships=[club, life]))
+
+    def fee(card: str, identifier: str, key: str, at: int) -> None:
+        two.send(card, Fact("till", identifier, "fee", at, 2_000, attributes={"membership": key}))
+
+    def days() -> dict[str, int]:
+        ends = two.state(two.a).memberships
+        return {key: (end - MARCH) // DAY if end < NEVER else -1 for key, end in ends.items()}
+
+    fee("a", "s1", "club", MARCH)
+    fee("b", "s2", "club", MARCH + 10 * DAY)
+    fee("a", "s3", "life", MARCH + 1)
+    fee("b", "s4", "life", MARCH + 2)
+    two.merge(MARCH + 20 * DAY)
+    assert days() == {"club": 375, "life": -1}
+    fee("a", "s5", "club", MARCH + 30 * DAY)
+    assert days() == {"club": 375 + 366, "life": -1}
+    assert two.back(3, MARCH + 40 * DAY).status == "applied"
+    assert two.back(2, MARCH + 41 * DAY).status == "applied"
+    assert days() == {"club": 365 + 366, "life": -1}
+    assert two.back(4, MARCH + 42 * DAY).status == "applied"
+    assert days() == {"club": 365 + 366}
+    assert two.refold() == 0
 
 
 def test_undone_both_stand_as_before(connection: Connection) -> None:

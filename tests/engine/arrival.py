@@ -399,6 +399,7 @@ def summary(state: MemberState) -> dict[str, Any]:
         "streaks": {key: to_builtins(streak) for key, streak in state.streaks.items()},
         "tiers_given": {key: [tuple(lot) for lot in lots] for key, lots in state.tiers_given.items()},
         "memberships": dict(state.memberships),
+        "fees": to_builtins(state.fees),
         "referral": state.referral,
         "saving": state.saving,
         "quizzes": {key: tuple(quiz) for key, quiz in state.quizzes.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, Fact, Inp
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import NEVER
+from palier.engine.state import NEVER, Fee
 from palier.engine.streaks import Streaks
 from palier.engine.trace import Trace
 
@@ -290,27 +291,22 @@ class Acts(Streaks):
         if membership is None:
             return
         before = self.state.memberships.get(membership.key, 0)
-        start = max(before, fact.at)
-        lasting = not membership.months or before == NEVER
-        after = NEVER if lasting else months_later(plan, start, membership.months)
-        self.state.memberships[membership.key] = after
+        fees = self.state.fees.setdefault(membership.key, [])
+        fees.append(Fee(fact.at, membership.months, f"{fact.source}:{fact.id}"))
+        after = self.state.memberships[membership.key] = ends_of(plan, fees)
         trace.membership = (membership.key, before, after)
         self._grant(plan, membership.given, f"membership:{membership.key}", fact, at, transfers, trace)
 
-    def _leave_membership(self, fee: Fact, old: Trace) -> None:
-        """A fee that came back: the membership is as long shorter as the fee had made it longer."""
-        if old.membership is None:
-            return
-        key, before, after = old.membership
-        ends = self.state.memberships.get(key, 0)
-        if ends == after:
-            ends = before
-        elif ends < NEVER:
-            ends -= after - max(before, fee.at)
-        if ends > fee.at:
-            self.state.memberships[key] = ends
+    def _leave_membership(self, plan: Plan, sale: Fact, key: str) -> None:
+        """A fee that came back: the membership lasts as long as the fees that stand make it last."""
+        known = self.state.fees.get(key, [])
+        own = f"{sale.source}:{sale.id}"
+        fees = [fee for fee in known if fee.joins is not None or fee.activity != own]
+        if any(fee.joins is None for fee in fees):
+            self.state.fees[key] = fees
+            self.state.memberships[key] = ends_of(plan, fees)
         else:
-            # It would not have run then without the fee.
+            self.state.fees.pop(key, None)
             self.state.memberships.pop(key, None)
 
     def _unwin(self, gone: Fact, old: Trace) -> None:
@@ -318,6 +314,20 @@ class Acts(Streaks):
         for game, _, prize in old.draws:
             if prize and self.state.won_at.get(game) == gone.at:
                 del self.state.won_at[game]
+
+
+def ends_of(plan: Plan, fees: Sequence[Fee]) -> int:
+    """The instant at which a membership ends, by the fees that stand: each begins or prolongs it."""
+    ends: dict[str, int] = {}
+    for fee in fees:
+        before = ends.get(fee.chain, 0)
+        if fee.joins is not None:
+            ends[fee.chain] = max(before, ends.get(fee.joins, 0))
+        elif not fee.months or before == NEVER:
+            ends[fee.chain] = NEVER
+        else:
+            ends[fee.chain] = months_later(plan, max(before, fee.at), fee.months)
+    return ends.get("", 0)
 
 
 def months_later(plan: Plan, at: int, months: int) -> int:

@@ -30,6 +30,7 @@ from palier.engine.state import (
     GRANTS_KEPT,
     NEVER,
     RUNS_KEPT,
+    Fee,
     GoalState,
     Granted,
     Lot,
@@ -308,6 +309,9 @@ class Merging(Returns):
         state = self.state
         for key, ends in theirs.memberships.items():
             state.memberships[key] = max(state.memberships.get(key, 0), ends)
+            beside = [_beside(fee, fact.other_member) for fee in theirs.fees.get(key, [])]
+            joined = Fee(fact.at, 0, "", "", fact.other_member)
+            state.fees[key] = [*state.fees.get(key, []), *beside, joined]
         brought = theirs.referral
         if state.referral is not None and state.referral[0] == fact.other_member:
             state.referral = None
@@ -325,6 +329,16 @@ class Merging(Returns):
 
 def _moved_grants(given: list[tuple[str, int, int]], lots: Lots) -> list[tuple[str, int, int]]:
     return [(currency, lots.get(lot, lot), points) for currency, lot, points in given]
+
+
+def _beside(fee: Fee, member: str) -> Fee:
+    """A fee of a member that was merged into another, where it runs beside the other's."""
+
+    def chain(name: str) -> str:
+        return f"{member}/{name}" if name else member
+
+    joins = None if fee.joins is None else chain(fee.joins)
+    return Fee(fee.at, fee.months, fee.activity, chain(fee.chain), joins)
 
 
 def _add_window(goal: CompiledGoal, mine: Window, theirs: Window) -> None:

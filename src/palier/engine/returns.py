@@ -206,7 +206,7 @@ class Returns(Earning):
             counted = record.trace.streaks
             self._uncount_streaks(plan, counted, sale, fact, at, transfers, trace, messages)
         if record.trace.membership is not None:
-            self._leave_membership(sale, record.trace)
+            self._leave_membership(judged, sale, record.trace.membership[0])
         self._unwin(sale, record.trace)
 
     def _bring(

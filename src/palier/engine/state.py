@@ -177,6 +177,20 @@ class StreakState(Struct, array_like=True):
     ended: list[StreakState] = []
 
 
+class Fee(Struct, array_like=True):
+    """A payment for a membership that stands: when, the months it covers (0: for life), and its activity.
+
+    Fees that a merge brought run beside the member's own, as the chain of their member (`chain`; "" is the
+    member's own). A row with `joins` stands for the merge: that chain is joined to this one, the later end counts.
+    """
+
+    at: int
+    months: int
+    activity: str
+    chain: str = ""
+    joins: str | None = None
+
+
 class MemberState(Struct, array_like=True):
     """The state of one member.
 
@@ -186,7 +200,8 @@ class MemberState(Struct, array_like=True):
     `memberships`: membership -> the instant at which it ends. `tiers_given`: tier -> what reaching it gave.
     `referral`: (who brought this member, when he joined, the activity that converted him or ""). `saving`: what
     the member saves for: (currency, points, name). `quizzes`: quiz -> (attempts, best score). `won_at`: game ->
-    the last win. `took_over`: references of members that were merged into this one.
+    the last win. `took_over`: references of members that were merged into this one. `fees`: membership -> the fees
+    that stand, as they were paid.
 
     The facts of a merge keep a state for good: fields are only ever added, at the end, with a default.
     """
@@ -210,6 +225,7 @@ class MemberState(Struct, array_like=True):
     quizzes: dict[str, tuple[int, int]] = {}
     won_at: dict[str, int] = {}
     took_over: list[str] = []
+    fees: dict[str, list[Fee]] = {}
 
 
 @lru_cache(maxsize=65536)
