@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from palier.engine.clock import instant
 from palier.engine.decide import Fold
@@ -246,6 +248,74 @@ def test_what_comes_too_late_counts_within_the_cap_of_its_own_day() -> None:
     assert engine.state.goals["card"].window.position == 3
     engine.decide(Known(Fact("till", "again", "sale", at("2026-03-20T13:00"), 100)))
     assert engine.state.goals["card"].window.position == 3, "and so has the 20th"
+
+
+DAY_LIMITS = {
+    "memberships": [named("coop", fee="20.00")],
+    "rules": [
+        named("plain", on="sale", currency="points", per_spend={"points": "1"}, caps={"day": "5"}),
+        named(
+            "members",
+            on="sale",
+            currency="points",
+            fixed="4",
+            caps={"day": "6"},
+            when={"field": "membership", "is": "coop"},
+        ),
+        named(
+            "first",
+            on="sale",
+            currency="points",
+            fixed="50",
+            when={"field": "nth", "per": "day", "at_most": 1},
+        ),
+    ],
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(3, 4), st.integers(100, 400)), max_size=2),
+    st.lists(st.tuples(st.integers(3, 4), st.integers(100, 400)), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_several_that_come_too_late_share_their_days_room(
+    on_time: list[tuple[int, int]], too_late: list[tuple[int, int]], opt_in: bool
+) -> None:
+    """Sales of a day told in their order, the last of them too late, bring and count what they would in time."""
+    goal = named("card", most_per_day=2, opt_in=opt_in, steps=steps("99"))
+    line = Timeline([(0, NEVER, Plan(document(goal, late_window_days=1, **DAY_LIMITS), 1))])
+
+    def sales(kind: str, parts: list[tuple[int, int]], hour: int) -> list[Fact]:
+        return [
+            Fact("till", f"{kind}{number}", "sale", at(f"2026-03-{day:02}T{hour}:00") + number, amount)
+            for number, (day, amount) in enumerate(sorted(parts))
+        ]
+
+    before = [
+        Fact("web", "f", "fee", at("2026-03-01T10:00"), 2000, attributes={"membership": "coop"}),
+        Fact("web", "o", "opt_in", at("2026-03-01T11:00"), attributes={"goal": "card"}),
+        *sales("s", on_time, 10),
+    ]
+    later = sales("l", too_late, 12)
+
+    def came_to(engine: Fold) -> Any:
+        earned = {
+            decision.id: [(item.rule, item.earned) for item in decision.trace.rules if item.earned]
+            for decision in engine.decisions
+            if decision.type == "sale"
+        }
+        return engine.state.goals["card"].window.position if "card" in engine.state.goals else 0, earned
+
+    known = [Known(fact) for fact in before]
+    in_time = fold(line, [*known, *(Known(fact) for fact in later)])
+    known.append(Known(Fact("app", "end", "opt_out", at("2026-03-20T10:00"), attributes={"goal": "other"})))
+    for fact in later:
+        engine = fold(line, known)
+        inputs = inputs_of_late(line, known, fact, engine.state, Inputs())
+        assert inputs.judgement is not None
+        known.append(Known(fact, inputs))
+    assert came_to(fold(line, known)) == came_to(in_time)
 
 
 def test_a_tiers_gift_stays_when_time_alone_took_the_tier() -> None:

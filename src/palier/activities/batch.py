@@ -1079,7 +1079,7 @@ def refold(
     pool = {name: room for share in shares.values() for name, room in share.items()}
     for item in items:
         if not batch.history and not item.live:
-            item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs)
+            item.inputs = inputs_of_late(timeline, knowns, item.fact, work.state, item.inputs, inherited)
         batch.allot(item, pool)
         knowns.append(Known(item.fact, item.inputs, item.activity_id))
         if item.inputs.allotted:

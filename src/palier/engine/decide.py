@@ -27,7 +27,7 @@ from palier.engine.facts import (
     Inputs,
     Known,
 )
-from palier.engine.plan import Plan
+from palier.engine.plan import PERIODS, Plan
 from palier.engine.rating import usage
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import NEVER
@@ -101,17 +101,25 @@ class Fold(Commands):
         self.decisions.append(answer)
         return answer
 
-    def take_room(self, known: Known) -> None:
-        """Counts as taken the room that an activity judged apart took in its own periods."""
-        judgement = known.inputs.judgement
-        plan = self.timeline.plan_of(judgement.version) if judgement is not None else None
+    def take_room(self, fact: Fact, trace: Trace) -> None:
+        """Counts as taken the room that an activity judged apart took in its own periods, and counts it there."""
+        plan = self.timeline.plan_of(trace.version)
         if plan is None:
             return
-        trial = Fold(self.timeline)
-        decision = trial.decide(known)
-        if isinstance(decision, Decision):
-            day, _ = plan.clock.local(known.fact.at)
-            self._use(plan, usage(plan, decision.trace.rules), day, 1)
+        day, _ = plan.clock.local(fact.at)
+        self._use(plan, usage(plan, trace.rules), day, 1)
+        for window in trace.nth:
+            if ":" not in window:
+                number = self.period_at(plan, PERIODS[window], day)
+                counter = self.state.nth.get(f"{fact.type}:{window}")
+                if counter is None or number > counter[0]:
+                    self.state.nth[f"{fact.type}:{window}"] = [number, 1]
+                elif counter[0] == number:
+                    counter[1] += 1
+        for item in trace.goals:
+            goal = plan.goals.get(item.goal)
+            if goal is not None and goal.most_per_day >= 0:
+                self.count_of_day(goal, day, item.counted)
 
     def next_due(self) -> int:
         """The next instant at which something is due for this member, or NEVER."""

@@ -294,7 +294,7 @@ class Earning(Acts):
             counter = used.get(key)
             if counter is not None and counter[0] == number:
                 counter[1] += sign * points
-            elif sign > 0:
+            elif sign > 0 and (counter is None or number > counter[0]):
                 used[key] = [number, points]
 
     def _count(self, plan: Plan, rules: ActivityPlan, kind: str, day: int) -> dict[str, int]:

@@ -235,6 +235,14 @@ class Goals(Tiers):
         counted = state.counted if state is not None and state.day == day else 0
         return max(0, goal.most_per_day - counted)
 
+    def count_of_day(self, goal: CompiledGoal, day: int, counted: int) -> None:
+        """Takes room under a goal's cap of a local day that is the latest in which anything counted, or later."""
+        state = self._goal_state(goal)
+        if day > state.day:
+            state.day, state.counted = day, 0
+        if state.day == day:
+            state.counted += counted
+
     def _recount_goals(
         self,
         plan: Plan,

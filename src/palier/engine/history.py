@@ -101,13 +101,18 @@ def fold(
 
 
 def judge_late(
-    timeline: Timeline, knowns: Iterable[Known], fact: Fact, acts_at: int, inputs: Inputs
+    timeline: Timeline,
+    knowns: Iterable[Known],
+    fact: Fact,
+    acts_at: int,
+    inputs: Inputs,
+    inherited: Mapping[str, Inherited] | None = None,
 ) -> Inputs:
     """What is recorded with an activity that comes beyond the late window.
 
     It acts at `acts_at`, after all that was decided, but is judged as of its own instant: by the version, the
     tier, the room under caps, the carried remainder and the ordinals that it would have met then. Room taken
-    by other activities that came too late counts as taken.
+    by other activities of earlier instants that came too late counts as taken, and they count for the ordinals.
     """
     knowns = list(knowns)
     earlier = [known for known in knowns if known.fact.type == RETURN or not known.inputs.judgement]
@@ -128,9 +133,14 @@ def judge_late(
     plan = timeline.at(fact.at)
     if plan is None:
         return inputs
-    for known in knowns:
-        if known.inputs.judgement is not None and known.fact.at <= fact.at:
-            before.take_room(known)
+    apart = [known for known in knowns if known.inputs.judgement is not None and known.fact.at <= fact.at]
+    if apart:
+        decisions = fold(timeline, knowns, inherited=inherited).decisions
+        traces = {key_of(decision.source, decision.id): decision.trace for decision in decisions}
+        for known in sorted(apart, key=lambda known: known.fact.at):
+            trace = traces.get(key_of(known.fact.source, known.fact.id))
+            if trace is not None:
+                before.take_room(known.fact, trace)
     state = before.state
     rules = plan.activities.get(fact.type)
     day, _ = plan.clock.local(fact.at)
@@ -156,7 +166,12 @@ def judge_late(
 
 
 def inputs_of_late(
-    timeline: Timeline, knowns: Iterable[Known], fact: Fact, state: MemberState, inputs: Inputs
+    timeline: Timeline,
+    knowns: Iterable[Known],
+    fact: Fact,
+    state: MemberState,
+    inputs: Inputs,
+    inherited: Mapping[str, Inherited] | None = None,
 ) -> Inputs:
     """What is recorded with an activity that comes late: within the program's late window, what it is anyway.
 
@@ -170,7 +185,7 @@ def inputs_of_late(
     acts_at = max(state.latest + 1, state.due_done)
     if fact.sale is not None:
         return msgspec.structs.replace(inputs, acts_at=acts_at)
-    return judge_late(timeline, knowns, fact, acts_at, inputs)
+    return judge_late(timeline, knowns, fact, acts_at, inputs, inherited)
 
 
 class Posted(Struct, frozen=True):
