@@ -84,7 +84,8 @@ def _remove(directory: Path) -> None:
 def server() -> embedded.Server:
     """The session's server, with a migrated template in it."""
     directory = Path(os.environ["PALIER_DATA_DIR"])
-    found = embedded.start(directory, settings={"fsync": "off"})
+    # Races of 128 connections, and what other workers of the session have.
+    found = embedded.start(directory, settings={"fsync": "off", "max_connections": "300"})
     with (directory / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = directory / "template.made"
