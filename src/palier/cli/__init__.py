@@ -33,6 +33,7 @@ MODULES: Final = (
     "settlements",
     "payouts",
     "approvals",
+    "suppliers",
     "keys",
     "verify",
     "repair",

@@ -13,12 +13,15 @@ import psycopg
 
 from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings
 from palier.activities.runtime import Runtime, runtime
+from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
 from palier.jobs.worker import periodic
 from palier.ledger import seal
 from palier.payouts import accounts
 from palier.programs import queries as programs
-from palier.rewards import upkeep
+from palier.rewards import suppliers, upkeep
+from palier.rewards.forwarding import Couriers
+from palier.rewards.fulfilment import StoredOrders
 from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
 from palier.staff import approvals, throttle
@@ -58,6 +61,12 @@ def _connected() -> psycopg.Connection[Any]:
                 _node_taken = True
         connection.commit()
     connection.rollback()
+    return connection
+
+
+def _courier_connection() -> psycopg.Connection[Any]:
+    connection = database.connect("app")
+    arrays.register(connection)
     return connection
 
 
@@ -264,3 +273,29 @@ def forget_old_answers() -> None:
     while drop_old_answers(connection, now=clock.now()):
         connection.commit()
     connection.rollback()
+
+
+_couriers = Couriers(_courier_connection, StoredOrders())
+
+
+@periodic(every_s=0.5, line="suppliers")
+def send_to_suppliers() -> None:
+    """Sends what waits for suppliers, each by a courier of its own; waits for none of them."""
+    _couriers.begin(_connected())
+
+
+@periodic(every_s=900, line="balances")
+def watch_balances() -> None:
+    """Asks suppliers what is left of the money paid ahead, and warns while that is low."""
+    connection = _connected()
+    for found in suppliers.listed(connection):
+        connection.commit()
+        if found.paused or found.document.calls.balance is None:
+            continue
+        balance = suppliers.reached(found).balance()
+        if not isinstance(balance, Money):
+            continue
+        suppliers.note_balance(connection, found.program_id, found.key, balance, now=clock.now())
+        connection.commit()
+        if suppliers.is_low(found.document, balance):
+            logger.warning("supplier %s of %s: the balance is low; pay more ahead", found.key, found.program)

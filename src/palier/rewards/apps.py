@@ -6,5 +6,5 @@ class RewardsConfig(AppConfig):
     label = "rewards"
 
     def ready(self) -> None:
-        # Orders and stock are part of every verification as soon as the room is there.
-        from palier.rewards import proof  # noqa: F401
+        # Orders and stock are part of every verification, and suppliers are reached, as soon as the room is there.
+        from palier.rewards import dispatch_proof, fulfilment, proof  # noqa: F401

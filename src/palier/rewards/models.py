@@ -355,3 +355,106 @@ class SweepstakeDraw(models.Model):
 
     class Meta:
         db_table = "sweepstake_draw"
+
+
+DISPATCH_OPEN = "('queued', 'sent', 'unknown', 'accepted')"
+"""States in which a dispatch is still under way, as SQL."""
+DISPATCH_STATES = ("queued", "sent", "unknown", "accepted", "delivered", "refused", "dead", "cancelled")
+"""States of a dispatch."""
+
+
+class Supplier(models.Model):
+    """Answers "who fulfils for this program from outside, and how is he spoken to?".
+
+    His document, and his secrets encrypted under a key that is not in the database. Never stored here: how he is
+    doing (`supplier_health`), what he was asked (`dispatch`), what he sells (`reward`).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "key")
+    program_id = models.BigIntegerField()
+    key = models.TextField()
+    document = StoredJson()
+    sha256 = models.TextField()
+    secrets = models.BinaryField(null=True)
+    paused = models.BooleanField()
+    changed_at = models.DateTimeField()
+    changed_by = models.TextField()
+
+    class Meta:
+        db_table = "supplier"
+
+
+class Dispatch(models.Model):
+    """Answers "what is a supplier still to be told about which order, and what came of it?": an outbox.
+
+    Written with the order that waits for it. `request_id` is the order's own and never changes; `token` rises with
+    each claim, so that who was too slow writes nothing; `unsure` remembers that a question was not answered.
+    `units` (codes) are encrypted. Never stored here: points, prices, addresses, what the member holds.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    dispatch_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField()
+    order_id = models.BigIntegerField()
+    part = models.IntegerField()
+    supplier = models.TextField()
+    request_id = models.TextField()
+    payload = StoredJson()
+    state = models.TextField()
+    attempts = models.IntegerField()
+    unsure = models.BooleanField()
+    cancel_wanted = models.BooleanField()
+    token = models.BigIntegerField()
+    claimed_until = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)
+    reference = models.TextField()
+    reason = models.TextField()
+    cost_minor = models.BigIntegerField(null=True)
+    cost_currency = models.TextField(null=True)
+    units = models.BinaryField(null=True)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "dispatch"
+        constraints = [
+            models.UniqueConstraint(fields=["request_id"], name="dispatch_request_unique"),
+            models.CheckConstraint(condition=Q(state__in=DISPATCH_STATES), name="dispatch_state_known"),
+            models.CheckConstraint(condition=Q(attempts__gte=0), name="dispatch_attempts_not_negative"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["program_id", "supplier", "next_at"],
+                condition=Q(state__in=("queued", "sent", "unknown", "accepted")),
+                name="dispatch_due",
+            ),
+            models.Index(fields=["order_id"], name="dispatch_by_order"),
+        ]
+
+
+class SupplierHealth(models.Model):
+    """Answers "may this supplier be asked now, and how much is left with him?".
+
+    Failures one after the other, until when he is left alone, and the last balance he told. Never stored here: what
+    he was asked (`dispatch`).
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    pk = models.CompositePrimaryKey("program_id", "key")
+    program_id = models.BigIntegerField()
+    key = models.TextField()
+    failures = models.IntegerField()
+    rests_until = models.DateTimeField(null=True)
+    reason = models.TextField()
+    balance_minor = models.BigIntegerField(null=True)
+    balance_currency = models.TextField(null=True)
+    balance_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "supplier_health"

@@ -686,6 +686,8 @@ def fulfil(
             remedy="leave it to them",
         )
     awaits.remove(by)
+    if by == "supplier":
+        supply.close(Work(connection, runtime, order, actor, now), True)
     if given:
         order.details[by] = dict(given)
     if awaits:
@@ -729,11 +731,18 @@ def fail(
     actor: str,
     now: int,
     reason: str,
+    cancelled: bool = False,
 ) -> Placed:
-    """It cannot be fulfilled: the member has the same points back, with the end they had. Refused once it is done."""
+    """It cannot be fulfilled: the member has the same points back, with the end they had. Refused once it is done.
+
+    `cancelled`: because the member wanted it called off, and the supplier did so.
+    """
     runtime, _ = locked(connection, runtime, member_id)
     order = _open(connection, runtime, member_id, order_id, {"reserved", "fulfilling"}, now)
-    return Placed(_let_go(connection, runtime, order, "failed", actor, now, reason))
+    if "supplier" in order.details.get("awaits", ()):
+        supply.close(Work(connection, runtime, order, actor, now), False)
+    state = "cancelled" if cancelled and order.state == "fulfilling" else "failed"
+    return Placed(_let_go(connection, runtime, order, state, actor, now, reason))
 
 
 def expire(

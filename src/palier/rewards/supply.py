@@ -16,16 +16,17 @@ Send = Callable[[Work, Sequence[Leaf]], None]
 """Writes the messages for what suppliers hand out of an order."""
 CallOff = Callable[[Work], bool]
 """Calls an order off; True where nothing was sent yet, so that it ends here and now."""
-
+Close = Callable[[Work, bool], None]
+"""Ends what is under way of an order that a person settled: whether it was handed out."""
 Reveal = Callable[[Work, Item], dict[str, str]]
 """Tells what the supplier delivered for an item: its code, PIN or address."""
 
-_senders: list[tuple[Send, CallOff, Reveal]] = []
+_senders: list[tuple[Send, CallOff, Close, Reveal]] = []
 
 
-def register(send: Send, call_off: CallOff, reveal: Reveal) -> None:
+def register(send: Send, call_off: CallOff, close: Close, reveal: Reveal) -> None:
     """Names who sends orders to suppliers."""
-    _senders[:] = [(send, call_off, reveal)]
+    _senders[:] = [(send, call_off, close, reveal)]
 
 
 def send(work: Work, leaves: Sequence[Leaf]) -> None:
@@ -54,4 +55,10 @@ def reveal(work: Work, item: Item) -> dict[str, str]:
             field="item",
             remedy="ask the shop",
         )
-    return _senders[0][2](work, item)
+    return _senders[0][3](work, item)
+
+
+def close(work: Work, delivered: bool) -> None:
+    """Asks suppliers nothing more about an order that a person settled."""
+    if _senders:
+        _senders[0][2](work, delivered)
