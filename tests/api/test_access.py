@@ -145,6 +145,10 @@ class Ids:
                 path = path.replace(name, self.order(path))
         if "payout" in path or "bank-account" in path:
             path = self.paying.path(path)
+        if "{benefit}" in path:
+            shown = self.shop.get(f"/members/{self.member}/benefits").json["benefits"]
+            right = next((each["benefit"] for each in shown if each["usable"]), None)
+            path = path.replace("{benefit}", right or f"item:{self.order('/items/{item}/use')}")
         names = {
             "{redemption}/refund": f"{self.spent}/refund",
             "{ref}": self.gone if path.endswith("/unmerge") else self.member,
@@ -169,6 +173,8 @@ class Ids:
                 "source": "till", "id": f"new-{self.program}", "type": "sale", "occurred_at": now_text(),
                 "member": self.member, "amount": "1",
             },
+            "calculate_basket": {"member": self.member, "lines": [{"amount": "1"}]},
+            "use_benefit": {},
             "create_order": {"member": self.member, "reward": "mug_free"},
             "refund_order": {"reason": "test"},
             "fail_order": {"reason": "test"},

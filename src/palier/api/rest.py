@@ -17,6 +17,8 @@ import palier
 from palier.api import (
     activities,
     approvals,
+    baskets,
+    benefits,
     campaigns,
     dividends,
     draws,
@@ -65,6 +67,8 @@ for router in (
     settlements.router,
     vouchers.router,
     rewards.router,
+    baskets.router,
+    benefits.router,
 ):
     api.add_router("", router)
 

@@ -114,9 +114,9 @@ class Reason(Struct, frozen=True):
 class Offer(Struct, frozen=True):
     """Something that may take money off a basket.
 
-    `key` names it, uniquely in the basket. `chosen` picks its lines. `minimum` is the least that these come to before
-    any offer, 0 for none. Lower `priority` applies first. `refused` says why it cannot be used, where that is known
-    already.
+    `key` names it, uniquely in the basket, and `name` in English and French, for sentences. `chosen` picks its lines.
+    `minimum` is the least that these come to before any offer, 0 for none. Lower `priority` applies first. `refused`
+    says why it cannot be used, where that is known already.
     """
 
     key: str
@@ -127,6 +127,12 @@ class Offer(Struct, frozen=True):
     exclusive: bool = False
     priority: int = 100
     refused: Reason | None = None
+    name: tuple[str, str] | None = None
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What it is called in English and in French."""
+        return self.name if self.name is not None else (self.key, self.key)
 
 
 class Points(Struct, frozen=True):
@@ -430,14 +436,14 @@ def _best_of_groups(ranked: Sequence[Offer], worth: dict[str, int], skipped: lis
         if offer.group is None or best[offer.group] is offer:
             staying.append(offer)
         else:
-            other = best[offer.group].key
+            english, french = best[offer.group].names
             skipped.append(
                 Passed(
                     offer.key,
                     Reason(
                         "stacking_group",
-                        f"of these only the best counts, which is {other}",
-                        f"parmi celles-ci, seule la meilleure compte : {other}",
+                        f"of these only the best counts, which is {english}",
+                        f"de celles-ci, seule la meilleure compte : {french}",
                     ),
                 )
             )
@@ -458,12 +464,15 @@ def _alone_or_together(
     others = [offer for offer in staying if not offer.exclusive]
     best = max(alone, key=lambda offer: worth[offer.key])  # the first of equal ones
     together = sum(gross) - sum(_apply(basket, others, gross, [])[0])
+    english, french = best.names
     kept = [best] if worth[best.key] >= together else others
     for offer in staying:
         if offer not in kept:
             if kept == [best]:
                 reason = Reason(
-                    "exclusive", f"{best.key} stands alone", f"{best.key} ne se cumule avec aucune autre"
+                    "exclusive",
+                    f"{english} stands alone",
+                    f"ne se cumule pas avec {french}",
                 )
             else:
                 reason = Reason(
