@@ -68,7 +68,7 @@ EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
     "list_open_orders", "list_sweepstakes",
-    "list_payouts", "list_payout_batches",
+    "list_payouts", "list_payout_batches", "read_settlement_statement", "read_settlement_lines",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
@@ -163,7 +163,8 @@ class Ids:
             path = path.replace(name, value)
         return path.removeprefix("/v1") + {
             "/v1/members": "?card=2801", "/v1/activities": "?source=till&id=known",
-            "/v1/settlements": "?period=2026-03",
+            "/v1/settlements": "?period=2026-03", "/v1/settlements/statement": "?period=2026-03",
+            "/v1/settlements/lines": "?period=2026-03",
         }.get(path, "")  # fmt: skip
 
     def body(self, operation: str) -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 from palier.api import limits
 from palier.api.reference import schema
-from palier.cli.settlements import plain
+from palier.connectors.bank_files import plain_cell
 from palier.programs import gallery
 from palier.staff import queries, session
 from palier.staff.queries import RIGHTS
@@ -26,6 +26,7 @@ OURS, THEIRS = "grocer", "chemist"
 ALLOWED = {
     "send_activities", "find_member", "read_member", "create_redemption", "read_redemption",
     "capture_redemption", "release_redemption", "refund_redemption", "read_settlements",
+    "read_settlement_statement", "read_settlement_lines",
 }  # fmt: skip
 OPERATIONS = [
     (method.upper(), path, operation["operationId"])
@@ -325,5 +326,5 @@ def test_a_key_of_a_partner_is_made_for_a_partner_that_there_is(shop: Town) -> N
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_no_text_is_taken_for_a_formula(start: str) -> None:
-    assert plain(f"{start}1+1") == f"'{start}1+1"
-    assert plain(f"x{start}") == f"x{start}"
+    assert plain_cell(f"{start}1+1") == f"'{start}1+1"
+    assert plain_cell(f"x{start}") == f"x{start}"

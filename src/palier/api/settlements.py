@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import io
+from typing import Annotated, Final, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from palier.activities import settlements
+from palier.activities import settlements, statements
 from palier.activities.settlements import After, Question
-from palier.api.calls import ApiKey, answer, call
+from palier.api.calls import ApiKey, Call, answer, call
 from palier.api.cursors import decode_places, encode_places
 from palier.api.problems import Problem, not_found
 from palier.api.schemas import PAGE, Instant, Key, Limit, SettlementAnswer, problems
@@ -90,3 +91,92 @@ def read_settlements(
         shown["lines"] = [settlements.line_shown(made.runtime, line, operator=operator) for _, line in page]
         shown["next"] = encode_places(known, *page[-1][0]) if len(found) > limit else None
         return answer(shown)
+
+
+Month = Annotated[str, Query(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$", description="A month: 2026-03.")]
+Whose = Annotated[Key | None, Query(description="One partner, as it reads its own statement.")]
+Known = Annotated[Instant | None, Query(description="By what had been recorded then; now by default.")]
+Since = Annotated[Instant | None, Query(description="Only what was recorded after this instant.")]
+
+
+def _question(
+    made: Call, period: str, partner: str | None, known_at: int | None, known_after: int | None
+) -> Question:
+    """What is asked, as far as the key may: a partner's key reads its own side, whatever it asks."""
+    if made.key.partner:
+        if partner not in (None, made.key.partner):
+            raise not_found("partner")
+        partner = made.key.partner
+    if partner is not None and partner not in settlements.known_partners(made.runtime):
+        raise not_found("partner")
+    try:
+        month = settlements.month(made.runtime, period)
+    except Refused as refused:
+        raise Problem(422, "malformed", str(refused), field="period") from None
+    return Question(month, min(known_at or made.now, made.now), known_after or 0, partner)
+
+
+def _binary(kind: str, name: str, content: bytes) -> HttpResponse:
+    found = HttpResponse(content, content_type=kind)
+    found["Content-Disposition"] = f'attachment; filename="{name}"'
+    return found
+
+
+@router.get(
+    "/settlements/statement",
+    auth=READ,
+    operation_id="read_settlement_statement",
+    summary="Read a period's statement as PDF",
+    response={200: bytes, **problems(404)},
+    openapi_extra={
+        "responses": {
+            200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+        }
+    },
+)
+def read_settlement_statement(
+    request: HttpRequest,
+    period: Month,
+    partner: Whose = None,
+    known_at: Known = None,
+    known_after: Since = None,
+    language: Annotated[Literal["en", "fr"], Query()] = "en",
+) -> HttpResponse:
+    """The statement of a partner, or the operator's side, as a paper for the books: the same figures."""
+    with call(request, snapshot=True) as made:
+        question = _question(made, period, partner, known_at, known_after)
+        settled = settlements.settle(made.connection, made.runtime, question)
+        lines = (line for _, line in settlements.lines(made.connection, made.runtime, question))
+        sheet = statements.sheet(made.runtime, settled, lines, language)
+    return _binary("application/pdf", f"{sheet.name}.pdf", sheet.pdf())
+
+
+@router.get(
+    "/settlements/lines",
+    auth=READ,
+    operation_id="read_settlement_lines",
+    summary="Read a period's lines as CSV",
+    response={200: bytes, **problems(404)},
+    openapi_extra={
+        "responses": {200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}}
+    },
+)
+def read_settlement_lines(
+    request: HttpRequest,
+    period: Month,
+    partner: Whose = None,
+    known_at: Known = None,
+    known_after: Since = None,
+) -> HttpResponse:
+    """Every line of a period as CSV, on the partner's side or the operator's: together they are nothing."""
+    with call(request, snapshot=True) as made:
+        question = _question(made, period, partner, known_at, known_after)
+        operator = question.partner is None
+        to = io.StringIO(newline="")
+        rows = (
+            settlements.line_shown(made.runtime, line, operator=operator)
+            for _, line in settlements.lines(made.connection, made.runtime, question)
+        )
+        statements.write_csv(rows, made.runtime.latest.program.currency, to)
+        name = f"{made.runtime.key}-{period}-{question.partner or 'operator'}.csv"
+    return _binary("text/csv; charset=utf-8", name, to.getvalue().encode())

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from palier.activities.runtime import Runtime
     from palier.activities.settlements import Settled
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula."""
-_NUMBERS: Final = frozenset({"points", "price", "amount"})
 _WORDS: Final = {
     "en": {
         "nothing": "Nothing was earned or used with a partner in {}.",
@@ -59,8 +55,11 @@ def settlement(
     partner: str = typer.Option(
         None, "--partner", help="One partner's side; without it, the operator's.", show_default=False
     ),
-    output: Literal["table", "csv", "json"] = typer.Option(
-        "table", "--format", help="table: the statements; csv: every line; json: both."
+    output: Literal["table", "csv", "json", "pdf"] = typer.Option(
+        "table", "--format", help="table: the statements; csv: every line; json: both; pdf: a paper."
+    ),
+    file: Path = typer.Option(
+        None, "--file", help="Where the paper is written; by default under its own name.", show_default=False
     ),
     known_at: str = typer.Option(
         None, "--known-at", help="By what was recorded until this instant or day.", show_default=False
@@ -68,13 +67,15 @@ def settlement(
     known_after: str = typer.Option(
         None, "--known-after", help="Only what was recorded after this instant or day.", show_default=False
     ),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the table."),
+    language: Literal["en", "fr"] = typer.Option(
+        "en", "--language", help="Language of the table and the paper."
+    ),
 ) -> int:
     """Show what partners owe for points earned with them, and are owed for points used with them."""
     import sys
     from json import dumps
 
-    from palier.activities import settlements
+    from palier.activities import settlements, statements
     from palier.activities.settlements import Question
     from palier.cli.members import instant_of, program_of
     from palier.cli.session import open_database
@@ -100,37 +101,25 @@ def settlement(
             for _, line in settlements.lines(connection, found, question)
         )
         if output == "csv":
-            _write_csv(rows, found.latest.program.currency, sys.stdout)
+            statements.write_csv(rows, found.latest.program.currency, sys.stdout)
             return 0
         settled = settlements.settle(connection, found, question)
+        if output == "pdf":
+            lines = (line for _, line in settlements.lines(connection, found, question))
+            sheet = statements.sheet(found, settled, lines, language)
+            path = file or Path(f"{sheet.name}.pdf")
+            try:
+                path.write_bytes(sheet.pdf())
+            except OSError as error:
+                raise Refused(f"{path} cannot be written ({error.strerror}); name another file.") from None
+            print(path)
+            return 0
         if output == "json":
             shown = settlements.settled_shown(found, settled, operator=partner is None)
             print(dumps({**shown, "lines": list(rows)}, ensure_ascii=False, indent=2))
             return 0
     _print_table(found, settled, partner is None, language)
     return 0
-
-
-COLUMNS: Final = (
-    "line", "partner", "day", "at", "recorded_at", "kind", "points", "currency", "funder", "source", "id",
-    "agreement", "price", "amount", "money", "correction",
-)  # fmt: skip
-
-
-def _write_csv(rows: Iterable[dict[str, Any]], money: str, to: Any) -> None:
-    """Lines as CSV (RFC 4180). A text that a spreadsheet would take for a formula is put behind an apostrophe."""
-    import csv
-
-    writer = csv.writer(to, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        full = {**row, "money": money, "correction": "yes" if row["correction"] else ""}
-        writer.writerow([full[name] if name in _NUMBERS else plain(str(full[name])) for name in COLUMNS])
-
-
-def plain(text: str) -> str:
-    """A text that no spreadsheet computes."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _print_table(program: Runtime, settled: Settled, operator: bool, language: str) -> None:
