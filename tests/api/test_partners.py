@@ -27,6 +27,7 @@ ALLOWED = {
     "send_activities", "find_member", "read_member", "create_redemption", "read_redemption",
     "capture_redemption", "release_redemption", "refund_redemption", "read_settlements",
     "read_settlement_statement", "read_settlement_lines",
+    "check_voucher", "use_voucher", "release_voucher", "draw_voucher",
 }  # fmt: skip
 OPERATIONS = [
     (method.upper(), path, operation["operationId"])
@@ -328,3 +329,29 @@ def test_a_key_of_a_partner_is_made_for_a_partner_that_there_is(shop: Town) -> N
 def test_no_text_is_taken_for_a_formula(start: str) -> None:
     assert plain_cell(f"{start}1+1") == f"'{start}1+1"
     assert plain_cell(f"x{start}") == f"x{start}"
+
+
+def test_a_partner_takes_the_vouchers_that_name_it(shop: Town) -> None:
+    def issue(**settings: Any) -> dict[str, Any]:
+        body = {"effect": {}, "member": shop.member, "origin": "campaign:secret", **settings}
+        found: dict[str, Any] = shop.post("/vouchers", body).json
+        return found
+
+    ours, everybodys = issue(partner=OURS, max_uses=2), issue()
+    body = {"code": ours["code"], "source": OURS, "id": "u1"}
+    shown = shop.post("/vouchers/check", {"code": ours["code"]}, token=shop.ours)
+    assert (shown.status, shown.json["uses_left"]) == (200, 2)
+    assert (shown.json["member"], shown.json["origin"]) == (None, None)
+    unknown = shop.post("/vouchers/check", {"code": everybodys["code"]}, token=shop.ours)
+    unknown.problem(404, "unknown_voucher", "code")
+    foreign = shop.post("/vouchers/use", {**body, "source": THEIRS}, token=shop.theirs)
+    assert (foreign.status, foreign.content) == (404, unknown.content)
+    shop.post("/vouchers/use", {**body, "source": THEIRS}, token=shop.ours).problem(422, "reserved_source")
+    assert shop.post("/vouchers/use", body, token=shop.ours).status == 201
+    given = {"voucher": ours["voucher"], "source": OURS, "id": "u1"}
+    for voucher in (ours["voucher"], everybodys["voucher"], "v_none"):
+        sent = {**given, "voucher": voucher, "source": THEIRS}
+        shop.post("/vouchers/release", sent, token=shop.theirs).problem(404, "unknown_voucher", "voucher")
+    assert shop.post("/vouchers/release", given, token=shop.ours).json["uses_left"] == 2
+    for path in (f"/vouchers/{ours['voucher']}", "/pools"):
+        shop.get(path, token=shop.ours).problem(404, "unknown_address")

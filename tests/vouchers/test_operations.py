@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from palier.activities import merging
 from palier.engine.clock import DAY
 from palier.members import operations as members
 from palier.vouchers import codes, operations, queries
@@ -182,6 +183,27 @@ def test_the_vouchers_of_a_frozen_member_rest(desk: Desk) -> None:
     members.set_status(desk.connection, desk.program_id, ann, "active")
     desk.connection.commit()
     assert desk.use(made.code, "t1").uses_left == 0
+
+
+def test_a_voucher_goes_with_its_member_into_another(desk: Desk) -> None:
+    ann, bob, eve = desk.member("ann"), desk.member("bob"), desk.member("eve")
+    made = desk.issue(member_id=ann, proof="member", max_uses=2)
+    merging.merge(
+        desk.connection, desk.runtime, from_id=ann, into_id=bob, reason="one", actor="test", role="operator",
+        source="test", id="m1", now=desk.now,
+    )  # fmt: skip
+    desk.connection.commit()
+    for shown in (ann, bob):
+        assert desk.use(made.code, f"t{shown}", member_id=shown).voucher_ref == made.voucher_ref
+    with refused(VoucherRefusal.UNKNOWN_VOUCHER):
+        desk.use(made.code, "t3", member_id=eve)
+    read = queries.code_of(desk.connection, desk.program_id, made.voucher_ref, member_id=bob)
+    assert read is not None
+    assert read.code == made.code
+    assert queries.code_of(desk.connection, desk.program_id, made.voucher_ref, member_id=eve) is None
+    listed = queries.of_member(desk.connection, desk.program_id, bob)
+    assert [item.voucher_ref for item in listed] == [made.voucher_ref]
+    assert queries.of_member(desk.connection, desk.program_id, eve) == []
 
 
 def test_wrong_codes_are_answered_alike(desk: Desk, connection: Connection) -> None:

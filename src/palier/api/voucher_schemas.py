@@ -55,10 +55,13 @@ def _exact(value: dict[str, Any]) -> dict[str, Any]:
 Effect = Annotated[
     dict[str, Any],
     AfterValidator(_exact),
-    Field(
-        max_length=100,
-        description="What the voucher brings, in the words of whoever issues and takes it.",
-        json_schema_extra={"additionalProperties": True},
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "What the voucher brings, in the words of whoever issues and takes it: at most 8 KB,"
+            " decimals in quotes.",
+            "examples": [{"kind": "amount_off", "amount": "5.00"}],
+        }
     ),
 ]
 Holder = Annotated[
@@ -184,7 +187,7 @@ class VoucherAnswer(Answered):
     partner: str | None
     valid_from: InstantText
     expires_at: InstantText | None
-    origin: str
+    origin: str | None
     issued_at: InstantText
 
 

@@ -210,7 +210,11 @@ def check_voucher(request: HttpRequest, body: ShownVoucher) -> HttpResponse:
             found = operations.check(
                 made.connection, made.key.program_id, shown, partner=made.key.partner, now=made.now
             )
-            return answer(_shown(found, made.now))
+            shown_of = _shown(found, made.now)
+            if made.key.partner:
+                # Whose it is and why it was issued is the program's own.
+                shown_of["member"] = shown_of["origin"] = None
+            return answer(shown_of)
 
     return _guarded(request, body.code, body.actor, run)
 
@@ -308,7 +312,7 @@ def release_voucher(
     auth=USE,
     operation_id="draw_voucher",
     summary="A code as a QR code or bar code",
-    response={200: bytes, **problems(413, 415)},
+    response=problems(413, 415),
     openapi_extra={
         "responses": {
             200: {

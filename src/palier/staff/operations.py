@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from psycopg import Connection
 
 from palier.engine.clock import DAY, moment
 from palier.engine.payment_cards import holds_number
+from palier.site.environment import derived_key
 from palier.site.refusal import Refused
 from palier.staff.queries import (
     PREFIX_LENGTH,
@@ -132,6 +135,11 @@ class KeyReused(Exception):
     """The Idempotency-Key was used before, with another request."""
 
 
+@lru_cache(maxsize=1)
+def _request_key() -> bytes:
+    return derived_key("hashes of repeated calls", "identity")
+
+
 def once(
     connection: Connection[Any],
     key: str,
@@ -152,7 +160,8 @@ def once(
     ).fetchone()
     if locked is None or not locked[0]:
         raise InFlight
-    digest = sha256(request).digest()
+    # Keyed: a request may hold a code or a PIN, which its plain hash would let whoever has the table try out.
+    digest = hmac.new(_request_key(), request, sha256).digest()
     won = connection.execute(
         """
         -- staff.begin_once

@@ -307,7 +307,7 @@ def proven(
     owner = row[1] if row is not None and row[1] is not None else -1
     shown_by = presented.member_id if presented.member_id is not None else -2
     heirs = members.heirs(connection, program_id, [owner, shown_by])
-    same_member = _heir(heirs, owner) == _heir(heirs, shown_by)
+    same_member = heir(heirs, owner) == heir(heirs, shown_by)
     stored_pin = bytes(row[3]) if row is not None and row[3] is not None else _NO_HASH
     same_pin = compare_digest(codes.pin_hash(code_hash, presented.pin), stored_pin)
     shown = {"code": True, "member": same_member, "pin": same_pin}[proof]
@@ -316,7 +316,8 @@ def proven(
     return standing_of(row)
 
 
-def _heir(heirs: Mapping[int, members.Heir], member_id: int) -> int:
+def heir(heirs: Mapping[int, members.Heir], member_id: int) -> int:
+    """Who has taken a member over, or the member."""
     return heirs[member_id].member_id if member_id in heirs else member_id
 
 
@@ -327,7 +328,7 @@ def refuse_unusable(connection: Connection[Any], program_id: int, found: Standin
     """
     if found.member_id is not None:
         heirs = members.heirs(connection, program_id, [found.member_id])
-        owner = members.read(connection, program_id, _heir(heirs, found.member_id))
+        owner = members.read(connection, program_id, heir(heirs, found.member_id))
         if owner is None or owner.status != "active":
             raise VoucherRefused(
                 VoucherRefusal.MEMBER_NOT_ACTIVE, "the voucher's member is not active", field="code",

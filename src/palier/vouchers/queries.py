@@ -9,8 +9,9 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant
+from palier.members import queries as members
 from palier.site.ciphers import decrypted
-from palier.vouchers import codes
+from palier.vouchers import codes, operations
 from palier.vouchers.operations import FIND, SEALED, Issued, Standing, standing_of
 
 _COLUMNS: Final = """
@@ -37,10 +38,15 @@ def state_at(found: Standing, now: int) -> str:
 
 
 def of_member(connection: Connection[Any], program_id: int, member_id: int) -> list[Standing]:
-    """A member's vouchers, the oldest first."""
+    """A member's vouchers, and those of members who were merged into him, the oldest first."""
+    own = [
+        member_id,
+        *(old for old, heir in members.merged(connection, program_id).items() if heir == member_id),
+    ]
     rows = connection.execute(
-        f"-- vouchers.of_member\n{_COLUMNS} where member_id = %s and program_id = %s order by issued_at, code_hash",
-        (member_id, program_id),
+        f"-- vouchers.of_member\n{_COLUMNS} where member_id = any(%s) and program_id = %s"
+        " order by issued_at, code_hash",
+        (own, program_id),
     )
     return [standing_of(row) for row in rows.fetchall()]
 
@@ -59,10 +65,18 @@ def code_of(
         "-- vouchers.code_of\nselect sealed, member_id from voucher where code_hash = %s and program_id = %s",
         (key, program_id),
     ).fetchone()
-    if row is None or row[0] is None or row[1] != member_id:
+    if row is None or row[0] is None or not _same(connection, program_id, row[1], member_id):
         return None
     code, pin = msgspec.json.decode(decrypted(SEALED, bytes(row[0]), key))
     return Issued(codes.grouped(code), voucher_ref, pin)
+
+
+def _same(connection: Connection[Any], program_id: int, owner: int | None, asking: int | None) -> bool:
+    """Whether a voucher's member is whoever asks, also after one of them was merged into the other."""
+    if owner is None or asking is None or owner == asking:
+        return owner == asking
+    heirs = members.heirs(connection, program_id, [owner, asking])
+    return operations.heir(heirs, owner) == operations.heir(heirs, asking)
 
 
 class UseShown(Struct, frozen=True):
