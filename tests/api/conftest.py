@@ -6,7 +6,7 @@ import pytest
 
 from palier.api import limits
 from palier.site import clock
-from palier.staff import queries, session
+from palier.staff import queries, session, throttle
 from tests.api.shop import Shop
 
 
@@ -22,6 +22,7 @@ def shop(database: str) -> Iterator[Shop]:
     queries.forget_keys()
     session.close()
     limits._buckets.clear()
+    throttle._seen.clear()
     yield Shop()
     session.close()
 

@@ -109,6 +109,36 @@ def test_a_limit_that_reads_first_is_caught(desk: Desk) -> None:
     assert sum(together([job] * 500, 32)) > 5
 
 
+def test_a_scope_seen_full_is_not_asked_about_for_a_moment(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(throttle.time, "monotonic", lambda: now)
+    limit = Limit("s", 1, HOUR)
+    taken = throttle.take(connection, [limit], now=HOUR)
+
+    def refused(at: int = HOUR) -> bool:
+        try:
+            throttle.give_back(connection, throttle.take(connection, [limit], now=at))
+        except Throttled:
+            return True
+        return False
+
+    assert refused()
+    throttle.give_back(connection, taken)
+    assert refused()
+    # Not beyond its window, and not for longer than the moment.
+    assert not refused(2 * HOUR)
+    now += throttle.SEEN_FOR_S
+    assert not refused(2 * HOUR)
+    held = throttle.take(connection, [limit], now=2 * HOUR)
+    assert refused(2 * HOUR)
+    throttle.give_back(connection, held)
+    assert throttle.forget(connection, "s") == 1
+    connection.commit()
+    assert not refused(2 * HOUR)
+
+
 def test_a_till_that_guesses_is_stopped_and_nobody_else(desk: Desk) -> None:
     made = desk.issue(max_uses=100)
     bad, good = caller(desk), caller(desk, actor="till-2")

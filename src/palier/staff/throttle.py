@@ -7,6 +7,7 @@ those of its last moments, never anything else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -81,6 +82,14 @@ class Throttled(Exception):
         self.wait_s = wait_s
 
 
+SEEN_FOR_S: Final = 1.0
+"""A scope that a process saw full it does not ask the database about again for so long: refusing costs next to nothing
+while somebody goes on trying. It counts nothing: what is counted stands in the database alone."""
+_MOST_SEEN: Final = 10_000
+
+_seen: dict[str, tuple[float, int]] = {}
+"""Scopes seen full: until when on this machine's own count of time, and when their window ends."""
+
 Taken = Sequence[tuple[str, Any]]
 """Tries that were counted: scope and the beginning of its window."""
 
@@ -93,14 +102,22 @@ def take(
     While as much was counted in `alert` as its limit says, the strict limits hold. Call it outside a transaction.
     `now` is in microseconds UTC.
     """
+    for limit in limits:
+        until, ends_at = _seen.get(limit.scope, (0.0, 0))
+        if time.monotonic() < until and now < ends_at:
+            raise Throttled((ends_at - now) / 1_000_000)
     rows = _add(connection, limits, now, alert)
     counted = [(row[1], row[2]) for row in rows if row[0]]
     if len(counted) == len(limits):
         connection.commit()
         return counted
     connection.rollback()
-    ends = [instant(row[2]) for row in rows if not row[0]]
-    raise Throttled(max(1.0, (max(ends, default=now) - now) / 1_000_000))
+    full = {row[1]: instant(row[2]) for row in rows if not row[0]}
+    if len(_seen) + len(full) > _MOST_SEEN:
+        _seen.clear()
+    for scope, ends_at in full.items():
+        _seen[scope] = (time.monotonic() + SEEN_FOR_S, ends_at)
+    raise Throttled(max(1.0, (max(full.values(), default=now) - now) / 1_000_000))
 
 
 def give_back(connection: Connection[Any], taken: Taken) -> None:
@@ -120,7 +137,9 @@ def count(connection: Connection[Any], limit: Limit, *, now: int) -> int:
 
 
 def forget(connection: Connection[Any], prefix: str) -> int:
-    """Opens every scope whose name begins so again; how many. Does not commit."""
+    """Opens every scope whose name begins so again, in other processes within SEEN_FOR_S; how many. Does not commit."""
+    for scope in [scope for scope in list(_seen) if scope.startswith(prefix)]:
+        _seen.pop(scope, None)
     return connection.execute(
         "-- throttle.forget\ndelete from throttle where starts_with(scope, %s)", (prefix,)
     ).rowcount
