@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,15 +42,17 @@ def demo(
         migrate()
         with open_database():
             summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
+            visitors = _visitors() if serve and not json else {}
     if json:
         import msgspec
 
         print(msgspec.json.format(msgspec.json.encode(summary)).decode())
     else:
-        _show(summary, key, f"http://{host}:{port}" if serve else "")
+        _show(summary, key, f"http://{host}:{port}" if serve else "", visitors)
     if violations:
         return 1
     if serve:
+        os.environ["PALIER_DEMO"] = "true"
         from palier.site.supervisor import Supervisor
 
         Supervisor(
@@ -244,10 +247,26 @@ def _verify(connection: psycopg.Connection[Any], into: dict[str, Any]) -> int:
     return len(found.violations)
 
 
+def _visitors() -> dict[str, str]:
+    """A member of each tier, with the signature by which the portal of a demonstration lets in."""
+    from django.core.signing import dumps
+
+    from palier.engine.state import decode_state
+    from palier.members import refs
+    from palier.site import database
+
+    found: dict[str, str] = {}
+    with database.connect() as connection:
+        rows = connection.execute(
+            "-- demo.some_members\nselect member_id, state from progress order by member_id limit 2000"
+        )
+        for member_id, state in rows:
+            found.setdefault(decode_state(state).tier.key, refs.encode(member_id))
+    return {tier: dumps(ref, salt=f"demo {PROGRAM}") for tier, ref in sorted(found.items())}
+
+
 def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     """The demo's API key, kept in the data directory: the demo's alone, a real key is shown only once."""
-    import os
-
     from palier.site import clock
     from palier.site.environment import environment
     from palier.staff.operations import create_key
@@ -267,7 +286,7 @@ def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     return made.token
 
 
-def _show(summary: dict[str, Any], key: str, address: str) -> None:
+def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -308,6 +327,11 @@ def _show(summary: dict[str, Any], key: str, address: str) -> None:
         for line in done["refused_lines"]:
             console.print(f"  line {line['line']}: {line['code']}: {line['reason']}")
     if address:
+        console.print("\nA member's pages, already signed in (this demonstration only):")
+        for tier, signature in visitors.items():
+            link = f"{address}/portal/{PROGRAM}/demo?as={signature}"
+            console.print(f"      {tier}: {link}", soft_wrap=True)
+        console.print(f"      join as somebody new: {address}/portal/{PROGRAM}/door", soft_wrap=True)
         console.print(f"\nOpen  {address}/v1/docs        the API, readable")
         console.print(f"      {address}/v1/openapi.json")
         console.print(f"      {address}/health")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from palier.web.portal import views
+from palier.web.portal import rewards, views
 
 app_name = "portal"
 urlpatterns = [
@@ -13,6 +13,12 @@ urlpatterns = [
     path("leave", views.leave, name="leave"),
     path("history", views.history, name="history"),
     path("goals", views.pursuits, name="goals"),
+    path("rewards", rewards.shelf, name="shelf"),
+    path("rewards/<str:key>", rewards.reward, name="reward"),
+    path("mine", rewards.mine, name="mine"),
+    path("mine/<str:ref>", rewards.order, name="order"),
+    path("mine/<str:ref>/show/<int:item>", rewards.show, name="show"),
+    path("mine/<str:ref>/cancel", rewards.cancel, name="cancel"),
     path("card", views.membership_card, name="card"),
     path("program", views.program_page, name="program"),
     path("me", views.me, name="me"),

@@ -1,0 +1,430 @@
+"""The catalogue, an order in three taps, and what the member holds from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any, Final
+
+import segno
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from palier.activities import batch
+from palier.activities.operations import NotDone
+from palier.engine.instants import parse_instant
+from palier.engine.refusals import RefusalCode
+from palier.engine.words import ProgramWords
+from palier.rewards import browsing, catalogue, handing_out, order_queries, order_store, orders
+from palier.rewards.addresses import Address
+from palier.rewards.browsing import Filters, Line, Position
+from palier.rewards.catalogue import Asked, MemberStanding
+from palier.rewards.document import Merchandise, Reward
+from palier.rewards.order_store import Item, Order
+from palier.rewards.orders import Wanted
+from palier.rewards.refusals import OrderRefusal, OrderRefused
+from palier.web.portal import telling
+from palier.web.portal.visits import Visit, of_member
+
+TILES: Final = 24
+"""Rewards on a page."""
+SOURCE: Final = "portal"
+REVEALED: Final = ("voucher", "code")
+"""What has a code to show at the till."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A reward in a list: what it is, what it costs, how far it is."""
+
+    key: str
+    name: str
+    summary: str
+    price: str
+    reachable: bool
+    distance: str
+    new: bool
+    ending: str
+
+
+def price_words(words: ProgramWords, asked: Asked) -> str:
+    """A price as it is paid: "150 stars", "500 stars and $3"."""
+    parts = [words.points(minor, currency) for currency, minor in asked.points.items()]
+    if asked.money_currency:
+        parts.append(words.money(asked.money))
+    return _(" and ").join(parts) or _("free")
+
+
+def _tile(made: Visit, line: Line) -> Tile:
+    words, reward = made.words, line.terms.reward
+    asked = line.offer.price(None)
+    distance = ""
+    if asked is not None and asked.missing:
+        currency, minor = next(iter(asked.missing.items()))
+        distance = _("%(points)s more") % {"points": words.points(minor, currency)}
+    elif line.offer.reasons:
+        said = line.offer.reasons[0].said(made.language)
+        distance = said[:1].upper() + said[1:]
+    return Tile(
+        reward.key,
+        words.text(reward.name),
+        words.text(reward.summary) if reward.summary is not None else "",
+        price_words(words, asked) if asked is not None else "",
+        line.offer.reachable,
+        distance,
+        line.is_new,
+        telling.when(words, line.ends_at - 1, made.now) if line.ending(made.now) else "",
+    )
+
+
+def _standing(made: Visit) -> MemberStanding:
+    found = catalogue.standing(made.connection, made.runtime, made.member_id, now=made.now)
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_GET
+@of_member
+def shelf(made: Visit) -> HttpResponse:
+    """What can be had: within reach first, then what is near, nearest first."""
+    words = made.request.GET.get("q", "")[:100]
+    currency = next(iter(telling.currencies_of(made.runtime.latest, "points", "cash")), None)
+    after = _position(made.request.GET.get("after", ""))
+    member = _standing(made)
+    page = browsing.browse(
+        made.connection,
+        made.runtime,
+        Filters(words=words, language=made.language, currency=currency if not words else None),
+        now=made.now,
+        limit=TILES,
+        sort="price" if currency and not words else "newest",
+        after=after,
+        member=member,
+    )
+    tiles = [_tile(made, line) for line in page.lines]
+    follow = page.next
+    return made.page(
+        "portal/shelf.html",
+        {
+            "here": "rewards",
+            "near": [tile for tile in tiles if tile.reachable],
+            "far": [tile for tile in tiles if not tile.reachable],
+            "words": words,
+            "next": f"{follow.value}.{follow.reward_id}" if follow is not None else "",
+            "have": made.words.points(member.spendable.get(currency, 0), currency) if currency else "",
+            "held": bool(
+                order_queries.of_member(
+                    made.connection, made.runtime.program_id, made.member_id, before=None, limit=1
+                )
+            ),
+        },
+    )
+
+
+def _position(text: str) -> Position | None:
+    value, _dot, reward_id = text.partition(".")
+    if len(text) > 40 or not (value.lstrip("-").isdecimal() and reward_id.isdecimal() and text.isascii()):
+        return None
+    return Position(int(value), int(reward_id))
+
+
+@require_http_methods(["GET", "POST"])
+@of_member
+def reward(made: Visit, key: str) -> HttpResponse:
+    """One reward: what it is, what it costs, what is left after it; and the order."""
+    terms = catalogue.terms(made.connection, made.runtime.program_id, key, made.now)
+    if terms is None:
+        raise Http404
+    found, form = terms.reward, made.request.POST
+    variant = form.get("variant") or (found.variants[0].key if found.variants else None)
+    member = _standing(made)
+    offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant)
+    if not offered.seen:
+        raise Http404
+    content = {**_shown(made, found, member), "once": token_hex(12), "form": form}
+    if made.request.method == "GET":
+        return made.page("portal/reward.html", content)
+    wanted = Wanted(
+        found.key,
+        price=form.get("price") or None,
+        variant=variant if found.variants else None,
+        slot=form.get("slot") or None,
+        address=_address(made) if isinstance(found.gives, Merchandise) else None,
+        wait=form.get("wait") == "yes",
+        channel="portal",
+    )
+    once = form.get("once", "")[:64]
+    content["once"] = once or content["once"]
+    try:
+        placed = batch.attempt(
+            made.connection,
+            lambda: orders.place(
+                made.connection,
+                made.runtime,
+                member_id=made.member_id,
+                wanted=wanted,
+                source=SOURCE,
+                id=f"{made.member_id}-{once}",
+                confirm=True,
+                actor="member",
+                now=made.now,
+            ),
+        )
+    except OrderRefused as refused:
+        content["error"] = refusal_words(refused.code)
+        return made.page("portal/reward.html", content, 422)
+    except NotDone as refused:
+        # The points say no by a refusal of their own; the words are those of orders.
+        short = refused.refusal.code is RefusalCode.INSUFFICIENT_POINTS
+        content["error"] = refusal_words(
+            OrderRefusal.INSUFFICIENT_POINTS if short else OrderRefusal.INVALID_ORDER
+        )
+        return made.page("portal/reward.html", content, 422)
+    made.request.session["said"] = _("Yours. It is kept under “My rewards”.")
+    return _to_order(made, placed.order)
+
+
+def _address(made: Visit) -> Address | None:
+    form = made.request.POST
+    given = {
+        name: form.get(name, "").strip()[:200] for name in ("name", "street", "postcode", "city", "country")
+    }
+    if not all(given.values()):
+        return None
+    return Address(
+        given["name"], (given["street"],), given["postcode"], given["city"], given["country"].upper()[:2]
+    )
+
+
+def _to_order(made: Visit, order: Order) -> HttpResponse:
+    return HttpResponseRedirect(reverse("portal:order", args=[made.runtime.key, order.ref]))
+
+
+def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]:
+    words, plan = made.words, made.runtime.latest
+    options = []
+    forms = [(item.key, words.text(item.name)) for item in found.variants] or [("", "")]
+    for variant, name in forms:
+        offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant or None)
+        asked = offered.price(None)
+        after = ""
+        if asked is not None and len(asked.points) == 1 and not asked.missing:
+            currency, minor = next(iter(asked.points.items()))
+            after = words.points(member.spendable.get(currency, 0) - minor, currency)
+        said = offered.reasons[0].said(made.language) if offered.reasons else ""
+        options.append(
+            {
+                "variant": variant,
+                "name": name,
+                "price": price_words(words, asked) if asked is not None else "",
+                "after": after,
+                "reachable": offered.reachable,
+                "why": said[:1].upper() + said[1:],
+            }
+        )
+    offered = catalogue.offer(
+        made.runtime, found, member, at=made.now, variant=found.variants[0].key if found.variants else None
+    )
+    return {
+        "here": "rewards",
+        "reward": {
+            "key": found.key,
+            "name": words.text(found.name),
+            "summary": words.text(found.summary) if found.summary is not None else "",
+            "terms": words.text(found.terms) if found.terms is not None else "",
+            "elsewhere": words.money(catalogue.money_minor(found.list_price))
+            if found.list_price is not None and found.list_price.currency == plan.program.currency
+            else "",
+            "sent": isinstance(found.gives, Merchandise),
+        },
+        "options": options,
+        "slots": [
+            {"key": slot.key, "when": _slot(made, slot.starts_at), "place": slot.place}
+            for slot in found.slots
+        ],
+        "any": any(option["reachable"] for option in options),
+    }
+
+
+def _slot(made: Visit, text: str) -> str:
+    at = parse_instant(text)
+    hours, minutes = divmod(made.words.clock.local(at)[1], 60)
+    return f"{made.words.day(at)}, {hours:02d}:{minutes:02d}"
+
+
+def refusal_words(code: OrderRefusal) -> str:
+    """Why an order was not taken, and what to do, for the member."""
+    return {
+        OrderRefusal.OUT_OF_STOCK: _(
+            "The last one has just gone. Nothing was taken from you; choose another."
+        ),
+        OrderRefusal.INSUFFICIENT_POINTS: _("You do not have enough for it yet. Nothing was taken from you."),
+        OrderRefusal.LIMIT_REACHED: _(
+            "You have had as many of these as there are for one person. Nothing was taken."
+        ),
+        OrderRefusal.MEMBER_NOT_ACTIVE: _(
+            "Your account is on hold, so nothing can be ordered. Ask the shop."
+        ),
+        OrderRefusal.ADDRESS_NEEDED: _("Fill in where it is to be sent. Nothing was taken from you."),
+        OrderRefusal.UNKNOWN_OPTION: _("Choose one of the forms or dates. Nothing was taken from you."),
+        OrderRefusal.REWARD_NOT_AVAILABLE: _("It cannot be had just now. Nothing was taken from you."),
+    }.get(code, _("It could not be ordered. Nothing was taken from you."))
+
+
+# --- what is held -----------------------------------------------------------------------------------------
+
+
+@require_GET
+@of_member
+def mine(made: Visit) -> HttpResponse:
+    """What the member has ordered, the latest first."""
+    before = made.request.GET.get("after", "")
+    start = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    found = order_queries.of_member(
+        made.connection, made.runtime.program_id, made.member_id, before=start, limit=TILES + 1
+    )
+    listed = found[:TILES]
+    return made.page(
+        "portal/orders.html",
+        {
+            "here": "rewards",
+            "orders": [_order(made, order) for order in listed],
+            "next": listed[-1].order_id if len(found) > TILES else None,
+        },
+    )
+
+
+def _order(made: Visit, order: Order) -> dict[str, Any]:
+    terms = catalogue.terms(made.connection, made.runtime.program_id, order.reward, made.now)
+    state = order.state_at(made.now)
+    name = made.words.text(terms.reward.name) if terms is not None else order.reward
+    kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
+    return {
+        "ref": order.ref,
+        "name": name,
+        "day": made.words.day(order.created_at),
+        "state": state_words(state),
+        "kind": kinds.get(state, ""),
+        "price": ", ".join(made.words.points(paid.points, paid.currency) for paid in order.points),
+    }
+
+
+def state_words(state: str) -> str:
+    """How an order stands."""
+    return {
+        "waiting": _("in line"),
+        "reserved": _("reserved"),
+        "fulfilling": _("on its way"),
+        "done": _("yours"),
+        "failed": _("not delivered, given back"),
+        "released": _("let go"),
+        "cancelled": _("cancelled"),
+        "expired": _("lapsed"),
+        "refunded": _("given back"),
+    }.get(state, state)
+
+
+@require_GET
+@of_member
+def order(made: Visit, ref: str) -> HttpResponse:
+    """One order: its state, what the member holds from it, and what can be done with it."""
+    found = _find(made, ref)
+    items = orders.held(made.connection, made.runtime, found, now=made.now)
+    return made.page(
+        "portal/order.html",
+        {
+            "here": "rewards",
+            "order": _order(made, found),
+            "items": [_item(made, item) for item in items],
+            "said": made.request.session.pop("said", None),
+            "error": made.request.session.pop("wrong", None),
+            "cancellable": found.state_at(made.now) in ("waiting", "reserved", "fulfilling"),
+        },
+    )
+
+
+def _find(made: Visit, ref: str) -> Order:
+    """An order of this member; Http404 for anybody else's, as for one that is not there."""
+    ids = order_store.decode_order_ref(ref)
+    found = (
+        order_store.read(made.connection, made.runtime.program_id, *ids)
+        if ids is not None and ids[0] == made.member_id
+        else None
+    )
+    if found is None:
+        raise Http404
+    return found
+
+
+def _item(made: Visit, item: Item) -> dict[str, Any]:
+    words, state = made.words, item.state_at(made.now)
+    uses = ""
+    if item.uses_left is not None and item.kind not in ("voucher",):
+        uses = ngettext("%(count)d use left", "%(count)d uses left", item.uses_left) % {
+            "count": item.uses_left
+        }
+    return {
+        "id": item.item_id,
+        "state": {"open": _("ready to use"), "revealed": _("shown"), "used": _("used"), "expired": _("lapsed"),
+                  "void": _("taken back")}.get(state, state),
+        "open": state in ("open", "revealed"),
+        "code": item.kind in REVEALED and state in ("open", "revealed"),
+        "uses": uses,
+        "until": words.day(item.valid_until - 1) if item.valid_until else "",
+    }  # fmt: skip
+
+
+@require_POST
+@of_member
+def show(made: Visit, ref: str, item: int) -> HttpResponse:
+    """The code of a voucher or card, large enough for a reader."""
+    found = _find(made, ref)
+    try:
+        told = batch.attempt(
+            made.connection,
+            lambda: handing_out.reveal(
+                made.connection, made.runtime, made.member_id, item, actor="member", now=made.now
+            ),
+        )
+    except OrderRefused:
+        made.request.session["wrong"] = _("There is no code to show any more.")
+        return _to_order(made, found)
+    code = told.get("code", "")
+    return made.page(
+        "portal/code_shown.html",
+        {
+            "here": "rewards",
+            "order": _order(made, found),
+            "code": code,
+            "pin": told.get("pin", ""),
+            "address": told.get("url", ""),
+            "qr": _qr(code) if code else "",
+        },
+    )
+
+
+def _qr(text: str) -> SafeString:
+    return mark_safe(segno.make_qr(text, error="m").svg_inline(scale=8, border=2, omitsize=True))  # noqa: S308
+
+
+@require_POST
+@of_member
+def cancel(made: Visit, ref: str) -> HttpResponse:
+    """Gives an order up while that is allowed; the same points come back."""
+    found = _find(made, ref)
+    try:
+        batch.attempt(
+            made.connection,
+            lambda: orders.cancel(
+                made.connection, made.runtime, made.member_id, found.order_id, actor="member", now=made.now
+            ),
+        )
+        made.request.session["said"] = _("Cancelled. What it cost is yours again.")
+    except OrderRefused:
+        made.request.session["wrong"] = _("It can no longer be cancelled here. Ask the shop.")
+    return _to_order(made, found)

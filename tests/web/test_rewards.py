@@ -1,0 +1,154 @@
+"""Ordering in the portal: three taps, once however often sent, nobody else's, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.core.signing import dumps
+from django.test import Client
+
+from palier.members import operations as members
+from palier.site import database
+from palier.site.environment import environment
+from tests.api.shop import Shop
+
+COFFEE = {
+    "key": "coffee",
+    "name": {"en": "A coffee", "fr": "Un café"},
+    "gives": {"kind": "product", "sku": "coffee"},
+    "prices": [{"points": {"stars": "50"}}],
+}
+
+
+@pytest.fixture
+def shelf(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """The club with one reward, and sign-in by the links of a demonstration."""
+    monkeypatch.setattr(environment(), "demo", True)
+    put(shop, COFFEE)
+    return shop
+
+
+def put(shop: Shop, reward: dict[str, Any]) -> None:
+    found = shop.call("PUT", f"/rewards/{reward['key']}", reward)
+    assert found.status in (200, 201), found.json
+
+
+def visitor(ref: str) -> Client:
+    client = Client(SERVER_NAME="localhost")
+    assert client.get(f"/portal/club/demo?as={dumps(ref, salt='demo club')}").status_code == 302
+    return client
+
+
+def once(page: str) -> str:
+    found = re.search(r'name="once" value="([0-9a-f]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_three_taps(shelf: Shop) -> None:
+    """Pick, confirm with what is left shown, show the code; the till takes that code once."""
+    ref = shelf.enrol()
+    shelf.sale(ref, "80.00")
+    client = visitor(ref)
+    assert "A coffee" in client.get("/portal/club/rewards").content.decode()
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    assert "You will have 30.00\u00a0stars left." in page
+    assert "Use 50.00\u00a0stars" in page
+    ordered = client.post("/portal/club/rewards/coffee", {"once": once(page)})
+    assert ordered.status_code == 302
+    order = client.get(ordered.url).content.decode()
+    show = re.search(r'action="(/portal/club/mine/[^"]+/show/\d+)"', order)
+    assert show is not None
+    shown = client.post(show[1]).content.decode()
+    code = re.search(r'shown-code">([^<]+)<', shown)
+    assert code is not None
+    assert shelf.wallet(ref)["spendable"] == "30.00"
+    used = shelf.post("/vouchers/use", {"code": code[1], "source": "till", "id": "1"})
+    assert used.status in (200, 201), used.json
+
+
+def test_sent_twice_is_ordered_once(shelf: Shop) -> None:
+    ref = shelf.enrol()
+    shelf.sale(ref, "200.00")
+    client = visitor(ref)
+    form = {"once": once(client.get("/portal/club/rewards/coffee").content.decode())}
+    first, again = (client.post("/portal/club/rewards/coffee", form) for _ in range(2))
+    assert first.url == again.url
+    assert shelf.wallet(ref)["spendable"] == "150.00"
+    other = {"once": once(client.get("/portal/club/rewards/coffee").content.decode())}
+    assert client.post("/portal/club/rewards/coffee", other).url != first.url
+    assert shelf.wallet(ref)["spendable"] == "100.00"
+
+
+def test_what_somebody_else_holds_is_not_there(shelf: Shop) -> None:
+    ref, other = shelf.enrol("1"), shelf.enrol("2")
+    shelf.sale(ref, "80.00")
+    client = visitor(ref)
+    form = {"once": once(client.get("/portal/club/rewards/coffee").content.decode())}
+    address = client.post("/portal/club/rewards/coffee", form).url
+    show = re.search(r'action="([^"]+/show/\d+)"', client.get(address).content.decode())
+    assert show is not None
+    stranger = visitor(other)
+    assert stranger.get(address).status_code == 404
+    assert stranger.post(show[1]).status_code == 404
+    assert stranger.post(f"{address}/cancel").status_code == 404
+    assert "A coffee" not in stranger.get("/portal/club/mine").content.decode()
+    assert client.get("/portal/club/mine/o_nonsense").status_code == 404
+
+
+def test_too_few_points_says_how_many_are_missing(shelf: Shop) -> None:
+    ref = shelf.enrol()
+    shelf.sale(ref, "20.00")
+    client = visitor(ref)
+    assert "30.00\u00a0stars more" in client.get("/portal/club/rewards").content.decode()
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    assert "Use 50" not in page
+    refused = client.post("/portal/club/rewards/coffee", {"once": "ab"})
+    assert refused.status_code == 422
+    assert "You do not have enough for it yet." in refused.content.decode()
+    assert shelf.wallet(ref)["spendable"] == "20.00"
+
+
+def test_the_last_one_is_had_once(shelf: Shop) -> None:
+    put(shelf, {**COFFEE, "key": "last", "stock": 1})
+    refs = [shelf.enrol(card) for card in ("1", "2")]
+    answers = []
+    for ref in refs:
+        shelf.sale(ref, "80.00")
+        client = visitor(ref)
+        form = {"once": once(client.get("/portal/club/rewards/last").content.decode())}
+        answers.append(client.post("/portal/club/rewards/last", form))
+    assert [answer.status_code for answer in answers] == [302, 422]
+    assert "The last one has just gone." in answers[1].content.decode()
+    assert [shelf.wallet(ref)["spendable"] for ref in refs] == ["30.00", "80.00"]
+
+
+def test_a_member_on_hold_orders_nothing(shelf: Shop) -> None:
+    ref = shelf.enrol()
+    shelf.sale(ref, "80.00")
+    client = visitor(ref)
+    form = {"once": once(client.get("/portal/club/rewards/coffee").content.decode())}
+    with database.connect("app") as connection:
+        members.set_status(connection, shelf.program_id, int(_id(ref)), "frozen")
+        connection.commit()
+    refused = client.post("/portal/club/rewards/coffee", form)
+    assert refused.status_code == 422
+    assert shelf.wallet(ref)["spendable"] == "80.00"
+
+
+def _id(ref: str) -> int:
+    from palier.members import refs
+
+    return refs.decode(ref)
+
+
+@pytest.mark.parametrize(
+    "query", ["?after=x", "?after=1.", "?after=.", "?after=%00", "?q=%00", "?q=" + "x" * 300, "?after=9.9"]
+)
+def test_hostile_pages_of_the_shelf(shelf: Shop, query: str) -> None:
+    client = visitor(shelf.enrol())
+    assert client.get(f"/portal/club/rewards{query}").status_code == 200
+    assert client.get(f"/portal/club/history{query}").status_code == 200
+    assert client.get(f"/portal/club/mine{query}").status_code == 200
