@@ -360,7 +360,7 @@ def served() -> Iterator[Served]:
     with connect() as connection:
         found = runtime(connection, "bench")
         assert found is not None
-        rights = ("activities:write", "members:read")
+        rights = ("activities:write", "members:read", "rewards:read")
         key = create_key(connection, found.program_id, name="bench", rights=rights, now=clock.now())
         connection.commit()
     port = free_port()

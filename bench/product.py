@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from bench import data, instance, load
+from bench import data, instance, load, shelves
 from palier.activities import wire
 from palier.activities.imports import import_rows
 from palier.activities.runtime import runtime
@@ -38,6 +38,7 @@ from palier.engine.facts import Known
 from palier.engine.plan import Plan, Timeline
 from palier.engine.state import NEVER
 from palier.members import refs
+from palier.rewards import operations
 from palier.site import clock
 from palier.site.database import connect
 
@@ -53,18 +54,20 @@ AS_MANY_AS = 15_000
 
 class Size(msgspec.Struct, frozen=True):
     """How much is stored before a measure: activities (at two sizes, ten times apart), members with wallets to
-    read, lots that lapse over all rounds (as many as will expire in a round of usual length if that is more).
+    read, lots that lapse over all rounds (as many as will expire in a round of usual length if that is more),
+    rewards in the catalogue.
     """
 
     stored: int
     readers: int
     due_lots: int
+    rewards: int
 
 
 SIZES = {
-    "quick": Size(20_000, 2_000, 0),
-    "normal": Size(100_000, 20_000, 0),
-    "full": Size(1_000_000, 100_000, 1_000_000),
+    "quick": Size(20_000, 2_000, 0, 20_000),
+    "normal": Size(100_000, 20_000, 0, 300_000),
+    "full": Size(1_000_000, 100_000, 1_000_000, 300_000),
 }
 
 
@@ -517,6 +520,42 @@ def wallet_read(conditions: Conditions) -> list[float]:
             return conditions.repeat(once)
 
 
+# --- the catalogue --------------------------------------------------------------------------------------
+
+BROWSERS = 4
+"""Connections that browse at a time, each asking again as soon as it is answered."""
+
+
+def browse_p95(conditions: Conditions) -> list[float]:
+    """p95 of pages of the catalogue over HTTP, 4 connections: filters, words in two languages, deep pages; ms."""
+    with instance.fresh(conditions.server), instance.Desk() as desk:
+        (currency,) = desk.program.latest.currencies
+        done = operations.load(
+            desk.connection, desk.program, enumerate(shelves.items(size(conditions).rewards, currency), 1),
+            by="bench", reason="bench", now=clock.now,
+        )  # fmt: skip
+        if done.new != size(conditions).rewards:
+            raise SystemExit(f"Not every reward was taken: {done}")
+        instance.settle(conditions.server)
+
+        def once(number: int) -> float:
+            count = round(1000 * (conditions.seconds + 0.5))
+            paths = shelves.questions(desk.connection, currency, count, number)
+            desk.connection.rollback()
+            result = load.run(
+                platform.address,
+                paths=paths,
+                connections=BROWSERS,
+                seconds=conditions.seconds,
+                headers=platform.headers,
+                count_in_body=b'"rewards":[',
+            )
+            return _clean(result).p95
+
+        with instance.served() as platform:
+            return conditions.repeat(once)
+
+
 # --- expiry ---------------------------------------------------------------------------------------------
 
 _DUE = "select count(*) from progress where due_at <= now()"
@@ -625,6 +664,7 @@ MEASURES: dict[str, Callable[[Conditions], list[float]]] = {
     "intake_at_1m": intake_at_1m,
     "intake_at_10m": intake_at_10m,
     "wallet_read": wallet_read,
+    "browse_p95": browse_p95,
     "expiry": expiry,
     "intake_p99_during_expiry": intake_p99_during_expiry,
     "intake_uniform": intake_uniform,

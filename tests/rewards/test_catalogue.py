@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from palier.engine.clock import DAY, MINUTE
+from palier.jobs import tasks
 from palier.rewards.browsing import Filters, Page, Position, browse
 from palier.rewards.catalogue import MemberStanding, offer, standing, terms
 from palier.rewards.document import Reward
 from palier.rewards.operations import NotTaken, put, take_effect
+from palier.site import clock, database
 from tests.ledger.rows import Connection
 from tests.rewards.shelf import NOW, at, member, program, reward, several, stocked
 
@@ -82,6 +86,41 @@ def test_a_dated_version_is_browsed_from_its_instant_on(connection: Connection) 
     assert take_effect(connection, club, now=begins) == 1
     assert take_effect(connection, club, now=begins) == 0
     assert [line.points for line in browse(connection, club, Filters(), now=begins, limit=9).lines] == [90000]
+
+
+def test_two_who_write_one_reward_at_a_time_write_two_versions(connection: Connection) -> None:
+    club = program(connection)
+    connection.commit()
+
+    def write(number: int) -> int:
+        with contextlib.closing(database.connect("app")) as own:
+            written = put(own, club, reward(stock=number), by=f"w{number}", reason="", now=NOW + number)
+            own.commit()
+            return written.number
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = sorted(pool.map(write, range(24)))
+    assert numbers == list(range(1, 25))
+    # The one that began last is listed, whichever was written last.
+    page = browse(connection, club, Filters(), now=NOW + 99, limit=9)
+    assert [line.terms.reward.stock for line in page.lines] == [23]
+    rows = connection.execute("select latest, version, next_at from reward").fetchall()
+    assert rows[0][0] == 24
+    found = terms(connection, club.program_id, "mug", NOW + 99)
+    assert found is not None
+    assert (found.version, found.reward.stock) == (rows[0][1], 23)
+
+
+def test_the_worker_lists_what_began(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    club = program(connection)
+    dated = reward(prices=[{"points": {"stars": "900"}}], effective_from="2027-02-01T00:00:00Z")
+    stocked(connection, club, reward(), dated)
+    connection.commit()
+    begins = at("2027-02-01T00:00:00+00:00")
+    monkeypatch.setattr(clock, "now", lambda: begins)
+    tasks.list_what_began()
+    listed = connection.execute("select version, points from reward_listing").fetchall()
+    assert listed == [(2, 90000)]
 
 
 def test_a_later_version_does_not_begin_in_the_past(connection: Connection) -> None:

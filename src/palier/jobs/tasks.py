@@ -19,7 +19,7 @@ from palier.jobs.worker import periodic
 from palier.ledger import seal
 from palier.payouts import accounts
 from palier.programs import queries as programs
-from palier.rewards import suppliers, upkeep
+from palier.rewards import browsing, operations, suppliers, upkeep
 from palier.rewards.forwarding import Couriers
 from palier.rewards.fulfilment import StoredOrders
 from palier.site import arrays, clock, database, ids
@@ -175,6 +175,17 @@ def keep_values() -> None:
     now = clock.now()
     for program in _programs(connection):
         devaluation.keep_values(connection, program, by="worker", now=now)
+
+
+@periodic(every_s=5)
+def list_what_began() -> None:
+    """Lists versions of rewards that were dated and have begun, also where nobody browses."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        if browsing.begun(connection, program.program_id, now=now):
+            operations.take_effect(connection, program, now=now)
+        connection.commit()
 
 
 @periodic(every_s=1, line="orders")

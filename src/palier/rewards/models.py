@@ -111,8 +111,12 @@ class RewardListing(models.Model):
                 name="reward_listing_by_age",
             ),
             models.Index(
+                fields=["program_id", "currency", "listed_at", "reward_id"],
+                name="reward_listing_paid_by_age",
+            ),
+            models.Index(
                 fields=["program_id", "visible_until", "reward_id"],
-                condition=Q(main=True, visible_until__isnull=False),
+                condition=Q(visible_until__isnull=False),
                 name="reward_listing_by_end",
             ),
             GinIndex(fields=["labels"], name="reward_listing_labels"),

@@ -101,7 +101,11 @@ class Migration(migrations.Migration):
                         name="reward_listing_by_age",
                     ),
                     models.Index(
-                        condition=models.Q(("main", True), ("visible_until__isnull", False)),
+                        fields=["program_id", "currency", "listed_at", "reward_id"],
+                        name="reward_listing_paid_by_age",
+                    ),
+                    models.Index(
+                        condition=models.Q(("visible_until__isnull", False)),
                         fields=["program_id", "visible_until", "reward_id"],
                         name="reward_listing_by_end",
                     ),
