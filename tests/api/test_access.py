@@ -439,6 +439,33 @@ def test_publishing(shop: Shop) -> None:
     assert program_of(version["document"]).hold_minutes == 5
 
 
+def test_points_are_not_made_worth_less_in_silence(shop: Shop) -> None:
+    """What `palier apply` refuses, the API refuses too; a plan tells it in both languages."""
+
+    def valued(worth: str) -> dict[str, Any]:
+        changed = document()
+        del changed["effective_from"]
+        for currency in changed["point_currencies"]:
+            currency["value"] = worth
+        return changed
+
+    assert shop.post("/programs/club/publish", valued("0.02")).status == 201
+    less = valued("0.01")
+    plan = shop.post("/programs/club/plan", less).json
+    found = next(item for item in plan["findings"] if item["severity"] == "error")
+    assert (found["code"], found["name"]) == ("FM-15", "value_cut")
+    assert found["path"] == "point_currencies[0].value"
+    assert "0,02 à 0,01" in found["reason"]["fr"]
+    assert plan["complexity"]["level"] in ("simple", "moderate", "complex")
+    problem = shop.post("/programs/club/publish", less).problem(422, "not_publishable", found["path"])
+    assert problem["errors"][0]["message"].startswith("FM-15 value_cut: ")
+    assert len(shop.get("/programs/club/versions").json["versions"]) == 2
+    told = {"announced_on": "2020-01-01", "text": {"en": "Points are worth less.", "fr": "Moins."}}
+    told_ahead = less | {"notice": told, "effective_from": "2099-01-01T00:00:00+00:00"}
+    answered = shop.post("/programs/club/publish", told_ahead)
+    assert answered.status == 201, answered.json
+
+
 def test_documents_are_checked(shop: Shop) -> None:
     wrong = document()
     wrong["rules"][0]["currency"] = "moons"

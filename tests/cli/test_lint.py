@@ -33,6 +33,21 @@ def test_a_file_needs_no_database() -> None:
     assert GROCERY.read_text(encoding="utf-8").splitlines()[number - 1].startswith("rules:")
 
 
+def test_it_is_told_in_french(tmp_path: Path) -> None:
+    expiry = {"kind": "rolling", "days": 30}
+    currencies = [{**sound()["point_currencies"][0], "expiry": expiry}, *sound()["point_currencies"][1:]]
+    made = written(tmp_path / "club.yaml", point_currencies=currencies)
+    code, out, error = palier("lint", str(made), "--lang", "fr")
+    assert (code, error) == (0, "")
+    assert out.startswith("club : complexité ")
+    assert (
+        "avertissement: FM-15 short_life: point_currencies[0].expiry: ce qui est gagné peut ne durer que 30"
+        in out
+    )
+    assert "Le faire durer 90 jours ou plus." in out
+    assert "found" not in out
+
+
 def test_as_json_everything_is_there(tmp_path: Path) -> None:
     code, out, _ = palier("lint", str(written(tmp_path / "club.yaml")), "--json")
     told = json.loads(out)

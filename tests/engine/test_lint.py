@@ -13,7 +13,7 @@ from palier.engine.backtest import CurrencyTotals, History, Totals, backtest
 from palier.engine.clock import DAY
 from palier.engine.complexity import complexity
 from palier.engine.facts import Fact, Known, Reference
-from palier.engine.lint import NAMES, Report, lint, looked, pages
+from palier.engine.lint import NAMES, Finding, Report, lint, looked, pages
 from palier.engine.observe import Seen, TierSeen
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
@@ -221,6 +221,19 @@ def test_what_a_document_shows(changes: list[tuple[str, Any]], name: str, path: 
     assert (finding.code, finding.severity) == NAMES[name]
     assert finding.reason
     assert finding.remedy
+    assert_in_french(finding)
+
+
+def assert_in_french(finding: Finding) -> None:
+    """Told in French too: other words, the same figures, and never the English ones."""
+    assert finding.said("en") == (finding.reason, finding.remedy)
+    for english, french in zip(finding.said("en"), finding.said("fr"), strict=True):
+        assert french != english
+        assert not re.search(r"\b(the|of|is|are|and|before|every|with)\b", re.sub(r"«.*?»", "", french)), (
+            french
+        )
+        figures = re.findall(r"\d+(?:\.\d+)?", english)
+        assert sorted(figures) == sorted(re.findall(r"\d+(?:\.\d+)?", french.replace(",", "."))), french
 
 
 def test_a_page_that_is_hard_to_read() -> None:

@@ -55,6 +55,11 @@ def test_programs_are_valid(entry: Entry) -> None:
     assert files.read(files.write(document.program).encode()).program == document.program
 
 
+@pytest.mark.parametrize("entry", ENTRIES, ids=by_key)
+def test_each_program_has_its_story_in_both_languages(entry: Entry) -> None:
+    assert sorted(map(gallery.language_of, entry.stories)) == ["en", "fr"]
+
+
 @pytest.mark.parametrize(("entry", "path"), PAGES, ids=by_key)
 def test_stories_cover_what_matters(entry: Entry, path: Path) -> None:
     titles = {part.title for part in parts(path.read_text(encoding="utf-8"))}

@@ -26,6 +26,7 @@ from palier.api.schemas import (
     problems,
 )
 from palier.api.views import version as shown
+from palier.engine.lint import lint
 from palier.engine.program import Program, to_builtins
 from palier.programs import files, queries
 from palier.programs.changes import changes
@@ -221,10 +222,15 @@ def validate_program(request: HttpRequest, program: Key) -> HttpResponse:
     openapi_extra=DOCUMENT,
 )
 def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
-    """What publishing a document would change, in words, and the version it would be. Writes nothing."""
+    """What publishing a document would change, in words, and the version it would be. Writes nothing.
+
+    `findings` tell what may make the program fail, against the latest version; publishing refuses one with an error.
+    """
     with call(request) as made:
         document = _valid(made, request, program)
-        changes = difference(queries.document(made.connection, made.key.program), document)
+        before = queries.document(made.connection, made.key.program)
+        changes = difference(before, document)
+        report = lint(document, now=made.now, before=before)
         found = _publish(made, document)
         # What publishing wrote goes with the transaction, which nobody commits.
         return answer(
@@ -240,8 +246,40 @@ def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
                     }
                     for change in changes
                 ],
+                "complexity": {"score": report.complexity.score, "level": report.complexity.level},
+                "findings": [
+                    {
+                        "code": item.code,
+                        "name": item.name,
+                        "severity": item.severity,
+                        "path": item.path,
+                        "reason": {"en": item.reason, "fr": item.reason_fr},
+                        "remedy": {"en": item.remedy, "fr": item.remedy_fr},
+                    }
+                    for item in report.findings
+                ],
             }
         )
+
+
+def _harmless(made: Call, document: Program) -> Program:
+    """The document, refused where it is another than the latest and a finding against that one is an error."""
+    before = queries.document(made.connection, made.key.program)
+    if before is None or not difference(before, document):
+        return document
+    wrong = [
+        item for item in lint(document, now=made.now, before=before).findings if item.severity == "error"
+    ]
+    if wrong:
+        raise Problem(
+            422, "not_publishable", "The document makes members worse off without telling them.",
+            field=wrong[0].path, remedy=wrong[0].remedy,
+            errors=[
+                {"field": item.path, "message": f"{item.code} {item.name}: {item.reason}; {item.remedy}"}
+                for item in wrong
+            ],
+        )  # fmt: skip
+    return document
 
 
 def _publish(made: Call, document: Program) -> queries.Version:
@@ -262,10 +300,13 @@ def _publish(made: Call, document: Program) -> queries.Version:
 def publish_program(
     request: HttpRequest, program: Key, idempotency_key: IdempotencyKey = None
 ) -> HttpResponse:
-    """Publishes a document as the program's next version; 200 when the latest says the same already."""
+    """Publishes a document as the program's next version; 200 when the latest says the same already.
+
+    A document that lowers what points are worth, and gives members no notice of it, is refused (`not_publishable`).
+    """
 
     def act(made: Call, identifier: str) -> Answer:
-        found = _publish(made, _valid(made, request, program))
+        found = _publish(made, _harmless(made, _valid(made, request, program)))
         if found.is_new:
             write_log(
                 made.connection,

@@ -900,10 +900,35 @@ class ChangeAnswer(Answered):
     fr: str
 
 
+class BothLanguages(Answered):
+    en: str
+    fr: str
+
+
+class FindingAnswer(Answered):
+    """What may make the program fail: its code and name, its place, why, and what to do."""
+
+    code: str
+    name: str
+    severity: Literal["error", "warning", "notice"]
+    path: str
+    reason: BothLanguages
+    remedy: BothLanguages
+
+
+class ComplexityAnswer(Answered):
+    """How much a member has to keep in mind."""
+
+    score: int
+    level: Literal["simple", "moderate", "complex"]
+
+
 class PlanAnswer(Answered):
     version: int
     effective_from: InstantText
     changes: list[ChangeAnswer]
+    complexity: ComplexityAnswer
+    findings: list[FindingAnswer]
 
 
 class DayAnswer(Answered):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
@@ -39,7 +39,8 @@ def lint(
     map: list[str] | None = _MAP,
     mapping: Path | None = _MAPPING,
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
-    json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
+    json: bool = typer.Option(False, "--json", help="Print everything as JSON, in both languages."),
+    language: Literal["en", "fr"] = typer.Option("en", "--lang", help="Language of the findings."),
 ) -> int:
     """Say what may make a program fail, with the figure that shows it and a remedy. Writes nothing.
 
@@ -61,7 +62,7 @@ def lint(
     if json:
         _print_json(report, places)
     else:
-        print_report(report, program if places else "", places)
+        print_report(report, program if places else "", places, language)
     return 1 if report.count("error") else 0
 
 
@@ -132,12 +133,32 @@ def _report(
 # --- printing -----------------------------------------------------------------------------------------
 
 
-def sentence(finding: Finding, file: str, places: dict[str, Place]) -> str:
+_FRENCH: Final = {
+    "error": "erreur",
+    "warning": "avertissement",
+    "notice": "remarque",
+    "simple": "simple",
+    "moderate": "moyenne",
+    "complex": "élevée",
+    "concepts": "notions",
+    "currencies": "monnaies",
+    "conditions": "conditions",
+    "exceptions": "exceptions",
+    "thresholds": "seuils",
+    "numbers": "nombres",
+    "sums": "calculs",
+    "reading": "lecture",
+}
+
+
+def sentence(finding: Finding, file: str, places: dict[str, Place], language: str = "en") -> str:
     """A finding on one line, with its line in the file where there is one."""
     where = f"{file}:{_line(finding.path, places)}: " if file else ""
     path = f"{finding.path}: " if finding.path else ""
-    remedy = f"{finding.remedy[:1].upper()}{finding.remedy[1:]}"
-    return f"{where}{finding.severity}: {finding.code} {finding.name}: {path}{finding.reason}. {remedy}."
+    reason, remedy = finding.said(language)
+    severity = _FRENCH[finding.severity] if language == "fr" else finding.severity
+    remedy = f"{remedy[:1].upper()}{remedy[1:]}"
+    return f"{where}{severity}: {finding.code} {finding.name}: {path}{reason}. {remedy}."
 
 
 def _line(path: str, places: dict[str, Place]) -> int:
@@ -146,26 +167,38 @@ def _line(path: str, places: dict[str, Place]) -> int:
     return Source(None, places).place(path).line
 
 
-def print_report(report: Report, file: str, places: dict[str, Place]) -> None:
+def print_report(report: Report, file: str, places: dict[str, Place], language: str = "en") -> None:
     """Everything, for people to read."""
     score = report.complexity
-    print(f"{report.program}: complexity {score.score}, {score.level}.")
+    french = language == "fr"
+    if french:
+        print(f"{report.program} : complexité {score.score}, {_FRENCH[score.level]}.")
+    else:
+        print(f"{report.program}: complexity {score.score}, {score.level}.")
     for part in score.parts:
         if part.points:
-            beyond = f" beyond {part.free}" if part.free else ""
-            print(f"  {part.name:<11} {part.points:>3}  {part.count}{beyond}, {part.weight} each")
+            name = _FRENCH[part.name] if french else part.name
+            each = f"{part.weight} chacun" if french else f"{part.weight} each"
+            beyond = f" {'au-delà de' if french else 'beyond'} {part.free}" if part.free else ""
+            print(f"  {name:<11} {part.points:>3}  {part.count}{beyond}, {each}")
     for shown in report.shown:
         print(f"  {shown.name}: {shown.value}")
     for finding in report.findings:
-        print(sentence(finding, file, places))
-    print(summary(report))
+        print(sentence(finding, file, places, language))
+    print(summary(report, language))
 
 
-def summary(report: Report) -> str:
+def summary(report: Report, language: str = "en") -> str:
     """How many findings there are, in a sentence."""
-    counts = [(report.count("error"), "error"), (report.count("warning"), "warning")]
-    counts.append((report.count("notice"), "notice"))
-    told = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
+    french = language == "fr"
+    told = []
+    for severity in ("error", "warning", "notice"):
+        count = report.count(severity)
+        word = _FRENCH[severity] if french else severity
+        if count:
+            told.append(f"{count} {word}{'' if count == 1 else 's'}")
+    if french:
+        return f"Trouvé : {', '.join(told) if told else 'rien'} ; docs/guides/lint.md en dit le sens."
     return f"{', '.join(told) if told else 'Nothing'} found; docs/guides/lint.md tells what each means."
 
 

@@ -56,7 +56,7 @@ def plan(
         with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = _changes(connection, program)
             _print_changes(changes, language)
-            refused = _lint(connection, program, file) if changes else False
+            refused = _lint(connection, program, file, language) if changes else False
             version = publish(connection, program, now=_now(), published_by="plan")
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
@@ -89,7 +89,7 @@ def apply(
         with database.connect() as connection:
             changes = _changes(connection, program)
             _print_changes(changes, language)
-            refused = _lint(connection, program, file) if changes else False
+            refused = _lint(connection, program, file, language) if changes else False
             connection.rollback()  # nothing stays open while a person reads
             if refused:
                 return 2
@@ -227,7 +227,7 @@ def read_document(file: Path) -> "Program | None":
     return document.program
 
 
-def _lint(connection: Any, program: "Program", file: Path) -> bool:
+def _lint(connection: Any, program: "Program", file: Path, language: str) -> bool:
     """Prints what makes members worse off or the program fail; whether it is to be refused for it."""
     import sys
 
@@ -239,13 +239,19 @@ def _lint(connection: Any, program: "Program", file: Path) -> bool:
     report = lint(program, now=_now(), before=before)
     errors = [finding for finding in report.findings if finding.severity == "error"]
     score = report.complexity
-    print(
-        f"Complexity {score.score} ({score.level}); {report.count('warning')} warnings and "
-        f"{report.count('notice')} notices of what makes programs fail: `palier lint {file}` tells them."
-    )
+    if language == "fr":
+        print(
+            f"Complexité {score.score} ; {report.count('warning')} avertissements et {report.count('notice')} "
+            f"remarques sur ce qui fait échouer un programme : `palier lint {file} --lang fr` les dit."
+        )
+    else:
+        print(
+            f"Complexity {score.score} ({score.level}); {report.count('warning')} warnings and "
+            f"{report.count('notice')} notices of what makes programs fail: `palier lint {file}` tells them."
+        )
     places = files.read(file).places if errors else {}
     for finding in errors:
-        print(sentence(finding, str(file), places), file=sys.stderr)
+        print(sentence(finding, str(file), places, language), file=sys.stderr)
     return bool(errors)
 
 

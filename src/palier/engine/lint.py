@@ -73,8 +73,15 @@ class Bounds(Struct, frozen=True):
     """Age above which the program in plain words is called hard to read."""
 
 
+Said = tuple[str, str]
+"""The same in English and in French."""
+
+
 class Finding(Struct, frozen=True):
-    """One way in which the program may fail: FM code, name, severity, path in the document, figure and remedy."""
+    """One way in which the program may fail: FM code, name, severity, path in the document, figure and remedy.
+
+    `reason` and `remedy` are in English, `reason_fr` and `remedy_fr` the same in French.
+    """
 
     code: str
     name: str
@@ -82,6 +89,12 @@ class Finding(Struct, frozen=True):
     path: str
     reason: str
     remedy: str
+    reason_fr: str
+    remedy_fr: str
+
+    def said(self, language: str) -> tuple[str, str]:
+        """The reason and the remedy, in French ("fr") or English."""
+        return (self.reason_fr, self.remedy_fr) if language == "fr" else (self.reason, self.remedy)
 
 
 class Shown(Struct, frozen=True):
@@ -203,7 +216,12 @@ def lint(
     if history is not None and history.seen is not None:
         found.history(history)
     else:
-        found.add("never_played", "", "no history was played through it", "run palier lint with --history")
+        found.add(
+            "never_played",
+            "",
+            ("no history was played through it", "aucun historique n'y a été joué"),
+            ("run palier lint with --history", "lancer palier lint avec --history"),
+        )
     order = {"error": 0, "warning": 1, "notice": 2}
     findings = sorted(found.findings, key=lambda item: (order[item.severity], item.code, item.name))
     return Report(program.key, found.complexity, tuple(findings), tuple(found.shown))
@@ -237,9 +255,9 @@ class _Linter:
             for index, rule in enumerate(campaign.rules):
                 self.rules.append((rule, f"campaigns[{number}].rules[{index}]"))
 
-    def add(self, name: str, path: str, reason: str, remedy: str) -> None:
+    def add(self, name: str, path: str, reason: Said, remedy: Said) -> None:
         code, severity = NAMES[name]
-        self.findings.append(Finding(code, name, severity, path, reason, remedy))
+        self.findings.append(Finding(code, name, severity, path, reason[0], remedy[0], reason[1], remedy[1]))
 
     # --- the document ---------------------------------------------------------------------------------
 
@@ -264,19 +282,35 @@ class _Linter:
         if score.level == "complex":
             heavy = sorted(score.parts, key=lambda part: -part.points)[:3]
             parts = ", ".join(f"{part.name} {part.points}" for part in heavy)
-            reason = f"it scores {score.score} for complexity, most of it for {parts}"
-            self.add(
-                "complex", "", reason, "take away what few members would miss; see the parts of the score"
+            reason = (
+                f"it scores {score.score} for complexity, most of it for {parts}",
+                f"sa complexité est de {score.score}, surtout pour {parts}",
             )
+            remedy = (
+                "take away what few members would miss; see the parts of the score",
+                "retirer ce qui manquerait à peu de membres ; voir les parts du score",
+            )
+            self.add("complex", "", reason, remedy)
         sums = next(part.count for part in score.parts if part.name == "sums")
         if sums > 1:
-            reason = f"it takes {sums} steps of reckoning to know what a purchase brings"
-            self.add("many_sums", "rules", reason, "let one multiplication be enough")
+            reason = (
+                f"it takes {sums} steps of reckoning to know what a purchase brings",
+                f"il faut {sums} calculs pour savoir ce qu'un achat rapporte",
+            )
+            remedy = ("let one multiplication be enough", "faire qu'une multiplication suffise")
+            self.add("many_sums", "rules", reason, remedy)
         for language, text in self.pages.items():
             age = grade(text, language).age
             if age > self.bounds.reading_age:
-                reason = f'in plain words ("{language}") it is read with ease from the age of {age}'
-                self.add("hard_to_read", "", reason, "shorten names and benefits; leave conditions out")
+                reason = (
+                    f'in plain words ("{language}") it is read with ease from the age of {age}',
+                    f"en mots simples (« {language} »), il se lit aisément à partir de {age} ans",
+                )
+                remedy = (
+                    "shorten names and benefits; leave conditions out",
+                    "raccourcir noms et avantages ; retirer des conditions",
+                )
+                self.add("hard_to_read", "", reason, remedy)
 
     def returns_on_paper(self) -> None:
         """What the rules that act on every sale bring, at the value of their points."""
@@ -297,10 +331,14 @@ class _Linter:
                 steps = Fraction(Fraction(rule.per_spend.points), Fraction(rule.per_spend.every))
                 rate += steps * factor * worth
             if rate * 10_000 < self.bounds.return_floor:
-                where = f" in {level}" if level else ""
-                reason = f"by its rates {_told(rate * 100)} of what is spent comes back{where}"
+                where, where_fr = _in_level(level)
+                told = _told(rate * 100)
+                reason = (
+                    f"by its rates {told} of what is spent comes back{where}",
+                    f"d'après ses taux, {_comma(told)} de ce qui est dépensé revient{where_fr}",
+                )
                 path = f"tiers.tiers[{index}]" if level else "rules"
-                self.add("return_low", path, reason, "raise the rate or the value of a point")
+                self.add("return_low", path, reason, _RAISE)
                 return  # higher tiers are told by history; the lowest is where most members are
 
     def worth(self, grants: Sequence[Grant]) -> tuple[str, Fraction] | None:
@@ -326,9 +364,11 @@ class _Linter:
                     continue
                 if second[1] <= first[1]:
                     reason = (
-                        f"this step is worth no more than the one before it, for a longer way ({high.at})"
+                        f"this step is worth no more than the one before it, for a longer way ({high.at})",
+                        f"ce palier ne vaut pas plus que le précédent, pour un chemin plus long ({high.at})",
                     )
-                    self.add("step_not_bigger", f"{path}[{number}]", reason, "let each step be worth more")
+                    remedy = ("let each step be worth more", "faire valoir davantage chaque palier")
+                    self.add("step_not_bigger", f"{path}[{number}]", reason, remedy)
         for index, streak in enumerate(self.program.streaks):
             ways = self.ways([Fraction(step.at) for step in streak.steps], Fraction(0))
             self.gaps(ways, f"streaks[{index}].steps")
@@ -349,41 +389,68 @@ class _Linter:
     def gaps(self, ways: Sequence[Fraction], path: str) -> None:
         if len(ways) > 1 and ways[0] > 2 * ways[1]:
             reason = (
-                f"the way to the first step ({ways[0]}) is more than twice that to the second ({ways[1]})"
+                f"the way to the first step ({ways[0]}) is more than twice that to the second ({ways[1]})",
+                f"le chemin jusqu'au premier palier ({ways[0]}) fait plus du double du suivant ({ways[1]})",
             )
-            self.add("first_step_far", f"{path}[0]", reason, "put a small step first, or give a head start")
+            remedy = (
+                "put a small step first, or give a head start",
+                "mettre d'abord un petit palier, ou donner une avance",
+            )
+            self.add("first_step_far", f"{path}[0]", reason, remedy)
         for number, (low, high) in enumerate(pairwise(ways), 1):
             self.far(low, high, f"{path}[{number}]")
 
     def far(self, low: Fraction, high: Fraction, path: str) -> None:
         if high > self.bounds.gap_ratio * low:
-            reason = f"the way to this step ({_plain(high)}) is {_times(high, low)} times the one before it"
-            self.add("steps_far", path, reason, "put a step between them")
+            times = _plain(Fraction(high, low)) if low else ""
+            reason = (
+                f"the way to this step ({_plain(high)}) is {times or 'many'} times the one before it",
+                f"le chemin jusqu'à ce palier ({_comma(_plain(high))}) vaut "
+                f"{_comma(times) or 'bien des'} fois le précédent",
+            )
+            self.add(
+                "steps_far", path, reason, ("put a step between them", "placer un palier entre les deux")
+            )
 
     def beginnings(self) -> None:
         """Whether something has to be spent at once before anything is earned."""
         on_sales = [(rule, path) for rule, path in self.rules if rule.on == SALE and rule.multiply is None]
-        least = [_least_amount(rule.when) for rule, _ in on_sales]
-        known = [amount for amount in least if amount]
+        known = [amount for rule, _ in on_sales if (amount := _least_amount(rule.when))]
         others = any(goal.on and not goal.lines for goal in self.program.goals if goal.steps)
         if on_sales and len(known) == len(on_sales) and not others:
-            reason = f"no sale below {_plain(min(known))} {self.program.currency} brings anything"
-            remedy = "let one rule act on every sale, however small"
+            least = f"{_plain(min(known))} {self.program.currency}"
+            reason = (
+                f"no sale below {least} brings anything",
+                f"aucun achat de moins de {_comma(least)} ne rapporte rien",
+            )
+            remedy = (
+                "let one rule act on every sale, however small",
+                "laisser une règle agir sur chaque achat, si petit soit-il",
+            )
             self.add("minimum_spend", f"{on_sales[0][1]}.when", reason, remedy)
 
     def surveys(self) -> None:
         """Surveys must not be the only way to earn, nor stand before the others."""
         paths = self.earning_paths()
         if paths and all(_SURVEY.search(kind) or kind == "quiz" for kind, _ in paths):
-            reason = "surveys are the only way to earn"
-            remedy = "let purchases or visits earn too; keep the survey as an extra"
+            reason = ("surveys are the only way to earn", "les enquêtes sont le seul moyen de gagner")
+            remedy = (
+                "let purchases or visits earn too; keep the survey as an extra",
+                "laisser aussi gagner par l'achat ou la visite ; garder l'enquête en plus",
+            )
             self.add("survey_only", paths[0][1], reason, remedy)
         for rule, path in self.rules:
             for leaf in leaves(rule.when):
                 asks = leaf.field == "count" and leaf.of is not None and _SURVEY.search(leaf.of)
                 if rule.on == SALE and asks:
-                    reason = f"a purchase earns only after answering ({leaf.of})"
-                    remedy = "give the survey a bonus of its own, and let purchases earn without it"
+                    reason = (
+                        f"a purchase earns only after answering ({leaf.of})",
+                        f"un achat ne rapporte qu'après une réponse ({leaf.of})",
+                    )
+                    remedy = (
+                        "give the survey a bonus of its own, and let purchases earn without it",
+                        "donner à l'enquête son propre bonus, et laisser l'achat rapporter sans elle",
+                    )
                     self.add("survey_gate", f"{path}.when", reason, remedy)
 
     def earning_paths(self) -> list[tuple[str, str]]:
@@ -407,19 +474,29 @@ class _Linter:
             if _SHARE.search(rule.on) and rule.on not in ("friend_joined", "friend_converted"):
                 limited = rule.caps is not None and (rule.caps.lifetime or rule.caps.year)
                 if not limited and not any(leaf.field == "nth" for leaf in leaves(rule.when)):
-                    reason = f"{rule.on} earns without end: members would be paid to advertise"
-                    self.add("share_unlimited", f"{path}.caps", reason, "set a cap by year or for life")
+                    reason = (
+                        f"{rule.on} earns without end: members would be paid to advertise",
+                        f"{rule.on} rapporte sans fin : les membres seraient payés pour la publicité",
+                    )
+                    remedy = ("set a cap by year or for life", "fixer un plafond par an ou à vie")
+                    self.add("share_unlimited", f"{path}.caps", reason, remedy)
 
     def telling(self) -> None:
         if self.program.description is None:
-            reason = "no description tells members what the program is"
-            self.add("not_described", "description", reason, "describe it in two or three sentences")
+            reason = (
+                "no description tells members what the program is",
+                "aucune description ne dit aux membres ce qu'est le programme",
+            )
+            remedy = ("describe it in two or three sentences", "le décrire en deux ou trois phrases")
+            self.add("not_described", "description", reason, remedy)
         for index, goal in enumerate(self.program.goals):
             if goal.opt_in:
                 reason = (
-                    f"{goal.key} counts only for members who opted in: who has not heard of it gets nothing"
+                    f"{goal.key} counts only for members who opted in: who has not heard of it gets nothing",
+                    f"{goal.key} ne compte que pour les inscrits : qui n'en sait rien n'a rien",
                 )
-                self.add("opt_in_needed", f"goals[{index}].opt_in", reason, "announce it where members look")
+                remedy = ("announce it where members look", "l'annoncer là où les membres regardent")
+                self.add("opt_in_needed", f"goals[{index}].opt_in", reason, remedy)
 
     def attributes(self) -> None:
         used = {leaf.field for condition in self.conditions() for leaf in leaves(condition)}
@@ -427,15 +504,35 @@ class _Linter:
         for name, attribute in self.program.member_attributes.items():
             path = f"member_attributes.{name}"
             if _PERSONAL.search(name):
-                reason = f"{name} looks like what identifies a person or must not be known"
-                remedy = "keep what finds a member in its identities, and leave out what no rule needs"
+                reason = (
+                    f"{name} looks like what identifies a person or must not be known",
+                    f"{name} ressemble à ce qui identifie une personne ou ne doit pas être su",
+                )
+                remedy = (
+                    "keep what finds a member in its identities, and leave out what no rule needs",
+                    "garder dans les identités ce qui trouve un membre, et retirer ce dont nulle règle n'a besoin",
+                )
                 self.add("personal_attribute", path, reason, remedy)
             if attribute.description is None:
-                reason = f"why {name} is asked for is not said"
-                self.add("attribute_unexplained", path, reason, "add a description: what it is used for")
+                reason = (
+                    f"why {name} is asked for is not said",
+                    f"on ne dit pas pourquoi {name} est demandé",
+                )
+                remedy = (
+                    "add a description: what it is used for",
+                    "ajouter une description : à quoi cela sert",
+                )
+                self.add("attribute_unexplained", path, reason, remedy)
             if f"member.{name}" not in used and not (birthday and "birth" in name):
-                reason = f"{name} is asked for, and nothing depends on it: members give it for nothing"
-                self.add("attribute_unused", path, reason, "leave it out, or give something back for it")
+                reason = (
+                    f"{name} is asked for, and nothing depends on it: members give it for nothing",
+                    f"{name} est demandé, et rien n'en dépend : les membres le donnent pour rien",
+                )
+                remedy = (
+                    "leave it out, or give something back for it",
+                    "le retirer, ou donner quelque chose en retour",
+                )
+                self.add("attribute_unused", path, reason, remedy)
 
     def by_hand(self) -> None:
         """Whoever limits adjustments and forgets a currency has left the door beside the lock open."""
@@ -445,8 +542,14 @@ class _Linter:
         limited = {limit.currency for limit in adjustments.limits}
         for index, currency in enumerate(self.program.point_currencies):
             if currency.value is not None and Fraction(currency.value) and currency.key not in limited:
-                reason = f"{currency.key} is worth money, and may be given by hand without limit"
-                remedy = "give it a limit, or an amount above which a second person approves"
+                reason = (
+                    f"{currency.key} is worth money, and may be given by hand without limit",
+                    f"{currency.key} vaut de l'argent, et peut être donné à la main sans limite",
+                )
+                remedy = (
+                    "give it a limit, or an amount above which a second person approves",
+                    "lui donner une limite, ou un montant au-delà duquel une seconde personne approuve",
+                )
                 self.add("hand_unlimited", f"point_currencies[{index}]", reason, remedy)
 
     def conditions(self) -> Iterator[Condition | None]:
@@ -468,22 +571,33 @@ class _Linter:
             total = sum(prize.weight for prize in game.prizes)
             winning = sum(prize.weight for prize in game.prizes if prize.grants)
             if game.kind != "surprise" and _percent(winning, total) < self.bounds.too_hard:
-                reason = f"{_told(_percent(winning, total))} of the draws win anything"
-                self.add("hardly_wins", f"{path}.prizes", reason, "add small prizes")
+                share = _told(_percent(winning, total))
+                reason = (
+                    f"{share} of the draws win anything",
+                    f"{_comma(share)} des tirages gagnent quelque chose",
+                )
+                remedy = ("add small prizes", "ajouter de petits lots")
+                self.add("hardly_wins", f"{path}.prizes", reason, remedy)
             for number, prize in enumerate(game.prizes):
                 if prize.stock is not None:
-                    reason = f"its published odds hold only until {prize.stock} were won; then it is a blank"
-                    self.add(
-                        "odds_fall",
-                        f"{path}.prizes[{number}].stock",
-                        reason,
-                        "say so where the odds are shown",
+                    reason = (
+                        f"its published odds hold only until {prize.stock} were won; then it is a blank",
+                        f"ses chances publiées ne valent que jusqu'au {prize.stock}e gagné ; ensuite il est vide",
                     )
+                    remedy = (
+                        "say so where the odds are shown",
+                        "le dire là où les chances sont affichées",
+                    )
+                    self.add("odds_fall", f"{path}.prizes[{number}].stock", reason, remedy)
             price = self.currencies.get(game.price.currency) if game.price is not None else None
             if price is not None and price.value is not None and Fraction(price.value):
-                reason = f"a draw is paid for with {price.key}, which are worth money"
+                reason = (
+                    f"a draw is paid for with {price.key}, which are worth money",
+                    f"un tirage se paie en {price.key}, qui valent de l'argent",
+                )
                 remedy = (
-                    "ask whether the law where it is played calls it a lottery; a free token would not be"
+                    "ask whether the law where it is played calls it a lottery; a free token would not be",
+                    "demander si la loi du lieu y voit une loterie ; un jeton gratuit n'en serait pas une",
                 )
                 self.add("paid_draw", f"{path}.price", reason, remedy)
 
@@ -497,17 +611,28 @@ class _Linter:
             or any(partner.benefits for partner in program.partners)
         )
         if not beyond:
-            reason = "as far as the document says, all that is given is worth money: points, discounts, cash"
+            reason = (
+                "as far as the document says, all that is given is worth money: points, discounts, cash",
+                "d'après le document, tout ce qui est donné vaut de l'argent : points, remises, espèces",
+            )
             remedy = (
-                "add a service, an access or an experience: a benefit of a tier, a reward of its own kind"
+                "add a service, an access or an experience: a benefit of a tier, a reward of its own kind",
+                "ajouter un service, un accès ou une expérience : avantage d'un niveau, récompense à part",
             )
             self.add("only_money", "", reason, remedy)
         dated = any(
             goal.kind == "challenge" or isinstance(goal.window, WindowDates) for goal in program.goals
         )
         if not (program.campaigns or program.games or program.streaks or program.leaderboards or dated):
-            reason = "nothing in it changes with time: no campaign, challenge, game or streak"
-            self.add("nothing_new", "", reason, "plan a campaign or a challenge for each season")
+            reason = (
+                "nothing in it changes with time: no campaign, challenge, game or streak",
+                "rien n'y change avec le temps : ni campagne, ni défi, ni jeu, ni série",
+            )
+            remedy = (
+                "plan a campaign or a challenge for each season",
+                "prévoir une campagne ou un défi par saison",
+            )
+            self.add("nothing_new", "", reason, remedy)
 
     def definitions(self) -> None:
         self.same_names()
@@ -515,16 +640,24 @@ class _Linter:
         priced = {game.price.currency for game in self.program.games if game.price is not None}
         for index, currency in enumerate(self.program.point_currencies):
             if currency.kind == "points" and currency.value is None and currency.key not in priced:
-                reason = f"what {currency.key} are worth is not said, so no return can be told"
-                self.add("value_unsaid", f"point_currencies[{index}].value", reason, "give them a value")
+                reason = (
+                    f"what {currency.key} are worth is not said, so no return can be told",
+                    f"on ne dit pas ce que valent les {currency.key} : nul taux de retour ne peut être donné",
+                )
+                remedy = ("give them a value", "leur donner une valeur")
+                self.add("value_unsaid", f"point_currencies[{index}].value", reason, remedy)
         seen: set[object] = set()
         for rule, path in self.rules:
             for leaf in leaves(rule.when):
                 for value in (leaf.is_, *(leaf.in_ or ())):
                     if leaf.field == "segment" and value is not None and value not in seen:
                         seen.add(value)
-                        reason = f'who is in the segment "{value}" is not said in the document'
-                        self.add("term_undefined", f"{path}.when", reason, "say it in the rule's name")
+                        reason = (
+                            f'who is in the segment "{value}" is not said in the document',
+                            f"qui est dans le segment « {value} » n'est pas dit dans le document",
+                        )
+                        remedy = ("say it in the rule's name", "le dire dans le nom de la règle")
+                        self.add("term_undefined", f"{path}.when", reason, remedy)
 
     def same_names(self) -> None:
         """Two things that members would read the same name of."""
@@ -547,8 +680,12 @@ class _Linter:
         for index, name in enumerate(names):
             word = name.strip().casefold()
             if word and word in first:
-                reason = f'"{name}" is the name of {path}[{first[word]}] too'
-                self.add("same_name", f"{path}[{index}].name", reason, "give each a name of its own")
+                reason = (
+                    f'"{name}" is the name of {path}[{first[word]}] too',
+                    f"« {name} » est aussi le nom de {path}[{first[word]}]",
+                )
+                remedy = ("give each a name of its own", "donner à chacun son nom")
+                self.add("same_name", f"{path}[{index}].name", reason, remedy)
             first.setdefault(word, index)
 
     def overlaps(self) -> None:
@@ -562,14 +699,24 @@ class _Linter:
                 continue
             shared = _overlap(one.when, two.when)
             if shared is not None:
-                reason = f"{shared} meets {one.key} and {two.key}, and both are given"
-                remedy = "put them in a group with stacking: best, or bound the lower one with below"
+                reason = (
+                    f"{shared} meets {one.key} and {two.key}, and both are given",
+                    f"{shared} remplit {one.key} et {two.key}, et les deux sont donnés",
+                )
+                remedy = (
+                    "put them in a group with stacking: best, or bound the lower one with below",
+                    "les mettre dans un groupe avec stacking: best, ou borner le premier avec below",
+                )
                 self.add("overlap", f"{path}.when", reason, remedy)
         for (first, one_goal), (second, two_goal) in combinations(enumerate(self.program.goals), 2):
             same = [step.at for step in one_goal.steps if step.at in {other.at for other in two_goal.steps}]
             if same and _measured(one_goal) == _measured(two_goal):
-                reason = f"at {same[0]} it is reached together with goals[{first}], which measures the same"
-                self.add("overlap", f"goals[{second}].steps", reason, "make one goal of the two")
+                reason = (
+                    f"at {same[0]} it is reached together with goals[{first}], which measures the same",
+                    f"à {same[0]}, il est atteint en même temps que goals[{first}], qui mesure la même chose",
+                )
+                remedy = ("make one goal of the two", "faire des deux un seul objectif")
+                self.add("overlap", f"goals[{second}].steps", reason, remedy)
 
     def expiry(self) -> None:
         fates: list[tuple[Expiry, str]] = [
@@ -581,12 +728,24 @@ class _Linter:
             if isinstance(expiry, ExpiryNever):
                 continue
             if not expiry.grace_days:
-                reason = "what is not used in time is lost at once"
-                self.add("no_grace", path, reason, "add grace_days, and warn members before the end")
+                reason = (
+                    "what is not used in time is lost at once",
+                    "ce qui n'est pas utilisé à temps est perdu aussitôt",
+                )
+                remedy = (
+                    "add grace_days, and warn members before the end",
+                    "ajouter grace_days, et prévenir les membres avant la fin",
+                )
+                self.add("no_grace", path, reason, remedy)
             days = _life(expiry)
             if days is not None and days < self.bounds.life_days:
-                reason = f"what is earned may last only {days} days"
-                self.add("short_life", path, reason, f"let it last {self.bounds.life_days} days or more")
+                reason = (
+                    f"what is earned may last only {days} days",
+                    f"ce qui est gagné peut ne durer que {days} jours",
+                )
+                least = self.bounds.life_days
+                remedy = (f"let it last {least} days or more", f"le faire durer {least} jours ou plus")
+                self.add("short_life", path, reason, remedy)
 
     def work(self) -> None:
         counts: dict[str, int] = {}
@@ -594,15 +753,27 @@ class _Linter:
             counts[rule.on] = counts.get(rule.on, 0) + 1
         for kind, count in sorted(counts.items()):
             if count > self.bounds.rules_on_one:
-                reason = f"{count} rules act on {kind}: nobody foresees them together"
-                self.add("many_rules", "rules", reason, "merge rules, or end campaigns that have run")
+                reason = (
+                    f"{count} rules act on {kind}: nobody foresees them together",
+                    f"{count} règles agissent sur {kind} : personne ne les prévoit ensemble",
+                )
+                remedy = (
+                    "merge rules, or end campaigns that have run",
+                    "réunir des règles, ou clore les campagnes passées",
+                )
+                self.add("many_rules", "rules", reason, remedy)
 
     # --- time and change ------------------------------------------------------------------------------
 
     def age(self, now: int, since: int) -> None:
         if now - since > self.bounds.stale_days * DAY:
-            reason = f"it has not changed for {(now - since) // DAY} days"
-            self.add("stale", "effective_from", reason, "look at what members use, and renew a part of it")
+            days = (now - since) // DAY
+            reason = (f"it has not changed for {days} days", f"il n'a pas changé depuis {days} jours")
+            remedy = (
+                "look at what members use, and renew a part of it",
+                "regarder ce que les membres utilisent, et en renouveler une part",
+            )
+            self.add("stale", "effective_from", reason, remedy)
 
     def change(self, before: Program) -> None:
         """What gets worse for members against the version before, and whether they are told."""
@@ -610,14 +781,25 @@ class _Linter:
         worse = list(_worse(before, self.program))
         if notice is None:
             for name, path, reason in worse:
-                remedy = "add a notice: announced_on and text, before effective_from"
+                remedy = (
+                    "add a notice: announced_on and text, before effective_from",
+                    "ajouter un avis (notice) : announced_on et text, avant effective_from",
+                )
                 self.add(name, path, reason, remedy)
         elif worse and self.program.effective_from is not None:
             clock = Plan(self.program, 1).clock
             days = (parse_instant(self.program.effective_from) - starts_at(notice.announced_on, clock)) // DAY
             if days < self.bounds.notice_days:
-                reason = f"members are told {days} days before, and {worse[0][2]}"
-                remedy = f"announce it {self.bounds.notice_days} days before or more"
+                english, french = worse[0][2]
+                reason = (
+                    f"members are told {days} days before, and {english}",
+                    f"les membres l'apprennent {days} jours avant, et {french}",
+                )
+                least = self.bounds.notice_days
+                remedy = (
+                    f"announce it {least} days before or more",
+                    f"l'annoncer {least} jours avant ou plus",
+                )
                 self.add("notice_short", "notice.announced_on", reason, remedy)
 
     # --- a history ------------------------------------------------------------------------------------
@@ -643,33 +825,64 @@ class _Linter:
             waited = seen.waits[half] if half < len(seen.waits) else None
             if waited is None or waited > self.bounds.reward_days:
                 reason = (
-                    f"half of the members have no reward: {_told(had)} of {seen.asked} had one"
+                    (
+                        f"half of the members have no reward: {_told(had)} of {seen.asked} had one",
+                        f"la moitié des membres n'a pas de récompense : {_comma(_told(had))} sur {seen.asked} "
+                        "en ont eu une",
+                    )
                     if waited is None
-                    else f"half of the members wait {waited} days or more for a first reward"
+                    else (
+                        f"half of the members wait {waited} days or more for a first reward",
+                        f"la moitié des membres attend {waited} jours ou plus une première récompense",
+                    )
                 )
-                self.add("first_reward_late", "", reason, "add a small first reward, or raise the rate")
+                remedy = (
+                    "add a small first reward, or raise the rate",
+                    "ajouter une petite première récompense, ou relever le taux",
+                )
+                self.add("first_reward_late", "", reason, remedy)
         if seen.sales:
             share = _percent(seen.sales_without, seen.sales)
             self.show("sales that bring nothing", _told(share))
             if share > self.bounds.sales_without:
-                reason = f"{_told(share)} of the sales bring nothing"
-                self.add("sales_without", "rules", reason, "lower the step of the rate, or drop a condition")
+                reason = (
+                    f"{_told(share)} of the sales bring nothing",
+                    f"{_comma(_told(share))} des achats ne rapportent rien",
+                )
+                remedy = (
+                    "lower the step of the rate, or drop a condition",
+                    "réduire le pas du taux, ou retirer une condition",
+                )
+                self.add("sales_without", "rules", reason, remedy)
         if seen.active:
             self.reached(totals)
         if seen.quarter_before:
             share = _percent(seen.quarter, seen.quarter_before)
             self.show("active in the last quarter", f"{_told(share)} of the quarter before")
             if share < self.bounds.quarter:
-                reason = f"{_told(share)} as many members are active as in the quarter before"
-                self.add("interest_fades", "", reason, "bring something new; see what stopped working")
+                reason = (
+                    f"{_told(share)} as many members are active as in the quarter before",
+                    f"il n'y a que {_comma(_told(share))} des membres actifs du trimestre précédent",
+                )
+                remedy = (
+                    "bring something new; see what stopped working",
+                    "apporter du nouveau ; chercher ce qui ne marche plus",
+                )
+                self.add("interest_fades", "", reason, remedy)
         for index, currency in enumerate(self.program.point_currencies):
             moved = totals.currencies.get(currency.key)
             if moved is not None and moved.issued:
                 share = _percent(moved.expired, moved.issued)
                 self.show(f"{currency.key} expired", _told(share))
                 if share > self.bounds.expired:
-                    reason = f"{_told(share)} of all {currency.key} expired unused"
-                    remedy = "lengthen their life, lower the first reward's price, or warn members"
+                    reason = (
+                        f"{_told(share)} of all {currency.key} expired unused",
+                        f"{_comma(_told(share))} des {currency.key} ont expiré sans servir",
+                    )
+                    remedy = (
+                        "lengthen their life, lower the first reward's price, or warn members",
+                        "allonger leur durée, baisser le prix de la première récompense, ou prévenir les membres",
+                    )
                     self.add("much_expires", f"point_currencies[{index}].expiry", reason, remedy)
         self.pay_outs(totals)
 
@@ -684,19 +897,26 @@ class _Linter:
             worth = sum(plan.worth(key, points) for key, points in found.points.items())
             returns.append((index, level, _percent(worth, found.spend)))
         for index, level, percent in returns:
-            where = f" in {level}" if level else ""
+            where, where_fr = _in_level(level)
             self.show(f"effective return{where}", _told(percent))
             if percent * 100 < self.bounds.return_floor:
-                reason = f"{_told(percent)} of what was spent came back{where}"
+                reason = (
+                    f"{_told(percent)} of what was spent came back{where}",
+                    f"{_comma(_told(percent))} de ce qui a été dépensé est revenu{where_fr}",
+                )
                 path = f"tiers.tiers[{index}]" if level else "rules"
                 self.findings = [
                     item for item in self.findings if item.name != "return_low" or item.path != path
                 ]
-                self.add("return_low", path, reason, "raise the rate or the value of a point")
+                self.add("return_low", path, reason, _RAISE)
         for (_, low, before), (index, high, percent) in pairwise(returns):
             if percent < before:
-                reason = f"{_told(percent)} comes back in {high}, and {_told(before)} in {low} below it"
-                self.add("return_falls", f"tiers.tiers[{index}]", reason, "raise the rate of the higher tier")
+                reason = (
+                    f"{_told(percent)} comes back in {high}, and {_told(before)} in {low} below it",
+                    f"{_comma(_told(percent))} revient en {high}, et {_comma(_told(before))} en {low}, plus bas",
+                )
+                remedy = ("raise the rate of the higher tier", "relever le taux du niveau le plus haut")
+                self.add("return_falls", f"tiers.tiers[{index}]", reason, remedy)
 
     def reached(self, totals: Totals) -> None:
         """The share of members active in the last year who reached each step and tier in it."""
@@ -724,11 +944,18 @@ class _Linter:
         for name, path, count, last in parts:
             share = _percent(count, seen.active)
             self.show(f"reached {name}", _told(share))
-            told = f"{_told(share)} of the members active in the last year reached {name}"
+            told = (
+                f"{_told(share)} of the members active in the last year reached {name}",
+                f"{_comma(_told(share))} des membres actifs dans l'année ont atteint {name}",
+            )
             if share < self.bounds.too_hard:
-                self.add("too_hard", path, told, "lower it, or put an easier step before it")
+                remedy = (
+                    "lower it, or put an easier step before it",
+                    "l'abaisser, ou mettre avant lui un palier plus facile",
+                )
+                self.add("too_hard", path, told, remedy)
             elif last and share > self.bounds.too_easy:
-                self.add("too_easy", path, told, "add a step beyond it")
+                self.add("too_easy", path, told, ("add a step beyond it", "ajouter un palier au-delà"))
 
     def pay_outs(self, totals: Totals) -> None:
         """Whether cash ever reaches the least that is paid out, at what members earn in a year."""
@@ -740,10 +967,13 @@ class _Linter:
                 continue
             mean = Fraction(moved.issued - moved.reversed, totals.members * 10**currency.scale)
             if mean < Fraction(currency.pay_out_from):
-                reason = f"members earned {_plain(mean)} on average, and {currency.pay_out_from} is paid out at least"
-                self.add(
-                    "pay_out_far", f"point_currencies[{index}].pay_out_from", reason, "lower pay_out_from"
+                reason = (
+                    f"members earned {_plain(mean)} on average, and {currency.pay_out_from} is paid out at least",
+                    f"les membres ont gagné {_comma(_plain(mean))} en moyenne, et l'on ne verse qu'à partir de "
+                    f"{_comma(currency.pay_out_from)}",
                 )
+                remedy = ("lower pay_out_from", "baisser pay_out_from")
+                self.add("pay_out_far", f"point_currencies[{index}].pay_out_from", reason, remedy)
 
 
 # --- small readings of a document ---------------------------------------------------------------------
@@ -755,8 +985,18 @@ def _plain(value: Fraction) -> str:
     return f"{hundredths // 100}" if hundredths % 100 == 0 else f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
-def _times(high: Fraction, low: Fraction) -> str:
-    return _plain(Fraction(high, low)) if low else "many"
+def _comma(number: str) -> str:
+    """A number as French writes it."""
+    return number.replace(".", ",")
+
+
+def _in_level(level: str) -> Said:
+    """Where a figure holds, at the end of a sentence; nothing where there are no tiers."""
+    return (f" in {level}", f" en {level}") if level else ("", "")
+
+
+_RAISE: Final = ("raise the rate or the value of a point", "relever le taux ou la valeur d'un point")
+_METRICS_FR: Final = {"spend": "dépenses", "points": "points", "visits": "visites"}
 
 
 def _asked(qualify: Qualify | None, metric: str) -> Fraction | None:
@@ -838,7 +1078,7 @@ def _rate(rule: Rule) -> Fraction:
     return Fraction(rule.per_unit or rule.fixed or rule.multiply or "0")
 
 
-def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, str]]:
+def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
     """(finding, path, reason) of what is worse for members in the later of two versions."""
     old = {currency.key: currency for currency in before.point_currencies}
     for index, currency in enumerate(after.point_currencies):
@@ -847,18 +1087,23 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, str]]:
             continue
         path = f"point_currencies[{index}]"
         if was.value is not None and Fraction(currency.value or "0") < Fraction(was.value):
-            cut = f"{currency.key} fall from {was.value} to {currency.value or 'no value'}"
+            cut = (
+                f"{currency.key} fall from {was.value} to {currency.value or 'no value'}",
+                f"les {currency.key} passent de {_comma(was.value)} à {_comma(currency.value or 'aucune valeur')}",
+            )
             yield "value_cut", f"{path}.value", cut
         if _sooner(was.expiry, currency.expiry):
-            yield "harsher", f"{path}.expiry", f"{currency.key} expire sooner than before"
+            sooner = (f"{currency.key} expire sooner than before", f"les {currency.key} expirent plus tôt")
+            yield "harsher", f"{path}.expiry", sooner
     rates = {rule.key: _rate(rule) for rule in all_rules(before)}
     for index, rule in enumerate(after.rules):
         if _rate(rule) < rates.get(rule.key, Fraction(0)):
-            yield "harsher", f"rules[{index}]", f"{rule.key} brings less than before"
+            less = (f"{rule.key} brings less than before", f"{rule.key} rapporte moins qu'avant")
+            yield "harsher", f"rules[{index}]", less
     kept = {rule.key for rule in all_rules(after)}
     for rule in before.rules:
         if rule.key not in kept:
-            yield "harsher", "rules", f"{rule.key} is gone"
+            yield "harsher", "rules", (f"{rule.key} is gone", f"{rule.key} n'y est plus")
     tiers = {tier.key: tier for tier in before.tiers.tiers} if before.tiers is not None else {}
     for index, tier in enumerate(after.tiers.tiers if after.tiers is not None else []):
         for metric in ("spend", "points", "visits"):
@@ -868,14 +1113,18 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, str]]:
                 yield (
                     "harsher",
                     f"tiers.tiers[{index}].qualify",
-                    f"{tier.key} asks for more {metric} than before",
+                    (
+                        f"{tier.key} asks for more {metric} than before",
+                        f"{tier.key} demande plus de {_METRICS_FR[metric]} qu'avant",
+                    ),
                 )
     goals = {goal.key: goal for goal in before.goals}
     for index, goal in enumerate(after.goals):
         earlier = goals[goal.key].steps if goal.key in goals else []
         for number, (old_step, step) in enumerate(zip(earlier, goal.steps, strict=False)):
             if Fraction(step.at) > Fraction(old_step.at):
-                yield "harsher", f"goals[{index}].steps[{number}]", f"{goal.key} asks for more than before"
+                more = (f"{goal.key} asks for more than before", f"{goal.key} demande plus qu'avant")
+                yield "harsher", f"goals[{index}].steps[{number}]", more
 
 
 def _sooner(was: Expiry, now: Expiry) -> bool:

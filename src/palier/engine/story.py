@@ -588,6 +588,8 @@ class _Reader:
 
     def _attribute(self, kind: str, name: str, value: str) -> str | int | bool:
         """An attribute's value in the type that is declared; what does not fit is left for the platform."""
+        if (kind, name) == ("quiz", "answers"):
+            return value.replace(".", ",")  # in French, a comma between digits was read as a decimal one
         declared = self.words.plan.declared.get(kind)
         attribute = declared.attributes.get(name) if declared is not None else None
         if attribute is not None and attribute.type == "integer" and _NUMBER.fullmatch(value):
