@@ -69,6 +69,7 @@ EVERYBODYS = (
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
     "list_open_orders", "list_sweepstakes",
     "list_payouts", "list_payout_batches", "read_settlement_statement", "read_settlement_lines",
+    "read_donations",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
@@ -118,15 +119,28 @@ class Ids:
             "sent": {"gives": {"kind": "merchandise"}},
             "right": {"gives": {"kind": "service"}},
             "off": {"gives": {"kind": "amount_off", "amount": "1"}},
+            "gift": {
+                "gives": {
+                    "kind": "donation",
+                    "beneficiary": {"en": "Trees"},
+                    "worth": "1",
+                    "receipt": True,
+                }
+            },
             "pick": {"gives": {"kind": "choice", "rewards": [{"reward": "sent"}, {"reward": "right"}]}},
         }
         for key, more in kinds.items():
             made = {"key": key, "name": {"en": key}, "prices": [{"points": {"stars": "1"}}], **more}
             self.shop.call("PUT", f"/rewards/{key}", made)
         last = path.rpartition("/")[2]
-        key = {"fulfil": "sent", "ship": "sent", "address": "sent", "choose": "pick", "reveal": "off"}.get(
-            last, "right"
-        )
+        key = {
+            "fulfil": "sent",
+            "ship": "sent",
+            "address": "sent",
+            "choose": "pick",
+            "reveal": "off",
+            "receipt": "gift",
+        }.get(last, "right")
         body = {
             "member": self.member, "reward": key,
             "confirm": last not in ("confirm", "release", "cancel", "fail"),
@@ -164,7 +178,7 @@ class Ids:
         return path.removeprefix("/v1") + {
             "/v1/members": "?card=2801", "/v1/activities": "?source=till&id=known",
             "/v1/settlements": "?period=2026-03", "/v1/settlements/statement": "?period=2026-03",
-            "/v1/settlements/lines": "?period=2026-03",
+            "/v1/settlements/lines": "?period=2026-03", "/v1/donations": "?period=2026",
         }.get(path, "")  # fmt: skip
 
     def body(self, operation: str) -> Any:

@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     payouts.command("returned")(returned)
     payouts.command("list")(list_payouts)
     app.add_typer(payouts, name="payouts")
+    app.command()(donations)
 
 
 def payer(
@@ -296,6 +297,36 @@ def list_payouts(
         else:
             for row in rows:
                 print("  ".join(str(value) for value in row.values() if value not in ("", None)))
+    return 0
+
+
+def donations(
+    program: str = _PROGRAM,
+    period: str = typer.Option(
+        ..., "--period", help="A year, 2026, or a month, 2026-03.", show_default=False
+    ),
+    json: bool = _JSON,
+) -> int:
+    """Show what members gave from their points, by campaign and beneficiary."""
+    from palier.payouts import donations as given
+
+    with _opened(program) as (connection, found):
+        rows = [
+            {
+                "campaign": total.campaign,
+                "beneficiary": total.beneficiary.en or total.beneficiary.fr,
+                "donations": total.donations,
+                "amount": _money(found, total.amount),
+            }
+            for total in given.totals(connection, found, period)
+        ]
+    if json:
+        _print(rows)
+    elif not rows:
+        print(f"Nothing was given in {period}.")
+    else:
+        for row in rows:
+            print("  ".join(str(value) for value in row.values() if value != ""))
     return 0
 
 

@@ -7,4 +7,4 @@ class PayoutsConfig(AppConfig):
 
     def ready(self) -> None:
         # Its proof, and what follows an approval, are there as soon as the room is.
-        from palier.payouts import operations, proof  # noqa: F401
+        from palier.payouts import operations, orders, proof  # noqa: F401

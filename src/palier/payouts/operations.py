@@ -30,7 +30,7 @@ from palier.members import refs
 from palier.payouts import accounts, queries
 from palier.payouts.queries import Batch, Payout
 from palier.payouts.refusals import PayoutRefusal, PayoutRefused
-from palier.payouts.vault import Destination, Unreadable, seal, unseal
+from palier.payouts.vault import Unreadable, seal, unseal
 from palier.site.ids import new_id, new_ids
 from palier.staff import approvals
 from palier.staff.approvals import Approval, Person
@@ -160,32 +160,28 @@ def ask_for_order(
     unit: int,
     purpose: str,
     amount: int,
-    destination: Destination | None,
-    text: str,
     actor: str,
     now: int,
 ) -> Payout:
-    """Asks for money that an order has paid for with points: to `destination`, or the member's own account.
+    """Asks for money (minor units, > 0) that an order has paid for with points. Does not commit.
 
-    The caller holds the member's lock and has spent the points. Does not commit. Refused: nowhere to pay to.
+    The caller holds the member's lock and has spent the points. Refused: nothing to pay, no bank account.
     """
-    payout_id = new_id()
-    if destination is not None:
-        iban, country = accounts.checked_iban(destination.iban)
-        whole = Destination(iban, accounts.checked_holder(destination.holder))
-        sealed: bytes | None = seal(whole, about_payout(member_id, payout_id))
-        last4 = iban[-4:]
-    else:
-        account = accounts.read_account(connection, runtime.program_id, member_id)
-        if account is None:
-            raise PayoutRefused(
-                PayoutRefusal.NO_BANK_ACCOUNT, "the member has no bank account here", field="member",
-                remedy="set the bank account first",
-            )  # fmt: skip
-        sealed, last4, country = None, account.last4, account.country
+    account = accounts.read_account(connection, runtime.program_id, member_id)
+    if account is None:
+        raise PayoutRefused(
+            PayoutRefusal.NO_BANK_ACCOUNT, "the member has no bank account here", field="member",
+            remedy="set the bank account first",
+        )  # fmt: skip
+    if amount <= 0:
+        raise PayoutRefused(
+            PayoutRefusal.NOTHING_TO_PAY,
+            "the reward does not say what is paid for it",
+            remedy="give it a worth",
+        )
     payout = Payout(
         member_id=member_id,
-        payout_id=payout_id,
+        payout_id=new_id(),
         program_id=runtime.program_id,
         purpose=purpose,
         currency="",
@@ -198,10 +194,10 @@ def ask_for_order(
         hold_activity_id=None,
         order_id=order_id,
         unit=unit,
-        text=text or _text(runtime),
-        sealed=sealed,
-        last4=last4,
-        country=country,
+        text=_text(runtime),
+        sealed=None,
+        last4=account.last4,
+        country=account.country,
         batch_id=None,
         asked_at=now,
         asked_by=actor,
@@ -252,13 +248,21 @@ def cancel(
     Refused once it is collected: refuse or stop its batch first.
     """
     commands.lock_member(connection, payout.member_id)
+    found = withdraw(connection, payout, reason=reason, actor=by.actor, now=now)
+    _release(connection, runtime, found, now)
+    for not_paid in _not_paid:
+        not_paid(connection, runtime, found, reason, by, now)
+    write_log(connection, by.actor, by.role, "payout.refuse", found.ref, at=now, reason=reason)
+    return found
+
+
+def withdraw(connection: Connection[Any], payout: Payout, *, reason: str, actor: str, now: int) -> Payout:
+    """Refuses a pay-out that is in no batch, and touches no points. Does not commit."""
     found = _move(
-        connection, [payout], ("asked",), "refused", reason=reason, actor=by.actor, now=now, batch=None
+        connection, [payout], ("asked",), "refused", reason=reason, actor=actor, now=now, batch=None
     )
     if not found:
         raise _not_open(queries.again(connection, payout))
-    _release(connection, runtime, found[0], now)
-    write_log(connection, by.actor, by.role, "payout.refuse", found[0].ref, at=now, reason=reason)
     return found[0]
 
 
@@ -620,14 +624,20 @@ def returned(
         )  # fmt: skip
         if given.refusal is not None:
             raise NotDone(given.refusal)
-    for came_back in _came_back:
-        came_back(connection, runtime, moved[0], by, now)
+    for not_paid in _not_paid:
+        not_paid(connection, runtime, moved[0], reason, by, now)
     write_log(connection, by.actor, by.role, "payout.returned", payout.ref, at=now, reason=reason)
     return moved[0]
 
 
-CameBack = Callable[[Connection[Any], Runtime, Payout, Person, int], None]
-_came_back: list[CameBack] = []
+NotPaid = Callable[[Connection[Any], Runtime, Payout, str, Person, int], None]
+_not_paid: list[NotPaid] = []
+
+
+def when_not_paid(act: NotPaid) -> None:
+    """Says what else follows when a pay-out was taken back or came back, in the same transaction."""
+    if act not in _not_paid:
+        _not_paid.append(act)
 
 
 # --- what all of them do ----------------------------------------------------------------------------------

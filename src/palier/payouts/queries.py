@@ -371,7 +371,7 @@ def uncollect(
         """
         -- payouts.uncollect
         update payout set state = 'asked', batch_id = null, changed_at = %(now)s,
-                          sealed = case when purpose = 'cashback' then null else sealed end
+                          sealed = null
         where member_id = any(%(members)s) and payout_id = any(%(ids)s) and batch_id = %(batch)s
           and state in ('asked', 'approved')
         returning member_id, payout_id

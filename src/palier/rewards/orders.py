@@ -897,6 +897,31 @@ def refund(
     return _take_back(connection, runtime, order, kept, wanted, state, actor, now, reason, restock=restock)
 
 
+def undelivered(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    order_id: int,
+    unit: int,
+    *,
+    actor: str,
+    now: int,
+    reason: str,
+) -> Placed:
+    """What a unit gave did not arrive after all: its share of the points is given back, however long ago it was.
+
+    A unit that was given back before stays so. Refused where the order was not handed out.
+    """
+    runtime, _ = locked(connection, runtime, member_id)
+    order = _open(connection, runtime, member_id, order_id, FULFILLED, now)
+    items = held(connection, runtime, order, now=now)
+    kept = [item for item in items if item.unit == unit and item.state != "void"]
+    if not kept:
+        return Placed(order, tuple(items))
+    state = "refunded" if order.units - order.refunded_units == 1 else "partly_refunded"
+    return _take_back(connection, runtime, order, kept, 1, state, actor, now, reason)
+
+
 def _units_to_take(items: Sequence[Item], wanted: int, also_used: bool) -> set[int]:
     """The units that a refund takes: those of which nothing was used, the last first."""
     units: dict[int, bool] = {}
