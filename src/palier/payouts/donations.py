@@ -92,17 +92,17 @@ def totals(connection: Connection[Any], runtime: Runtime, period: str) -> list[T
 _WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "kind": "Receipt of a donation", "number": "Receipt", "day": "Date", "member": "Member", "for": "For",
-        "lead": "Given in your name", "what": "to", "units": "gifts", "amount": "amount", "total": "together",
+        "lead": "Given in your name", "what": "beneficiary", "units": "gifts", "amount": "amount", "total": "together",
         "gifts": "Gifts",
-        "thanks": "Thank you. {program} gives this amount to {who}, for the points that you used.",
+        "thanks": "Thank you. This amount is paid in your name, for the points that you used.",
         "note": "Points are no money: whether this receipt counts for taxes depends on the law of your country.",
         "foot": "{program} · receipt {number}", "page": "page {page} of {pages}",
     },
     "fr": {
         "kind": "Reçu de don", "number": "Reçu", "day": "Date", "member": "Membre", "for": "Pour",
-        "lead": "Donné en votre nom", "what": "à", "units": "dons", "amount": "montant", "total": "ensemble",
+        "lead": "Donné en votre nom", "what": "bénéficiaire", "units": "dons", "amount": "montant", "total": "ensemble",
         "gifts": "Dons",
-        "thanks": "Merci. {program} verse ce montant à {who}, pour les points que vous avez utilisés.",
+        "thanks": "Merci. Ce montant est versé en votre nom, pour les points que vous avez utilisés.",
         "note": "Des points ne sont pas de l'argent : que ce reçu compte pour l'impôt dépend de la loi de votre pays.",
         "foot": "{program} · reçu {number}", "page": "page {page} sur {pages}",
     },
@@ -151,7 +151,7 @@ def receipt(
         "lead": say("lead"),
         "amount": money(total, code, language),
         "beside": names,
-        "paragraphs": [say("thanks", program=program, who=names)],
+        "paragraphs": [say("thanks")],
         "rows_title": say("gifts"),
         "rows_heads": [say("what"), say("units"), say("amount")],
         "rows": [
