@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from palier.engine.clock import DAY, MINUTE
-from palier.rewards.refusals import OrderRefused
+from palier.rewards.models import ORDER_STATES
+from palier.rewards.refusals import OrderRefusal, OrderRefused
+from palier.rewards.states import FOLLOWS
 from tests.activities.program import NOW, Connection
 from tests.rewards.ordering import Shelf, reward
 
@@ -128,3 +132,16 @@ def test_limits_of_a_member_and_of_a_period(shelf: Shelf) -> None:
     shelf.place("shared", "b")
     with pytest.raises(OrderRefused, match="all 2 of this period"):
         shelf.place("shared", "b")
+
+
+@pytest.mark.guard
+def test_every_refusal_of_orders_is_described() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "orders.md").read_text()
+    table = page[page.index("## What is refused") :]
+    assert [code.value for code in OrderRefusal if f"`{code.value}`" not in table] == []
+
+
+def test_every_state_has_its_successors_in_the_guide() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "orders.md").read_text()
+    assert set(ORDER_STATES) == set(FOLLOWS) - {""}
+    assert [state for state in ORDER_STATES if f"`{state}`" not in page] == []

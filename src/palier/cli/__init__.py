@@ -29,6 +29,7 @@ MODULES: Final = (
     "rewards",
     "imports",
     "backtest",
+    "orders",
     "vouchers",
     "settlements",
     "payouts",

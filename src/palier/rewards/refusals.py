@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class OrderRefusal(StrEnum):
-    """Every reason for which orders say no; docs/guides/rewards.md tells each with its remedy."""
+    """Every reason for which orders say no; docs/guides/orders.md tells each with its remedy."""
 
     PAYMENT_CARD_NUMBER = "payment_card_number"
     INVALID_ORDER = "invalid_order"

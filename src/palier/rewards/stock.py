@@ -113,6 +113,22 @@ def read(connection: Connection[Any], program_id: int, keys: Iterable[str]) -> d
     return {row[0]: Level(*row) for row in rows}
 
 
+def of_program(connection: Connection[Any], program_id: int, reward: str | None = None) -> list[Level]:
+    """All rows of a program that were used already, or those of one reward."""
+    rows = connection.execute(
+        """
+        -- stock.of_program
+        select key, total, held, sold, waiting from reward_stock
+        where program_id = %(program)s
+          and (%(reward)s::text is null or key = %(reward)s or (starts_with(key, %(reward)s)
+               and substr(key, length(%(reward)s) + 1, 1) = any('{#,@,?,!}')))
+        order by key
+        """,
+        {"program": program_id, "reward": reward},
+    )
+    return [Level(*row) for row in rows]
+
+
 def lock(connection: Connection[Any], program_id: int, totals: Mapping[str, int | None]) -> dict[str, Level]:
     """Locks rows in the order of their keys, those that are new with these totals. Does not commit."""
     keys = sorted(totals)
