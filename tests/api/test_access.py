@@ -87,6 +87,8 @@ class Ids:
         self.redemption = shop.post("/redemptions", hold).json["redemption"]
         self.spent = shop.post("/redemptions", {**hold, "capture": True}).json["redemption"]
         self.program = shop.key
+        gold = {"tier": "gold", "until": now_text(1), "reason": "test"}
+        self.given = shop.post(f"/members/{self.member}/tier", gold).json
         adjustment = {"member": self.member, "currency": "stars", "points": "60", "reason": "test"}
         ann = shop.new_key(name="ann").token
         self.asked = [shop.post("/adjustments", adjustment, token=ann).json["approval"] for _ in range(2)]
@@ -190,6 +192,8 @@ class Ids:
             },
             "calculate_basket": {"member": self.member, "lines": [{"amount": "1"}]},
             "use_benefit": {},
+            "grant_tier": {"tier": "gold", "until": now_text(1), "reason": "test"},
+            "revoke_tier": {"source": self.given["source"], "id": self.given["id"], "reason": "test"},
             "create_order": {"member": self.member, "reward": "mug_free"},
             "refund_order": {"reason": "test"},
             "fail_order": {"reason": "test"},

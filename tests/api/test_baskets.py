@@ -178,6 +178,23 @@ def test_what_it_would_earn_is_what_the_sale_then_earns(shop: Shop, member: str)
     assert (paying["paid"], paying["earns"]["points"]["stars"]) == ("1.00", "9.00")
 
 
+def test_a_tier_is_given_and_taken_back(shop: Shop, member: str) -> None:
+    gold = {"tier": "gold", "until": now_text(5), "reason": "a long wait"}
+    made = shop.post(f"/members/{member}/tier", gold, idempotency="gift")
+    assert (made.status, made.json["tier"]) == (201, "gold")
+    assert made.json["given_until"]
+    assert shop.post(f"/members/{member}/tier", gold, idempotency="gift").json == made.json
+    progress = shop.get(f"/members/{member}/progress").json
+    assert (progress["tier"], progress["given_until"]) == ("gold", made.json["given_until"])
+    shop.post(f"/members/{member}/tier", {**gold, "tier": "iron"}).problem(422, "unknown_tier", "tier")
+    past = {**gold, "until": now_text(-1)}
+    shop.post(f"/members/{member}/tier", past).problem(422, "invalid_instant", "until")
+    named = {"source": made.json["source"], "id": made.json["id"], "reason": "a mistake"}
+    taken = shop.post(f"/members/{member}/tier/revoke", named)
+    assert (taken.status, taken.json["tier"], taken.json["given_until"]) == (200, "green", None)
+    shop.post(f"/members/{member}/tier/revoke", named).problem(422, "tier_not_given", "tier")
+
+
 # --- benefits -----------------------------------------------------------------------------------------------
 
 

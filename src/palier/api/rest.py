@@ -33,6 +33,7 @@ from palier.api import (
     programs,
     rewards,
     settlements,
+    tiers,
     vouchers,
 )
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
@@ -67,6 +68,7 @@ for router in (
     draws.router,
     programs.router,
     settlements.router,
+    tiers.router,
     vouchers.router,
     rewards.router,
     baskets.router,
