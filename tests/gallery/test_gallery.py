@@ -21,7 +21,8 @@ from tests.docs.stories import DatabaseStage
 ENTRIES = gallery.entries()
 PAGES = [(entry, path) for entry in ENTRIES for path in entry.stories]
 CORNERS = Entry("corners", Path(__file__).parent / "corners")
-PLAYED = [*PAGES, *((CORNERS, path) for path in CORNERS.stories)]
+MECHANICS = Entry("mechanics", Path(__file__).parent / "mechanics")
+PLAYED = [*PAGES, *((entry, path) for entry in (CORNERS, MECHANICS) for path in entry.stories)]
 COVERED = {
     "en": ("The ordinary path", "The boundary", "The return", "The expiry", "A refusal"),
     "fr": ("Le parcours ordinaire", "La limite", "Le retour", "L'expiration", "Un refus"),
