@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +24,7 @@ from palier.site import database
 from palier.site.environment import environment
 from tests.activities.program import NOW
 from tests.connectors.sample_supplier import Running
+from tests.rewards import killed_courier
 from tests.rewards.ordering import ADDRESS, Shelf, reward
 
 
@@ -272,3 +276,40 @@ def test_the_outbox_shows_each_message(supplied: Supplied) -> None:
         ("shop/sample", 2, "order", "sample", "delivered", 1),
     ]
     assert payload == (False, False)
+
+
+# --- killed at each step ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("does", ["deliver", "refuse"])
+@pytest.mark.parametrize("step", killed_courier.STEPS)
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(supplied: Supplied, step: str, does: str) -> None:
+    before = supplied.lots()
+    if does == "refuse":
+        supplied.sample.behave("refuse", times=0)
+    placed = supplied.shelf.place("card", confirm=True)
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.rewards.killed_courier",
+            step,
+            str(supplied.shelf.runtime.program_id),
+            str(supplied.now),
+        ],
+        check=False,
+        timeout=120,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    # Whoever comes next finds it taken until the killed one's time is over.
+    supplied.now += HOUR
+    supplied.run(rounds=2)
+    if does == "deliver":
+        assert supplied.shelf.order(placed.order).state == "done"
+        assert len(supplied.at_supplier(placed.order)) == supplied.captures() == 1
+        assert supplied.shelf.wallet() == (90, 0)
+    else:
+        assert supplied.shelf.order(placed.order).state == "failed"
+        assert supplied.at_supplier(placed.order) == []
+        assert supplied.lots() == before
