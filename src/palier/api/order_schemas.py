@@ -197,6 +197,24 @@ class OrderEventAnswer(Answered):
     units: int
 
 
+class DispatchAnswer(Answered):
+    """What a supplier was told of one part of the order, and what came of it.
+
+    `state`: queued, sent, unknown (it did not answer), accepted; delivered, refused, cancelled; dead (waits for a
+    person).
+    """
+
+    part: int
+    supplier: str
+    state: str
+    attempts: int
+    reference: str
+    reason: str
+    created_at: InstantText
+    next_at: InstantText | None
+    done_at: InstantText | None
+
+
 class OrderAnswer(Answered):
     """An order. `waits_for` says who has to hand out a part: staff, supplier."""
 
@@ -229,6 +247,7 @@ class OrderAnswer(Answered):
     id: str
     items: list[ItemAnswer]
     events: list[OrderEventAnswer] | None = None
+    dispatches: list[DispatchAnswer] | None = None
 
 
 class OrdersAnswer(Answered):

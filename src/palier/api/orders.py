@@ -39,7 +39,7 @@ from palier.api.schemas import PAGE, Cursor, IdempotencyKey, Limit, Ref, problem
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import exponent
 from palier.members import refs
-from palier.rewards import addresses, handing_out, order_queries, order_store, orders, sweepstakes
+from palier.rewards import addresses, dispatch, handing_out, order_queries, order_store, orders, sweepstakes
 from palier.rewards.order_store import Item, Order, decode_order_ref, order_ref
 from palier.rewards.orders import Placed, Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
@@ -64,6 +64,7 @@ class OrderViews:
         items: Sequence[Item],
         *,
         events: Sequence[order_queries.Event] | None = None,
+        sent: Sequence[dispatch.Sight] | None = None,
     ) -> dict[str, Any]:
         """An order as it stands."""
         made, price = self.made, order.price
@@ -118,6 +119,21 @@ class OrderViews:
                     "units": event.units,
                 }
                 for event in events
+            ]
+        if sent is not None:
+            found["dispatches"] = [
+                {
+                    "part": each.part,
+                    "supplier": each.supplier,
+                    "state": each.state,
+                    "attempts": each.attempts,
+                    "reference": each.reference,
+                    "reason": each.reason,
+                    "created_at": written(each.created_at),
+                    "next_at": written(each.next_at) if each.next_at else None,
+                    "done_at": written(each.done_at) if each.done_at else None,
+                }
+                for each in sent
             ]
         return found
 
@@ -229,12 +245,16 @@ def _ids(made: Call, ref: str, what: str = "order") -> tuple[int, int]:
     response={200: OrderAnswer, **problems(404)},
 )
 def read_order(request: HttpRequest, order: OrderRef) -> HttpResponse:
-    """An order as it stands, with its history. One whose time is over is expired, also before that is posted."""
+    """An order as it stands, with its history, and what suppliers were told of it.
+
+    One whose time is over is expired, also before that is posted.
+    """
     with call(request, snapshot=True) as made:
         found = _find(made, order)
         items = orders.held(made.connection, made.runtime, found, now=made.now)
         told = order_queries.events(made.connection, found.member_id, found.order_id)
-        return answer(OrderViews(made).order(found, items, events=told))
+        sent = dispatch.of_orders(made.connection, [found.order_id]).get(found.order_id)
+        return answer(OrderViews(made).order(found, items, events=told, sent=sent or []))
 
 
 def _find(made: Call, ref: str) -> Order:
