@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,11 +16,13 @@ if TYPE_CHECKING:
 
     from palier.activities.figures import Figures
     from palier.activities.runtime import Runtime
+    from palier.rewards.document import Reward
 
 PROGRAM: Final = "grocery"
 BASKETS: Final = 155_848
 LAST_BASKET: Final = "2018-01-01T04:01:20+00:00"
 KEY_FILE: Final = "demo-key"
+COUPONS_AT_ONCE: Final = 100
 
 
 def register(app: typer.Typer) -> None:
@@ -90,6 +95,8 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
             import_summary = _import(connection, program, quiet, weeks)
             database.refresh_statistics()
             _do_due_work(connection, program, quiet)
+        redeemed = _redeem(connection, program, quiet)
+        if import_summary:
             violations = _verify(connection, import_summary)
         key = _key(connection, program.program_id)
         found: Figures = figures(connection, program)
@@ -97,6 +104,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
         summary = {
             **msgspec.to_builtins(found),
             "import": import_summary or None,
+            "redemptions": redeemed,
             "verified": (violations == 0) if import_summary else None,
             "now": datetime.fromtimestamp(clock.now() // 1_000_000).astimezone().isoformat(),
         }
@@ -164,15 +172,9 @@ def _import(
     from palier.site import clock
     from palier.site.refusal import Refused
 
-    begun = connection.execute(
-        "-- demo.begun\nselect name from import_file where program_id = %s and name like 'complete-journey+%%'"
-        " order by created_at limit 1",
-        (program.program_id,),
-    ).fetchone()
-    connection.rollback()
-    if begun is not None:
-        # An import that was cut off goes on with the dates it began with: its ids are claimed with them.
-        weeks = int(begun[0].removeprefix("complete-journey+").removesuffix("w"))
+    # An import that was cut off goes on with the dates it began with: its ids are claimed with them.
+    begun = _weeks_moved(connection, program)
+    weeks = begun if begun is not None else weeks
     if weeks is None:
         weeks = _weeks_to_now()
     name = f"complete-journey+{weeks}w"
@@ -215,6 +217,122 @@ def _import(
         "moved_weeks": weeks,
         "refused_lines": refused[:20],
     }
+
+
+def _weeks_moved(connection: psycopg.Connection[Any], program: Runtime) -> int | None:
+    """By how many weeks the year that is being imported, or was, is moved; None before the first import."""
+    begun = connection.execute(
+        "-- demo.begun\nselect name from import_file where program_id = %s and name like 'complete-journey+%%'"
+        " order by created_at limit 1",
+        (program.program_id,),
+    ).fetchone()
+    connection.rollback()
+    return None if begun is None else int(begun[0].removeprefix("complete-journey+").removesuffix("w"))
+
+
+def _redeem(connection: psycopg.Connection[Any], program: Runtime, quiet: bool) -> dict[str, int]:
+    """The year's paper coupons, for what they are: rewards that cost no points, ordered and used at the till that day.
+
+    A coupon that a household used twice on a day is two redemptions. Run again it changes nothing.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from palier.connectors import complete_journey
+    from palier.engine.clock import DAY, HOUR, instant
+    from palier.members import queries as members
+    from palier.rewards import handing_out, operations, orders
+    from palier.site import clock
+
+    used = complete_journey.redemptions()
+    households = sorted({item.household for item in used})
+    told = {"redemptions": len(used), "households": len(households)}
+    row = connection.execute(
+        "-- demo.redeemed\nselect count(*) from order_claim where program_id = %s and source = %s",
+        (program.program_id, "complete-journey"),
+    ).fetchone()
+    connection.rollback()
+    weeks = _weeks_moved(connection, program)
+    if weeks is None or (row is not None and row[0] == len(used)):
+        return told
+    zone = ZoneInfo("America/New_York")
+
+    def noon(day: date) -> int:
+        return instant(datetime(day.year, day.month, day.day, 12, tzinfo=zone) + timedelta(weeks=weeks))
+
+    first, last = noon(used[0].day) - DAY, noon(used[-1].day) + DAY
+    operations.write(
+        connection,
+        program,
+        [_coupons(sorted({item.campaign for item in used}, key=int), first, last)],
+        by="demo",
+        reason="the paper coupons of the year",
+        now=clock.now(),
+    )
+    connection.commit()
+    hashes = {members.hashed("external_id", name): name for name in households}
+    found = members.find_hashes(connection, program.program_id, hashes)
+    ids = {hashes[value]: member_id for value, member_id in found.items()}
+    connection.rollback()
+    times: Counter[complete_journey.CouponRedemption] = Counter()
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        console=Console(stderr=True, quiet=quiet),
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("Redeeming the year's coupons", total=len(used))
+        for start in range(0, len(used), COUPONS_AT_ONCE):
+            for item in used[start : start + COUPONS_AT_ONCE]:
+                times[item] += 1
+                # Twice on a day is twice, an hour apart.
+                at = noon(item.day) + (times[item] - 1) * HOUR
+                placed = orders.place(
+                    connection,
+                    program,
+                    member_id=ids[item.household],
+                    wanted=orders.Wanted(
+                        "paper_coupon", variant=f"campaign_{item.campaign}", channel="store"
+                    ),
+                    source="complete-journey",
+                    id=f"coupon:{item.household}:{item.day}:{item.campaign}:{item.coupon}:{times[item]}",
+                    confirm=True,
+                    actor="demo",
+                    now=at,
+                )
+                if placed.items and not placed.replayed:
+                    handing_out.use(
+                        connection,
+                        program,
+                        ids[item.household],
+                        placed.items[0].item_id,
+                        uses=1,
+                        now=at,
+                    )
+            connection.commit()
+            bar.update(task, advance=min(COUPONS_AT_ONCE, len(used) - start))
+    return told
+
+
+def _coupons(campaigns: Sequence[str], first: int, last: int) -> Reward:
+    """The reward that stands for the paper coupons: seen and ordered only while they were good."""
+    from palier.engine.clock import moment
+    from palier.engine.document import Text
+    from palier.rewards.document import Price, Reward, Service, Variant, Visible
+
+    return Reward(
+        key="paper_coupon",
+        name=Text(en="A paper coupon", fr="Un bon de réduction papier"),
+        summary=Text(en="Cut out, and used at the till.", fr="Découpé, et utilisé en caisse."),
+        gives=Service(uses=1, valid_days=1),
+        category="coupons",
+        prices=[Price()],
+        variants=[
+            Variant(key=f"campaign_{number}", name=Text(en=f"Campaign {number}", fr=f"Campagne {number}"))
+            for number in campaigns
+        ],
+        visible=Visible(moment(first).isoformat(), moment(last).isoformat()),
+        effective_from=moment(first).isoformat(),
+    )
 
 
 def _do_due_work(connection: psycopg.Connection[Any], program: Runtime, quiet: bool) -> None:
@@ -311,6 +429,11 @@ def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, s
     table.add_section()
     for tier, members in summary["tiers"].items():
         table.add_row(f"Tier {tier}", number(members))
+    table.add_section()
+    coupons = summary["redemptions"]
+    table.add_row(
+        "Coupons redeemed", f"{number(coupons['redemptions'])} by {number(coupons['households'])} households"
+    )
     done = summary["import"]
     if done:
         table.add_section()
