@@ -140,14 +140,6 @@ _FRENCH: Final = {
     "simple": "simple",
     "moderate": "moyenne",
     "complex": "élevée",
-    "concepts": "notions",
-    "currencies": "monnaies",
-    "conditions": "conditions",
-    "exceptions": "exceptions",
-    "thresholds": "seuils",
-    "numbers": "nombres",
-    "sums": "calculs",
-    "reading": "lecture",
 }
 
 
@@ -169,6 +161,8 @@ def _line(path: str, places: dict[str, Place]) -> int:
 
 def print_report(report: Report, file: str, places: dict[str, Place], language: str = "en") -> None:
     """Everything, for people to read."""
+    from palier.engine.lint import PARTS_FR
+
     score = report.complexity
     french = language == "fr"
     if french:
@@ -177,7 +171,7 @@ def print_report(report: Report, file: str, places: dict[str, Place], language: 
         print(f"{report.program}: complexity {score.score}, {score.level}.")
     for part in score.parts:
         if part.points:
-            name = _FRENCH[part.name] if french else part.name
+            name = PARTS_FR[part.name] if french else part.name
             each = f"{part.weight} chacun" if french else f"{part.weight} each"
             beyond = f" {'au-delà de' if french else 'beyond'} {part.free}" if part.free else ""
             print(f"  {name:<11} {part.points:>3}  {part.count}{beyond}, {each}")

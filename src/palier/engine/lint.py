@@ -163,6 +163,18 @@ NAMES: Final[dict[str, tuple[str, Severity]]] = {
 }
 """Every finding: its code and severity. docs/guides/lint.md gives the reason and the remedy of each."""
 
+PARTS_FR: Final = {
+    "concepts": "notions",
+    "currencies": "monnaies",
+    "conditions": "conditions",
+    "exceptions": "exceptions",
+    "thresholds": "seuils",
+    "numbers": "nombres",
+    "sums": "calculs",
+    "reading": "lecture",
+}
+"""The parts of the score of complexity, in French."""
+
 _SURVEY: Final = re.compile(r"survey|questionnaire|poll\b|feedback|sondage|enquete")
 _SHARE: Final = re.compile(r"share|follow|repost|social|hashtag|partage|abonne")
 _PERSONAL: Final = re.compile(
@@ -282,9 +294,10 @@ class _Linter:
         if score.level == "complex":
             heavy = sorted(score.parts, key=lambda part: -part.points)[:3]
             parts = ", ".join(f"{part.name} {part.points}" for part in heavy)
+            parts_fr = ", ".join(f"{PARTS_FR[part.name]} {part.points}" for part in heavy)
             reason = (
                 f"it scores {score.score} for complexity, most of it for {parts}",
-                f"sa complexité est de {score.score}, surtout pour {parts}",
+                f"sa complexité est de {score.score}, surtout pour {parts_fr}",
             )
             remedy = (
                 "take away what few members would miss; see the parts of the score",
