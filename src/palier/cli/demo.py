@@ -376,7 +376,11 @@ def _visitors() -> dict[str, str]:
     found: dict[str, str] = {}
     with database.connect() as connection:
         rows = connection.execute(
-            "-- demo.some_members\nselect member_id, state from progress order by member_id limit 2000"
+            """
+            -- demo.some_members
+            -- all members: a few of each tier, for links into the demo's portal
+            select member_id, state from progress order by member_id limit 2000
+            """
         )
         for member_id, state in rows:
             found.setdefault(decode_state(state).tier.key, refs.encode(member_id))
