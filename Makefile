@@ -8,7 +8,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser messages check format bench crash docs gallery-figures lock clean
+.PHONY: help install demo serve test browser screenshots messages check format bench crash docs gallery-figures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ browser: # Pages are tried in a real browser; where none is found and none can b
 	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
 		echo "No Chromium: tests of pages in a browser are skipped; install the package chromium to run them."
+
+screenshots: $(INSTALLED) browser ## Pictures of the pages over the demo's data, in build/screenshots
+	$(BIN)/palier demo --no-serve --json >/dev/null
+	$(BIN)/python -m tests.web.screenshots
 
 messages: $(INSTALLED) ## The French of the pages: gather, compile, list what is missing
 	$(BIN)/python -m tests.web.messages
