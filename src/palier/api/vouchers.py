@@ -380,7 +380,11 @@ def cancel_voucher(
 
 
 @router.get(
-    "/pools", auth=READ, operation_id="list_pools", summary="List pools of codes", response={200: PoolsAnswer}
+    "/pools",
+    auth=READ,
+    operation_id="list_pools",
+    summary="List pools of codes",
+    response={200: PoolsAnswer, **problems()},
 )
 def list_pools(request: HttpRequest) -> HttpResponse:
     """The pools of suppliers' codes with their stock, and which of them are low. No code is shown."""
