@@ -64,6 +64,14 @@ MECHANICS: dict[str, Any] = {
 """What a program needs so that every operation finds something in it."""
 
 
+def _rich(key: str, **changes: Any) -> dict[str, Any]:
+    """A program with everything in it: a next version may not take its currencies or their worth away."""
+    written = document(key, **MECHANICS, **changes)
+    written["point_currencies"][0]["value"] = "0.01"
+    written["point_currencies"].append(CASH)
+    return written
+
+
 EVERYBODYS = (
     "list_programs", "create_member", "read_settlements", "list_campaigns", "read_draws", "draw_voucher",
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
@@ -230,18 +238,15 @@ class Ids:
             "keep_pool": {"name": "Cinema", "low_at": 2},
             "add_codes": {"codes": [{"code": "A1"}]},
             "validate_program": document(self.program),
-            "plan_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
-            "publish_program": document(self.program, hold_minutes=7, effective_from=now_text(1)),
+            "plan_program": _rich(self.program, hold_minutes=7, effective_from=now_text(1)),
+            "publish_program": _rich(self.program, hold_minutes=7, effective_from=now_text(1)),
         }.get(operation)  # fmt: skip
 
 
 @pytest.fixture
 def two(shop: Shop) -> tuple[Shop, Ids, Shop]:
     """The club with everything in it, and another program's key."""
-    written = document("rich", **MECHANICS)
-    written["point_currencies"][0]["value"] = "0.01"
-    written["point_currencies"].append(CASH)
-    rich = Shop("rich", written)
+    rich = Shop("rich", _rich("rich"))
     return rich, Ids(rich), Shop("other", document("other"))
 
 
