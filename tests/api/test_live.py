@@ -19,7 +19,7 @@ import pytest
 
 from tests.api.shop import Shop, now_text
 
-EXAMPLES = os.environ.get("PALIER_SCHEMA_EXAMPLES", "6")
+EXAMPLES = os.environ.get("PALIER_SCHEMA_EXAMPLES", "3")
 """Generated calls per operation and phase; more by the environment, for a longer look."""
 
 

@@ -129,6 +129,7 @@ def everything() -> dict[str, Any]:
         "late_window_days": 10,
         "hold_minutes": 30,
         "birth_date": "born",
+        "brand": {"accent": "#1c5d45"},
         "leap_day": "march_1",
         "sale_key": ["ticket_number"],
         "names": {
@@ -418,6 +419,8 @@ def everything() -> dict[str, Any]:
 
 
 EXCEPTIONS = {
+    "Program.brand",
+    "Brand.accent",
     # What tells documents, parts and systems apart, and what is only drawn.
     *(
         "Program.palier",

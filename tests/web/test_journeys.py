@@ -78,10 +78,12 @@ def test_a_member_joins_earns_and_looks(
     shop.sale(ref, "150.00")
     page.reload()
     assert "150" in page.locator(".number").inner_text()
-    for name in ("Historique", "Carte", "Moi") if french else ("History", "Card", "Me"):
-        page.get_by_role("link", name=name, exact=True).click()
+    for name in ("Récompenses", "Historique", "Moi") if french else ("Rewards", "History", "Me"):
+        page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
         visitor.look()
-    page.get_by_role("link", name="Historique" if french else "History", exact=True).click()
+    page.goto("/portal/club/card")
+    visitor.look()
+    page.goto("/portal/club/history")
     page.locator("summary").first.click()
     assert page.locator(".opened").first.is_visible()
     visitor.look()
