@@ -101,7 +101,9 @@ def test_two_who_write_one_reward_at_a_time_write_two_versions(connection: Conne
     with ThreadPoolExecutor(8) as pool:
         numbers = sorted(pool.map(write, range(24)))
     assert numbers == list(range(1, 25))
-    # The one that began last is listed, whichever was written last.
+    # The one that began last is listed, whichever was written last: who writes lists what holds at its own instant,
+    # and who browses later what has begun since.
+    take_effect(connection, club, now=NOW + 99)
     page = browse(connection, club, Filters(), now=NOW + 99, limit=9)
     assert [line.terms.reward.stock for line in page.lines] == [23]
     rows = connection.execute("select latest, version, next_at from reward").fetchall()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import pytest
 
 from palier.activities import batch
 from palier.ledger.verify import verify
+from palier.site import database
 from palier.vouchers import codes, operations, pools
 from palier.vouchers.operations import Issued, Presented, Use
 from palier.vouchers.pools import NewCode
@@ -181,6 +184,40 @@ def test_uses_and_releases_at_once(desk: Desk) -> None:
     assert 0 <= standing <= 10
     desk.connection.commit()
     assert deadlocks(desk.connection) == before
+
+
+def test_a_use_given_back_while_another_is_refused(desk: Desk) -> None:
+    """Used up when it was counted, free when it was looked at why: it is used, or refused with a reason."""
+    made = desk.issue()
+    desk.use(made.code, "first", source="till")
+
+    class Between:
+        """A connection on which the first use is given back right after the count of the second."""
+
+        given_back = False
+
+        def execute(self, statement: str, values: Any) -> Any:
+            answer = own.execute(statement, values)
+            if statement == operations.COUNT_USE and not self.given_back:
+                self.given_back = True
+                operations.release(
+                    desk.connection,
+                    desk.program_id,
+                    made.voucher_ref,
+                    source="till",
+                    id="first",
+                    now=desk.now,
+                )
+                desk.connection.commit()
+            return answer
+
+    with closing(database.connect("app")) as own:
+        between: Any = Between()
+        found = operations.use(
+            between, desk.program_id, Presented(made.code), source="till", id="second", now=desk.now
+        )
+        own.commit()
+    assert (found.uses_left, found.replayed, between.given_back) == (0, False, True)
 
 
 @pytest.mark.parametrize("threads", [8, 32])

@@ -382,6 +382,11 @@ where code_hash = %(hash)s and program_id = %(program)s and state = 'active' and
 returning max_uses - uses
 """
 
+LOCK: Final = """
+-- vouchers.lock
+select from voucher where code_hash = %(hash)s and program_id = %(program)s for no key update
+"""
+
 READ_USE: Final = """
 -- vouchers.read_use
 select u.channel, u.location, u.actor, u.at, r.at, v.effect::text, v.max_uses - v.uses
@@ -424,6 +429,10 @@ def use(
     if connection.execute(CLAIM_USE, values).fetchone() is None:
         return _replayed(connection, found.voucher_ref, values)
     counted = connection.execute(COUNT_USE, values).fetchone()
+    if counted is None:
+        # A use may be given back between the count and the look at why it failed: locked, both are of one moment.
+        connection.execute(LOCK, values)
+        counted = connection.execute(COUNT_USE, values).fetchone()
     if found.member_id is not None or counted is None:
         # Read again: what was found before may have been used up meanwhile.
         row = connection.execute(FIND, values).fetchone()
