@@ -195,7 +195,9 @@ def judge(instance: Supplied, sample: Running, placed: list[str]) -> None:
     assert told[0]["state"] in ("delivered", "refused")
 
 
-@pytest.mark.slow
+# Above a minute on a quiet machine, most of it in starts and in calls that are left unanswered, and on a busy one its
+# orders may not settle in time: it runs by `make crash` alone.
+@pytest.mark.crash
 def test_orders_through_a_supplier_survive_kills() -> None:
     run(kills=5, seed=5)
 
