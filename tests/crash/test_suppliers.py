@@ -17,6 +17,7 @@ import pytest
 
 from palier.connectors.suppliers.sample import DOCUMENT, TOKEN
 from palier.programs.source import read_yaml
+from palier.rewards import dispatch
 from tests.connectors.sample_supplier import Running, running
 from tests.crash.harness import PROGRAM, Instance, wait_for
 
@@ -150,7 +151,9 @@ def run(kills: int, seed: int) -> None:
                 client.join(180)
             assert not any(client.is_alive() for client in clients)
             sample.calm()
-            wait_for("every order settled", lambda: not unsettled(instance), 240)
+            # A supplier that failed often in a row may be left alone for so long before it is asked again.
+            patience_s = dispatch.LONGEST_REST_S + 60
+            wait_for("every order settled", lambda: not unsettled(instance), patience_s)
             judge(instance, sample, placed)
         finally:
             instance.stop()
