@@ -1,7 +1,9 @@
-"""The French of the pages: what templates and code say, gathered, compared with the catalogue, compiled.
+"""The French of the pages: what templates and code say, gathered, compared with the catalogues, compiled.
 
-`python -m tests.web.messages` brings the catalogue up to date (new sayings come in empty, those that are gone leave)
-and compiles it; a guard fails while one is missing, empty or not compiled.
+Each area of the pages (a folder of `palier.web` with a `locale` folder, and the templates of the same name) has a
+catalogue of its own; what is in no such folder belongs to the one of all pages. `python -m tests.web.messages` brings
+them up to date (new sayings come in empty, those that are gone leave) and compiles them; a guard fails while one is
+missing, empty or not compiled.
 """
 
 from __future__ import annotations
@@ -19,8 +21,7 @@ from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 PAGES = Path(__file__).parents[2] / "src" / "palier" / "web"
-PO = PAGES / "locale" / "fr" / "LC_MESSAGES" / "django.po"
-MO = PO.with_suffix(".mo")
+TEMPLATES = PAGES / "templates"
 KEYWORDS: dict[str, Any] = {
     "_": None,
     "gettext": None,
@@ -32,8 +33,23 @@ KEYWORDS: dict[str, Any] = {
 }
 
 
-def said() -> Iterator[tuple[str | tuple[str, ...], str | None, str]]:
-    """Everything that pages say: text (or singular and plural), context, and the file."""
+Saying = tuple[str | tuple[str, ...], str | None, str]
+"""A text (or its singular and plural), its context, and the file that says it."""
+
+
+def areas() -> list[Path]:
+    """The folders that have a catalogue of their own, as paths below `palier.web`; "." is that of all pages."""
+    return sorted(found.parent.relative_to(PAGES) for found in PAGES.rglob("locale"))
+
+
+def area_of(path: Path) -> Path:
+    """The area that a template or module belongs to: the nearest folder above it that has a catalogue."""
+    inside = path.relative_to(TEMPLATES if path.is_relative_to(TEMPLATES) else PAGES)
+    return next(folder for folder in inside.parents if (PAGES / folder / "locale").is_dir())
+
+
+def said() -> Iterator[tuple[Path, Saying]]:
+    """Everything that pages say, by the area that says it."""
     for path in sorted(PAGES.rglob("*")):
         name = str(path.relative_to(PAGES))
         if path.suffix == ".html":
@@ -45,11 +61,19 @@ def said() -> Iterator[tuple[str | tuple[str, ...], str | None, str]]:
         else:
             continue
         for _, text, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
-            yield text, context, name
+            yield area_of(path), (text, context, name)
 
 
-def catalogue() -> Catalog:
-    with PO.open("rb") as file:
+def po(area: Path) -> Path:
+    return PAGES / area / "locale" / "fr" / "LC_MESSAGES" / "django.po"
+
+
+def mo(area: Path) -> Path:
+    return po(area).with_suffix(".mo")
+
+
+def catalogue(area: Path) -> Catalog:
+    with po(area).open("rb") as file:
         return read_po(file, locale="fr")
 
 
@@ -60,13 +84,22 @@ def compiled(found: Catalog) -> bytes:
 
 
 def update() -> list[str]:
-    """Brings the catalogue up to date and compiles it; the sayings that have no French yet."""
-    old = catalogue() if PO.exists() else Catalog(locale="fr")
+    """Brings the catalogues up to date and compiles them; the sayings that have no French yet."""
+    everything = list(said())
+    return [
+        text
+        for area in areas()
+        for text in _update(area, [saying for at, saying in everything if at == area])
+    ]
+
+
+def _update(area: Path, sayings: list[Saying]) -> list[str]:
+    old = catalogue(area) if po(area).exists() else Catalog(locale="fr")
     new = Catalog(
         locale="fr", project="Palier", charset="utf-8", fuzzy=False, header_comment="# French of the pages."
     )
     missing = []
-    for text, context, name in said():
+    for text, context, name in sayings:
         known = old.get(text if isinstance(text, str) else text[0], context)
         string = known.string if known is not None else ("" if isinstance(text, str) else ("", ""))
         new.add(text, string, locations=[(name, 0)], context=context)
@@ -75,12 +108,12 @@ def update() -> list[str]:
             missing.append(str(message.id))
     for field in ("POT-Creation-Date", "PO-Revision-Date"):
         new.mime_headers[:] = [(key, value) for key, value in new.mime_headers if key != field]
-    PO.parent.mkdir(parents=True, exist_ok=True)
-    with PO.open("wb") as file:
+    po(area).parent.mkdir(parents=True, exist_ok=True)
+    with po(area).open("wb") as file:
         write_po(file, new, width=110, sort_output=True, include_lineno=False)
-    text = PO.read_text()
-    PO.write_text("\n".join(line for line in text.splitlines() if "-Date:" not in line) + "\n")
-    MO.write_bytes(compiled(catalogue()))
+    text = po(area).read_text()
+    po(area).write_text("\n".join(line for line in text.splitlines() if "-Date:" not in line) + "\n")
+    mo(area).write_bytes(compiled(catalogue(area)))
     return missing
 
 

@@ -88,9 +88,9 @@ def test_names_are_written_as_text() -> None:
 @pytest.mark.guard
 def test_everything_said_is_said_in_french() -> None:
     """Repair: python -m tests.web.messages, and write what is missing into the catalogue."""
-    found = messages.catalogue()
-    for text, context, name in messages.said():
-        message = found.get(text if isinstance(text, str) else text[0], context)
+    found = {area: messages.catalogue(area) for area in messages.areas()}
+    for area, (text, context, name) in messages.said():
+        message = found[area].get(text if isinstance(text, str) else text[0], context)
         assert message is not None, f"{name}: {text!r} is not in the catalogue"
         strings = [message.string] if isinstance(message.string, str) else list(message.string)
         assert all(strings), f"{name}: {text!r} has no French"
@@ -98,14 +98,26 @@ def test_everything_said_is_said_in_french() -> None:
         english = set(places.findall(text if isinstance(text, str) else text[1]))
         for string in strings:
             assert set(places.findall(string)) == english, f"{name}: {string!r} has other places"
-    with messages.MO.open("rb") as file:
-        compiled = GNUTranslations(file)
-    for message in found:
-        if isinstance(message.id, str) and message.id:
-            assert compiled.gettext(message.id) == message.string, "the catalogue is not compiled"
-        elif message.id:
-            for count, string in ((1, message.string[0]), (2, message.string[1])):
-                assert compiled.ngettext(*message.id, count) == string, "the catalogue is not compiled"
+
+
+@pytest.mark.guard
+def test_the_catalogues_are_compiled_and_of_one_mind() -> None:
+    """What two areas say alike is one saying when the site runs: it has one French, or a context."""
+    everywhere: dict[tuple[object, str | None], tuple[object, Path]] = {}
+    for area in messages.areas():
+        with messages.mo(area).open("rb") as file:
+            compiled = GNUTranslations(file)
+        for message in messages.catalogue(area):
+            if not message.id:
+                continue
+            first = everywhere.setdefault((message.id, message.context), (message.string, area))
+            assert first[0] == message.string, f"{message.id!r} is said otherwise in {first[1]} and {area}"
+            if isinstance(message.id, str):
+                plain = compiled.pgettext(message.context, message.id) if message.context else None
+                assert (plain or compiled.gettext(message.id)) == message.string, f"{area} is not compiled"
+            elif not message.context:
+                for count, string in ((1, message.string[0]), (2, message.string[1])):
+                    assert compiled.ngettext(*message.id, count) == string, f"{area} is not compiled"
 
 
 @pytest.mark.guard

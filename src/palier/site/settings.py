@@ -1,4 +1,4 @@
-"""Django's settings, made from the `PALIER_*` environment. Reading them touches neither disk nor database."""
+"""Django's settings, made from the `PALIER_*` environment. Reading them writes nothing and asks no database."""
 
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
-LOCALE_PATHS = [Path(__file__).parent.parent / "web" / "locale"]
+# Each area of the pages has its own catalogue.
+LOCALE_PATHS = sorted((Path(__file__).parent.parent / "web").rglob("locale"))
 
 
 def _mail() -> dict[str, Any]:
