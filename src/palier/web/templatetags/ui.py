@@ -7,6 +7,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from palier.web.ui.chart import Chart
+
 register = template.Library()
 
 
@@ -22,6 +24,12 @@ def icon(name: str) -> SafeString:
 def way(found: object, level: int = 2) -> dict[str, object]:
     """A stair with its title, sentence and note; `level` is that of its heading."""
     return {"way": found, "level": level}
+
+
+@register.inclusion_tag("ui/chart.html")
+def chart(found: Chart, level: int = 2) -> dict[str, object]:
+    """A chart with its sentence, source and table; `level` is that of its heading. The page loads ui/chart.css."""
+    return {"chart": found, "level": level}
 
 
 @register.inclusion_tag("ui/empty.html")
