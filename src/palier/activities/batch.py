@@ -90,10 +90,19 @@ def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Ans
     Everything is decided anew each time, with jitter between, at most ATTEMPTS times; then the last error is
     raised. Nothing of a failed attempt stays.
     """
+    return _tried(connection, operation, connection.commit)
+
+
+def rehearse(connection: Connection[Any], operation: Callable[[], Answer]) -> Answer:
+    """Runs an operation as `attempt` does and takes it back: what it would come to now. Nothing stays."""
+    return _tried(connection, operation, connection.rollback)
+
+
+def _tried(connection: Connection[Any], operation: Callable[[], Answer], end: Callable[[], None]) -> Answer:
     for tried in range(1, ATTEMPTS + 1):
         try:
             answer = operation()
-            connection.commit()
+            end()
             return answer
         except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, Conflict):
             connection.rollback()

@@ -15,6 +15,8 @@ AWARD_KINDS = ("dividend", "prize", "keep_value", "ranking")
 
 IMPORT_STATES = ("running", "done", "failed")
 """States of a file's import."""
+UPLOAD_STATES = ("receiving", "ready", "asked", "running", "done", "failed", "stopped")
+"""States of a file that was brought through the pages."""
 
 
 class Activity(models.Model):
@@ -334,5 +336,40 @@ class ImportFile(models.Model):
             models.CheckConstraint(
                 condition=Q(done_lines__gte=0, done_lines__lte=F("lines")),
                 name="import_file_done_within_lines",
+            ),
+        ]
+
+
+class ImportUpload(models.Model):
+    """Answers "which files did people bring through the pages, how are they to be read, and how far is each?".
+
+    `size` bytes of `length` are in the data directory; `changed_at` also says that its worker lives. Never stored
+    here: the file, the lines that were refused (both lie in the data directory, for a while), what of its content was
+    taken (`import_file`).
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    upload_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    name = models.TextField()
+    length = models.BigIntegerField()
+    size = models.BigIntegerField()
+    state = models.TextField()
+    options = StoredJson()
+    told = StoredJson()
+    problem = models.TextField()
+    refused_lines = models.BigIntegerField()
+    asked_by = models.TextField()
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "import_upload"
+        indexes = [models.Index(fields=["program_id", "upload_id"], name="import_upload_by_program")]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=UPLOAD_STATES), name="import_upload_state_known"),
+            models.CheckConstraint(
+                condition=Q(size__gte=0, size__lte=F("length")), name="import_upload_size"
             ),
         ]

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from palier.activities import queries
+from palier.activities import freezing, queries
 from palier.activities.enrolment import enrol
 from palier.activities.operations import lock_member, member_attributes
 from palier.activities.telling import tell
@@ -39,7 +39,7 @@ from palier.api.views import Views
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members import operations as enrolment
 from palier.members import queries as members
-from palier.staff.operations import Answer, write_log
+from palier.staff.operations import Answer
 
 router = Router(tags=["Members"])
 READ: Final = ApiKey("members:read")
@@ -205,25 +205,18 @@ def change_member(
         lock_member(made.connection, member_id)
         view = members.read(made.connection, program_id, member_id)
         assert view is not None
-        if view.merged_into is not None:
-            raise of_refusal(
-                Refusal(
-                    RefusalCode.MEMBER_MERGED,
-                    f"the member was merged into {view.merged_into}",
-                    "member",
-                    "name the member that it was merged into",
-                )
-            )
+        freezing.refuse_merged(view)
         shown = Views(made.runtime).member(view)
         if body.attributes is not None:
             declared = made.runtime.latest.program.member_attributes
             kept = {name: value for name, value in shown["attributes"].items() if name in declared}
             attributes = _attributes(made, {**kept, **body.attributes})
             enrolment.set_attributes(made.connection, program_id, member_id, attributes)
-        if body.status is not None and body.status != view.status:
-            enrolment.set_status(made.connection, program_id, member_id, body.status)
-            action = "member.freeze" if body.status == "frozen" else "member.unfreeze"
-            write_log(made.connection, f"key:{made.key.prefix}", "integration", action, view.ref, at=made.now)
+        if body.status is not None:
+            freezing.set_frozen(
+                made.connection, made.runtime, member_id, body.status == "frozen",
+                reason="", by=made.person, now=made.now,
+            )  # fmt: skip
         if body.ranked is not None:
             enrolment.set_ranked(made.connection, program_id, member_id, body.ranked, now=made.now)
         changed = members.read(made.connection, program_id, member_id)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from palier.activities.imports import ImportSummary, RefusedLine
+    from palier.activities.import_files import Refusals
+    from palier.activities.imports import ImportSummary
 
 # Defaults of options must be evaluated where typer reads them, so they stand here.
 _FILE: Final = typer.Argument(help="A CSV, XLSX or Parquet file.", show_default=False)
@@ -27,10 +28,6 @@ _REFUSED: Final = typer.Option(
     help="Where refused lines go, with their reasons [default: FILE.refused.csv].",
     show_default=False,
 )
-
-
-_MANY: Final = 1_000
-"""Activities applied that make it worth while to look at the tables again."""
 
 
 def register(app: typer.Typer) -> None:
@@ -58,17 +55,9 @@ def activities(
 
     A file that was imported whole, by the same mapping, is not read again (--again does it all the same).
     """
-    import os
-
     from palier.cli.members import program_of
     from palier.cli.session import open_database
-    from palier.connectors.files import (
-        FileProblem,
-        Reader,
-        digest,
-        load_mapping,
-        mapping_from_options,
-    )
+    from palier.connectors.files import FileProblem, load_mapping, mapping_from_options
     from palier.engine.payment_cards import holds_number
     from palier.site import clock, database
     from palier.site.refusal import Refused
@@ -79,63 +68,34 @@ def activities(
     try:
         chosen = mapping_from_options(map or [], load_mapping(mapping) if mapping is not None else None)
         with open_database(with_django=False), database.connect() as connection:
-            from palier.activities.imports import ImportFailed, import_rows
+            from palier.activities.import_files import all_cores, import_path
+            from palier.activities.imports import ImportFailed
             from palier.site.ids import take_node
 
             found = program_of(connection, program)
             take_node(connection)
             connection.commit()
-            document = found.latest.program
-            types = {
-                name: attribute.type
-                for kind in document.activity_types
-                for name, attribute in kind.attributes.items()
-            }
-            sha256 = _content(digest(file), chosen)
-            reader = Reader(file, time_zone=document.time_zone, mapping=chosen, attribute_types=types)
-            writer = _Refusals(target, reader.header)
             with _bar(quiet=json) as bar:
                 task = bar.add_task(file.name, total=None)
-
-                def progress(moved: Any) -> None:
-                    part = 1.0 if moved.ended else max(reader.fraction_read(), 1e-6)
-                    bar.update(task, completed=moved.done, total=max(moved.done, round(moved.read / part)))
-
                 try:
-                    summary = import_rows(
+                    summary, writer = import_path(
                         connection,
                         found,
-                        reader,
+                        file,
+                        chosen,
                         clock=clock.now,
-                        name=file.name,
-                        sha256=sha256,
+                        refused=target,
+                        enrol=enrol,
                         again=again,
-                        enrol_unknown=enrol,
-                        workers=workers or os.cpu_count() or 1,
-                        on_progress=progress,
-                        on_refused=writer.write,
-                        on_resume=writer.resume,
+                        workers=workers or all_cores(),
+                        on_moved=lambda done, total: bar.update(task, completed=done, total=total),
                     )
                 except ImportFailed as failed:
                     raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
-            if summary.applied >= _MANY:
-                database.refresh_statistics()
     except FileProblem as problem:
         raise Refused(str(problem)) from None
     _print_json(summary, writer) if json else _print_text(file, summary, writer)
     return 0
-
-
-def _content(sha256: str, mapping: Any) -> str:
-    """What tells an import of the same content again: the file, read in the same way and in the same order."""
-    from hashlib import sha256 as hashed
-
-    import msgspec
-
-    from palier.activities.imports import SHARES, WINDOW
-
-    order = f"{WINDOW} {SHARES}".encode()
-    return hashed(sha256.encode() + msgspec.json.encode(mapping) + order).hexdigest()
 
 
 def _bar(*, quiet: bool) -> Any:
@@ -151,27 +111,7 @@ def _bar(*, quiet: bool) -> Any:
     )
 
 
-class _Refusals:
-    """Writes refused lines to a file of their own: a new one, or further down the one of a killed run."""
-
-    def __init__(self, path: Path, header: Any) -> None:
-        self.path = path
-        self.header = header
-        self.lines = 0
-        self.append = False
-
-    def resume(self, done: int) -> None:
-        self.append = True
-
-    def write(self, refused: list[RefusedLine]) -> None:
-        from palier.connectors.files import RefusedRow, write_refused
-
-        rows = (RefusedRow(item.row.line, item.code, item.reason, item.row.cells) for item in refused)
-        self.lines += write_refused(self.path, self.header, rows, append=self.append)
-        self.append = True
-
-
-def _print_json(summary: ImportSummary, writer: _Refusals) -> None:
+def _print_json(summary: ImportSummary, writer: Refusals) -> None:
     import msgspec
 
     told = msgspec.to_builtins(summary)
@@ -180,7 +120,7 @@ def _print_json(summary: ImportSummary, writer: _Refusals) -> None:
     print(msgspec.json.format(msgspec.json.encode(told)).decode())
 
 
-def _print_text(file: Path, summary: ImportSummary, writer: _Refusals) -> None:
+def _print_text(file: Path, summary: ImportSummary, writer: Refusals) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -55,6 +55,8 @@ __all__ = [
     "RefusedRow",
     "Row",
     "digest",
+    "fields_of",
+    "guessed",
     "load_mapping",
     "mapping_from_options",
     "write_refused",
@@ -104,6 +106,20 @@ class RefusedRow(NamedTuple):
     code: str
     reason: str
     cells: tuple[Cells, ...]
+
+
+def fields_of(attributes: Iterable[str] = (), tenders: Iterable[str] = ()) -> list[str]:
+    """The fields that a column may be, with those of the attributes and tenders named."""
+    return [
+        *_PLAIN,
+        *MONEY,
+        *(f"member.{kind}" for kind in ("card", "email", "phone", "external_id")),
+        *(f"line.{name}" for name in _LINE),
+        *(f"sale.{name}" for name in _SALE),
+        *(f"tender.{name}" for name in tenders),
+        *(f"attributes.{name}" for name in attributes),
+        *JSON,
+    ]
 
 
 def load_mapping(path: Path) -> FileMapping:
@@ -342,10 +358,10 @@ def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
                 f"{field} is both a constant and the column {fields[field]!r}", "Keep one of them"
             )
     automatic: dict[str, list[str]] = {}
-    mapped = set(mapping.columns)
+    mapped = {*mapping.columns, *mapping.left_out}
     for column in header:
         if column and column not in mapped and column not in REFUSED_COLUMNS:
-            guess = _guess(column)
+            guess = guessed(column)
             if guess and guess not in fields and guess not in mapping.constants:
                 automatic.setdefault(guess, []).append(column)
     for field, columns in automatic.items():
@@ -367,7 +383,8 @@ def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
     return fields
 
 
-def _guess(column: str) -> str | None:
+def guessed(column: str) -> str | None:
+    """The field that a column of this name is taken for without a mapping; None for none."""
     name = _normal(column)
     if name in _FIELD_OF:
         return _FIELD_OF[name]

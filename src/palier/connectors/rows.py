@@ -47,7 +47,8 @@ class FileMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file is then held in memory). `decimal`: the decimal mark. `time_zone`: of instants without an offset,
     instead of the program's; an hour that a clock change repeats counts as its first pass, one that it
     skips is moved on by the change. `date_format`: strptime format where instants are not ISO 8601.
-    `round_to`: round money to so many decimals, halves up; without it, no digit is changed.
+    `round_to`: round money to so many decimals, halves up; without it, no digit is changed. `left_out`: columns
+    that are nothing, whatever they are named.
     """
 
     columns: dict[str, str] = {}
@@ -59,6 +60,7 @@ class FileMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delimiter: Literal[",", ";", "\t", "|"] | None = None
     sheet: str | None = None
     round_to: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):

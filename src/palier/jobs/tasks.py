@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import psycopg
 
-from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings
+from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings, uploads
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
-from palier.jobs.worker import periodic
+from palier.jobs.worker import ending, periodic
 from palier.ledger import seal
 from palier.payouts import accounts
 from palier.programs import queries as programs
@@ -275,6 +275,20 @@ def forget_bank_details() -> None:
     for program in _programs(connection):
         accounts.forget_members(connection, program.program_id)
         connection.commit()
+
+
+@periodic(every_s=1, line="imports")
+def import_files() -> None:
+    """Imports the files that people brought through the pages, one after the other."""
+    connection = _connected()
+    while not ending() and (upload := uploads.take_next(connection, now=clock.now())) is not None:
+        uploads.run(connection, upload, clock=clock.now, ending=ending)
+
+
+@periodic(every_s=3600)
+def drop_old_files() -> None:
+    """Removes files of imports, and their refused lines, that nobody has touched for long."""
+    uploads.drop_old(_connected(), now=clock.now())
 
 
 @periodic(every_s=24 * 3600)

@@ -33,6 +33,12 @@ class PeriodicTask:
 
 
 TASKS: Final[list[PeriodicTask]] = []
+_ending = threading.Event()
+
+
+def ending() -> bool:
+    """Whether the worker is to end: work that takes long looks now and then, and leaves the rest to the next one."""
+    return _ending.is_set()
 
 
 def periodic(every_s: float, line: str = "care") -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -62,6 +68,7 @@ def run(stop_event: threading.Event) -> None:
     for thread in threads:
         thread.start()
     stop_event.wait()
+    _ending.set()
     for thread in threads:
         thread.join()
 

@@ -82,6 +82,9 @@ class MemberMerge(models.Model):
 
     class Meta:
         db_table = "member_merge"
+        indexes = [
+            models.Index(fields=["into_id"], condition=Q(ended_at__isnull=True), name="member_merge_by_heir")
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["member_id"], condition=Q(ended_at__isnull=True), name="member_merge_stands_once"

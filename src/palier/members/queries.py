@@ -222,6 +222,55 @@ def read(connection: Connection[Any], program_id: int, member_id: int) -> Member
     )
 
 
+class Known(Struct, frozen=True):
+    """One identity by which a member is found: its kind, and since when. Its value is not kept."""
+
+    kind: str
+    since: int
+
+
+def identities(connection: Connection[Any], program_id: int, member_id: int) -> list[Known]:
+    """The identities that find a member, by kind and age; mailboxes and referral codes are none."""
+    rows = connection.execute(
+        """
+        -- members.identities
+        select kind, created_at from identity
+        where member_id = %s and program_id = %s and kind = any(%s) order by kind, created_at
+        """,
+        (member_id, program_id, list(KINDS)),
+    ).fetchall()
+    return [Known(row[0], instant(row[1])) for row in rows]
+
+
+class TakenOver(Struct, frozen=True):
+    """A member that was merged into another and is still: when, why and by whom."""
+
+    member_id: int
+    merged_at: int
+    reason: str
+    actor: str
+
+    @property
+    def ref(self) -> str:
+        return refs.encode(self.member_id)
+
+
+def taken_over(
+    connection: Connection[Any], program_id: int, into_id: int, limit: int = 50
+) -> list[TakenOver]:
+    """The members that one has taken over, the latest first."""
+    rows = connection.execute(
+        """
+        -- members.taken_over
+        -- all members: those that were merged into one, by an index of their own
+        select g.member_id, g.merged_at, g.reason, g.actor from member_merge g
+        where g.into_id = %s and g.program_id = %s and g.ended_at is null order by g.merged_at desc limit %s
+        """,
+        (into_id, program_id, limit),
+    ).fetchall()
+    return [TakenOver(row[0], instant(row[1]), row[2], row[3]) for row in rows]
+
+
 def resolve(connection: Connection[Any], program_id: int, ref: str) -> int | None:
     """The member id of a public reference, or of `kind:value` (card:123, email:..), in this program."""
     kind, colon, value = ref.partition(":")

@@ -218,6 +218,7 @@ class RewardOrder(models.Model):
                 name="reward_order_open",
             ),
             models.Index(fields=["member_id", "reward_key"], name="reward_order_by_reward"),
+            models.Index(fields=["program_id", "state", "order_id"], name="reward_order_by_state"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=ORDER_STATES), name="reward_order_state_known"),

@@ -33,6 +33,15 @@ order by order_id, member_id
 limit %(limit)s
 """
 
+OF_STATE: Final = f"""
+-- orders.of_state
+-- all members: a page of the orders in one state, by an index of their own
+select {COLUMNS} from reward_order
+where program_id = %(program)s and state = %(state)s and (order_id, member_id) < (%(order)s, %(member)s)
+order by order_id desc, member_id desc
+limit %(limit)s
+"""
+
 DUE: Final = """
 -- orders.due
 -- all members: reservations and waits whose time is over, by an index of them
@@ -108,6 +117,25 @@ def open_orders(
         "limit": limit,
     }
     return [order_store.of_row(row) for row in connection.execute(OPEN, parameters)]
+
+
+def of_state(
+    connection: Connection[Any],
+    program_id: int,
+    state: str,
+    *,
+    before: tuple[int, int] = (2**63 - 1, 2**63 - 1),
+    limit: int,
+) -> list[Order]:
+    """A page of a program's orders in a state, the latest first; `before` is (order, member)."""
+    parameters = {
+        "program": program_id,
+        "state": state,
+        "order": before[0],
+        "member": before[1],
+        "limit": limit,
+    }
+    return [order_store.of_row(row) for row in connection.execute(OF_STATE, parameters)]
 
 
 def due(connection: Connection[Any], program_id: int, *, now: int, limit: int) -> Sequence[tuple[int, int]]:

@@ -136,6 +136,15 @@ def count(connection: Connection[Any], limit: Limit, *, now: int) -> int:
     return int(rows[0][3])
 
 
+def counted(connection: Connection[Any], scope: str, *, now: int) -> int:
+    """How often something was counted in a scope in the window that has not ended."""
+    row = connection.execute(
+        "-- throttle.counted\nselect taken from throttle where scope = %s and ends_at > %s",
+        (scope, moment(now)),
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
 def forget(connection: Connection[Any], prefix: str) -> int:
     """Opens every scope whose name begins so again, in other processes within SEEN_FOR_S; how many. Does not commit."""
     for scope in [scope for scope in list(_seen) if scope.startswith(prefix)]:
