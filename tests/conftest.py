@@ -37,9 +37,14 @@ import django  # noqa: E402
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
 from django.db import connections  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 from palier.site import database as platform_database  # noqa: E402
 from palier.site import embedded  # noqa: E402
+
+# How fast examples are made says something of the machine, nothing of the code.
+settings.register_profile("palier", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("palier")
 
 django.setup()
 

@@ -36,6 +36,7 @@ MODULES: Final = (
     "approvals",
     "suppliers",
     "keys",
+    "staff",
     "verify",
     "repair",
 )

@@ -22,6 +22,7 @@ PROGRAM: Final = "grocery"
 BASKETS: Final = 155_848
 LAST_BASKET: Final = "2018-01-01T04:01:20+00:00"
 KEY_FILE: Final = "demo-key"
+OWNER: Final = "owner@example.org"
 COUPONS_AT_ONCE: Final = 100
 
 
@@ -48,12 +49,13 @@ def demo(
         with open_database():
             summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
             visitors = _visitors() if serve and not json else {}
+            owner = _owner() if serve and not json else ""
     if json:
         import msgspec
 
         print(msgspec.json.format(msgspec.json.encode(summary)).decode())
     else:
-        _show(summary, key, f"http://{host}:{port}" if serve else "", visitors)
+        _show(summary, key, f"http://{host}:{port}" if serve else "", visitors, owner)
     if violations:
         return 1
     if serve:
@@ -387,6 +389,27 @@ def _visitors() -> dict[str, str]:
     return {tier: dumps(ref, salt=f"demo {PROGRAM}") for tier, ref in sorted(found.items())}
 
 
+def _owner() -> str:
+    """The way into the console of a demonstration, as its owner, whose account is made with it."""
+    from django.core.signing import dumps
+
+    from palier.site import clock, database
+    from palier.staff import accounts
+
+    with database.connect() as connection:
+        if accounts.find(connection, OWNER) is None:
+            accounts.invite(
+                connection,
+                email=OWNER,
+                name="Demo owner",
+                grants=[accounts.Grant(None, "owner")],
+                now=clock.now(),
+                actor="demo",
+            )
+            connection.commit()
+    return dumps(OWNER, salt="demo console")
+
+
 def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     """The demo's API key, kept in the data directory: the demo's alone, a real key is shown only once."""
     from palier.site import clock
@@ -408,7 +431,7 @@ def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     return made.token
 
 
-def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, str]) -> None:
+def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, str], owner: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -459,6 +482,8 @@ def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, s
             link = f"{address}/portal/{PROGRAM}/demo?as={signature}"
             console.print(f"      {tier}: {link}", soft_wrap=True)
         console.print(f"      join as somebody new: {address}/portal/{PROGRAM}/door", soft_wrap=True)
+        console.print("\nThe console, already signed in as its owner (this demonstration only):")
+        console.print(f"      {address}/console/demo-sign-in?as={owner}", soft_wrap=True)
         console.print(f"\nOpen  {address}/v1/docs        the API, readable")
         console.print(f"      {address}/v1/openapi.json")
         console.print(f"      {address}/health")

@@ -122,6 +122,9 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
+# The words of the design system for what a page says once.
+MESSAGE_TAGS = {20: "", 25: "good", 30: "warn", 40: "bad"}
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Each area of the pages has its own catalogue.
 LOCALE_PATHS = sorted((Path(__file__).parent.parent / "web").rglob("locale"))
 

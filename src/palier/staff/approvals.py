@@ -19,11 +19,11 @@ from palier.site.ids import new_id
 from palier.staff.operations import write_log
 
 State = Literal["asked", "approved", "refused", "expired"]
-Role = Literal["integration", "operator", "worker"]
+Role = Literal["integration", "operator", "staff", "worker"]
 
 
 class Person(Struct, frozen=True):
-    """Who acts: `actor` as in the audit log (key:PREFIX, cli:USER), and the name of the key or account."""
+    """Who acts: `actor` as in the audit log (key:PREFIX, cli:USER, staff:ID), and the name of the key or account."""
 
     actor: str
     name: str

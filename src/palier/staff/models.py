@@ -4,8 +4,10 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Lower
 
 from palier.staff.columns import Placement, StoredJson
+from palier.staff.roles import ROLES
 
 
 class ApiKey(models.Model):
@@ -162,3 +164,88 @@ class AgentDay(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(used__gt=0), name="agent_day_used_above_zero")
         ]
+
+
+class StaffAccount(models.Model):
+    """Answers "who is this person of the staff, and by what does he prove it?".
+
+    `password` and `pin` are slow hashes (the PIN's under a pepper), `second_factor` the encrypted secret of his
+    authenticator once he has confirmed it, `second_factor_step` the last step that was used, `recovery` the hashes of
+    the codes that are left, `invitation` the hash of the link by which he sets his password. Never stored here: what
+    he may do (`staff_grant`), nor where he is signed in (`staff_session`).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    account_id = models.BigIntegerField(primary_key=True)
+    email = models.TextField(unique=True)
+    name = models.TextField()
+    language = models.TextField(default="en")
+    password = models.TextField(default="")
+    pin = models.TextField(default="")
+    second_factor = models.BinaryField(null=True)
+    second_factor_step = models.BigIntegerField(default=0)
+    recovery = ArrayField(models.BinaryField(), default=list)
+    invitation = models.BinaryField(null=True)
+    invitation_ends_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "staff_account"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(email=Lower("email")), name="staff_account_email_lower"
+            ),
+        ]
+
+
+class StaffGrant(models.Model):
+    """Answers "in which programs does this person work, and as what?".
+
+    `program_id` 0 is every program, those to come too; `partner` is set for the role partner alone. Never stored
+    here: the rights of a role, which the code says.
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("account_id", "program_id", "role")
+    account_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    role = models.TextField()
+    partner = models.TextField(default="")
+    granted_at = models.DateTimeField()
+    granted_by = models.TextField()
+
+    class Meta:
+        db_table = "staff_grant"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=ROLES) & (models.Q(role="partner") | models.Q(partner="")),
+                name="staff_grant_role_known",
+            ),
+        ]
+
+
+class StaffSession(models.Model):
+    """Answers "where is this person signed in, and since when?", so that he sees it and can end it.
+
+    `face` is console or till; `proved_at` when the second factor was last shown, without which no page opens. The
+    browser's cookie names a row of `django_session`, which names this one. Never stored here: whole addresses.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    session_id = models.BigIntegerField(primary_key=True)
+    account_id = models.BigIntegerField()
+    face = models.TextField()
+    address = models.TextField()
+    agent = models.TextField()
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    proved_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "staff_session"
+        indexes = [models.Index(fields=["account_id", "created_at"], name="staff_session_account")]

@@ -1,0 +1,19 @@
+"""Addresses of the console, under /console/. Each area has its own below a program, under its own name.
+
+Pages outside programs have a hyphen in their address, which the key of a program never has.
+"""
+
+from django.urls import path
+
+from palier.web.console import views
+
+app_name = "console"
+urlpatterns = [
+    path("", views.front, name="front"),
+    path("sign-in", views.sign_in, name="sign-in"),
+    path("second-step", views.second, name="second"),
+    path("welcome-to/<str:token>", views.welcome, name="welcome"),
+    path("sign-out", views.leave, name="sign-out"),
+    path("demo-sign-in", views.demonstrate, name="demo"),
+    path("<str:program>/", views.program, name="program"),
+]
