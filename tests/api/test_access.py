@@ -77,10 +77,10 @@ EVERYBODYS = (
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
     "list_open_orders", "list_sweepstakes",
     "list_payouts", "list_payout_batches", "read_settlement_statement", "read_settlement_lines",
-    "read_donations",
+    "read_donations", "list_cases", "list_surveys", "put_survey",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
-WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards")
+WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards", "put_survey")
 
 
 class Ids:
@@ -117,6 +117,10 @@ class Ids:
         shown = {"code": issued[1]["code"], "source": "till", "id": "ticket"}
         assert shop.post("/vouchers/use", shown).status == 201
         assert shop.call("PUT", "/pools/cinema", {"name": "Cinema", "low_at": 1}).status == 200
+        self.case = shop.post(f"/members/{self.member}/cases", {"text": "Not mine"}).json["case"]
+        question = {"key": "again", "kind": "nps", "text": {"en": "Again?"}}
+        self.survey = {"key": "visit", "name": {"en": "Visit"}, "questions": [question]}
+        assert shop.call("PUT", "/surveys/visit", self.survey).status == 201
 
     @cached_property
     def paying(self) -> Paying:
@@ -181,7 +185,7 @@ class Ids:
             "{voucher}": self.voucher, "{pool}": "cinema",
             "{approval}/refuse": f"{self.asked[0]}/refuse", "{approval}": self.asked[1],
             "{campaign}/pause": "spring/pause", "{campaign}/resume": "autumn/resume",
-            "{reward}": "mug",
+            "{reward}": "mug", "{case}": self.case, "{survey}": "visit",
         }  # fmt: skip
         for name, value in names.items():
             path = path.replace(name, value)
@@ -237,6 +241,10 @@ class Ids:
             "draw_voucher": {"text": "8H2K"},
             "keep_pool": {"name": "Cinema", "low_at": 2},
             "add_codes": {"codes": [{"code": "A1"}]},
+            "open_case": {"text": "Not mine"},
+            "answer_case": {"text": "We look"},
+            "close_case": {},
+            "put_survey": {**self.survey, "intro": {"en": "Please"}},
             "validate_program": document(self.program),
             "plan_program": _rich(self.program, hold_minutes=7, effective_from=now_text(1)),
             "publish_program": _rich(self.program, hold_minutes=7, effective_from=now_text(1)),

@@ -20,6 +20,7 @@ from palier.api import (
     baskets,
     benefits,
     campaigns,
+    care,
     dividends,
     donations,
     draws,
@@ -73,6 +74,7 @@ for router in (
     rewards.router,
     baskets.router,
     benefits.router,
+    care.router,
 ):
     api.add_router("", router)
 
