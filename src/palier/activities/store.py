@@ -228,8 +228,9 @@ where w.member_id = any(%(members)b) and w.member_id = u.m and w.hold_id = u.i
 
 QUEUE_SEAL: Final = """
 -- activities.queue_seal
-insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at)
-values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], %(now)s)
+insert into seal_queue (program_id, member_ids, transfer_ids, recorded_at, activity_members, activity_ids)
+values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], %(now)s, %(activity_members)b::bigint[],
+        %(activities)b::bigint[])
 """
 
 SETTLE_CLAIMS: Final = """

@@ -279,6 +279,7 @@ class Writer:
 
     def _send(self, connection: Connection[Any]) -> None:
         parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": moment(self.now)}
+        moved: tuple[list[int], list[int]] = [], []
         if self.activities:
             names = (
                 "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
@@ -292,9 +293,9 @@ class Writer:
             ids = new_ids(len(self.transfers))
             columns = _columns(names, self.transfers)
             connection.execute(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
-            connection.execute(
-                store.QUEUE_SEAL, {**parameters, "members": columns["members"], "transfers": ids}
-            )
+            moved = columns["members"], ids
+        if self.activities:
+            self._announce(connection, parameters, *moved)
         if self.wallets:
             rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
             columns = _columns("members currencies posted pending held debt", rows)
@@ -316,6 +317,22 @@ class Writer:
             columns = _columns("members states due", self.progress)
             connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
         self.copies.write(connection, self.runtime.program_id)
+
+    def _announce(
+        self,
+        connection: Connection[Any],
+        parameters: dict[str, Any],
+        members: list[int],
+        transfers: list[int],
+    ) -> None:
+        """One row for the sealer: what is to be sealed, and what is to be counted after that."""
+        decided = {
+            "activity_members": [row[0] for row in self.activities],
+            "activities": [row[1] for row in self.activities],
+        }
+        connection.execute(
+            store.QUEUE_SEAL, {**parameters, "members": members, "transfers": transfers, **decided}
+        )
 
 
 _ARRAYS: Final[dict[str, type[list[Any]]]] = {

@@ -75,6 +75,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
 
     from palier.activities.figures import figures
     from palier.activities.runtime import runtime
+    from palier.insights import operations as insights
     from palier.site import clock, database, ids
 
     with database.connect() as connection:
@@ -98,6 +99,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
             database.refresh_statistics()
             _do_due_work(connection, program, quiet)
         redeemed = _redeem(connection, program, quiet)
+        insights.count_all(connection, program, now=clock.now())
         if import_summary:
             violations = _verify(connection, import_summary)
         key = _key(connection, program.program_id)

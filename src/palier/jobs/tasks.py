@@ -15,6 +15,7 @@ from palier.activities import delivery, devaluation, draws, due, occasions, park
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
+from palier.insights import operations as insights
 from palier.jobs.worker import ending, periodic
 from palier.ledger import seal
 from palier.payouts import accounts
@@ -217,6 +218,16 @@ def seal_ledger() -> None:
     while seal.seal(connection, now=moment) and time.monotonic() < until:
         connection.commit()
     connection.rollback()
+
+
+@periodic(every_s=1, line="insights")
+def count_figures() -> None:
+    """Adds what was sealed to the figures of its day, and what has just been enrolled and ordered."""
+    connection = _connected()
+    until = time.monotonic() + TURN_S
+    for program in _programs(connection):
+        while insights.count_up(connection, program, now=clock.now()) and time.monotonic() < until:
+            pass
 
 
 @periodic(every_s=3600)

@@ -226,7 +226,9 @@ class SealQueue(models.Model):
     """Answers "which committed transfers are not sealed yet, in which order?".
 
     One row per batch, written in the batch's own transaction, deleted when its transfers are in a block, so
-    a transfer is always either here or sealed. Never stored here: the transfers themselves.
+    a transfer is always either here or sealed. `activity_ids` (with `activity_members`) are the decisions of the
+    batch, those that moved nothing too; sealed, they go on to `uncounted`. Never stored here: the transfers
+    themselves.
     """
 
     placement: ClassVar[Placement] = "queue"
@@ -236,6 +238,8 @@ class SealQueue(models.Model):
     member_ids = ArrayField(models.BigIntegerField())
     transfer_ids = ArrayField(models.BigIntegerField())
     recorded_at = models.DateTimeField()
+    activity_members = ArrayField(models.BigIntegerField(), null=True)
+    activity_ids = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         db_table = "seal_queue"

@@ -70,6 +70,17 @@ values (%(program_id)s, %(number)s, %(first_seq)s, %(last_seq)s, %(rows)s, %(roo
         %(row_marks)s, %(member_ids)s, %(transfer_ids)s, %(sealed_at)s)
 """
 
+COUNT_LATER = """
+-- what has been sealed is now to be counted
+insert into uncounted (program_id, what, member_ids, row_ids)
+select q.program_id, part.what, part.member_ids, part.row_ids
+from seal_queue q cross join lateral (values
+  ('transfer', q.member_ids, q.transfer_ids), ('activity', q.activity_members, q.activity_ids)
+) as part (what, member_ids, row_ids)
+where q.queue_id = any(%s) and part.row_ids <> '{}'
+order by q.queue_id
+"""
+
 DELETE_QUEUED = """
 -- what has been sealed leaves the queue
 delete from seal_queue where queue_id = any(%s)
@@ -216,6 +227,7 @@ def _seal_program(connection: psycopg.Connection[Any], program_id: int, limit: i
                 {**block, "last_seq": last_seq, "rows": rows, "root": root, "row_marks": row_marks},
             )
             prev_root = root
+        connection.execute(COUNT_LATER, [queue_ids])
         connection.execute(DELETE_QUEUED, [queue_ids])
     return len(members)
 

@@ -93,6 +93,32 @@ class MemberMerge(models.Model):
         ]
 
 
+class Uncounted(models.Model):
+    """Answers "which members, decisions and orders has nobody added up yet?" for the figures of a program.
+
+    Written in the transaction of what it names (decisions: when they are sealed), removed in that of the figures, so
+    each is counted once. `row_ids` are transfers, activities or orders, beside their members; null for members.
+    Never stored here: what they say.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    queue_id = models.BigAutoField(primary_key=True)
+    program_id = models.BigIntegerField()
+    what = models.TextField()
+    member_ids = ArrayField(models.BigIntegerField())
+    row_ids = ArrayField(models.BigIntegerField(), null=True)
+
+    class Meta:
+        db_table = "uncounted"
+        indexes = [models.Index(fields=["program_id", "queue_id"], name="uncounted_by_program")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(what__in=["member", "transfer", "activity", "order"]), name="uncounted_what_known"
+            ),
+        ]
+
+
 class SignInCode(models.Model):
     """Answers "is this the code that was sent to this contact just now?" for members who sign in or join.
 

@@ -172,6 +172,13 @@ def _insert(
         """,
         (program_id, _NEW_STATE, moment(now), ids),
     )
+    connection.execute(
+        """
+        -- members.to_be_counted
+        insert into uncounted (program_id, what, member_ids) values (%s, 'member', %s::bigint[])
+        """,
+        (program_id, ids),
+    )
 
 
 def add_identity(

@@ -61,6 +61,12 @@ values (%(member)s, %(order)s, %(number)s, %(program)s, %(before)s, %(state)s, %
         %(reason)s)
 """
 
+TO_BE_COUNTED: Final = """
+-- orders.to_be_counted
+insert into uncounted (program_id, what, member_ids, row_ids)
+values (%(program)s, 'order', array[%(member)s::bigint], array[%(order)s::bigint])
+"""
+
 CLAIM: Final = """
 -- orders.claim
 insert into order_claim (external_id, source, program_id, member_id, order_id, sha256, claimed_at)
@@ -314,6 +320,7 @@ def insert(connection: Connection[Any], order: Order, *, actor: str, reason: str
             "created": moment(order.created_at),
         },
     )
+    connection.execute(TO_BE_COUNTED, parameters)
     _event(connection, order, None, 0, order.created_at, actor, reason)
 
 

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "palier.rewards",
     "palier.payouts",
     "palier.care",
+    "palier.insights",
     "palier.web",
 ]
 
