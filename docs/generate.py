@@ -26,7 +26,7 @@ SHOWN = DOCS.parent / "gallery" / "cafe_stars" / "program.yaml"
 """The program whose plain words the documents show."""
 
 _SECTIONS = (
-    ("The document", ("Program", "Text", "Brand")),
+    ("The document", ("Program", "Text", "Brand", "Widget")),
     ("Point currencies", ("PointCurrency", "UnitName", "Noun")),
     (
         "Expiry",
@@ -206,9 +206,13 @@ def _type(kind: Any) -> str:
                 return "text"
             if kind.pattern in _PATTERNS:
                 return _PATTERNS[kind.pattern]
-            return {"^[a-z]": "key", "^[0-9]": "decimal", "^[A-Z]": "currency code", "^#[0-9": "colour"}[
-                kind.pattern[:6]
-            ]
+            return {
+                "^[a-z]": "key",
+                "^[0-9]": "decimal",
+                "^[A-Z]": "currency code",
+                "^#[0-9": "colour",
+                "^(http": "origin",
+            }[kind.pattern[:6]]
         case inspect.IntType():
             return f"{kind.ge} to {kind.le}" if kind.ge is not None else "integer"
         case inspect.BoolType():

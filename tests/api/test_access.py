@@ -219,6 +219,7 @@ class Ids:
             "unmerge_member": {"reason": "two"},
             "add_person": {"identities": {"email": "kid@example.org"}, "reason": "family"},
             "let_person_leave": {"identities": {"email": "child@example.org"}, "reason": "moved"},
+            "create_page_token": {},
             "create_redemption": spend,
             "capture_redemption": {},
             "release_redemption": {},

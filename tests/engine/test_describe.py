@@ -130,6 +130,10 @@ def everything() -> dict[str, Any]:
         "hold_minutes": 30,
         "birth_date": "born",
         "brand": {"accent": "#1c5d45"},
+        "widget": {
+            "origins": ["https://shop.example.org"],
+            "invitation": words("Join us.", "Rejoignez-nous."),
+        },
         "leap_day": "march_1",
         "sale_key": ["ticket_number"],
         "names": {
@@ -602,7 +606,10 @@ def varied() -> list[Any]:
     for path, name, kind, value in SETTINGS:
         last = str(path[-1])
         told_elsewhere = (
-            last in ("key", "name") or name in EXCEPTIONS or name in ("Rule.group", "Condition.field")
+            last in ("key", "name")
+            or path[0] == "widget"  # what others' pages show of it, not what anybody gets
+            or name in EXCEPTIONS
+            or name in ("Rule.group", "Condition.field")
         )
         hidden = path[:3] == ("tiers", "tiers", 1) and path[3:4] != ("hidden",)
         if not (told_elsewhere or hidden or "questions" in path[:-1] or _is_singular(path)):

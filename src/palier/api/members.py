@@ -13,7 +13,7 @@ from palier.activities.enrolment import enrol
 from palier.activities.operations import lock_member, member_attributes
 from palier.activities.telling import tell
 from palier.api.bodies import Number
-from palier.api.calls import ApiKey, Call, answer, call, encode, write
+from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.cursors import decode_cursor, encode_cursor
 from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.schemas import (
@@ -29,6 +29,8 @@ from palier.api.schemas import (
     MemberChange,
     MemberKnown,
     NewMember,
+    NewPageToken,
+    PageTokenAnswer,
     ProgressAnswer,
     Ref,
     Short,
@@ -36,8 +38,10 @@ from palier.api.schemas import (
     problems,
 )
 from palier.api.views import Views
+from palier.engine.clock import MINUTE, SECOND
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.members import operations as enrolment
+from palier.members import page_tokens
 from palier.members import queries as members
 from palier.staff.operations import Answer
 
@@ -322,6 +326,26 @@ def read_history(
                 "next": encode_cursor(shown[-1].activity_id) if len(lines) > limit else None,
             }
         )
+
+
+@router.post(
+    "/members/{ref}/page-token",
+    auth=READ,
+    operation_id="create_page_token",
+    summary="Let a shop's page show a member",
+    response={201: PageTokenAnswer, **problems(404, 413, 415)},
+)
+def create_page_token(request: HttpRequest, ref: Ref, body: NewPageToken) -> HttpResponse:
+    """A token by which a page of the shop shows the member's balance, tier and next step for some minutes.
+
+    The shop's server asks for it once it knows who is signed in there, and puts it into that page alone. Nothing is
+    stored, and nothing else can be done with the token; it cannot be taken back, so it should be short.
+    """
+    with call(request) as made:
+        member_id = made.acting(ref)
+        ends_at = made.now + body.minutes * MINUTE
+        token = page_tokens.make(made.runtime.key, member_id, ends_at)
+        return answer({"token": token, "expires_at": written(ends_at // SECOND * SECOND)}, 201)
 
 
 @router.get(

@@ -203,6 +203,12 @@ class MemberChange(Body):
     ranked: Annotated[bool | None, Field(description="Whether rankings show the member.")] = None
 
 
+class NewPageToken(Body):
+    """For how long a shop's page may show where a member stands."""
+
+    minutes: Annotated[int, Field(ge=1, le=60, description="Minutes until the token's end.")] = 30
+
+
 class NewRedemption(Body):
     """Points to spend at once, or (`capture`: false) to hold until they are captured or released."""
 
@@ -414,6 +420,11 @@ class ExpiryLine(Answered):
     held: DecimalText
     pending: DecimalText
     moving: bool
+
+
+class PageTokenAnswer(Answered):
+    token: str
+    expires_at: InstantText
 
 
 class ExpiryAnswer(Answered):

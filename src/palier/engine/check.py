@@ -109,6 +109,11 @@ class _Checker(MechanicsChecker):
         self.text(program.name, "name")
         if program.description is not None:
             self.text(program.description, "description", MAX_TEXT)
+        if program.widget is not None:
+            if program.widget.invitation is not None:
+                self.text(program.widget.invitation, "widget.invitation")
+            if len(set(program.widget.origins)) < len(program.widget.origins):
+                self.add("widget.origins", "duplicate_key", "an origin is named twice", "name each once")
         for field, names in program.names.items():
             for key, name in names.items():
                 self.text(name, f"names.{field}.{key[:60]}")

@@ -105,6 +105,7 @@ __all__ = [
     "TierLadder",
     "TierWindow",
     "UnitName",
+    "Widget",
     "WindowCalendar",
     "WindowLifetime",
     "WindowRolling",
@@ -470,6 +471,24 @@ class Brand(Strict, frozen=True):
     """The colour of buttons and of what is reached, as #rrggbb."""
 
 
+Origin = Annotated[
+    str,
+    Meta(
+        pattern=r"^(https://[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$",
+        description="origin, such as https://shop.example.org, without a path; http only for localhost",
+    ),
+]
+
+
+class Widget(Strict, frozen=True):
+    """Where pages of a shop may show the program: balance, points beside a price, an invitation."""
+
+    origins: Annotated[list[Origin], Meta(min_length=1, max_length=50)]
+    """The pages' origins: scheme, host and port."""
+    invitation: Text | None = None
+    """What the banner and the pop-up say to who is no member; without it, the program's description."""
+
+
 class Program(Strict, frozen=True):
     """A whole program.
 
@@ -496,6 +515,8 @@ class Program(Strict, frozen=True):
     """What the program is, in a few sentences."""
     brand: Brand | None = None
     """How members' pages look."""
+    widget: Widget | None = None
+    """Which pages of a shop may show it."""
     effective_from: str | None = None
     """Instant with its offset from which this version judges; without it, when it is applied."""
     late_window_days: Days = 31

@@ -66,10 +66,10 @@ none. `points` and `money` were earned and spent in all; the instant is that at 
 """
 
 _READ: Final[dict[type, str]] = {
-    doc.Program: "palier key name time_zone currency point_currencies languages description effective_from "
-    "late_window_days hold_minutes member_attributes activity_types names rules groups caps tiers campaigns "
-    "goals streaks games quizzes referral memberships partners leaderboards adjustments sale_key birth_date "
-    "leap_day notice",
+    doc.Program: "palier key name time_zone currency point_currencies languages description brand widget "
+    "effective_from late_window_days hold_minutes member_attributes activity_types names rules groups caps tiers "
+    "campaigns goals streaks games quizzes referral memberships partners leaderboards adjustments sale_key "
+    "birth_date leap_day notice",
     doc.PointCurrency: "key name kind icon scale value taking_back expiry pending return_grace_days transferable "
     "pay_out_from",
     doc.Rule: "key name on currency when per_spend per_unit fixed multiply lines base tenders tier_multipliers "

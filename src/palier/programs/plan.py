@@ -47,6 +47,11 @@ _PARTS: Final = {
 _SETTINGS: Final = {
     "name": ("name", "nom"),
     "description": ("description", "description"),
+    "brand": ("look of members' pages", "aspect des pages des membres"),
+    "accent": ("colour", "couleur"),
+    "widget": ("pages of shops that show the program", "pages de boutiques qui montrent le programme"),
+    "origins": ("origins", "origines"),
+    "invitation": ("invitation", "invitation"),
     "time_zone": ("time zone", "fuseau horaire"),
     "currency": ("currency", "devise"),
     "languages": ("languages", "langues"),

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language", set_language, name="set_language"),
     path("portal/<str:program>/", include("palier.web.portal.urls")),
     path("console/", include("palier.web.console.urls")),
+    path("widget/<str:program>/", include("palier.web.widget.urls")),
 ]
 
 if find_spec("palier.api.urls") is not None:

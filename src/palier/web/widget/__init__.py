@@ -1,0 +1,1 @@
+"""What a shop's own pages show of a program: one script, one address that answers it."""
