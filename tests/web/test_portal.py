@@ -10,10 +10,9 @@ from django.core import mail
 from django.core.signing import dumps
 from django.test import Client
 
-from palier.members import refs, signing
+from palier.members import card, refs, signing
 from palier.site import clock, database
 from palier.site.environment import environment
-from palier.web.portal import card
 from tests.api.shop import Shop, document
 
 

@@ -622,6 +622,21 @@ def _in_flight(connection: Connection[Any], program_id: int, source: str, identi
     return False
 
 
+def sold_and_returned(connection: Connection[Any], member_id: int, activity_id: int) -> tuple[int, int]:
+    """What a sale of a member came to, and how much of it was returned so far, in minor units of money."""
+    row = connection.execute(
+        """
+        -- activities.sold_and_returned
+        select coalesce((a.payload ->> 'amount')::bigint, 0), coalesce((
+          select max((r.trace ->> 'returned')::bigint) from activity r
+          where r.member_id = %(member)s and r.sale_id = %(sale)s and r.type = 'return'), 0)
+        from activity a where a.member_id = %(member)s and a.activity_id = %(sale)s
+        """,
+        {"member": member_id, "sale": activity_id},
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row is not None else (0, 0)
+
+
 # --- redemptions ------------------------------------------------------------------------------------------
 
 

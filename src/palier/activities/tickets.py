@@ -15,6 +15,7 @@ import msgspec
 from psycopg import Connection
 
 from palier.activities import store
+from palier.activities.runtime import Runtime
 from palier.activities.writing import Item
 from palier.engine.facts import SALE, Fact
 from palier.engine.plan import Plan, Timeline
@@ -84,3 +85,17 @@ def claim(
     found = connection.execute(store.FIND_SALES, {**parameters, "keys": sorted({key for _, key in second})})
     owners = {bytes(key): (source, external_id) for key, source, external_id in found}
     return [Known(item, *owners[key]) for item, key in second]
+
+
+def find(connection: Connection[Any], runtime: Runtime, location: str, ticket: str) -> tuple[str, str] | None:
+    """Source and id of the sale that states a ticket at a place; None where no sale does, or where the program's
+    `sale_key` asks for more than these two.
+    """
+    plan = runtime.latest
+    if not plan.program.sale_key or set(plan.program.sale_key) - {"location", "ticket_number"}:
+        return None
+    key = key_of(Fact("", "", SALE, 0, location=location, ticket_number=ticket), plan)
+    if key is None:
+        return None
+    row = connection.execute(store.FIND_SALES, {"keys": [key], "program": runtime.program_id}).fetchone()
+    return (row[1], row[2]) if row is not None else None

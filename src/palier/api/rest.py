@@ -34,6 +34,7 @@ from palier.api import (
     programs,
     rewards,
     settlements,
+    tickets,
     tiers,
     vouchers,
 )
@@ -75,6 +76,7 @@ for router in (
     baskets.router,
     benefits.router,
     care.router,
+    tickets.router,
 ):
     api.add_router("", router)
 

@@ -35,6 +35,7 @@ MODULES: Final = (
     "payouts",
     "approvals",
     "suppliers",
+    "tills",
     "keys",
     "staff",
     "verify",

@@ -27,6 +27,7 @@ from palier.site import arrays, clock, database, ids
 from palier.site.environment import environment
 from palier.staff import approvals, throttle
 from palier.staff.operations import drop_old_answers
+from palier.tills import shifts
 from palier.vouchers import operations as vouchers
 from palier.vouchers import pools
 
@@ -277,6 +278,12 @@ def forget_codes_and_tries() -> None:
         connection.commit()
     throttle.drop_ended(connection, now=now)
     connection.commit()
+
+
+@periodic(every_s=3600)
+def forget_lookups() -> None:
+    """Forgets who looked whom up at tills a year ago, used codes of cards, and baskets that are over."""
+    shifts.drop_old(_connected(), now=clock.now())
 
 
 @periodic(every_s=3600)

@@ -20,14 +20,14 @@ from palier.activities.enrolment import enrol
 from palier.activities.operations import NotDone
 from palier.engine.describe import describe
 from palier.engine.state import NEVER
+from palier.members import card, refs, signing
 from palier.members import operations as membership
 from palier.members import queries as members
-from palier.members import refs, signing
 from palier.members.operations import NewMember
 from palier.members.queries import IdentityError
 from palier.site.environment import environment
 from palier.staff.throttle import Throttled
-from palier.web.portal import card, letters, telling
+from palier.web.portal import letters, telling
 from palier.web.portal.visits import Visit, of_anyone, of_member, sign_in, sign_out
 from palier.web.ui.colour import theme
 
@@ -348,12 +348,13 @@ def _percent(top: int, bottom: int) -> str:
 @require_GET
 @of_member
 def membership_card(made: Visit) -> HttpResponse:
-    """The card to show at the till; it renews itself."""
-    return made.page("portal/card.html", {"here": "card", **_card(made)})
+    """The card to show at the till; it renews itself. `?for=use`: a code by which points may be used, once."""
+    purpose: card.Purpose = "use" if made.request.GET.get("for") == "use" else "earn"
+    return made.page("portal/card.html", {"here": "card", "using": purpose == "use", **_card(made, purpose)})
 
 
-def _card(made: Visit) -> dict[str, Any]:
-    text = card.code(made.runtime.key, made.member_id, made.now)
+def _card(made: Visit, purpose: card.Purpose) -> dict[str, Any]:
+    text = card.code(made.runtime.key, made.member_id, made.now, purpose)
     drawing = segno.make_qr(text, error="m").svg_inline(scale=8, border=2, omitsize=True)
     seconds = (card.LASTS - made.now % card.LASTS) // 1_000_000 + 1
     return {"qr": mark_safe(drawing), "ref": made.member.ref if made.member else "", "seconds": seconds}  # noqa: S308

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class TillsConfig(AppConfig):
+    name = "palier.tills"
+    label = "tills"
