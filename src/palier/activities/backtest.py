@@ -106,11 +106,18 @@ class FileHistory(Struct, frozen=True):
 # --- live ---------------------------------------------------------------------------------------------
 
 
-def live(connection: Connection[Any], program: Runtime, order: Order, *, workers: int) -> Totals:
+def live(
+    connection: Connection[Any],
+    program: Runtime,
+    order: Order,
+    *,
+    workers: int,
+    told: Callable[[int, int], None] | None = None,
+) -> Totals:
     """Plays the stored history of a program and compares each member with the ledger.
 
     All processes read one snapshot, so that what is posted meanwhile changes nothing. Ends the connection's
-    transaction.
+    transaction. `told` is called with (parts done, parts in all) as it goes on.
     """
     connection.rollback()
     if workers <= 1:
@@ -122,15 +129,15 @@ def live(connection: Connection[Any], program: Runtime, order: Order, *, workers
 
         try:
             own = _with_others(order, ask_here, 1)[0]
-            return _live_part(connection, program.program_id, own, 0, _MEMBERS_END)
+            ranges = list(pairwise(_edges(_PARTS_PER_CORE)))
+            played = (_live_part(connection, program.program_id, own, *part) for part in ranges)
+            return _added(_counted(played, len(ranges), told))
         finally:
             connection.rollback()
     connection.execute("set transaction isolation level repeatable read, read only")
     row = connection.execute("select pg_export_snapshot()").fetchone()
     assert row is not None
-    parts = workers * _PARTS_PER_CORE
-    edges = [number * (1 << 62) // parts for number in range(parts)] + [_MEMBERS_END]
-    ranges = list(pairwise(edges))
+    ranges = list(pairwise(_edges(workers * _PARTS_PER_CORE)))
 
     def ask(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
         asking = [(row[0], program.program_id, judges, facts, order.until, *part) for part in ranges]
@@ -139,9 +146,23 @@ def live(connection: Connection[Any], program: Runtime, order: Order, *, workers
     try:
         orders = _with_others(order, ask, len(ranges))
         tasks = [(row[0], program.program_id, own, *part) for own, part in zip(orders, ranges, strict=True)]
-        return _added(_spread(_live_task, tasks, workers))
+        return _added(_counted(_spread(_live_task, tasks, workers), len(tasks), told))
     finally:
         connection.rollback()
+
+
+def _edges(parts: int) -> list[int]:
+    """Where so many parts of all members begin and end, by their ids."""
+    return [number * (1 << 62) // parts for number in range(parts)] + [_MEMBERS_END]
+
+
+def _counted(
+    played: Iterable[Totals], parts: int, told: Callable[[int, int], None] | None
+) -> Iterator[Totals]:
+    for done, totals in enumerate(played, 1):
+        if told is not None:
+            told(done, parts)
+        yield totals
 
 
 def _live_wishes(task: tuple[str, int, Judges, dict[str, list[Fact]], int, int, int]) -> Wishes:

@@ -566,6 +566,8 @@ class Program(Strict, frozen=True):
     """When a birthday or anniversary of 29 February is kept in other years."""
     notice: Notice | None = None
     """What members are told of this version before it takes effect."""
+    approval_to_publish: bool = False
+    """Whether the version that follows this one, published in the console, waits for a second person's approval."""
 
 
 @cache

@@ -15,7 +15,11 @@ from palier.activities import delivery, devaluation, draws, due, occasions, park
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
+<<<<<<< HEAD
 from palier.insights import operations as insights
+=======
+from palier.jobs.backtests import play_next
+>>>>>>> 71be777 (Drafts of program documents: saves that lose nothing, edits in place, publishing by two, backtests that are asked for)
 from palier.jobs.worker import ending, periodic
 from palier.ledger import seal
 from palier.payouts import accounts
@@ -208,6 +212,15 @@ def hand_out() -> None:
     for program in _programs(connection):
         upkeep.deliver(connection, program, now=now)
         upkeep.draw_sweepstakes(connection, program, now=now)
+
+
+@periodic(every_s=1, line="backtests")
+def play_backtests() -> None:
+    """Plays the backtests that people asked for in the console, one after the other."""
+    connection = _connected()
+    while play_next(connection):
+        pass
+    connection.rollback()
 
 
 @periodic(every_s=1, line="seal")

@@ -12,12 +12,21 @@ from msgspec import Struct
 from palier.engine.check import check
 from palier.engine.conditions import Problem
 from palier.engine.program import Program
-from palier.programs.source import MAX_BYTES, Place, Source, SourceError, read_json, read_yaml, unquoted
+from palier.programs.source import (
+    MAX_BYTES,
+    Fractional,
+    Place,
+    Source,
+    SourceError,
+    read_json,
+    read_yaml,
+    unquoted,
+)
 from palier.programs.structure import convert, faults
 
 Format = Literal["yaml", "json"]
-_WIDTH: Final = 110
-_FLOW: Final = 90
+WIDTH: Final = 110
+FLOW: Final = 90
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
 
 
@@ -115,6 +124,10 @@ class _Top(dict[str, Any]):
     """The outermost mapping, never written on one line."""
 
 
+class _TopList(list[Any]):
+    """The outermost list, never written on one line."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes texts that any YAML reader would take for something else in quotes, but `on`, a key of rules."""
 
@@ -132,7 +145,10 @@ class _Dumper(yaml.SafeDumper):
     def represent_text(self, text: str) -> yaml.ScalarNode:
         # Readers of YAML 1.1 and of 1.2 take different texts for numbers: quote what either would.
         plain = self.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT_TAG and unquoted(text) == text
-        return yaml.ScalarNode(_TEXT_TAG, text, style=None if plain else '"')
+        return yaml.ScalarNode(_TEXT_TAG, text, style=None if plain and "\n" not in text else '"')
+
+    def represent_fractional(self, value: Fractional) -> yaml.ScalarNode:
+        return yaml.ScalarNode("tag:yaml.org,2002:float", value.text)
 
     def represent_collection(self, data: Any) -> yaml.Node:
         """A small collection of plain values goes on one line, any other on several."""
@@ -142,9 +158,9 @@ class _Dumper(yaml.SafeDumper):
         else:
             node = self.represent_list(data)
             parts = node.value
-        short = sum(len(part.value) + 4 for part in parts if isinstance(part, yaml.ScalarNode)) <= _FLOW
+        short = sum(len(part.value) + 4 for part in parts if isinstance(part, yaml.ScalarNode)) <= FLOW
         plain = all(isinstance(part, yaml.ScalarNode) for part in parts)
-        node.flow_style = short and plain and not isinstance(data, _Top)
+        node.flow_style = short and plain and not isinstance(data, (_Top, _TopList))
         found: yaml.Node = node
         return found
 
@@ -153,6 +169,22 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 _Dumper.add_representer(_Top, _Dumper.represent_collection)
 _Dumper.add_representer(dict, _Dumper.represent_collection)
 _Dumper.add_representer(list, _Dumper.represent_collection)
+_Dumper.add_representer(_TopList, _Dumper.represent_collection)
+_Dumper.add_representer(Fractional, _Dumper.represent_fractional)
+
+
+class _FlowDumper(_Dumper):
+    """Writes everything on one line."""
+
+    def represent_collection(self, data: Any) -> yaml.Node:
+        node: Any = self.represent_dict(data) if isinstance(data, dict) else self.represent_list(data)
+        node.flow_style = True
+        found: yaml.Node = node
+        return found
+
+
+_FlowDumper.add_representer(dict, _FlowDumper.represent_collection)
+_FlowDumper.add_representer(list, _FlowDumper.represent_collection)
 
 
 def _written(value: Any) -> Any:
@@ -178,9 +210,31 @@ def write(document: Struct) -> str:
     parts = []
     for key, value in _written(document).items():
         part = _Top({key: value})
-        text = yaml.dump(part, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+        text = yaml.dump(part, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
         parts.append(f"\n{text}" if text.count("\n") > 1 else text)
     return "".join(parts)
+
+
+def write_plain(data: dict[str, Any]) -> str:
+    """A document that is plain data, and perhaps no valid program, as YAML: settings in the order they are in."""
+    parts: list[str] = []
+    for key, value in data.items():
+        text = write_block(_Top({key: value}))
+        parts.append(f"\n{text}" if text.count("\n") > 1 and parts else text)
+    return "".join(parts)
+
+
+def write_block(value: Any) -> str:
+    """A value as lines of YAML, its own entries each on a line of its own."""
+    top = _Top(value) if isinstance(value, dict) else _TopList(value) if isinstance(value, list) else value
+    found: str = yaml.dump(top, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)
+    return found
+
+
+def on_one_line(value: Any) -> str:
+    """A value as YAML on one line, however long."""
+    found: str = yaml.dump(value, Dumper=_FlowDumper, sort_keys=False, allow_unicode=True, width=10**9)
+    return found.removesuffix("\n").removesuffix("\n...")
 
 
 def write_json(document: Struct) -> str:

@@ -77,3 +77,100 @@ class ProgramJudging(models.Model):
                 name="program_judging_ends_after_start",
             ),
         ]
+
+
+class ProgramDraft(models.Model):
+    """Answers "which documents are being written for this program, and how does each stand now?".
+
+    `head` is the save that is shown; undoing moves it back. Never stored here: the texts, which are saves, and
+    what was published, which is a version.
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "draft_id")
+    program_id = models.BigIntegerField()
+    draft_id = models.BigIntegerField()
+    name = models.TextField()
+    began_from = models.TextField()
+    head = models.IntegerField()
+    last_save = models.IntegerField()
+    begun_at = models.DateTimeField()
+    discarded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "program_draft"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(head__gt=0) & Q(head__lte=F("last_save")), name="program_draft_head_is_a_save"
+            ),
+        ]
+
+
+class ProgramDraftSave(models.Model):
+    """Answers "what did the draft say then, and who wrote it?".
+
+    Never changed, but for `kept`, set where a save is published or a second person is asked about it: the oldest
+    saves of a long draft are dropped, those never. `before` is the save it was made from (0: none), so that what two
+    people wrote at the same time stands side by side.
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "draft_id", "save_number")
+    program_id = models.BigIntegerField()
+    draft_id = models.BigIntegerField()
+    save_number = models.IntegerField()
+    before = models.IntegerField()
+    document = models.TextField()
+    saved_at = models.DateTimeField()
+    saved_by = models.TextField()
+    saved_name = models.TextField()
+    kept = models.BooleanField()
+
+    class Meta:
+        db_table = "program_draft_save"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(before__gte=0) & Q(before__lt=F("save_number")),
+                name="program_draft_save_before_is_earlier",
+            ),
+        ]
+
+
+class BacktestRun(models.Model):
+    """Answers "which draft is to be played over the history, how far is it, and what came out?".
+
+    A request of a person to the worker. `request` and `result` are data of whoever plays it; `seen_at` is when he was
+    last heard of. Never stored here: anything about single members beyond the few that changed most.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    run_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    draft_id = models.BigIntegerField()
+    save_number = models.IntegerField()
+    request = StoredJson()
+    asked_at = models.DateTimeField()
+    asked_by = models.TextField()
+    asked_name = models.TextField()
+    state = models.TextField()
+    seen_at = models.DateTimeField(null=True)
+    done = models.IntegerField()
+    parts = models.IntegerField()
+    ended_at = models.DateTimeField(null=True)
+    result = StoredJson(null=True)
+    problem = models.TextField()
+
+    class Meta:
+        db_table = "backtest_run"
+        indexes = [models.Index(fields=["program_id", "run_id"], name="backtest_run_program")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["asked", "running", "done", "failed"]), name="backtest_run_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(done__gte=0) & Q(done__lte=F("parts")), name="backtest_run_done_within_parts"
+            ),
+        ]

@@ -121,6 +121,7 @@ _SETTINGS: Final = {
     "approval_above": ("second person above", "seconde personne au-delà de"),
     "approval_days": ("days to approve an adjustment", "jours pour approuver un ajustement"),
     "adjustments": ("adjustments by staff", "ajustements par l'équipe"),
+    "approval_to_publish": ("publishing asks a second person", "publication soumise à une seconde personne"),
 }
 
 
