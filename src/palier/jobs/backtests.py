@@ -14,6 +14,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.amounts import AmountError, to_minor
 from palier.engine.backtest import Threshold
 from palier.engine.program import Program
+from palier.jobs.worker import ending
 from palier.programs import backtests, queries
 from palier.programs.backtests import Run
 from palier.programs.publishing import Origin, document_of
@@ -30,6 +31,10 @@ WORD_S: Final = 0.5
 """Seconds between two words of how far it is."""
 
 
+class _Ending(Exception):
+    """The worker is to end: what it played is played anew by the next one."""
+
+
 def play_next(connection: Connection[Any]) -> bool:
     """Plays the oldest run that waits, to its end; False where none waits. Commits."""
     run = backtests.take(connection, now=clock.now())
@@ -41,6 +46,10 @@ def play_next(connection: Connection[Any]) -> bool:
     except Refused as refused:
         connection.rollback()
         backtests.fail(connection, run.run_id, problem=str(refused), now=clock.now())
+    except _Ending:
+        connection.rollback()
+        backtests.put_back(connection, run.run_id)
+        return False
     except Exception:
         # The next worker would fail in the same way: it ends here, and the log has the reason.
         logger.exception("backtest %s failed", run.run_id)
@@ -55,7 +64,11 @@ def _played(connection: Connection[Any], speaking: Connection[Any], run: Run) ->
     program = _program(connection, run)
     draft = document_of(connection, run.program_id, program.key, Origin(run.draft_id, run.save_number))
     row = connection.execute(
-        "-- backtests.members\nselect count(*) from (select 1 from progress where program_id = %s limit %s) few",
+        """
+        -- backtests.few_members
+        -- all members: whether there are many, of whom no more are counted than it takes to know
+        select count(*) from (select 1 from progress where program_id = %s limit %s) few
+        """,
         (run.program_id, SMALL + 1),
     ).fetchone()
     workers = PROCESSES if row is not None and row[0] > SMALL else 1
@@ -63,6 +76,8 @@ def _played(connection: Connection[Any], speaking: Connection[Any], run: Run) ->
 
     def told(done: int, parts: int) -> None:
         nonlocal last
+        if ending():
+            raise _Ending
         if time.monotonic() - last >= WORD_S:
             last = time.monotonic()
             backtests.note(speaking, run.run_id, done=done, parts=parts, now=clock.now())

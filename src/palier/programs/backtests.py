@@ -198,3 +198,15 @@ def fail(connection: Connection[Any], run_id: int, *, problem: str, now: int) ->
         (problem, moment(now), moment(now), run_id),
     )
     connection.commit()
+
+
+def put_back(connection: Connection[Any], run_id: int) -> None:
+    """Lets a run wait again for a worker that has the time. Commits."""
+    connection.execute(
+        """
+        -- backtests.put_back
+        update backtest_run set state = 'asked', done = 0 where run_id = %s and state = 'running'
+        """,
+        (run_id,),
+    )
+    connection.commit()
