@@ -15,11 +15,8 @@ from palier.activities import delivery, devaluation, draws, due, occasions, park
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
-<<<<<<< HEAD
 from palier.insights import operations as insights
-=======
 from palier.jobs.backtests import play_next
->>>>>>> 71be777 (Drafts of program documents: saves that lose nothing, edits in place, publishing by two, backtests that are asked for)
 from palier.jobs.worker import ending, periodic
 from palier.ledger import seal
 from palier.payouts import accounts
