@@ -135,6 +135,7 @@ class Lapses:
                 "sums": sums,
             },
         )
+        decided = {"activity_members": members, "activities": activity_ids}
         members, places, currencies, lots, amounts, effective, versions = map(
             list, zip(*self.transfers, strict=True)
         )
@@ -149,7 +150,7 @@ class Lapses:
                 "versions": versions,
             },
         )
-        connection.execute(store.QUEUE_SEAL, moved)
+        connection.execute(store.QUEUE_SEAL, {**moved, **decided})
         connection.execute(LAPSE_LOTS, moved)
         owners, names = map(list, zip(*self.wallets, strict=True))
         connection.execute(
