@@ -217,6 +217,7 @@ class Ids:
             "end_pair": {"streak": "duo", "with": self.other},
             "merge_members": {"from": self.other, "reason": "one"},
             "unmerge_member": {"reason": "two"},
+            "erase_member": {"wait_days": 30},
             "add_person": {"identities": {"email": "kid@example.org"}, "reason": "family"},
             "let_person_leave": {"identities": {"email": "child@example.org"}, "reason": "moved"},
             "create_page_token": {},
@@ -272,6 +273,8 @@ def test_every_operation_by_every_key(
         address = "/members"
     body = ids.body(operation)
     options: dict[str, Any] = {} if body is None else {"body": body}
+    if operation == "undo_erasure":
+        assert shop.post(f"/members/{ids.member}/erasure", {"wait_days": 30}).status == 200
     before = _rows()
 
     for token in ("", "nonsense", f"pk_{'a' * 12}_{'b' * 49}", shop.token[:-1] + "~"):

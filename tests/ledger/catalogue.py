@@ -8,7 +8,10 @@ from django.db import models
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-APPEND_ONLY = ("transfer", "activity", "block", "audit_log", "voucher_use", "order_event", "payout_event")
+APPEND_ONLY = (
+    "transfer", "activity", "block", "audit_log", "voucher_use", "order_event", "payout_event", "consent",
+    "terms_acceptance",
+)  # fmt: skip
 FRAMEWORK = ("django_", "auth_", "procrastinate_")
 
 KEYS = """

@@ -16,6 +16,7 @@ CONTRACT = {
     "remaining expires_at",
     "activity": "program source external_id payload_sha256 status activity_id occurred_at received_at",
     "decision": "activity_id program_version transfers sum",
+    "consent": "member_ref purpose channel recipient state at proof",
     "voucher": "code_hash max_uses uses state",
     "log": "seq actor role action object at reason hash prev_hash",
 }

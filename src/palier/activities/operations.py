@@ -20,7 +20,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.amounts import AmountError, to_minor
 from palier.engine.clock import MINUTE
 from palier.engine.decide import Fold
-from palier.engine.facts import OWN_SOURCE, Fact, Reference
+from palier.engine.facts import LEFT, MADE_SOURCE, OWN_SOURCE, Fact, Reference
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.state import MemberState, decode_state
 from palier.members import queries as members
@@ -423,6 +423,36 @@ def transfer(
     if received.refusal is not None:
         raise NotDone(msgspec.structs.replace(received.refusal, field="to"))
     return result
+
+
+def leave(connection: Connection[Any], runtime: Runtime, *, member_id: int, reason: str, now: int) -> Result:
+    """Ends a membership: what is held is freed and all points lapse, those on the way too; what is owed stays owed.
+
+    Once for each member. Refused when the member is not active.
+    """
+    fact = Fact(MADE_SOURCE, f"left:{refs.encode(member_id)}", LEFT, 0, reason=reason)
+    return decide_command(connection, runtime, fact, member_id, [], now)
+
+
+FORGET_RANKS: Final = """
+-- activities.forget_ranks
+delete from goal_progress where member_id = any(%(members)s) and program_id = %(program)s
+"""
+
+
+def forget(connection: Connection[Any], program_id: int, member_ids: Sequence[int]) -> int:
+    """Takes out of the decisions on erased members what tells who they were; how many decisions. Does not commit.
+
+    Amounts, accounts and order stay; baskets, places, attributes and typed words go, by the one function that may
+    (`palier_forget_words`). Refused by the database for members who are not erased.
+    """
+    parameters = {"members": list(member_ids), "program": program_id}
+    connection.execute(FORGET_RANKS, parameters)
+    row = connection.execute(
+        "-- activities.forget\nselect palier_forget_words(%(program)s, %(members)s)", parameters
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 # --- attributes of members --------------------------------------------------------------------------------

@@ -369,6 +369,38 @@ class MergeAnswer(Answered):
     merged_at: InstantText
 
 
+class NewErasure(Body):
+    """That a member is to be forgotten. `reason` goes to the audit log, where it stays: it names nobody."""
+
+    wait_days: Annotated[
+        int, Field(ge=0, le=90, description="Days until it is carried out; 0 (the default) does it now.")
+    ] = 0
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
+
+
+class ErasureFigures(Answered):
+    """What was settled and forgotten, in figures."""
+
+    lapsed: dict[str, str] = Field(description="Points that lapsed, by currency, as decimals.")
+    members: int = Field(description="The member, and those that had been merged into it.")
+    identities: int
+    addresses: int
+    codes: int
+    accounts: int
+    messages: int
+    sessions: int
+    decisions: int = Field(description="Decisions that lost baskets, places and typed words.")
+    orders: int = Field(description="Orders that had only been reserved, let go.")
+    answers: int = Field(description="Stored answers of repeated calls that named the member.")
+
+
+class ErasureAnswer(Answered):
+    member: str
+    status: Literal["asked", "erased", "undone"]
+    due_at: InstantText | None
+    settled: ErasureFigures | None
+
+
 class HouseholdAnswer(Answered):
     member: str
     identities: int = Field(description="How many identities are new to the household.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from palier.cli import erasure
+
 if TYPE_CHECKING:
     from palier.activities.queries import Wallets
     from palier.activities.runtime import Runtime
@@ -33,6 +35,8 @@ def register(app: typer.Typer) -> None:
     members.command("referral-code")(referral_code)
     members.command("merge")(merge)
     members.command("unmerge")(unmerge)
+    members.command("erase")(erasure.erase)
+    members.command("erase-again")(erasure.erase_again)
     app.add_typer(members, name="members")
     app.command()(wallet)
     app.command()(history)
@@ -552,6 +556,7 @@ _KINDS: Final = {
     "merge_out": ("merge", "fusion"),
     "merge_in": ("merge", "fusion"),
     "unmerged": ("merge undone", "fusion annulée"),
+    "left": ("end of membership", "fin d'adhésion"),
     "paired": ("pair", "duo"),
     "unpaired": ("end of a pair", "fin de duo"),
     "released": ("release", "libération"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from palier.engine.decisions import (
     ADJUSTMENT,
+    BREAKAGE,
     HOLD,
     IN_TRANSIT,
     ISSUANCE,
@@ -17,6 +18,7 @@ from palier.engine.decisions import (
     used_with,
 )
 from palier.engine.facts import (
+    LEFT,
     MERGING,
     Fact,
     Known,
@@ -26,7 +28,7 @@ from palier.engine.merging import Merging
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.state import HoldState, Lot, lot_id
+from palier.engine.state import NEVER, HoldState, Lot, MemberState, lot_id
 from palier.engine.trace import Trace
 
 
@@ -45,6 +47,9 @@ class Commands(Merging):
         refusal: Refusal | None
         if fact.type in MERGING:
             refusal = self._merge(plan, fact, at, transfers, trace)
+        elif fact.type == LEFT:
+            self._leave(at, transfers, trace)
+            refusal = None
         elif fact.type == "prize":
             refusal = self._award(plan, fact, at, transfers, trace)
         elif fact.type == "grant_tier":
@@ -131,6 +136,36 @@ class Commands(Merging):
         if fact.type == "redeem":
             self.redemptions[key] = RedemptionRecord(currency, paid_with(trace), at, creditor)
         return None
+
+    def _leave(self, at: int, transfers: list[Transfer], trace: Trace) -> None:
+        """Ends a membership: what is held is freed, what waits comes, all of it lapses, and nothing counts any more.
+
+        What is owed stays owed.
+        """
+        state = self.state
+        for hold in state.holds.values():
+            trace.holds.append((hold.hold_id, "released", 0))
+            wallet = self._wallet(hold.currency)
+            freed: list[tuple[Lot, int]] = []
+            for identifier, amount in hold.taken:
+                lot = self._find(wallet, identifier)
+                assert lot is not None, "a held lot is never dropped"
+                freed.append((lot, amount))
+            self._free(hold.currency, freed, at, transfers)
+        for currency, wallet in state.wallets.items():
+            waiting, wallet.pending = wallet.pending, []
+            for entry in waiting:
+                self._release(currency, entry, at, transfers)
+            for lot in wallet.lots:
+                if lot.remaining:
+                    transfers.append(("expire", WALLET, BREAKAGE, currency, lot.id, lot.remaining, at))
+                    lot.expired += lot.remaining
+                    lot.remaining = 0
+            wallet.idle_at = wallet.idle_lapses_at = NEVER
+        empty = MemberState()
+        for name in state.__struct_fields__:
+            if name not in ("last", "latest", "due_done", "wallets"):
+                setattr(state, name, getattr(empty, name))
 
     def _close_hold(
         self, plan: Plan, fact: Fact, at: int, live: bool, transfers: list[Transfer], trace: Trace

@@ -29,6 +29,8 @@ MADE = OCCASIONS | RELAYED | {"paired", "unpaired"}
 BUILT_IN = frozenset({SALE, RETURN, VISIT}) | ACTS | OCCASIONS | RELAYED
 AWARDS = frozenset({"dividend", "prize"})
 """What is awarded to members by a run over all of them."""
+LEFT = "left"
+"""The end of a membership: what is left lapses, and nothing counts any more."""
 UNMERGED = "unmerged"
 MERGING = frozenset({"merge_out", "merge_in", UNMERGED})
 """What happens to two members that are found to be one: both sides of a merge, and its undoing."""
@@ -37,6 +39,7 @@ COMMANDS = (
     | frozenset({"grant_tier", "revoke_tier"})
     | AWARDS
     | MERGING
+    | {LEFT}
 )
 DERIVED = frozenset(
     {"released", "expired", "tier_changed", "hold_expired", "correction", "streak_saved", "streak_lapsed"}

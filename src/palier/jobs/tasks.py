@@ -7,11 +7,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import psycopg
 
-from palier.activities import delivery, devaluation, draws, due, occasions, parking, rankings, uploads
+from palier.activities import batch, delivery, devaluation, draws, due, occasions, parking, rankings, uploads
+from palier.activities.operations import NotDone
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.suppliers.contract import Money
 from palier.engine.clock import DAY
@@ -19,7 +21,9 @@ from palier.insights import operations as insights
 from palier.jobs.backtests import play_next
 from palier.jobs.worker import ending, periodic
 from palier.ledger import seal
+from palier.members import sessions
 from palier.payouts import accounts
+from palier.privacy import erasure
 from palier.programs import queries as programs
 from palier.rewards import browsing, operations, suppliers, upkeep
 from palier.rewards.forwarding import Couriers
@@ -317,6 +321,42 @@ def import_files() -> None:
 def drop_old_files() -> None:
     """Removes files of imports, and their refused lines, that nobody has touched for long."""
     uploads.drop_old(_connected(), now=clock.now())
+
+
+@periodic(every_s=60)
+def erase_members() -> None:
+    """Carries out requests to be erased that are due, and keeps their receipts outside the database."""
+    connection = _connected()
+    now = clock.now()
+    for program in _programs(connection):
+        for member_id in erasure.due(connection, program.program_id, now=now):
+            connection.rollback()
+            try:
+                act = partial(
+                    erasure.carry_out,
+                    connection,
+                    program,
+                    member_id,
+                    via="worker",
+                    by=approvals.WORKER,
+                    now=now,
+                )
+                batch.attempt(connection, act)
+            except erasure.NotErased as refused:
+                erasure.note_wait(connection, program.program_id, member_id, refused.code.value)
+                connection.commit()
+            except NotDone:
+                logger.exception("a request to be erased cannot be carried out")
+    erasure.export_receipts(connection, environment().directory / "erasures.jsonl")
+
+
+@periodic(every_s=24 * 3600)
+def forget_old_sessions() -> None:
+    """Deletes sessions of members that have been over for a month, and what browsers' sessions left."""
+    connection = _connected()
+    while sessions.drop_old(connection, now=clock.now()):
+        connection.commit()
+    connection.rollback()
 
 
 @periodic(every_s=24 * 3600)

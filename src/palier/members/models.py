@@ -140,3 +140,71 @@ class SignInCode(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(tries_left__gte=0), name="sign_in_code_tries_not_negative"),
         ]
+
+
+class MemberSession(models.Model):
+    """Answers "on which devices is this member signed in, since when, and may this one go on?".
+
+    A row for each sign-in; ended by the member, by its limits, or with the member. `device` is a browser and a system
+    in words; `came_by` the hash of the identity that was proved. Never stored here: addresses, or what a browser
+    says of itself in full.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    pk = models.CompositePrimaryKey("member_id", "session_id")
+    member_id = models.BigIntegerField()
+    session_id = models.BigIntegerField()
+    program_id = models.BigIntegerField()
+    secret_hash = models.BinaryField()
+    way = models.TextField()
+    came_by = models.BinaryField(null=True)
+    device = models.TextField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "member_session"
+
+
+class Passkey(models.Model):
+    """Answers "which member does this passkey sign in, and was it copied?" from what the device presents.
+
+    Found by the credential's id, which the device made. `sign_count` never goes back. Never stored here: anything
+    secret; the private key does not leave the device.
+    """
+
+    placement: ClassVar[Placement] = "key"
+
+    pk = models.CompositePrimaryKey("credential_id", "program_id")
+    credential_id = models.BinaryField()
+    program_id = models.BigIntegerField()
+    member_id = models.BigIntegerField()
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField()
+    device = models.TextField()
+    added_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "passkey"
+        indexes = [models.Index(fields=["member_id"], name="passkey_by_member")]
+
+
+class MemberOrigin(models.Model):
+    """Answers "through which door did this member come, and by which campaign's link?".
+
+    Never stored here: who brought him (`progress`), nor where he clicked before.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    member_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    via = models.TextField()
+    campaign = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "member_origin"

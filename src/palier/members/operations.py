@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +14,7 @@ from palier.engine.clock import moment
 from palier.engine.state import MemberState, encode_state
 from palier.members import refs
 from palier.members.queries import MAILBOX, IdentityError, find_hashes, hashed, keyed, mailbox, normalized
+from palier.staff import throttle
 
 _NEW_STATE = encode_state(MemberState())
 
@@ -225,3 +226,95 @@ def set_ranked(
         """,
         (ranked, moment(now), member_id, program_id),
     )
+
+
+# --- forgetting -------------------------------------------------------------------------------------------
+
+IDENTITIES: Final = """
+-- members.identities_of
+select value_hash, kind from identity where member_id = any(%(members)s) and program_id = %(program)s
+"""
+
+FORGET: Final = """
+-- members.forget
+update member set status = 'erased', attributes = '{}'::json, locale = 'en', time_zone = null,
+  left_rankings_at = coalesce(left_rankings_at, %(now)s)
+where member_id = any(%(members)s) and program_id = %(program)s
+"""
+
+FORGET_IDENTITIES: Final = """
+-- members.forget_identities
+delete from identity where value_hash = any(%(hashes)s) and member_id = any(%(members)s) and program_id = %(program)s
+"""
+
+FORGET_SIGN_INS: Final = (
+    "-- members.forget_sessions\n"
+    "delete from member_session where member_id = any(%(members)s) and program_id = %(program)s",
+    "-- members.forget_passkeys\n"
+    "delete from passkey where member_id = any(%(members)s) and program_id = %(program)s",
+    "-- members.forget_origins\n"
+    "delete from member_origin where member_id = any(%(members)s) and program_id = %(program)s",
+)
+
+FORGET_CODES: Final = """
+-- members.forget_codes
+delete from sign_in_code where contact_hash = any(%(hashes)s) and program_id = %(program)s
+"""
+
+
+def identities_of(
+    connection: Connection[Any], program_id: int, member_ids: Sequence[int]
+) -> list[tuple[bytes, str]]:
+    """The identities that find these members: hash and kind."""
+    rows = connection.execute(IDENTITIES, {"members": list(member_ids), "program": program_id})
+    return [(bytes(value_hash), kind) for value_hash, kind in rows.fetchall()]
+
+
+def forget_identities(
+    connection: Connection[Any], program_id: int, member_ids: Sequence[int], hashes: Sequence[bytes]
+) -> int:
+    """Drops identities of members with the codes and counts of tries kept under them; how many. Does not commit."""
+    parameters = {"members": list(member_ids), "program": program_id, "hashes": list(hashes)}
+    dropped = connection.execute(FORGET_IDENTITIES, parameters).rowcount
+    connection.execute(FORGET_CODES, parameters)
+    for value_hash in hashes:
+        throttle.forget(connection, f"code {program_id} {value_hash.hex()}")
+    return dropped
+
+
+class Forgotten(Struct, frozen=True):
+    """How much was forgotten of members: identities, and sessions with passkeys."""
+
+    identities: int
+    sign_ins: int
+
+
+def forget(connection: Connection[Any], program_id: int, member_ids: Sequence[int], *, now: int) -> Forgotten:
+    """Forgets who members are: identities, attributes, settings, sessions, passkeys, origin. Does not commit.
+
+    Their references stay, as erased: nothing finds them and nothing acts on them any more.
+    """
+    hashes = [value_hash for value_hash, _ in identities_of(connection, program_id, member_ids)]
+    parameters = {"members": list(member_ids), "program": program_id, "now": moment(now)}
+    connection.execute(FORGET, parameters)
+    sign_ins = [connection.execute(statement, parameters).rowcount for statement in FORGET_SIGN_INS]
+    return Forgotten(forget_identities(connection, program_id, member_ids, hashes), sign_ins[0] + sign_ins[1])
+
+
+def predecessors(connection: Connection[Any], program_id: int, member_id: int) -> list[int]:
+    """Everybody who was merged into a member, and into those; not the member itself."""
+    found: list[int] = []
+    asked = [member_id]
+    while asked:
+        rows = connection.execute(
+            """
+            -- members.predecessors
+            -- all members: whoever was merged into these, who are few
+            select g.member_id from member_merge g join member m on m.member_id = g.member_id
+            where g.into_id = any(%s) and g.program_id = %s and g.ended_at is null and m.status = 'merged'
+            """,
+            (asked, program_id),
+        ).fetchall()
+        asked = [row[0] for row in rows if row[0] not in found]
+        found += asked
+    return found

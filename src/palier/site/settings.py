@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "palier.vouchers",
     "palier.rewards",
     "palier.payouts",
+    "palier.privacy",
     "palier.tills",
     "palier.care",
     "palier.insights",

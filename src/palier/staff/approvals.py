@@ -19,7 +19,7 @@ from palier.site.ids import new_id
 from palier.staff.operations import write_log
 
 State = Literal["asked", "approved", "refused", "expired"]
-Role = Literal["integration", "operator", "staff", "worker"]
+Role = Literal["integration", "operator", "staff", "worker", "member"]
 
 
 class Person(Struct, frozen=True):

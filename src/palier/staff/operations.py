@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -208,6 +208,29 @@ def drop_old_answers(connection: Connection[Any], *, now: int, limit: int = 10_0
         (moment(now - ANSWERS_KEPT_FOR), limit),
     )
     return rows.rowcount
+
+
+FORGOTTEN: Final = (
+    '{"type":"urn:palier:problem:forgotten","title":"Forgotten","status":410,"code":"forgotten",'
+    '"detail":"What this call answered named a member who was erased since. It was done, and is not done again."}'
+)
+"""What a repeated call is answered whose stored answer was forgotten."""
+
+FORGET_ANSWERS: Final = """
+-- staff.forget_answers
+update idempotency_key i set status = 410, response = %(forgotten)s::json
+from unnest(%(texts)s::text[]) as t (wanted)
+where position(t.wanted in i.response::text) > 0
+"""
+
+
+def forget_answers(connection: Connection[Any], texts: Sequence[str]) -> int:
+    """Replaces stored answers that hold one of these texts (references of members who are erased); how many.
+
+    The call stays known: sent again, it is not done again. Reads all answers that are kept
+    (ANSWERS_KEPT_FOR). Does not commit.
+    """
+    return connection.execute(FORGET_ANSWERS, {"forgotten": FORGOTTEN, "texts": list(texts)}).rowcount
 
 
 # --- the log ----------------------------------------------------------------------------------------------

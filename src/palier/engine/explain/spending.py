@@ -163,6 +163,14 @@ class Spending(Telling):
         other = fact.other_member if fact is not None else ""
         return [Step("", self.say(f"merge with {other} undone", f"fusion avec {other} annulée"))]
 
+    def left(self) -> list[Step]:
+        """The end of a membership: what there was has lapsed."""
+        steps = [Step("", self.say("left the program", "a quitté le programme"))]
+        for currency, amount in self.moved_by("expire").items():
+            said = self.points(amount, currency)
+            steps.append(Step("", self.say(f"{said} given up", f"abandon de {said}"), -amount, currency))
+        return steps
+
     # --- due work ---------------------------------------------------------------------------------
 
     def released(self) -> list[Step]:

@@ -39,6 +39,7 @@ class Teller(Returns, Spending):
             "merge_out": self.merged,
             "merge_in": self.merged,
             "unmerged": self.unmerged,
+            "left": self.left,
             "streak_saved": list,
             "streak_lapsed": list,
             "dividend": self.dividend,
@@ -90,7 +91,7 @@ class Teller(Returns, Spending):
                 # A return is judged by the tier that its sale saw, so how it fell is not known here.
                 text = self.say(f"tier now {after}", f"niveau désormais{NO_BREAK}: {after}")
             steps.append(Step("", text))
-        if self.told.type not in ("released", "transfer_in", "adjust", "merge_in"):
+        if self.told.type not in ("released", "transfer_in", "adjust", "merge_in", "left"):
             for currency, amount in self.moved_by("release").items():
                 said = self.points(amount, currency)
                 steps.append(

@@ -3,14 +3,15 @@
 from django.urls import path
 
 from palier.web.portal import rewards, views
+from palier.web.portal.account import door, hub
 
 app_name = "portal"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("door", views.door, name="door"),
-    path("code", views.enter, name="code"),
-    path("demo", views.demonstrate, name="demo"),
-    path("leave", views.leave, name="leave"),
+    path("door", door.door, name="door"),
+    path("code", door.enter, name="code"),
+    path("demo", door.demonstrate, name="demo"),
+    path("leave", door.leave, name="leave"),
     path("history", views.history, name="history"),
     path("goals", views.pursuits, name="goals"),
     path("rewards", rewards.shelf, name="shelf"),
@@ -21,8 +22,8 @@ urlpatterns = [
     path("mine/<str:ref>/cancel", rewards.cancel, name="cancel"),
     path("card", views.membership_card, name="card"),
     path("program", views.program_page, name="program"),
-    path("me", views.me, name="me"),
-    path("me/export", views.export, name="export"),
+    path("me", hub.me, name="me"),
+    path("me/export", hub.export, name="export"),
     path("brand.css", views.brand, name="brand"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
 ]

@@ -5,185 +5,22 @@ from __future__ import annotations
 from typing import Any, Final
 
 import segno
-from django.core.exceptions import ValidationError
-from django.core.signing import BadSignature, loads
-from django.core.validators import validate_email
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
-from palier.activities import batch, queries
-from palier.activities.enrolment import enrol
-from palier.activities.operations import NotDone
+from palier.activities import queries
 from palier.engine.describe import describe
 from palier.engine.state import NEVER
-from palier.members import card, refs, signing
-from palier.members import operations as membership
-from palier.members import queries as members
-from palier.members.operations import NewMember
-from palier.members.queries import IdentityError
-from palier.site.environment import environment
-from palier.staff.throttle import Throttled
-from palier.web.portal import letters, telling
-from palier.web.portal.visits import Visit, of_anyone, of_member, sign_in, sign_out
+from palier.members import card
+from palier.web.portal import telling
+from palier.web.portal.visits import Visit, of_anyone, of_member
 from palier.web.ui.colour import theme
 
 LINES: Final = 20
 """Lines of history on a page."""
-CONTACT: Final = "contact"
-"""Where a session keeps the contact that a code was asked for, by program."""
-
-
-# --- the door ---------------------------------------------------------------------------------------------
-
-
-@require_http_methods(["GET", "POST"])
-@of_anyone
-def door(made: Visit) -> HttpResponse:
-    """One field: whoever is a member signs in by it, whoever is not joins."""
-    if made.member is not None:
-        return made.go("home")
-    request = made.request
-    content: dict[str, Any] = {"page": describe(made.program, made.language), "referred_by": _referred(made)}
-    if request.method == "GET":
-        return made.page("portal/door.html", content)
-    contact = request.POST.get("contact", "").strip()
-    content["contact"] = contact
-    try:
-        if not contact:
-            raise IdentityError("empty")
-        members.normalized(signing.kind_of(contact), contact)
-        if "@" in contact and not _is_address(contact):
-            raise IdentityError("address")
-        if not letters.can_send(contact) and not environment().demo:
-            content["error"] = (
-                _("No letters can be sent from here yet. Whoever runs this site sets up a mail server first.")
-                if signing.kind_of(contact) == "email"
-                else _("Codes go to e-mail addresses for now. Write yours.")
-            )
-            return made.page("portal/door.html", content, 422)
-        code = signing.ask(made.connection, made.runtime.program_id, contact, _address(request), now=made.now)
-        if letters.can_send(contact):
-            letters.send_code(contact, code, made.words.text(made.program.name))
-    except IdentityError:
-        content["error"] = _("Write an e-mail address, such as name@example.org.")
-        return made.page("portal/door.html", content, 422)
-    except Throttled as throttled:
-        minutes = max(1, round(throttled.wait_s / 60))
-        content["error"] = _(
-            "Too many codes were asked for. Use the last one, or try again in %(minutes)d minutes."
-        ) % {"minutes": minutes}
-        return made.page("portal/door.html", content, 429)
-    except letters.NotSent:
-        content["error"] = _("The letter could not be sent. Nothing was changed; try again in a moment.")
-        return made.page("portal/door.html", content, 503)
-    _keep(request, made.runtime.key, contact)
-    if environment().demo and not letters.can_send(contact):
-        request.session["demo_code"] = code
-    return made.go("code")
-
-
-@require_http_methods(["GET", "POST"])
-@of_anyone
-def enter(made: Visit) -> HttpResponse:
-    """The code that was sent: right, it signs in, and enrols whoever was no member."""
-    request = made.request
-    contact = request.session.get(CONTACT, {}).get(made.runtime.key, "")
-    if not contact:
-        return made.go("door")
-    content: dict[str, Any] = {
-        "contact": signing.shown(contact),
-        "minutes": 10,
-        "demo_code": request.session.get("demo_code") if environment().demo else None,
-    }
-    if request.method == "GET":
-        return made.page("portal/code.html", content)
-    given = "".join(request.POST.get("code", "").split())
-    proved = signing.prove(made.connection, made.runtime.program_id, contact, given, now=made.now)
-    if not proved:
-        content["error"] = _("This code is not right, or its ten minutes are over. Ask for a new one.")
-        return made.page("portal/code.html", content, 422)
-    joined = _join(made, contact, _referred(made))
-    if joined is None:
-        content["error"] = _("This account cannot be used here. Ask the shop.")
-        return made.page("portal/code.html", content, 422)
-    ref, created = joined
-    request.session.pop("demo_code", None)
-    sign_in(request, made.runtime.key, ref)
-    if created:
-        request.session["welcome"] = made.runtime.key
-    return made.go("home")
-
-
-def _join(made: Visit, contact: str, referred_by: str) -> tuple[str, bool] | None:
-    """The member of a contact that was proved, enrolled now where there was none; None where that is refused."""
-    new = NewMember({signing.kind_of(contact): contact}, {}, made.language, None)
-
-    def act(code: str | None) -> tuple[str, bool] | None:
-        found = enrol(made.connection, made.runtime, new, code, now=made.now).enrolled
-        if found.problem:
-            return None
-        view = members.read(made.connection, made.runtime.program_id, found.member_id)
-        if view is None or view.status == "erased":
-            return None
-        return refs.encode(found.member_id), found.created
-
-    try:
-        return batch.attempt(made.connection, lambda: act(referred_by or None))
-    except NotDone:
-        # A code that is wrong, or one's own, keeps nobody from joining.
-        return batch.attempt(made.connection, lambda: act(None))
-
-
-def _keep(request: HttpRequest, program: str, contact: str) -> None:
-    held = request.session.get(CONTACT, {})
-    request.session[CONTACT] = {**held, program: contact}
-
-
-def _referred(made: Visit) -> str:
-    """The referral code of a link (`?from=CODE`), kept for the session."""
-    given = made.request.GET.get("from", "")[:40]
-    if given:
-        made.request.session["from"] = {made.runtime.key: given}
-    kept = made.request.session.get("from", {})
-    return str(kept.get(made.runtime.key, "")) if isinstance(kept, dict) else ""
-
-
-def _is_address(contact: str) -> bool:
-    try:
-        validate_email(contact)
-    except ValidationError:
-        return False
-    return True
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-@require_POST
-@of_anyone
-def leave(made: Visit) -> HttpResponse:
-    """Ends the session on this device."""
-    sign_out(made.request)
-    return made.go("door")
-
-
-@require_GET
-@of_anyone
-def demonstrate(made: Visit) -> HttpResponse:
-    """Signs in by a link that `palier demo` prints; there is no such page outside a demonstration."""
-    if not environment().demo:
-        raise Http404
-    try:
-        ref = loads(made.request.GET.get("as", ""), salt=f"demo {made.runtime.key}")
-    except BadSignature:
-        raise Http404 from None
-    sign_in(made.request, made.runtime.key, str(ref))
-    return made.go("home")
 
 
 # --- the member's pages -----------------------------------------------------------------------------------
@@ -365,77 +202,6 @@ def _card(made: Visit, purpose: card.Purpose) -> dict[str, Any]:
 def program_page(made: Visit) -> HttpResponse:
     """The program in plain words, with the version they belong to."""
     return made.page("portal/program.html", {"here": "me", "page": describe(made.program, made.language)})
-
-
-@require_http_methods(["GET", "POST"])
-@of_member
-def me(made: Visit) -> HttpResponse:
-    """Preferences, rankings, one's data, and the way out."""
-    assert made.member is not None
-    if made.request.method == "POST":
-        ranked = made.request.POST.get("ranked") == "yes"
-
-        def act() -> None:
-            membership.set_ranked(
-                made.connection, made.runtime.program_id, made.member_id, ranked, now=made.now
-            )
-
-        batch.attempt(made.connection, act)
-        made.request.session["said"] = _("Saved.")
-        return made.go("me")
-    return made.page(
-        "portal/me.html",
-        {
-            "here": "me",
-            "since": made.words.day(made.member.enrolled_at),
-            "rankings": bool(made.program.leaderboards),
-            "said": made.request.session.pop("said", None),
-        },
-    )
-
-
-@require_GET
-@of_member
-def export(made: Visit) -> HttpResponse:
-    """All that is known of the member, as JSON to take along."""
-    assert made.member is not None
-    lines: list[dict[str, Any]] = []
-    before: int | None = None
-    while True:
-        stories, before = telling.told_lines(made, before, 500)
-        lines += [
-            {
-                "at": story.line.acts_at // 1_000_000,
-                "type": story.line.type,
-                "id": story.line.id,
-                "said": story.sentence(made.language),
-                "steps": [step.text for step in story.steps(made.language)],
-            }
-            for story in stories
-        ]
-        if before is None:
-            break
-    wallets = queries.wallets(made.connection, made.runtime, made.member_id, now=made.now)
-    words = made.words
-    content = {
-        "program": made.runtime.key,
-        "member": made.member.ref,
-        "status": made.member.status,
-        "enrolled_at": made.member.enrolled_at // 1_000_000,
-        "language": made.member.locale,
-        "attributes": dict(made.member.attributes),
-        "wallets": {key: words.points(item.posted, key) for key, item in wallets.wallets.items()}
-        if wallets
-        else {},
-        "history": lines,
-        "note": _(
-            "Times are seconds since 1970-01-01 UTC. Cards, addresses and phones are kept as hashes only."
-        ),
-    }
-    response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
-    response["Content-Disposition"] = f'attachment; filename="{made.runtime.key}-{made.member.ref}.json"'
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 # --- what belongs to no member ----------------------------------------------------------------------------

@@ -17,13 +17,14 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.program import Program
 from palier.engine.words import ProgramWords
 from palier.members import queries as members
-from palier.members import refs
+from palier.members import refs, sessions
 from palier.members.queries import MemberView
+from palier.members.sessions import Live, Way
 from palier.site import clock
 from palier.staff.session import AnyConnection, session
 
 SIGNED_IN: Final = "members"
-"""Where a session keeps the member's reference, by program."""
+"""Where the browser's session keeps who is signed in, by program: reference, number of the session, its secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Visit:
     member: MemberView | None
     now: int
     language: str
+    session: Live | None = None
 
     @property
     def program(self) -> Program:
@@ -83,21 +85,28 @@ def visit(request: HttpRequest, program: str, *, snapshot: bool = False) -> Iter
         found = runtime(connection, program)
         if found is None:
             raise Http404
-        member = _member(request, connection, found)
-        yield Visit(request, connection, found, member, clock.now(), language_of(request))
+        now = clock.now()
+        live, member = _member(request, connection, found, now)
+        yield Visit(request, connection, found, member, now, language_of(request), live)
 
 
-def _member(request: HttpRequest, connection: AnyConnection, found: Runtime) -> MemberView | None:
-    """The member of the session; one that was merged is whom he was merged into, one erased is nobody."""
+def _member(
+    request: HttpRequest, connection: AnyConnection, found: Runtime, now: int
+) -> tuple[Live | None, MemberView | None]:
+    """The member of a session that goes on; one that was merged is whom he was merged into, one erased is nobody."""
     signed_in = request.session.get(SIGNED_IN)
-    ref = signed_in.get(found.key) if isinstance(signed_in, dict) else None
+    held = signed_in.get(found.key) if isinstance(signed_in, dict) else None
+    if not isinstance(held, list) or len(held) != 3:
+        return None, None
+    ref, number, secret = held
+    live = sessions.see(connection, found.program_id, refs.decode(ref), number, secret, now=now)
+    member = _standing(connection, found, ref) if live is not None else None
+    return (live, member) if member is not None else (None, None)
+
+
+def _standing(connection: AnyConnection, found: Runtime, ref: str) -> MemberView | None:
     for _ in range(2):
-        if not isinstance(ref, str):
-            return None
-        try:
-            member_id = refs.decode(ref)
-        except ValueError:
-            return None
+        member_id = refs.decode(ref)
         view = members.read(connection, found.program_id, member_id)
         if view is None or view.status == "erased":
             return None
@@ -107,15 +116,38 @@ def _member(request: HttpRequest, connection: AnyConnection, found: Runtime) -> 
     return None
 
 
-def sign_in(request: HttpRequest, program: str, ref: str) -> None:
-    """Begins a session of this member, under a new session id."""
+def sign_in(made: Visit, ref: str, way: Way, came_by: bytes | None = None) -> None:
+    """Begins a session of this member, under a new session id. Commits."""
+    request = made.request
+    begun = sessions.begin(
+        made.connection,
+        made.runtime.program_id,
+        refs.decode(ref),
+        way=way,
+        device=sessions.device_of(request.headers.get("User-Agent", "")),
+        came_by=came_by,
+        now=made.now,
+    )
+    made.connection.commit()
     held = request.session.get(SIGNED_IN)
     request.session.cycle_key()
-    request.session[SIGNED_IN] = {**(held if isinstance(held, dict) else {}), program: ref}
+    request.session.set_expiry(sessions.LONGEST // 1_000_000)
+    entry = [ref, begun.session_id, begun.secret]
+    request.session[SIGNED_IN] = {**(held if isinstance(held, dict) else {}), made.runtime.key: entry}
 
 
-def sign_out(request: HttpRequest) -> None:
-    request.session.flush()
+def sign_out(made: Visit) -> None:
+    """Ends the session on this device, for every program it is signed in to."""
+    if made.session is not None:
+        sessions.end(
+            made.connection,
+            made.runtime.program_id,
+            made.member_id,
+            session_id=made.session.session_id,
+            now=made.now,
+        )
+        made.connection.commit()
+    made.request.session.flush()
 
 
 Page = Callable[..., HttpResponse]
