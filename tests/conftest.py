@@ -1,14 +1,12 @@
 """One embedded PostgreSQL for a whole test session, one database for each test that asks for one.
 
 Every worker of pytest-xdist shares the server; the process that began the session stops it at the end. Each
-test with the fixture `database` gets a fresh copy of a migrated template (about 40 ms), and after it every
+test with the fixture `database` finds what migrations leave and nothing else (tests/databases.py), and after it every
 invariant of the ledger is verified: a test that plants a violation has the mark `plants_violation`.
 """
 
 import contextlib
 import fcntl
-import importlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -39,8 +37,10 @@ import pytest  # noqa: E402
 from django.db import connections  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from palier.ledger.verify import verify  # noqa: E402
 from palier.site import database as platform_database  # noqa: E402
 from palier.site import embedded  # noqa: E402
+from tests.databases import Database  # noqa: E402
 
 # How fast examples are made says something of the machine, nothing of the code.
 settings.register_profile("palier", suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -90,7 +90,9 @@ def server() -> embedded.Server:
     """The session's server, with a migrated template in it."""
     directory = Path(os.environ["PALIER_DATA_DIR"])
     # Races of 128 connections, and what other workers of the session have.
-    found = embedded.start(directory, settings={"fsync": "off", "max_connections": "300"})
+    found = embedded.start(
+        directory, settings={"fsync": "off", "max_connections": "300", "autovacuum": "off"}
+    )
     with (directory / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         made = directory / "template.made"
@@ -104,27 +106,31 @@ def server() -> embedded.Server:
     return found
 
 
+@pytest.fixture(scope="session")
+def own_database(server: embedded.Server) -> Iterator[Database]:
+    """This worker's database."""
+    made = Database(server, os.environ["PALIER_DATABASE_NAME"], TEMPLATE)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def database(server: embedded.Server, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fresh, migrated database, also Django's; its name. Verified after the test."""
-    name = os.environ["PALIER_DATABASE_NAME"]
+def database(own_database: Database, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated database with nothing in it, also Django's; its name. Verified after the test."""
     connections.close_all()
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:
-        maker.execute(f"drop database if exists {name} with (force)")
-        embedded.create_database(maker, name, TEMPLATE)
-    yield name
+    own_database.fresh()
+    yield own_database.name
     connections.close_all()
     if request.node.get_closest_marker("plants_violation") is None:
-        _verify()
+        _verify(own_database.auditor())
 
 
-def _verify() -> None:
+def _verify(connection: Connection) -> None:
     """Fail the test if what it left in the ledger breaks an invariant."""
-    if importlib.util.find_spec("palier.ledger.verify") is None:
-        return
-    verify = importlib.import_module("palier.ledger.verify").verify
-    with platform_database.connect("auditor") as connection:
+    try:
         violations = list(verify(connection))
+    finally:
+        connection.rollback()
     assert not violations, f"the ledger is not sound after this test: {violations[:5]}"
 
 

@@ -16,42 +16,32 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, operations
-from palier.activities.answers import Result
 from palier.activities.runtime import Runtime, settled
 from palier.activities.store import LOCK
 from palier.engine.clock import HOUR, MINUTE, moment
 from palier.engine.instants import parse_instant
 from palier.engine.payment_cards import holds_number
-from palier.engine.plan import Plan
-from palier.engine.refusals import Refusal
 from palier.engine.state import MemberState, decode_state
 from palier.members import queries as members
-from palier.rewards import addresses, catalogue, kinds, order_store, stock, supply
+from palier.rewards import addresses, catalogue, kinds, order_limits, order_points, order_store, stock, supply
 from palier.rewards.catalogue import Asked, MemberStanding, Terms
 from palier.rewards.document import (
     Experience,
     Merchandise,
     Mystery,
-    PerPeriod,
     Reward,
     Subscription,
     Sweepstake,
 )
 from palier.rewards.kinds import Leaf, Work
-from palier.rewards.kinds.sets import needs_of
-from palier.rewards.order_store import FACTS, Agreed, Item, Order, Paid
+from palier.rewards.order_store import Agreed, Item, Order
 from palier.rewards.refusals import OrderRefusal, OrderRefused
-from palier.rewards.states import COUNTED, FULFILLED
+from palier.rewards.states import FULFILLED
 from palier.rewards.stock import Need
 from palier.site.ids import new_id
 
 MOST_UNITS: Final = 1000
 """The most units of one order."""
-MARGIN_MINUTES: Final = 24 * 60
-"""How much longer points are held than the order waits: its own end comes first, and frees them."""
-LONG_HOLD_MINUTES: Final = operations.LONGEST_HOLD_MINUTES
-"""How long points are held of an order that somebody has to fulfil."""
-_PERIODS: Final = ("day", "week", "month", "year")
 
 
 class Wanted(Struct, frozen=True, omit_defaults=True):
@@ -128,23 +118,23 @@ def place(
     leaves = kinds.expand(connection, runtime.program_id, leaf, at=now)
     _refuse_unsuitable(runtime, wanted, leaves, now)
     order = _new(runtime, terms, wanted, asked, member_id, order_id, source, id, now)
-    _refuse_beyond_limits(connection, runtime, order, terms.reward, now)
-    needs = _needs(runtime, terms.reward, leaves, wanted.quantity, now)
+    order_limits.refuse_beyond(connection, runtime, order, terms.reward, now)
+    needs = order_limits.needs(runtime, terms.reward, leaves, wanted.quantity, now)
     levels = stock.read(connection, runtime.program_id, needs)
     lacking = stock.short(levels, needs)
     if lacking is not None:
         if needs[lacking].what != "slot" or not _can_wait(leaf, wanted):
-            raise none_left(needs[lacking])
+            raise order_limits.none_left(needs[lacking])
         return _stand_in_line(connection, order, leaf, needs[lacking], lacking, wanted, actor)
     at_once = confirm and not _awaited(leaves)
-    _hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=at_once)
+    order_points.hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=at_once)
     if at_once:
-        _lock_chances(connection, runtime, leaves, needs, now)
+        order_limits.lock_chances(connection, runtime, leaves, needs, now)
     lacking = stock.reserve(connection, runtime.program_id, needs)
     if lacking is not None:
         if needs[lacking].what == "slot" and _can_wait(leaf, wanted):
             raise batch.Conflict("the last place went meanwhile: the order stands in line")
-        raise none_left(needs[lacking])
+        raise order_limits.none_left(needs[lacking])
     order.stock_held = {key: need.units for key, need in needs.items()}
     order_store.insert(connection, order, actor=actor)
     if wanted.address is not None:
@@ -351,197 +341,6 @@ def _refuse_unsuitable(runtime: Runtime, wanted: Wanted, leaves: Sequence[Leaf],
             )
 
 
-# --- limits and stock ------------------------------------------------------------------------------------------
-
-COUNT: Final = """
--- orders.count_of_member
-select coalesce(sum(case when state = any(%(states)s::text[]) then quantity - refunded_units * quantity / units
-                    else 0 end), 0)::bigint,
-       coalesce(sum(case when state = any(%(states)s::text[]) and created_at >= %(since)s
-                    then quantity - refunded_units * quantity / units else 0 end), 0)::bigint
-from reward_order where member_id = %(member)s and reward_key = %(reward)s
-"""
-
-
-def _refuse_beyond_limits(
-    connection: Connection[Any], runtime: Runtime, order: Order, reward: Reward, now: int
-) -> None:
-    """Refuses an order beyond what one member may have. The member is locked, so that nothing is counted twice."""
-    limits = reward.limits
-    if limits.per_order is not None and order.quantity > limits.per_order:
-        raise _beyond(f"an order of it is for at most {limits.per_order}")
-    if limits.per_member is None and limits.per_member_period is None:
-        return
-    period = limits.per_member_period
-    since = period_start(runtime.latest, period, now) if period is not None else 0
-    row = connection.execute(
-        COUNT,
-        {
-            "member": order.member_id,
-            "reward": order.reward,
-            "states": sorted(COUNTED),
-            "since": moment(since),
-        },
-    ).fetchone()
-    assert row is not None
-    if limits.per_member is not None and row[0] + order.quantity > limits.per_member:
-        raise _beyond(f"a member may have {limits.per_member} of it")
-    if period is not None and row[1] + order.quantity > period.n:
-        raise _beyond(f"a member may have {period.n} of it in a {period.period}")
-
-
-def _beyond(message: str) -> OrderRefused:
-    return OrderRefused(
-        OrderRefusal.LIMIT_REACHED,
-        message,
-        field="quantity",
-        remedy="wait for the next period, or order less",
-    )
-
-
-def period_start(plan: Plan, period: PerPeriod, now: int) -> int:
-    """The first instant of the period in which an instant lies, in the program's zone."""
-    clock = plan.clock
-    day, _ = clock.local(now)
-    number = clock.periods(day)[_PERIODS.index(period.period)]
-    if period.period == "day":
-        return clock.start_of_day(day)
-    if period.period == "week":
-        return clock.start_of_day(number * 7 + 1)
-    if period.period == "month":
-        return clock.start_of_month(number)
-    return clock.start_of_month(number * 12)
-
-
-def _needs(
-    runtime: Runtime, reward: Reward, leaves: Iterable[Leaf], quantity: int, now: int
-) -> dict[str, Need]:
-    """What an order takes of stock: of the reward, its form, its parts, and of what all members may have."""
-    found = needs_of(leaves, quantity)
-    period = reward.limits.per_period
-    if period is not None:
-        clock = runtime.latest.clock
-        number = clock.periods(clock.local(now)[0])[_PERIODS.index(period.period)]
-        found[stock.of_period(reward.key, period.period, number)] = Need(quantity, None, period.n, "period")
-    return found
-
-
-def none_left(need: Need) -> OrderRefused:
-    """The refusal of what a row of stock has too few of."""
-    if need.what == "period":
-        return _beyond(f"all {need.limit} of this period are taken")
-    return OrderRefused(
-        OrderRefusal.OUT_OF_STOCK,
-        {"slot": "no place is left", "variant": "none of this variant is left"}.get(
-            need.what, "none of it is left"
-        ),
-        field={"slot": "slot", "variant": "variant"}.get(need.what, "reward"),
-        remedy="choose another, or try again later",
-    )
-
-
-def _lock_chances(
-    connection: Connection[Any], runtime: Runtime, leaves: Iterable[Leaf], needs: Mapping[str, Need], now: int
-) -> None:
-    """Locks what a draw may take together with what the order takes, so that rows are locked in one order."""
-    chances: dict[str, int | None] = {}
-    for leaf in leaves:
-        if isinstance(leaf.reward.gives, Mystery):
-            chances |= kinds.chances(connection, runtime.program_id, leaf, at=now)
-    if chances:
-        totals = {key: need.total for key, need in needs.items()}
-        stock.lock(connection, runtime.program_id, {**chances, **totals})
-
-
-# --- points ----------------------------------------------------------------------------------------------------
-
-
-def _hold(
-    connection: Connection[Any], runtime: Runtime, order: Order, long: bool, now: int, *, at_once: bool
-) -> None:
-    """Sets the points of an order aside, or (`at_once`) spends them."""
-    waits = max(order.expires_at - now, 0) // MINUTE + 1
-    minutes = LONG_HOLD_MINUTES if long else min(waits + MARGIN_MINUTES, LONG_HOLD_MINUTES)
-    for currency, points in sorted(order.price.points.items()):
-        if not points:
-            continue
-        id = f"{order.order_id}:{currency}"
-        if at_once:
-            result = operations.redeem(
-                connection, runtime, member_id=order.member_id, currency=currency, points=points,
-                source=FACTS, id=id, now=now, partner=order.partner,
-            )  # fmt: skip
-        else:
-            result = operations.hold(
-                connection, runtime, member_id=order.member_id, currency=currency, points=points,
-                minutes=minutes, source=FACTS, id=id, now=now, partner=order.partner,
-            )  # fmt: skip
-        _done(result)
-        order.points.append(
-            Paid(currency, points, id, result.activity_id, not at_once, "spent" if at_once else "held")
-        )
-
-
-def _spend(connection: Connection[Any], runtime: Runtime, order: Order, now: int) -> None:
-    """Spends what an order holds."""
-    for paid in order.points:
-        if paid.state == "held":
-            result = operations.capture(
-                connection, runtime, order.redemption(paid), points=None,
-                source=FACTS, id=f"{paid.id}:capture", now=now,
-            )  # fmt: skip
-            if result.refusal is not None:
-                raise _not_open("the points are not held any more")
-            paid.state = "spent"
-
-
-def _free(connection: Connection[Any], runtime: Runtime, order: Order, now: int) -> None:
-    """Frees what an order holds: the same points, with the end they had. Held no more, they were freed in time."""
-    for paid in order.points:
-        if paid.state == "held":
-            operations.release(
-                connection, runtime, order.redemption(paid), source=FACTS, id=f"{paid.id}:release", now=now
-            )
-            paid.state = "free"
-
-
-def _give_back(
-    connection: Connection[Any], runtime: Runtime, order: Order, units: int, now: int, reason: str
-) -> None:
-    """Gives back the share of so many units more of what was spent, to the lots it came from."""
-    until = order.refunded_units + units
-    for paid in order.points:
-        if paid.state != "spent":
-            continue
-        points = order_store.share(paid.points, until, order.units) - paid.refunded
-        if points:
-            _done(
-                operations.refund(
-                    connection, runtime, order.redemption(paid), points=points, source=FACTS,
-                    id=f"{paid.id}:refund:{until}", now=now, reason=reason,
-                )
-            )  # fmt: skip
-            paid.refunded += points
-
-
-def _done(result: Result) -> None:
-    """Refuses the order where a command of its points was refused."""
-    refusal = result.refusal
-    if refusal is not None:
-        raise _refused(refusal)
-
-
-def _refused(refusal: Refusal) -> OrderRefused:
-    known = {"member_not_active", "insufficient_points", "limit_reached"}
-    code = refusal.code.value
-    return OrderRefused(
-        OrderRefusal(code) if code in known else OrderRefusal.REWARD_NOT_AVAILABLE,
-        refusal.message,
-        field="reward",
-        remedy=refusal.remedy,
-    )
-
-
 # --- going on --------------------------------------------------------------------------------------------------
 
 
@@ -643,9 +442,9 @@ def _finish(
     reason: str = "",
 ) -> Placed:
     """Spends the points, sells the stock, and hands everything out."""
-    _spend(connection, runtime, order, now)
+    order_points.spend(connection, runtime, order, now)
     needs = {key: Need(units, None) for key, units in order.stock_held.items()}
-    _lock_chances(connection, runtime, leaves, needs, order.created_at)
+    order_limits.lock_chances(connection, runtime, leaves, needs, order.created_at)
     stock.sell(connection, order.program_id, order.stock_held)
     order.stock_held, order.stock_sold = {}, order.stock_held
     work = Work(connection, runtime, order, actor, now, given)
@@ -767,7 +566,7 @@ def _let_go(
     reason: str,
 ) -> Order:
     """Frees all that an order holds, and ends it."""
-    _free(connection, runtime, order, now)
+    order_points.free(connection, runtime, order, now)
     if order.state == "waiting":
         line = str(order.details["line"])
         stock.lock(connection, order.program_id, {line: None})
@@ -956,7 +755,7 @@ def _take_back(
     restock: bool = True,
 ) -> Placed:
     """Gives points back for units, makes their items void, and puts their stock back."""
-    _give_back(connection, runtime, order, units, now, reason)
+    order_points.give_back(connection, runtime, order, units, now, reason)
     left = order.units - order.refunded_units
     back = {key: sold - -(-sold * (left - units) // left) for key, sold in order.stock_sold.items()}
     if restock:
@@ -1021,14 +820,14 @@ def move_up(
         return _let_go(connection, runtime, order, "expired", actor, now, "").state
     leaves = leaves_of(connection, order)
     reward = leaves[0].reward
-    needs = _needs(runtime, reward, leaves, order.quantity, now)
+    needs = order_limits.needs(runtime, reward, leaves, order.quantity, now)
     if stock.short(stock.read(connection, runtime.program_id, needs), needs, queued=True) is not None:
         return "waiting"
     minutes = reward.hold_minutes if reward.hold_minutes is not None else runtime.latest.hold_minutes
     order.expires_at = min(now + minutes * MINUTE, order.expires_at)
     try:
         with connection.transaction():
-            _hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=False)
+            order_points.hold(connection, runtime, order, bool(_awaited(leaves)), now, at_once=False)
     except (OrderRefused, operations.NotDone) as refused:
         order.points = []
         return _let_go(connection, runtime, order, "released", actor, now, str(refused)).state

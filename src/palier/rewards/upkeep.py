@@ -14,7 +14,16 @@ from psycopg import Connection
 from palier.activities import batch, draws
 from palier.activities.runtime import Runtime
 from palier.engine.clock import moment
-from palier.rewards import catalogue, kinds, order_queries, order_store, orders, stock, sweepstakes
+from palier.rewards import (
+    catalogue,
+    kinds,
+    order_limits,
+    order_queries,
+    order_store,
+    orders,
+    stock,
+    sweepstakes,
+)
 from palier.rewards.document import Part, Sweepstake
 from palier.rewards.kinds import Work
 from palier.rewards.kinds.contract import part_of
@@ -147,7 +156,7 @@ def _hand_out(work: Work, item: Item, part: Part) -> None:
         needs = needs_of(leaves, 1)
         lacking = stock.reserve(connection, order.program_id, needs)
         if lacking is not None:
-            raise orders.none_left(needs[lacking])
+            raise order_limits.none_left(needs[lacking])
         taken = {key: need.units for key, need in needs.items()}
         stock.sell(connection, order.program_id, taken)
         made = [one for each in leaves for one in kinds.make(work, each, item.unit)]

@@ -1,0 +1,121 @@
+"""What one order, one member and all members may have of a reward, and what an order takes of stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from psycopg import Connection
+
+from palier.activities.runtime import Runtime
+from palier.engine.clock import moment
+from palier.engine.plan import Plan
+from palier.rewards import kinds, stock
+from palier.rewards.document import Mystery, PerPeriod, Reward
+from palier.rewards.kinds import Leaf
+from palier.rewards.kinds.sets import needs_of
+from palier.rewards.order_store import Order
+from palier.rewards.refusals import OrderRefusal, OrderRefused
+from palier.rewards.states import COUNTED
+from palier.rewards.stock import Need
+
+_PERIODS: Final = ("day", "week", "month", "year")
+
+COUNT: Final = """
+-- orders.count_of_member
+select coalesce(sum(case when state = any(%(states)s::text[]) then quantity - refunded_units * quantity / units
+                    else 0 end), 0)::bigint,
+       coalesce(sum(case when state = any(%(states)s::text[]) and created_at >= %(since)s
+                    then quantity - refunded_units * quantity / units else 0 end), 0)::bigint
+from reward_order where member_id = %(member)s and reward_key = %(reward)s
+"""
+
+
+def refuse_beyond(
+    connection: Connection[Any], runtime: Runtime, order: Order, reward: Reward, now: int
+) -> None:
+    """Refuses an order beyond what one member may have. The member is locked, so that nothing is counted twice."""
+    limits = reward.limits
+    if limits.per_order is not None and order.quantity > limits.per_order:
+        raise _beyond(f"an order of it is for at most {limits.per_order}")
+    if limits.per_member is None and limits.per_member_period is None:
+        return
+    period = limits.per_member_period
+    since = period_start(runtime.latest, period, now) if period is not None else 0
+    row = connection.execute(
+        COUNT,
+        {
+            "member": order.member_id,
+            "reward": order.reward,
+            "states": sorted(COUNTED),
+            "since": moment(since),
+        },
+    ).fetchone()
+    assert row is not None
+    if limits.per_member is not None and row[0] + order.quantity > limits.per_member:
+        raise _beyond(f"a member may have {limits.per_member} of it")
+    if period is not None and row[1] + order.quantity > period.n:
+        raise _beyond(f"a member may have {period.n} of it in a {period.period}")
+
+
+def _beyond(message: str) -> OrderRefused:
+    return OrderRefused(
+        OrderRefusal.LIMIT_REACHED,
+        message,
+        field="quantity",
+        remedy="wait for the next period, or order less",
+    )
+
+
+def period_start(plan: Plan, period: PerPeriod, now: int) -> int:
+    """The first instant of the period in which an instant lies, in the program's zone."""
+    clock = plan.clock
+    day, _ = clock.local(now)
+    number = clock.periods(day)[_PERIODS.index(period.period)]
+    if period.period == "day":
+        return clock.start_of_day(day)
+    if period.period == "week":
+        return clock.start_of_day(number * 7 + 1)
+    if period.period == "month":
+        return clock.start_of_month(number)
+    return clock.start_of_month(number * 12)
+
+
+def needs(
+    runtime: Runtime, reward: Reward, leaves: Iterable[Leaf], quantity: int, now: int
+) -> dict[str, Need]:
+    """What an order takes of stock: of the reward, its form, its parts, and of what all members may have."""
+    found = needs_of(leaves, quantity)
+    period = reward.limits.per_period
+    if period is not None:
+        clock = runtime.latest.clock
+        number = clock.periods(clock.local(now)[0])[_PERIODS.index(period.period)]
+        found[stock.of_period(reward.key, period.period, number)] = Need(quantity, None, period.n, "period")
+    return found
+
+
+def none_left(need: Need) -> OrderRefused:
+    """The refusal of what a row of stock has too few of."""
+    if need.what == "period":
+        return _beyond(f"all {need.limit} of this period are taken")
+    return OrderRefused(
+        OrderRefusal.OUT_OF_STOCK,
+        {"slot": "no place is left", "variant": "none of this variant is left"}.get(
+            need.what, "none of it is left"
+        ),
+        field={"slot": "slot", "variant": "variant"}.get(need.what, "reward"),
+        remedy="choose another, or try again later",
+    )
+
+
+def lock_chances(
+    connection: Connection[Any], runtime: Runtime, leaves: Iterable[Leaf], needs: Mapping[str, Need], now: int
+) -> None:
+    """Locks what a draw may take together with what the order takes, so that rows are locked in one order."""
+    chances: dict[str, int | None] = {}
+    for leaf in leaves:
+        if isinstance(leaf.reward.gives, Mystery):
+            chances |= kinds.chances(connection, runtime.program_id, leaf, at=now)
+    if chances:
+        totals = {key: need.total for key, need in needs.items()}
+        stock.lock(connection, runtime.program_id, {**chances, **totals})

@@ -1,0 +1,135 @@
+"""Databases for tests: one for each worker, emptied between two tests as long as nothing but rows was changed.
+
+Copying a template costs ten times what emptying does, so a copy is made only at the beginning, after a number of
+tests, and after a test that changed a table's form, a grant, a setting, or rows that the template brings. What is
+emptied is found by looking, not by listening to what a test says of itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection, sql
+
+from palier.site import database, embedded
+
+MOST_TESTS: Final = 60
+"""After so many tests a new copy is made: rows that were deleted leave their room behind."""
+
+_TABLES = """
+select c.oid::regclass::text, exists (select 1 from pg_trigger t where t.tgrelid = c.oid)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema') and not c.relispartition
+order by 1
+"""
+
+# Every row version of what a test may have changed but rows. What analyzing leaves counts too: plans follow it.
+_FORM = """
+select md5(concat(
+  (select string_agg(concat(oid, xmin, relacl), ',' order by oid) from pg_class where oid >= 16384),
+  (select string_agg(concat(attrelid, attnum, xmin), ',' order by attrelid, attnum) from pg_attribute
+   where attrelid >= 16384),
+  (select string_agg(concat(oid, xmin), ',' order by oid) from pg_trigger),
+  (select string_agg(concat(oid, xmin), ',' order by oid) from pg_constraint where oid >= 16384),
+  (select string_agg(concat(oid, xmin), ',' order by oid) from pg_proc where oid >= 16384),
+  (select string_agg(concat(oid, xmin), ',' order by oid) from pg_namespace),
+  (select string_agg(concat(oid, xmin), ',' order by oid) from pg_authid),
+  (select string_agg(concat(setdatabase, setrole, xmin), ',' order by setdatabase, setrole) from pg_db_role_setting
+   where setdatabase in (0, (select oid from pg_database where datname = current_database()))),
+  (select count(*) from pg_statistic where starelid >= 16384)
+))
+"""
+
+
+class Database:
+    """The database of one worker. `server` has the migrated template."""
+
+    def __init__(self, server: embedded.Server, name: str, template: str) -> None:
+        self.server, self.name, self.template = server, name, template
+        self._keeper: Connection[Any] | None = None
+        self._auditor: Connection[Any] | None = None
+        self._used = 0
+        self._tables: list[str] = []
+        self._seeded = ""
+        self._form = ""
+        self._seeds = ""
+
+    def fresh(self) -> None:
+        """Makes it as the template is, by emptying it where that is enough."""
+        self._used += 1
+        if self._keeper is None or self._used > MOST_TESTS or not self._emptied(self._keeper):
+            self._copied()
+
+    def auditor(self) -> Connection[Any]:
+        """A connection that reads as the auditor does; the same for all tests, so that its plans are kept."""
+        if self._auditor is None or self._auditor.closed:
+            self._auditor = database.connect("auditor")
+            self._auditor.prepared_max = None
+            self._auditor.prepare_threshold = 0
+        return self._auditor
+
+    def close(self) -> None:
+        for connection in (self._keeper, self._auditor):
+            if connection is not None:
+                with contextlib.suppress(psycopg.Error):
+                    connection.close()
+        self._keeper = self._auditor = None
+
+    def _copied(self) -> None:
+        self.close()
+        with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as maker:
+            maker.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(self.name))
+            )
+            embedded.create_database(maker, self.name, self.template)
+        keeper = psycopg.connect(self.server.dsn(self.name), autocommit=True, prepare_threshold=0)
+        # Neither the triggers that refuse changes nor foreign keys stand in the way of emptying.
+        keeper.execute("set session_replication_role = replica")
+        keeper.execute("set statement_timeout = '20s'")
+        tables = [row[0] for row in keeper.execute(_TABLES)]
+        filled = self._filled(keeper, tables)
+        self._tables = [table for table in tables if table not in filled]
+        self._seeded = " union all ".join(
+            f"select md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from {table} t"
+            for table in sorted(filled)
+        )
+        self._keeper, self._used = keeper, 1
+        self._form = self._asked(_FORM)
+        self._seeds = self._asked(self._seeded)
+
+    def _emptied(self, keeper: Connection[Any]) -> bool:
+        """Empties it; False where more than rows was changed, or it cannot be."""
+        try:
+            keeper.execute(
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+                "where datname = current_database() and pid <> all(%s)",
+                (
+                    [
+                        pid.info.backend_pid
+                        for pid in (keeper, self._auditor)
+                        if pid is not None and not pid.closed
+                    ],
+                ),
+            )
+            if self._asked(_FORM) != self._form or self._asked(self._seeded) != self._seeds:
+                return False
+            with keeper.transaction():
+                for table in self._filled(keeper, self._tables):
+                    keeper.execute(f"delete from {table}")
+                keeper.execute("select setval(seqrelid::regclass, seqstart, false) from pg_sequence")
+        except psycopg.Error:
+            return False
+        return True
+
+    def _filled(self, keeper: Connection[Any], tables: list[str]) -> set[str]:
+        """The tables in which there are rows."""
+        asked = " union all ".join(
+            f"select '{table}' where exists (select 1 from {table})" for table in tables
+        )
+        return {row[0] for row in keeper.execute(asked)}
+
+    def _asked(self, query: str) -> str:
+        assert self._keeper is not None
+        return repr(self._keeper.execute(query).fetchall())
