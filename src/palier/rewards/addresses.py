@@ -24,6 +24,11 @@ READ: Final = """
 select sealed from order_address where member_id = %(member)s and order_id = %(order)s
 """
 
+THERE: Final = """
+-- orders.address_there
+select 1 from order_address where member_id = %(member)s and order_id = %(order)s
+"""
+
 ERASE: Final = """
 -- orders.erase_addresses
 delete from order_address where member_id = %(member)s and program_id = %(program)s
@@ -67,6 +72,13 @@ def read(connection: Connection[Any], member_id: int, order_id: int) -> Address 
     row = connection.execute(READ, {"member": member_id, "order": order_id}).fetchone()
     return (
         _decode(decrypted(PURPOSE, bytes(row[0]), _place(member_id, order_id))) if row is not None else None
+    )
+
+
+def there(connection: Connection[Any], order: Order) -> bool:
+    """Whether an order has an address, without reading it."""
+    return (
+        connection.execute(THERE, {"member": order.member_id, "order": order.order_id}).fetchone() is not None
     )
 
 

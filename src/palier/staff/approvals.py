@@ -201,15 +201,17 @@ def listed(
     now: int,
     state: State | None = None,
     kind: str | None = None,
+    object: str | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[Approval]:
-    """Requests of a program, the latest first, before one of them (keyset paging)."""
+    """Requests of a program, or about one object, the latest first, before one of them (keyset paging)."""
     rows = connection.execute(
         f"""
         -- approvals.list
         select {_COLUMNS} from approval
         where program_id = %(program)s and (%(kind)s::text is null or kind = %(kind)s)
+          and (%(object)s::text is null or object = %(object)s)
           and (%(state)s::text is null or %(state)s = case when state = 'asked' and expires_at <= %(now)s
                then 'expired' else state end)
           and (%(before)s::bigint is null or approval_id < %(before)s)
@@ -219,6 +221,7 @@ def listed(
             "program": program_id,
             "state": state,
             "kind": kind,
+            "object": object,
             "before": before,
             "limit": limit,
             "now": moment(now),

@@ -28,5 +28,18 @@ class Group(Struct, frozen=True):
     entries: tuple[Entry, ...]
 
 
-RAIL: Final[tuple[Group, ...]] = (Group(None, (Entry(_("Overview"), "console:program", "house", None),)),)
+RAIL: Final[tuple[Group, ...]] = (
+    Group(None, (Entry(_("Overview"), "console:program", "house", None),)),
+    Group(
+        _("People"),
+        (
+            Entry(_("Members"), "console:people:members", "users", "members:read"),
+            Entry(_("Cases"), "console:people:cases", "mail", "members:write"),
+            Entry(_("Orders"), "console:people:orders", "package", "orders:write"),
+            Entry(_("Pay-outs"), "console:people:payouts", "banknote", "payouts:write"),
+            Entry(_("Settlements"), "console:people:settlements", "handshake", "settlements:read"),
+            Entry(_("Imports"), "console:people:imports", "upload", "imports:write"),
+        ),
+    ),
+)
 """The pages in the order of the rail. An area adds its own entries here."""

@@ -3,7 +3,7 @@
 Pages outside programs have a hyphen in their address, which the key of a program never has.
 """
 
-from django.urls import path
+from django.urls import include, path
 
 from palier.web.console import views
 
@@ -16,4 +16,5 @@ urlpatterns = [
     path("sign-out", views.leave, name="sign-out"),
     path("demo-sign-in", views.demonstrate, name="demo"),
     path("<str:program>/", views.program, name="program"),
+    path("<str:program>/", include("palier.web.console.people.urls")),
 ]

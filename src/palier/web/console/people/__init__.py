@@ -1,0 +1,1 @@
+"""Members and what is done for them: looking, adjusting, orders, pay-outs, settlements, imports, cases."""

@@ -1,0 +1,51 @@
+"""Addresses of members and of what is done for them, under /console/PROGRAM/."""
+
+from django.urls import path
+
+from palier.web.console.people import cases, imports, member_acts, members, orders, payouts, settlements
+
+app_name = "people"
+urlpatterns = [
+    path("members", members.find, name="members"),
+    path("members/<str:ref>", members.member, name="member"),
+    path("members/<str:ref>/history", members.history, name="history"),
+    path("members/<str:ref>/history.csv", members.history_sheet, name="history-sheet"),
+    path("members/<str:ref>/export.json", members.export, name="export"),
+    path("members/<str:ref>/adjust", member_acts.adjust, name="adjust"),
+    path("members/<str:ref>/transfer", member_acts.transfer, name="transfer"),
+    path("members/<str:ref>/freeze", member_acts.freeze, name="freeze"),
+    path("members/<str:ref>/merge", member_acts.merge, name="merge"),
+    path("members/<str:ref>/unmerge", member_acts.unmerge, name="unmerge"),
+    path("members/<str:ref>/persons", member_acts.persons, name="persons"),
+    path("members/<str:ref>/case", cases.begin, name="case-begin"),
+    path("cases", cases.listed, name="cases"),
+    path("cases/<str:ref>", cases.case, name="case"),
+    path("cases/<str:ref>/answer", cases.answer, name="case-answer"),
+    path("orders", orders.listed, name="orders"),
+    path("orders/sheet.csv", orders.sheet_of, name="orders-sheet"),
+    path("orders/stock", orders.stock_levels, name="stock"),
+    path("orders/suppliers", orders.suppliers_seen, name="suppliers"),
+    path("orders/suppliers/<int:number>", orders.letter, name="letter"),
+    path("orders/<str:ref>", orders.order, name="order"),
+    path("orders/<str:ref>/address", orders.address_of, name="order-address"),
+    path("orders/<str:ref>/step/<str:step>", orders.step, name="order-step"),
+    path("payouts", payouts.listed, name="payouts"),
+    path("payouts/sheet.csv", payouts.sheet_of, name="payouts-sheet"),
+    path("payouts/propose", payouts.propose, name="propose"),
+    path("payouts/batches/<str:ref>", payouts.batch, name="batch"),
+    path("payouts/batches/<str:ref>/step/<str:step>", payouts.batch_step, name="batch-step"),
+    path("payouts/batches/<str:ref>/file", payouts.file, name="batch-file"),
+    path("payouts/<str:ref>", payouts.payout, name="payout"),
+    path("payouts/<str:ref>/step/<str:step>", payouts.payout_step, name="payout-step"),
+    path("settlements", settlements.month, name="settlements"),
+    path("settlements/statement.pdf", settlements.paper, name="statement"),
+    path("settlements/lines.csv", settlements.lines, name="settlement-lines"),
+    path("imports", imports.listed, name="imports"),
+    path("imports/begin", imports.begin, name="import-begin"),
+    path("imports/<int:number>", imports.upload, name="import"),
+    path("imports/<int:number>/piece", imports.piece, name="import-piece"),
+    path("imports/<int:number>/look", imports.look, name="import-look"),
+    path("imports/<int:number>/progress", imports.progress, name="import-progress"),
+    path("imports/<int:number>/step/<str:step>", imports.step, name="import-step"),
+    path("imports/<int:number>/refused.csv", imports.refused, name="import-refused"),
+]
