@@ -99,6 +99,25 @@ class Progress(models.Model):
         ]
 
 
+class RankingName(models.Model):
+    """Answers "which of the pseudonyms made for this member does he want to be ranked under?".
+
+    No row: the one that everybody has by himself. Never stored here: a name, which is computed.
+    """
+
+    placement: ClassVar[Placement] = "member"
+
+    member_id = models.BigIntegerField(primary_key=True)
+    program_id = models.BigIntegerField()
+    choice = models.SmallIntegerField()
+
+    class Meta:
+        db_table = "ranking_name"
+        constraints = [
+            models.CheckConstraint(condition=Q(choice__range=(0, 5)), name="ranking_name_choice_known")
+        ]
+
+
 class GoalProgress(models.Model):
     """Answers "who stands highest by this goal in this period?" for the goals by which members are ranked.
 

@@ -175,6 +175,13 @@ def _state(connection: Connection[Any], runtime: Runtime, member_id: int) -> tup
     return (decode_state(row[0]), instant(row[1])) if row is not None else None
 
 
+def state_now(connection: Connection[Any], runtime: Runtime, member_id: int, *, now: int) -> MemberState:
+    """The state of a member with what is due done; an empty one for an unknown member."""
+    found = _state(connection, runtime, member_id)
+    state = found[0] if found is not None else MemberState()
+    return carried(runtime, state, max(now, state.latest, state.due_done))
+
+
 def state_then(
     connection: Connection[Any], runtime: Runtime, member_id: int, at: int, known: int
 ) -> MemberState:
@@ -550,6 +557,58 @@ class Found(Struct, frozen=True):
     received_at: int = 0
     sale: tuple[str, str] | None = None
     deadline_at: int = 0
+
+
+def named_lines(
+    connection: Connection[Any], program_id: int, member_id: int, activity_ids: Sequence[int]
+) -> list[Line]:
+    """These decisions of a member, the latest first; what is not his is left out."""
+    if not activity_ids:
+        return []
+    rows = connection.execute(
+        """
+        -- activities.named_lines
+        select a.activity_id, a.type, a.source, a.external_id, a.occurred_at, a.acts_at, a.recorded_at,
+               a.version, a.tier, a.trace::text, a.corrects_id
+        from activity a where a.member_id = %s and a.program_id = %s and a.activity_id = any(%s)
+        order by a.acts_at desc, a.activity_id desc
+        """,
+        (member_id, program_id, list(activity_ids)),
+    ).fetchall()
+    return _lines(connection, member_id, rows)
+
+
+def of_type(
+    connection: Connection[Any], program_id: int, member_id: int, kind: str, *, limit: int
+) -> list[Line]:
+    """A member's latest decisions of one activity type."""
+    rows = connection.execute(
+        """
+        -- activities.of_type
+        select a.activity_id, a.type, a.source, a.external_id, a.occurred_at, a.acts_at, a.recorded_at,
+               a.version, a.tier, a.trace::text, a.corrects_id
+        from activity a where a.member_id = %s and a.program_id = %s and a.type = %s
+        order by a.acts_at desc, a.activity_id desc limit %s
+        """,
+        (member_id, program_id, kind, limit),
+    ).fetchall()
+    return _lines(connection, member_id, rows)
+
+
+def count_of(
+    connection: Connection[Any], program_id: int, member_id: int, kinds: Sequence[str]
+) -> dict[str, int]:
+    """How many decisions of each of these types a member has that no correction withdrew."""
+    rows = connection.execute(
+        """
+        -- activities.count_of
+        select a.type, count(*) from activity a
+        where a.member_id = %s and a.program_id = %s and a.type = any(%s) and a.corrects_id is null
+        group by a.type
+        """,
+        (member_id, program_id, list(kinds)),
+    ).fetchall()
+    return dict(rows)
 
 
 def find_activity(connection: Connection[Any], program_id: int, source: str, identifier: str) -> Found | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
@@ -38,6 +38,14 @@ MOST_SHOWN: Final = 1_000
 """Places that are answered at most, where many share one."""
 SETTLES_AFTER: Final = DAY
 """How long after a period's end the worker gives its prizes, so that what tills send late still counts."""
+
+CHOICES: Final = 5
+"""Pseudonyms that a member may choose from, beside the one that he has by himself."""
+STARS: Final = (
+    "Albireo", "Alcor", "Alioth", "Alkaid", "Altair", "Antares", "Atria", "Avior", "Bellatrix", "Canopus", "Capella",
+    "Castor", "Deneb", "Dubhe", "Electra", "Kochab", "Lyra", "Megrez", "Merak", "Mira", "Mizar", "Phecda", "Polaris",
+    "Pollux", "Procyon", "Regulus", "Rigel", "Sadr", "Sirius", "Spica", "Tania", "Vega",
+)  # fmt: skip
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -90,13 +98,17 @@ class Period(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """A leaderboard in one period. `own` is the place of the member who asks, None where he has none."""
+    """A leaderboard in one period. `own` is the place of the member who asks, None where he has none.
+
+    `names`: what each member of a place is called.
+    """
 
     board: Leaderboard
     period: Period
     places: tuple[Place, ...]
     own: Place | None
     complete: bool
+    names: dict[int, str]
 
 
 # --- periods ----------------------------------------------------------------------------------------------
@@ -172,12 +184,18 @@ def _key() -> bytes:
     return derived_key("pseudonyms of rankings", "identity")
 
 
-def pseudonym(program_id: int, member_id: int) -> str:
-    """What a member is called in the rankings of a program: always the same, and it tells nobody who he is.
+def pseudonym(program_id: int, member_id: int, choice: int = 0) -> str:
+    """What a member is called in the rankings of a program: it tells nobody who he is.
 
-    50 bits of an HMAC under the instance's secret, as in K7Q2M-9XDRT.
+    50 bits of an HMAC under the instance's secret, as in K7Q2M-9XDRT; from 1 to CHOICES a star's name and 25 bits, as
+    in Vega-K7Q2M. Each is always the same; nobody writes one himself, so none can name or insult anybody.
     """
     told = f"{program_id}\0{member_id}".encode()
+    if choice:
+        digest = hmac.new(_key(), told + f"\0{choice}".encode(), sha256).digest()
+        number = int.from_bytes(digest[:8], "big") >> 39
+        letters = "".join(_ALPHABET[number >> shift & 31] for shift in range(20, -1, -5))
+        return f"{STARS[digest[8] % len(STARS)]}-{letters}"
     number = int.from_bytes(hmac.new(_key(), told, sha256).digest()[:8], "big") >> 14
     letters = "".join(_ALPHABET[number >> shift & 31] for shift in range(45, -1, -5))
     return f"{letters[:5]}-{letters[5:]}"
@@ -227,7 +245,46 @@ def ranking(
         _own(connection, runtime.program_id, board, when.number, member_id) if member_id is not None else None
     )
     complete = awards.finished(connection, runtime.program_id, "ranking", board.goal, "")
-    return Ranking(board, when, tuple(places), own, complete)
+    shown = [place.member_id for place in (*places, *([own] if own is not None else ()))]
+    names = names_of(connection, runtime.program_id, shown)
+    return Ranking(board, when, tuple(places), own, complete, names)
+
+
+def names_of(connection: Connection[Any], program_id: int, member_ids: Sequence[int]) -> dict[int, str]:
+    """What members are called in the rankings of a program."""
+    rows = connection.execute(
+        "-- rankings.names\nselect member_id, choice from ranking_name"
+        " where member_id = any(%s) and program_id = %s",
+        (list(member_ids), program_id),
+    ).fetchall()
+    choices: dict[int, int] = dict(rows)
+    return {member: pseudonym(program_id, member, choices.get(member, 0)) for member in member_ids}
+
+
+def choice_of(connection: Connection[Any], program_id: int, member_id: int) -> int:
+    """Which of his pseudonyms a member is called by; 0 for the one he has by himself."""
+    row = connection.execute(
+        "-- rankings.choice\nselect choice from ranking_name where member_id = %s and program_id = %s",
+        (member_id, program_id),
+    ).fetchone()
+    return row[0] if row is not None else 0
+
+
+def choose_name(connection: Connection[Any], program_id: int, member_id: int, choice: int) -> None:
+    """A member is called by another of his pseudonyms from now on (0: by the one he has by himself). Does not commit.
+
+    Raises ValueError for a choice that there is not.
+    """
+    if not 0 <= choice <= CHOICES:
+        raise ValueError(f"choose one of 0 to {CHOICES}")
+    connection.execute(
+        """
+        -- rankings.choose_name
+        insert into ranking_name (member_id, program_id, choice) values (%s, %s, %s)
+        on conflict (member_id) do update set choice = excluded.choice, program_id = excluded.program_id
+        """,
+        (member_id, program_id, choice),
+    )
 
 
 def places_of(

@@ -40,7 +40,8 @@ def read_leaderboard(
     ] = None,
     member: Annotated[Ref | None, Query(description="Whose own place is told beside.")] = None,
 ) -> HttpResponse:
-    """The ranks that the program shows, under pseudonyms that are always the same and tell nobody who it is.
+    """The ranks that the program shows, under pseudonyms that members choose from a few and that tell nobody
+    who it is.
 
     A member who does not want to be ranked (`ranked`: false) is left out. `complete` is false for the moment in
     which a new board is still being filled with what was there before it.
@@ -60,12 +61,11 @@ def read_leaderboard(
         plan = made.runtime.timeline.at(made.now) or made.runtime.latest
         goal = plan.goals[found.board.goal]
         decimals = decimals_of(plan, goal)
-        program_id = made.key.program_id
 
         def shown(place: Place) -> dict[str, Any]:
             return {
                 "rank": place.rank,
-                "pseudonym": rankings.pseudonym(program_id, place.member_id),
+                "pseudonym": found.names[place.member_id],
                 "value": from_minor(place.value, decimals),
                 "own": place.member_id == member_id,
             }

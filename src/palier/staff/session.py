@@ -54,6 +54,12 @@ def session(*, snapshot: bool = False) -> Iterator[Connection[Any]]:
         _put_back(connection)
 
 
+def leave_snapshot(connection: AnyConnection) -> None:
+    """Ends the snapshot that a read began with: what follows is a transaction of its own, which may write."""
+    connection.rollback()
+    connection.isolation_level = None
+
+
 def close() -> None:
     """Closes this thread's connection; the next session opens another."""
     if _own.connection is not None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from palier.activities import batch
 from palier.activities.operations import NotDone
+from palier.care import wishes
 from palier.engine.instants import parse_instant
 from palier.engine.refusals import RefusalCode
 from palier.engine.words import ProgramWords
@@ -230,6 +231,8 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
     offered = catalogue.offer(
         made.runtime, found, member, at=made.now, variant=found.variants[0].key if found.variants else None
     )
+    wish = wishes.read(made.connection, made.runtime.program_id, made.member_id)
+    asked = offered.price(None)
     return {
         "here": "rewards",
         "reward": {
@@ -242,6 +245,8 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             else "",
             "sent": isinstance(found.gives, Merchandise),
         },
+        "saved_for": wish is not None and wish.reward == found.key,
+        "can_save": asked is not None and len(asked.points) == 1,
         "options": options,
         "slots": [
             {"key": slot.key, "when": _slot(made, slot.starts_at), "place": slot.place}

@@ -118,6 +118,33 @@ def balance(words: ProgramWords, found: Wallets, currency: str) -> Balance:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What ends on one day unless it is used: how much, and when."""
+
+    points: str
+    day: str
+
+
+MOST_ENDINGS = 6
+
+
+def expiries(words: ProgramWords, found: Wallets) -> list[Ending]:
+    """What of these wallets ends when, soonest first, what ends on one day together; one entry is no list."""
+    sums: dict[tuple[int, str], int] = {}
+    for item in queries.expiries(found):
+        points = item.spendable + item.held + item.pending
+        if points and item.spendable_until < NEVER and item.currency in words.units:
+            key = (words.clock.local(item.spendable_until - 1)[0], item.currency)
+            sums[key] = sums.get(key, 0) + points
+    if len(sums) < 2:
+        return []
+    return [
+        Ending(words.points(points, currency), words.day(words.clock.start_of_day(day)))
+        for (day, currency), points in sorted(sums.items())[:MOST_ENDINGS]
+    ]
+
+
 def _by(words: ProgramWords, end: int, now: int) -> str:
     days = words.clock.local(end - 1)[0] - words.clock.local(now)[0]
     if days <= 0:

@@ -1,6 +1,6 @@
 """Addresses of the portal, under /portal/PROGRAM/."""
 
-from django.urls import path
+from django.urls import include, path
 
 from palier.web.portal import rewards, views
 from palier.web.portal.account import door, hub
@@ -13,13 +13,13 @@ urlpatterns = [
     path("demo", door.demonstrate, name="demo"),
     path("leave", door.leave, name="leave"),
     path("history", views.history, name="history"),
-    path("goals", views.pursuits, name="goals"),
     path("rewards", rewards.shelf, name="shelf"),
     path("rewards/<str:key>", rewards.reward, name="reward"),
     path("mine", rewards.mine, name="mine"),
     path("mine/<str:ref>", rewards.order, name="order"),
     path("mine/<str:ref>/show/<int:item>", rewards.show, name="show"),
     path("mine/<str:ref>/cancel", rewards.cancel, name="cancel"),
+    path("", include("palier.web.portal.play.urls")),
     path("card", views.membership_card, name="card"),
     path("program", views.program_page, name="program"),
     path("me", hub.me, name="me"),

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_GET
 
 from palier.activities import queries
 from palier.engine.describe import describe
-from palier.engine.state import NEVER
 from palier.members import card
 from palier.web.portal import telling
+from palier.web.portal.play import saving, support
 from palier.web.portal.visits import Visit, of_anyone, of_member
 from palier.web.ui.colour import theme
 
@@ -64,6 +64,11 @@ def home(made: Visit) -> HttpResponse:
                 (words.text(item.name), telling.streak_words(words, item, made.now), item.state)
                 for item in standing.pursuits.streaks
             ],
+            "saving": saving.saving(made, wallets),
+            "expiries": telling.expiries(words, wallets),
+            "survey": support.asked(made),
+            "answered": support.answered(made),
+            "said": made.request.session.pop("said", None),
             "welcome": made.request.session.pop("welcome", None) == made.runtime.key,
             "first_name": _first_name(made),
         },
@@ -118,68 +123,6 @@ def history(made: Visit) -> HttpResponse:
             "later": before is not None,
         },
     )
-
-
-@require_GET
-@of_member
-def pursuits(made: Visit) -> HttpResponse:
-    """Goals, stamp cards, streaks, badges, games with their odds."""
-    words = made.words
-    standing = queries.standing(made.connection, made.runtime, made.member_id, now=made.now)
-    assert standing is not None
-    found = standing.pursuits
-    return made.page(
-        "portal/pursuits.html",
-        {
-            "here": "home",
-            "tier": telling.tier_way(made.runtime.latest, words, standing),
-            "goals": [
-                telling.goal_way(words, goal, made.now) for goal in found.goals if goal.state != "ended"
-            ],
-            "streaks": [
-                {
-                    "name": words.text(item.name),
-                    "sentence": telling.streak_words(words, item, made.now),
-                    "length": item.length,
-                    "risk": item.state == "at_risk",
-                    "tokens": item.tokens,
-                }
-                for item in found.streaks
-            ],
-            "badges": [
-                {
-                    "name": telling.name_of(item.name, words),
-                    "count": item.count,
-                    "day": words.day(item.earned_at),
-                }
-                for item in found.badges
-            ],
-            "games": [
-                {
-                    "name": words.text(game.name),
-                    "price": words.points(game.price[1], game.price[0]) if game.price else "",
-                    "left": game.plays_left,
-                    "until": words.day(game.ends_at - 1) if game.ends_at < NEVER else "",
-                    "prizes": [
-                        {
-                            "name": words.text(prize.name) or telling.given_words(words, prize.given),
-                            "chance": words.decimal(
-                                _percent(prize.chance.numerator, prize.chance.denominator)
-                            ),
-                        }
-                        for prize in game.prizes
-                    ],
-                }
-                for game in found.games
-            ],
-        },
-    )
-
-
-def _percent(top: int, bottom: int) -> str:
-    """A chance in percent with two decimals, rounded down: nothing is promised above what it is."""
-    hundredths = 10_000 * top // bottom
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 @require_GET

@@ -68,9 +68,9 @@ class Visit:
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def go(self, name: str) -> HttpResponse:
+    def go(self, name: str, **named: str) -> HttpResponse:
         """On to another page of the portal."""
-        return HttpResponseRedirect(reverse(f"portal:{name}", args=[self.runtime.key]))
+        return HttpResponseRedirect(reverse(f"portal:{name}", kwargs={"program": self.runtime.key, **named}))
 
 
 def language_of(request: HttpRequest) -> str:

@@ -1,0 +1,1 @@
+"""What members play and work towards: goals, games, rankings, friends, ways to earn, wishes, cases, surveys."""

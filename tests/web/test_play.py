@@ -1,0 +1,389 @@
+"""What members play and work towards, as the pages' forms and addresses answer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from palier.members import refs
+from palier.site import database
+from tests.api.shop import Shop, document
+from tests.web.arcade import MUG, arcade, said, signed_in
+
+
+@pytest.fixture
+def own(shop: Shop) -> Shop:
+    """The arcade, with a reward."""
+    made = Shop("arcade", arcade())
+    assert made.call("PUT", "/rewards/mug", MUG).status == 201
+    return made
+
+
+@pytest.fixture
+def ref(own: Shop) -> str:
+    return own.enrol()
+
+
+@pytest.fixture
+def client(own: Shop, ref: str, monkeypatch: pytest.MonkeyPatch) -> Client:
+    return signed_in(own, ref, monkeypatch)
+
+
+def page(client: Client, path: str = "", status: int = 200, language: str = "en") -> str:
+    answer = client.get(f"/portal/arcade/{path}", headers={"accept-language": language})
+    assert answer.status_code == status, (path, answer.status_code, answer.content[:500])
+    found: str = answer.content.decode().replace("\u00a0", " ").replace("\u202f", " ")
+    return found
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def post(client: Client, path: str, data: dict[str, Any] | None = None) -> Any:
+    return client.post(f"/portal/arcade/{path}", data or {}, headers={"accept-language": "en"})
+
+
+def stars(own: Shop, ref: str) -> str:
+    found: str = own.wallet(ref)["spendable"]
+    return found
+
+
+# --- goals ------------------------------------------------------------------------------------------------
+
+
+def test_goals_say_how_far_and_challenges_are_joined_and_left(own: Shop, ref: str, client: Client) -> None:
+    for number in range(3):
+        own.sale(ref, "4.00", id=f"s{number}")
+    shown = text_of(page(client, "goals"))
+    assert "3 of 10" in shown
+    assert "2 times to go: 5 stars." in shown
+    assert "regular badge" in shown.lower()
+    assert "Take part" in shown
+    assert post(client, "goals/explore/join", {"once": "aaaaaaaaaaaa"}).url.endswith("/goals")
+    assert "You take part" in page(client, "goals")
+    own.sale(ref, "4.00", id="s4")
+    assert "2 times to go" in text_of(page(client, "goals"))
+    post(client, "goals/explore/join", {"once": "bbbbbbbbbbbb", "leave": "yes"})
+    assert "Take part" in page(client, "goals")
+    assert post(client, "goals/card/join").status_code == 404
+    assert "prochaine" not in page(client, "goals", language="en")
+    assert "Objectifs" in page(client, "goals", language="fr")
+
+
+# --- games ------------------------------------------------------------------------------------------------
+
+
+def test_a_play_is_drawn_once_and_shown_the_same(own: Shop, ref: str, client: Client) -> None:
+    """Sent again, looked at again: one activity, one price, one prize; what was drawn can be drawn again."""
+    own.sale(ref, "40.00")
+    shown = text_of(page(client, "games/wheel"))
+    for words in ("1 in 10", "10 %", "3 in 5", "60 %", "A play costs 5 stars", "2 in 5 wins something", "50"):
+        assert words in shown, words
+    once = "c" * 12
+    first = post(client, "games/wheel", {"once": once})
+    second = post(client, "games/wheel", {"once": once})
+    assert first.url == second.url
+    outcomes = {page(client, f"games/wheel/plays/{once}") for _ in range(2)}
+    assert len({text_of(re.sub(r"fresh", "", outcome)) for outcome in outcomes}) == 1
+    outcome = re.search(r'outcome-prize">([^<]+)<', next(iter(outcomes)))
+    assert outcome is not None
+    won = {"A coffee": 0, "Ten stars": 10, "Nothing this time": 0}[outcome[1]]
+    assert (own.wallet(ref, "coffees")["spendable"] == "1") is (outcome[1] == "A coffee")
+    assert stars(own, ref) == str(40 - 5 + won)
+    with database.connect("app") as connection:
+        row = connection.execute("select seed, commitment from draw_seed order by period limit 1").fetchone()
+    assert row is not None
+    assert hashlib.sha256(bytes(row[0])).digest() == bytes(row[1])
+    drawn = hmac.new(bytes(row[0]), f"portal\0{refs.decode(ref)}-{once}".encode(), hashlib.sha256).hexdigest()
+    assert drawn in next(iter(outcomes))
+    assert bytes(row[1]).hex() in page(client, "games/wheel")
+    assert bytes(row[0]).hex() not in page(client, "games/wheel")
+
+
+def test_limits_and_prices_hold_whatever_the_form_says(own: Shop, ref: str, client: Client) -> None:
+    poor = post(client, "games/wheel", {"once": "d" * 12})
+    assert poor.status_code == 422
+    assert "do not have enough" in poor.content.decode()
+    assert post(client, "games/ticket", {"once": "e" * 12}).status_code == 302
+    again = post(client, "games/ticket", {"once": "f" * 12})
+    assert again.status_code == 422
+    assert "limit is reached" in again.content.decode()
+    assert stars(own, ref) == "1"
+    assert "as often as is allowed" in page(client, "games/ticket")
+    assert post(client, "games/nothing").status_code == 404
+
+
+def test_nobody_sees_the_play_of_another(
+    own: Shop, ref: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(client, "games/ticket", {"once": "g" * 12})
+    other = signed_in(own, own.enrol("other"), monkeypatch)
+    page(client, f"games/ticket/plays/{'g' * 12}")
+    page(other, f"games/ticket/plays/{'g' * 12}", 404)
+
+
+def test_a_quiz_scores_and_counts_its_attempts(own: Shop, ref: str, client: Client) -> None:
+    assert "2 attempts left" in text_of(page(client, "quizzes/coffee"))
+    assert post(client, "quizzes/coffee", {"once": "h" * 12}).status_code == 422
+    post(client, "quizzes/coffee", {"once": "i" * 12, "q1": "2"})
+    assert "0 of 1 right" in page(client, "quizzes/coffee")
+    post(client, "quizzes/coffee", {"once": "j" * 12, "q1": "1"})
+    assert "1 of 1 right. You get 4 stars." in page(client, "quizzes/coffee")
+    assert "as often as is allowed" in page(client, "quizzes/coffee")
+    assert stars(own, ref) == "4"
+
+
+# --- rankings ---------------------------------------------------------------------------------------------
+
+
+def test_a_board_names_nobody_and_shows_ones_own_place(own: Shop, ref: str, client: Client) -> None:
+    others = [own.enrol(f"card-{number}") for number in range(4)]
+    for number, other in enumerate(others):
+        own.sale(other, f"{90 - number}.00", id=f"o{number}")
+    own.sale(ref, "3.00")
+    shown = text_of(page(client, "rankings"))
+    assert re.search(r"5 \S+ you €3", shown), shown
+    for other in others:
+        assert other not in shown
+    names = re.findall(r'name="choice" value="(\d)"[^>]*>\s*<span>([^<]+)<', page(client, "rankings"))
+    assert len(names) == 6
+    assert re.fullmatch(r"[A-Z][a-z]+-[0-9A-Z]{5}", names[3][1])
+    post(client, "rankings/name", {"ranked": "yes", "choice": "3"})
+    assert f"{names[3][1]} you" in text_of(page(client, "rankings"))
+    api = own.get(f"/leaderboards/best?member={ref}").json
+    assert api["own"]["pseudonym"] == names[3][1]
+    post(client, "rankings/name", {"choice": "9"})
+    assert "You are not shown" in page(client, "rankings")
+    assert own.get(f"/leaderboards/best?member={ref}").json["own"] is None
+
+
+# --- friends ----------------------------------------------------------------------------------------------
+
+
+def test_friends_are_counted_and_not_named(own: Shop, ref: str, client: Client) -> None:
+    shown = page(client, "friends")
+    found = re.search(r'value="(http://localhost/portal/arcade/door\?from=(\w+))"', shown)
+    assert found is not None
+    assert found[1] in page(client, "friends")
+    assert "You get 20 stars, your friend gets 10 stars." in text_of(shown)
+    friend = own.post("/members", {"identities": {"card": "friend"}, "referred_by": found[2]}).json["member"]
+    own.sale(friend, "25.00", id="f1")
+    deliver(own)
+    shown = text_of(page(client, "friends"))
+    assert "1 friend joined with your code, 1 has bought." in shown
+    assert "20 stars" in shown
+    assert friend not in shown
+
+
+def deliver(own: Shop) -> None:
+    """What one member's activity tells another is brought by the worker."""
+    from palier.activities import delivery
+    from palier.activities.runtime import runtime
+    from palier.site import clock
+
+    with database.connect("app") as connection:
+        found = runtime(connection, own.key)
+        assert found is not None
+        delivery.deliver(connection, found, now=clock.now())
+
+
+# --- how to earn ------------------------------------------------------------------------------------------
+
+
+def test_how_to_earn_is_computed_for_this_member(own: Shop, ref: str, client: Client) -> None:
+    shown = text_of(page(client, "earn?amount=40"))
+    assert "€40 now would bring you 40 stars" in shown.replace("€40.00", "€40")
+    assert "Big basket" in shown
+    assert "€10" in shown  # what is missing to the big basket
+    assert "120 stars left to earn today." in shown
+    before = stars(own, ref)
+    own.sale(ref, "130.00")
+    shown = text_of(page(client, "earn?amount=40,00"))
+    assert "Nothing more today" in shown
+    assert "not now" in shown
+    assert before == "0"
+    assert stars(own, ref) == "130"
+    for wrong in ("x", "0", "-3", "1e3", "99999999", "1.234"):
+        assert "Write an amount" in page(client, f"earn?amount={wrong}", 422)
+    assert "Comment " in page(client, "earn", language="fr")
+    with database.connect("app") as connection:
+        row = connection.execute(
+            "select count(*) from activity_claim where external_id like 'foretold%'"
+        ).fetchone()
+    assert row == (0,)
+
+
+# --- saving for a reward ----------------------------------------------------------------------------------
+
+
+def test_a_member_saves_for_a_reward_and_stops(own: Shop, ref: str, client: Client) -> None:
+    own.sale(ref, "40.00")
+    assert "Save for it" in page(client, "rewards/mug")
+    assert post(client, "rewards/mug/save", {"once": "k" * 12}).url == "/portal/arcade/"
+    shown = text_of(page(client))
+    assert "Saving for Enamel mug" in shown
+    assert "60 stars to go: Enamel mug." in shown
+    assert "your history does not tell yet" in shown
+    assert own.get(f"/members/{ref}/progress").json["saving"]["missing"] == "60"
+    own.sale(ref, "70.00")
+    assert "You have enough" in page(client)
+    post(client, "rewards/mug/save", {"once": "l" * 12, "stop": "yes"})
+    assert "Saving for" not in page(client)
+    post(client, "rewards/nothing/save")
+    assert "cannot be saved for" in page(client)
+
+
+# --- cases and surveys ------------------------------------------------------------------------------------
+
+
+def test_a_line_is_asked_about_and_answered(own: Shop, ref: str, client: Client) -> None:
+    own.sale(ref, "12.00", id="ticket-1")
+    found = re.search(r'questions/new\?line=(\d+)"', page(client, "history"))
+    assert found is not None
+    assert "Purchase of €12" in page(client, f"questions/new?line={found[1]}")
+    data = {"line": found[1], "text": "<script>alert(1)</script> not mine", "once": "m" * 12}
+    assert post(client, "questions/new", {**data, "text": "4111 1111 1111 1111"}).status_code == 422
+    first = post(client, "questions/new", data)
+    assert post(client, "questions/new", data).url == first.url
+    case = own.get("/cases").json["cases"]
+    assert [item["activity"]["id"] for item in case] == ["ticket-1"]
+    shown = page(client, first.url.removeprefix("/portal/arcade/"))
+    assert "<script>alert" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+    own.post(f"/cases/{case[0]['case']}/answer", {"text": "You are right."})
+    assert "The shop has answered" in page(client)
+    assert "You are right." in page(client, first.url.removeprefix("/portal/arcade/"))
+    assert "The shop has answered" not in page(client)
+    assert post(client, first.url.removeprefix("/portal/arcade/"), {"close": "yes"}).status_code == 302
+    assert "This question is closed." in page(client, first.url.removeprefix("/portal/arcade/"))
+
+
+def test_a_survey_stands_on_the_home_page_until_it_is_answered_or_declined(
+    own: Shop, ref: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey = {
+        "key": "visit", "name": said("Your visit"), "activity": "asked",
+        "questions": [{"key": "again", "kind": "nps", "text": said("Again?")}],
+    }  # fmt: skip
+    assert own.call("PUT", "/surveys/visit", survey).status == 201
+    assert "Your visit" not in page(client)
+    own.sale(ref, "10.00")
+    assert "Your visit" in page(client)
+    assert post(client, "survey/visit", {}).status_code == 422
+    assert post(client, "survey/visit", {"again": "10"}).status_code == 302
+    shown = page(client)
+    assert "Thank you. You get 5 stars." in shown
+    assert "Your visit" not in shown
+    other = own.enrol("other")
+    own.sale(other, "10.00", id="b")
+    second = signed_in(own, other, monkeypatch)
+    assert post(second, "survey/visit", {"decline": "yes"}).status_code == 302
+    assert "Your visit" not in page(second)
+    results = own.get("/surveys/visit/results").json
+    assert (results["answered"], results["refused"]) == (1, 1)
+
+
+# --- whose it is ------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_one_member_or_program_is_anothers(
+    own: Shop, ref: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.sale(ref, "12.00")
+    line = re.search(r'questions/new\?line=(\d+)"', page(client, "history"))
+    assert line is not None
+    case = post(client, "questions/new", {"line": line[1], "text": "Mine", "once": "n" * 12}).url
+    other = signed_in(own, own.enrol("other"), monkeypatch)
+    path = case.removeprefix("/portal/arcade/")
+    page(other, path, 404)
+    assert post(other, path, {"text": "x", "once": "o" * 12}).status_code == 404
+    page(other, f"questions/new?line={line[1]}", 404)
+    assert post(other, "questions/new", {"line": line[1], "text": "x"}).status_code == 404
+    foreign = Shop("foreign", document("foreign"))
+    stranger = signed_in(foreign, foreign.enrol(), monkeypatch)
+    for name in ("goals", path, "rankings", "friends", "games/wheel", "earn", "questions"):
+        answer = stranger.get(f"/portal/arcade/{name}")
+        assert (answer.status_code, answer["Location"]) == (302, "/portal/arcade/door"), name
+        assert Client(SERVER_NAME="localhost").get(f"/portal/arcade/{name}").status_code == 302
+    for name in ("rankings", "friends", "games/wheel", "quizzes/coffee"):
+        assert stranger.get(f"/portal/foreign/{name}").status_code == 404
+
+
+def test_every_form_needs_its_token(own: Shop, ref: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = signed_in(own, ref, monkeypatch, enforce_csrf_checks=True)
+    for path in (
+        "goals/explore/join", "games/wheel", "quizzes/coffee", "rankings/name", "rewards/mug/save", "questions/new",
+        "questions/0000000000000", "survey/visit",
+    ):  # fmt: skip
+        assert post(strict, path, {"once": "p" * 12}).status_code == 403, path
+
+
+def test_names_are_never_markup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    data = arcade("arcade")
+    data["name"] = said(evil)
+    for part in ("goals", "streaks", "games", "quizzes", "leaderboards", "rules"):
+        for item in data[part]:
+            item["name"] = said(evil)
+    data["games"][0]["prizes"][0]["name"] = said(evil)
+    own = Shop("arcade", data)
+    own.call("PUT", "/rewards/mug", {**MUG, "name": said(evil)})
+    client = signed_in(own, own.enrol(), monkeypatch)
+    post(client, "games/ticket", {"once": "q" * 12})
+    post(client, "rewards/mug/save", {"once": "r" * 12})
+    for path in (
+        "", "goals", "games/wheel", f"games/ticket/plays/{'q' * 12}", "quizzes/coffee", "rankings", "friends", "earn",
+        "rewards/mug",
+    ):  # fmt: skip
+        assert "<img" not in page(client, path), path
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that pages send, as psycopg sends them."""
+    import psycopg
+
+    sent: list[str] = []
+    real = psycopg.Connection.execute
+
+    def counted(self: Any, query: Any, *args: Any, **options: Any) -> Any:
+        sent.append(str(query)[:60])
+        return real(self, query, *args, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", counted)
+    return sent
+
+
+BUDGET = {
+    "": 16, "goals": 6, "games/wheel": 9, "rankings": 12, "friends": 12, "earn": 22, "questions": 10, "rewards/mug": 10,
+}  # fmt: skip
+
+
+def test_no_page_asks_once_for_each_row(own: Shop, ref: str, client: Client, statements: list[str]) -> None:
+    """With ten times as much to show a page asks as often; and no more often than its budget."""
+    own.call(
+        "PUT", "/surveys/visit",
+        {"key": "visit", "name": said("Visit"), "questions": [{"key": "a", "kind": "nps", "text": said("?")}]},
+    )  # fmt: skip
+    post(client, "rewards/mug/save", {"once": "s" * 12})
+    asked: dict[str, list[int]] = {path: [] for path in BUDGET}
+    for many in (1, 4):
+        for number in range(many):
+            own.sale(ref, "21.00", id=f"q{many}-{number}")
+            if many > 1:
+                text = {"text": f"Case {number}", "once": f"{number}" * 12}
+                post(client, "questions/new", text)
+        for path in BUDGET:
+            page(client, path)
+            statements.clear()
+            page(client, path)
+            asked[path].append(len(statements))
+    assert {path: counts[1] for path, counts in asked.items() if counts[1] > BUDGET[path]} == {}
+    for path, (few, lots) in asked.items():
+        assert lots <= few + 3, (path, few, lots)
