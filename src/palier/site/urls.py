@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", front_page, name="front"),
     path("language", set_language, name="set_language"),
     path("portal/<str:program>/", include("palier.web.portal.urls")),
+    path("till/<str:program>/", include("palier.web.till.urls")),
     path("console/", include("palier.web.console.urls")),
     path("widget/<str:program>/", include("palier.web.widget.urls")),
 ]

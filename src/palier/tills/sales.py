@@ -22,6 +22,7 @@ from palier.activities.wire import Read
 from palier.engine.amounts import from_minor
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal
+from palier.engine.trace import Trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.tills import baskets, journal, shifts
@@ -73,10 +74,12 @@ def earning(
 
 def told(result: Result, *, with_games: bool = True) -> Earning:
     """What a result brought, by currency."""
+    return told_of(result.trace, with_games=with_games) if result.trace is not None else Earning({})
+
+
+def told_of(trace: Trace, *, with_games: bool = True) -> Earning:
+    """What a decision brought, by currency."""
     points: dict[str, int] = {}
-    trace = result.trace
-    if trace is None:
-        return Earning(points)
     for rule in trace.rules:
         points[rule.currency] = points.get(rule.currency, 0) + rule.earned
     for grant in trace.grants:

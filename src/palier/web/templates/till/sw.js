@@ -1,0 +1,55 @@
+{% autoescape off %}// Keeps the till's shell on the tablet: pages and files come from the network while it is there, from here otherwise.
+const ROOT = "{{ root }}";
+const SHELL = "{{ shell }}";
+const FILES = [{% for file in files %}"{{ file }}"{% if not forloop.last %}, {% endif %}{% endfor %}];{% endautoescape %}
+const NAME = `palier-till ${ROOT}`;
+
+const fetchedFresh = async () => {
+  const kept = await caches.open(NAME);
+  await kept.addAll([...FILES, SHELL].map((url) => new Request(url, { cache: "reload" })));
+};
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(fetchedFresh().then(() => self.skipWaiting()));
+});
+
+self.addEventListener("activate", (event) => {
+  event.waitUntil(self.clients.claim());
+});
+
+// The shell in the language that was chosen last.
+self.addEventListener("message", (event) => {
+  if (event.data === "refresh") {
+    event.waitUntil(fetchedFresh().catch(() => undefined));
+  }
+});
+
+const orKept = async (request) => {
+  try {
+    const answer = await fetch(request);
+    if (answer.ok) {
+      const kept = await caches.open(NAME);
+      await kept.put(request, answer.clone());
+    }
+    return answer;
+  } catch (error) {
+    const found = await caches.match(request, { ignoreSearch: true });
+    if (found) {
+      return found;
+    }
+    throw error;
+  }
+};
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const url = new URL(request.url);
+  if (request.method !== "GET" || url.origin !== self.location.origin) {
+    return;
+  }
+  if (FILES.includes(url.pathname)) {
+    event.respondWith(orKept(request));
+  } else if (request.mode === "navigate" && url.pathname.startsWith(ROOT)) {
+    event.respondWith(fetch(request).catch(() => caches.match(SHELL)));
+  }
+});

@@ -1,0 +1,1 @@
+"""The till: a cashier, a member and a basket, on a tablet behind a counter, with the network or without."""

@@ -1,0 +1,293 @@
+"""The till as its forms answer: who works at it, what is shown of whom, what is credited, given and taken back."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from palier.engine.clock import MINUTE
+from palier.members import card, refs
+from palier.site import clock, database
+from palier.staff import accounts
+from palier.tills import devices, shifts
+from tests.api.shop import Shop
+from tests.web.staff import PASSWORD, staff
+
+PIN = "2580"
+CASHIER = "ann@shop.example"
+
+
+@pytest.fixture(autouse=True)
+def cashier(shop: Shop) -> accounts.Account:
+    """A cashier with a password and a PIN."""
+    account = staff("cashier", shop.program_id, email=CASHIER)
+    with database.connect() as connection:
+        accounts.set_password(connection, account, PASSWORD, now=clock.now())
+        accounts.set_pin(connection, account, PIN, now=clock.now())
+        connection.commit()
+    return account
+
+
+class Tablet(Client):
+    """A tablet's browser; answers are text."""
+
+    def __init__(self, shop: Shop, language: str = "en", **more: Any) -> None:
+        super().__init__(SERVER_NAME="localhost", HTTP_ACCEPT_LANGUAGE=language, **more)
+        self.shop = shop
+
+    def at(self, name: str = "", **form: str) -> str:
+        """The page after a form, followed to its end."""
+        path = f"/till/{self.shop.key}/{name}"
+        answer = self.post(path, form, follow=True) if form or name else self.get(path, follow=True)
+        self.status = answer.status_code
+        self.where = answer.request["PATH_INFO"]
+        return re.sub(r"\s+", " ", answer.content.decode().replace("\u00a0", " ").replace("\u202f", " "))
+
+    def enrolled(self) -> Tablet:
+        with database.connect() as connection:
+            expected = devices.expect(
+                connection, self.shop.program_id, name="Front", location="Lyon", by="test", role="owner",
+                now=clock.now(),
+            )  # fmt: skip
+            connection.commit()
+        self.at("enrol-till", code=expected.code, public_key="")
+        assert self.where.endswith("/sign-in")
+        return self
+
+    def working(self) -> Tablet:
+        self.enrolled()
+        self.at("sign-in", email=CASHIER, password=PASSWORD)
+        assert self.where == f"/till/{self.shop.key}/", self.where
+        return self
+
+
+@pytest.fixture
+def till(shop: Shop) -> Tablet:
+    return Tablet(shop).working()
+
+
+def test_only_a_tablet_that_was_taken_in_is_a_till(shop: Shop) -> None:
+    stranger = Tablet(shop)
+    assert "Make this tablet a till" in stranger.at()
+    assert "No till is expected" in stranger.at("enrol-till", code="AAAAA-AAAAA", public_key="")
+    assert "could not make a key" in stranger.at("enrol-till", code="x", public_key=b64encode(b"no").decode())
+    for name in ("find", "credit", "give", "take-back", "enrol", "lock"):
+        stranger.at(name, who="2801")
+        assert stranger.where.endswith("/enrol-till"), name
+    assert stranger.get("/till/nowhere/").status_code == 404
+    tablet = Tablet(shop).enrolled()
+    held = tablet.cookies["till"]
+    assert (held["httponly"], held["samesite"], held["path"]) == (True, "Strict", "/till/club/")
+    assert "Who works here?" in tablet.at()
+    assert "do not belong together" in tablet.at("sign-in", email=CASHIER, password="wrong")
+    marketer = staff("marketer", shop.program_id, email="m@shop.example")
+    with database.connect() as connection:
+        accounts.set_password(connection, marketer, PASSWORD, now=clock.now())
+        connection.commit()
+    # Who has no right at tills is answered as if the password were wrong.
+    assert "do not belong together" in tablet.at("sign-in", email="m@shop.example", password=PASSWORD)
+
+
+def test_a_revoked_till_is_refused_at_its_next_call(shop: Shop, till: Tablet) -> None:
+    assert "The member" in till.at()
+    with database.connect() as connection:
+        (device,) = devices.devices(connection, shop.program_id)
+        devices.revoke(
+            connection, shop.program_id, device.device_id, by="test", role="owner", now=clock.now()
+        )
+        connection.commit()
+    till.at()
+    assert till.status == 401
+    for name in ("find", "journal"):
+        till.at(name, who="2801")
+        assert till.status == 401, name
+    assert "This till was ended" in till.at()
+
+
+def test_a_rest_asks_for_the_pin_and_five_wrong_ones_for_the_password(
+    shop: Shop, till: Tablet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = shop.enrol()
+    till.at("find", who="2801")
+    later = clock.now() + shifts.IDLE + MINUTE
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert "PIN" in till.at()
+    assert till.where.endswith("/unlock")
+    till.at("credit", once="x")
+    assert till.where.endswith("/unlock")
+    assert "not the PIN" in till.at("unlock", pin="0000")
+    # What lay on the counter lies there still.
+    assert "Within reach" in till.at("unlock", pin=PIN) or "stars" in till.at()
+    till.at("lock", x="1")
+    assert till.where.endswith("/unlock")
+    said = [till.at("unlock", pin="0000") for _ in range(accounts.PIN_TRIES)]
+    assert "sign in with your password" in said[-1]
+    till.at("unlock", pin=PIN)
+    assert till.where.endswith("/sign-in")
+    till.at()
+    assert till.where.endswith("/sign-in")
+    assert shop.wallet(member)["spendable"] == "0.00"
+
+
+def test_the_first_sign_in_chooses_a_pin_and_a_colleague_takes_over_by_his(shop: Shop, till: Tablet) -> None:
+    bob = staff("cashier", shop.program_id, email="bob@shop.example")
+    with database.connect() as connection:
+        accounts.set_password(connection, bob, PASSWORD, now=clock.now())
+        connection.commit()
+    shop.enrol()
+    till.at("find", who="2801")
+    till.at("lock", x="1")
+    assert "Choose a PIN" in till.at("sign-in", email="bob@shop.example", password=PASSWORD)
+    assert "neither alike nor in a row" in till.at("pin", pin="1234")
+    page = till.at("pin", pin="7391")
+    assert till.where == "/till/club/"
+    # The other's customer is not his.
+    assert "Scan, card, phone or e-mail" in page
+    till.at("lock", x="1")
+    with database.connect() as connection:
+        (device,) = devices.devices(connection, shop.program_id)
+        open_shifts = shifts.at_device(connection, device, now=clock.now())
+    assert {item.name for item in open_shifts} == {"A cashier"}
+    ann = next(item for item in open_shifts if item.account_id != bob.account_id)
+    assert "not the PIN" in till.at("unlock", shift=ann.ref, pin="7391")
+    till.at("unlock", shift=ann.ref, pin=PIN)
+    assert till.where == "/till/club/"
+    assert "Who works here?" in till.at("leave", x="1")
+
+
+def test_a_sale_from_scan_to_receipt_and_undone(shop: Shop, till: Tablet) -> None:
+    ref = shop.post("/members", {"identities": {"card": "2801", "email": "zoe@example.org"}}).json["member"]
+    assert "Find the member to see" in till.at("amount", amount="42,10")
+    page = till.at("find", who="2801")
+    assert "Earns 42.10 stars" in page
+    assert "zoe" not in page.lower()
+    once = re.search(r'name="once" value="([^"]+)"', page)
+    assert once is not None
+    page = till.at("credit", once=once[1])
+    assert "+42.10 stars" in page
+    assert "The member now has 42.10 stars" in page
+    assert "Not a proof of payment." in page
+    assert "Ne vaut pas preuve de paiement." in page
+    number = re.search(r"1-F[0-9A-Z]{8}", page)
+    assert number is not None
+    # The same form sent again credits nothing.
+    till.at("credit", once=once[1])
+    assert shop.wallet(ref)["spendable"] == "42.10"
+    page = till.at("return", sale="last")
+    assert "Takes back €42.10" in page
+    assert "42.10 stars → <strong>0.00 stars" in page or "→ <strong>0 stars" in page
+    assert shop.wallet(ref)["spendable"] == "42.10"
+    assert "were taken back" in till.at("take-back", x="1")
+    assert shop.wallet(ref)["spendable"] == "0.00"
+    assert "taken back already" in till.at("return", sale=number[0])
+
+
+def test_a_part_comes_back_by_the_number_of_the_receipt(shop: Shop, till: Tablet) -> None:
+    ref = shop.enrol()
+    till.at("find", who="2801")
+    page = till.at("line", amount="30", category="bread")
+    page = till.at("line", amount="12.50", category="")
+    once = re.findall(r'name="once" value="([^"]+)"', page)[0]
+    assert "Earns 42.50 stars" in page
+    number = re.findall(r"1-F[0-9A-Z]{8}", till.at("credit", once=once))[0]
+    spend = {"member": ref, "currency": "stars", "points": "40"}
+    assert shop.post("/redemptions", spend).status == 201
+    page = till.at("return", sale=number.lower(), back="10")
+    assert "Takes back €10" in page
+    assert "were spent already" in page
+    till.at("take-back", x="1")
+    assert shop.wallet(ref)["debt"] in ("7.50", "7.5")
+    assert "No sale has this number" in till.at("return", sale="9-1")
+    for text in ("", "1-", "--", "1-f' or 1=1", "x" * 200):
+        till.at("return", sale=text)
+        assert till.status == 200
+
+
+def test_only_the_first_name_tier_and_balance_are_shown(shop: Shop, till: Tablet) -> None:
+    page = till.at("join", x="1")
+    page = till.at("enrol", contact="+33 6 12 34 56 78", first_name="Zoé Dupont")
+    assert "Welcome!" in page
+    till.at("clear", x="1")
+    page = till.at("find", who="+33612345678")
+    assert "Zoé" in page
+    for hidden in ("Dupont", "12 34 56", "612345678"):
+        assert hidden not in page
+    known, unknown = (
+        till.post("/till/club/find", {"who": "+33612345679"}),
+        till.post("/till/club/find", {"who": "9"}),
+    )
+    strip = lambda answer: re.sub(r'(value|server-ms)="[^"]*"', "", answer.content.decode())  # noqa: E731
+    assert (known.status_code, strip(known)) == (unknown.status_code, strip(unknown)) == (404, strip(known))
+    assert "Nobody is found by this" in known.content.decode()
+
+
+def test_enrolling_takes_one_field_and_prints_a_card(shop: Shop, till: Tablet) -> None:
+    page = till.at("enrol", contact="", first_name="")
+    number = re.search(r"P-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", page)
+    assert number is not None
+    assert "<svg" in page
+    till.at("clear", x="1")
+    assert "Within reach" in till.at("find", who=number[0]) or till.status == 200
+    assert "Already a member" in till.at("enrol", contact=number[0])
+    for wrong in ("a@", "@b", "4111 1111 1111 1111"):
+        assert "Write an e-mail address" in till.at("enrol", contact=wrong), wrong
+    shop.post("/members", {"identities": {"email": "here@example.org"}})
+    assert "Already a member" in till.at("enrol", contact="Here@example.org")
+
+
+def test_nobody_serves_himself(shop: Shop, till: Tablet) -> None:
+    shop.post("/members", {"identities": {"email": CASHIER, "card": "77"}})
+    till.at("leave", x="1")
+    till.at("sign-in", email=CASHIER, password=PASSWORD)
+    page = till.at("find", who="77")
+    assert "This is your own account" in page
+    page = till.at("amount", amount="10")
+    assert 'name="once"' not in page
+    assert "own account" in till.at("credit", once="x") or till.status == 200
+
+
+def test_lookups_end_for_a_shift(shop: Shop, till: Tablet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shifts, "BROWSED", 3)
+    shop.enrol()
+    for _ in range(3):
+        till.at("find", who="2801")
+        assert till.status == 200
+    assert "as many members as it may" in till.at("find", who="2801")
+    # A sale gives its lookup back.
+    page = till.at("amount", amount="5")
+    till.at("credit", once=re.findall(r'name="once" value="([^"]+)"', page)[0])
+    till.at("find", who="2801")
+    assert till.status == 200
+
+
+def test_the_counter_asks_for_no_more_than_it_needs(shop: Shop, till: Tablet) -> None:
+    """A page costs the same statements however many members and sales there are."""
+    shop.enrol()
+    till.at("find", who="2801")
+    page = till.at("amount", amount="5")
+    assert "Earns 5.00 stars" in page
+    answer = till.get("/till/club/")
+    assert answer["Permissions-Policy"].startswith("camera=(self)")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert "style=" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_all_pages_speak_both_languages(shop: Shop, language: str) -> None:
+    tablet = Tablet(shop, language).working()
+    page = tablet.at("join", x="1")
+    assert ("Prénom" in page) == (language == "fr")
+    page = tablet.at("voucher", voucher="")
+    assert ("Son code, sur le bon" in page) == (language == "fr")
+    for name in ("shell", "sw.js", "manifest.webmanifest"):
+        answer = tablet.get(f"/till/club/{name}")
+        assert answer.status_code == 200
+        assert answer["X-Till"]
+    assert ("Sans réseau" in tablet.get("/till/club/shell").content.decode()) == (language == "fr")
+
+
+__all__ = ["card", "refs"]
