@@ -41,5 +41,6 @@ RAIL: Final[tuple[Group, ...]] = (
             Entry(_("Imports"), "console:people:imports", "upload", "imports:write"),
         ),
     ),
+    Group(_("Program"), (Entry(_("Studio"), "console:studio:front", "pencil-ruler", "programs:read"),)),
 )
 """The pages in the order of the rail. An area adds its own entries here."""

@@ -17,4 +17,5 @@ urlpatterns = [
     path("demo-sign-in", views.demonstrate, name="demo"),
     path("<str:program>/", views.program, name="program"),
     path("<str:program>/", include("palier.web.console.people.urls")),
+    path("<str:program>/studio/", include("palier.web.console.studio.urls")),
 ]
