@@ -280,10 +280,10 @@ def _written(made: StaffVisit, ref: str, draft: Draft) -> HttpResponse:
             now=made.now,
         )
     except SourceError as problem:
-        said = _(
+        told = _(
             "The text cannot be read at line %(line)d, so the form cannot change it. Mend the text first."
         )
-        return _answered(made, ref, place, error=said % {"line": problem.place.line}, status=422)
+        return _answered(made, ref, place, error=told % {"line": problem.place.line}, status=422)
     except Refused as refused:
         return _answered(made, ref, place, error=said(refused, made.language), status=422)
     return _answered(made, ref, place, saved=saved, whole=whole)
