@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -286,7 +287,7 @@ def goal_way(words: ProgramWords, goal: GoalNow, now: int) -> Way:
             else _("%(distance)s to go until the next step.") % {"distance": distance}
         )
     if goal.ends_at < NEVER and goal.state == "open":
-        note = _("Counts until %(day)s.") % {"day": when(words, goal.ends_at - 1, now)}
+        note = _("Counts until %(day)s.") % {"day": words.day(goal.ends_at - 1)}
     title = words.text(goal.name)
     described = f"{title}. {sentence}"
     steps = [
@@ -337,6 +338,15 @@ def name_of(texts: dict[str, str], words: ProgramWords) -> str:
     return texts.get(words.language) or next(iter(texts.values()), "")
 
 
+def _played(words: ProgramWords, story: Story) -> str:
+    """The game that was played and what came out, by the version that judged it."""
+    for key, field, _prize in story.line.trace.draws:
+        for game in story.plan.program.games:
+            if game.key == key and field < len(game.prizes):
+                return f"{words.text(game.name)}{words.say(': ', NO_BREAK + ': ')}{words.text(game.prizes[field].name)}"
+    return ""
+
+
 def heading(words: ProgramWords, story: Story) -> str:
     """What happened, in a few words; how it was counted stands below it."""
     fact = story.fact
@@ -349,5 +359,18 @@ def heading(words: ProgramWords, story: Story) -> str:
             )
         if story.line.type == VISIT:
             return _("Visit")
+        if story.line.type == "play":
+            played = _played(words, story)
+            if played:
+                return played
     text = story.sentence(words.language)
     return text[:1].upper() + text[1:]
+
+
+def first_name(attributes: Mapping[str, object]) -> str:
+    """What a member is greeted with, where the program keeps a name of his; "" otherwise."""
+    for key in ("first_name", "given_name", "name"):
+        value = attributes.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.split()[0]
+    return ""

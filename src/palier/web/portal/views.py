@@ -48,7 +48,7 @@ def home(made: Visit) -> HttpResponse:
     goals = [
         telling.goal_way(words, goal, made.now)
         for goal in standing.pursuits.goals
-        if goal.state in ("open", "planned") and goal.joining in ("none", "joined")
+        if goal.steps and goal.state in ("open", "planned") and goal.joining in ("none", "joined")
     ]
     first = next((item for item in balances if not item.empty), balances[0] if balances else None)
     return made.page(
@@ -70,18 +70,9 @@ def home(made: Visit) -> HttpResponse:
             "answered": support.answered(made),
             "said": made.request.session.pop("said", None),
             "welcome": made.request.session.pop("welcome", None) == made.runtime.key,
-            "first_name": _first_name(made),
+            "first_name": telling.first_name(made.member.attributes) if made.member is not None else "",
         },
     )
-
-
-def _first_name(made: Visit) -> str:
-    assert made.member is not None
-    for key in ("first_name", "given_name", "name"):
-        value = made.member.attributes.get(key)
-        if isinstance(value, str) and value.strip():
-            return value.split()[0]
-    return ""
 
 
 @require_GET

@@ -13,7 +13,6 @@ from palier.engine.amounts import from_minor, to_minor
 from palier.engine.currencies import localized
 from palier.engine.plan import Plan
 from palier.members import operations as membership
-from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_member
 
 
@@ -55,7 +54,7 @@ def boards(made: Visit) -> HttpResponse:
         shown.append(
             {
                 "name": made.words.text(board.name),
-                "until": telling.when(made.words, found.period.ends_at - 1, made.now),
+                "until": made.words.day(found.period.ends_at - 1),
                 "places": places,
                 "own": row(found.own) if found.own is not None else None,
                 "among": any(place["own"] for place in places),

@@ -221,7 +221,7 @@ def goals(made: Visit) -> HttpResponse:
                     "kind": game.kind,
                     "price": words.points(game.price[1], game.price[0]) if game.price else "",
                     "left": game.plays_left,
-                    "until": telling.when(words, game.ends_at - 1, made.now) if game.ends_at < NEVER else "",
+                    "until": words.day(game.ends_at - 1) if game.ends_at < NEVER else "",
                 }
                 for game in found.games
             ],

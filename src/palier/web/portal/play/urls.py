@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from palier.web.portal.play import boards, earning, friends, games, goals, saving, support
+from palier.web.portal.play import boards, earning, friends, games, goals, offline, saving, support
 
 urlpatterns = [
     path("goals", goals.goals, name="goals"),
@@ -19,4 +19,7 @@ urlpatterns = [
     path("questions/new", support.ask, name="ask"),
     path("questions/<str:ref>", support.case, name="case"),
     path("survey/<str:key>", support.survey, name="survey"),
+    path("worker.js", offline.worker, name="worker"),
+    path("offline", offline.shell, name="offline"),
+    path("pocket", offline.pocket, name="pocket"),
 ]
