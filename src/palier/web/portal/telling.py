@@ -340,10 +340,10 @@ def name_of(texts: dict[str, str], words: ProgramWords) -> str:
 
 def _played(words: ProgramWords, story: Story) -> str:
     """The game that was played and what came out, by the version that judged it."""
-    for key, field, _prize in story.line.trace.draws:
+    for key, place, _prize in story.line.trace.draws:
         for game in story.plan.program.games:
-            if game.key == key and field < len(game.prizes):
-                return f"{words.text(game.name)}{words.say(': ', NO_BREAK + ': ')}{words.text(game.prizes[field].name)}"
+            if game.key == key and place < len(game.prizes):
+                return f"{words.text(game.name)}{words.say(': ', NO_BREAK + ': ')}{words.text(game.prizes[place].name)}"
     return ""
 
 
