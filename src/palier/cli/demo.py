@@ -49,7 +49,7 @@ def demo(
         with open_database():
             summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
             visitors = _visitors() if serve and not json else {}
-            owner = _owner() if serve and not json else ""
+            owner = _owner()
     if json:
         import msgspec
 
