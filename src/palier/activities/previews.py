@@ -11,10 +11,16 @@ from psycopg import Connection
 
 from palier.activities import sharing, store
 from palier.activities.runtime import Runtime
+from palier.engine.clock import DAY
 from palier.engine.decide import Fold
-from palier.engine.facts import Fact, Inputs, Known
+from palier.engine.facts import SALE, Fact, Inputs, Known
+from palier.engine.plan import Plan, Timeline
+from palier.engine.program import Program
 from palier.engine.refusals import Refusal
-from palier.engine.state import MemberState, copied, decode_state
+from palier.engine.state import NEVER, MemberState, copied, decode_state
+from palier.engine.trace import Trace
+
+YEAR = 365 * DAY
 
 _STATE = """
 -- activities.state_for_preview
@@ -65,15 +71,7 @@ def previews(
         if isinstance(decided, Refusal):
             found.append(None)
             continue
-        points: dict[str, int] = {}
-        for rule in decided.trace.rules:
-            points[rule.currency] = points.get(rule.currency, 0) + rule.earned
-        for grant in decided.trace.grants:
-            if not grant.cause.startswith("game:"):  # what chance brings is not told before
-                points[grant.currency] = points.get(grant.currency, 0) + grant.points
-        found.append(
-            Preview({key: minor for key, minor in points.items() if minor}, decided.trace.tier_after)
-        )
+        found.append(Preview(brought(decided.trace), decided.trace.tier_after))
     return found
 
 
@@ -89,3 +87,46 @@ def _known(
     if row is None or state is None or row[1] == "erased":
         return {}, "", None
     return msgspec.json.decode(row[2]), row[3] or "", decode_state(state[0])
+
+
+class Year(Struct, frozen=True):
+    """What a year of equal sales brings: `spent` and `points` in minor units, the tier held at its end ("": none)."""
+
+    sales: int
+    spent: int
+    points: dict[str, int]
+    tier: str
+
+
+def yearly(program: Program, amount: int, a_month: int, *, now: int) -> Year:
+    """What somebody new gets who buys for `amount` (minor units) so many times a month in the year after `now`.
+
+    Decided by the engine, in memory, by the document alone: what depends on anybody else, on chance or on what is in
+    the basket is not in it. What is refused brings nothing.
+    """
+    plan = Plan(program, 1)
+    timeline = Timeline([(min(now, 0), NEVER, plan)])
+    state = MemberState()
+    fold = Fold(timeline, state)
+    every = YEAR // (12 * a_month)
+    points: dict[str, int] = {}
+    for number in range(12 * a_month):
+        at = now + number * every
+        fact = Fact("preview", f"s{number}", SALE, at, amount=amount)
+        limits = plan.shared_limits(fact) if plan.shares else {}
+        decided = fold.decide(Known(fact, Inputs(allotted=dict(limits))))
+        if not isinstance(decided, Refusal):
+            for key, minor in brought(decided.trace).items():
+                points[key] = points.get(key, 0) + minor
+    return Year(12 * a_month, 12 * a_month * amount, points, state.tier.key)
+
+
+def brought(trace: Trace) -> dict[str, int]:
+    """What an activity brings by its trace, in minor units by point currency; what chance brings is left out."""
+    points: dict[str, int] = {}
+    for rule in trace.rules:
+        points[rule.currency] = points.get(rule.currency, 0) + rule.earned
+    for grant in trace.grants:
+        if not grant.cause.startswith("game:"):
+            points[grant.currency] = points.get(grant.currency, 0) + grant.points
+    return {key: minor for key, minor in points.items() if minor}

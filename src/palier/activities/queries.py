@@ -35,6 +35,15 @@ IN_FLIGHT_WAIT_MS: Final = 100
 """How long a read waits to learn whether an id it does not find is being applied at this moment."""
 
 
+def any_activity(connection: Connection[Any], program_id: int) -> bool:
+    """Whether anything was ever sent to a program, beside what the platform makes itself."""
+    row = connection.execute(
+        "-- activities.any\nselect exists (select 1 from activity where program_id = %s and source <> %s)",
+        (program_id, OWN_SOURCE),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 # --- wallets ----------------------------------------------------------------------------------------------
 
 

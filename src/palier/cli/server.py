@@ -1,5 +1,7 @@
 """Commands that start the platform's processes, and ask how they are."""
 
+import os
+
 import typer
 
 
@@ -21,8 +23,37 @@ def serve(
     Supervisor(
         host,
         port,
-        on_ready=lambda address: print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True),
+        on_ready=_say_where,
     ).run()
+
+
+def _say_where(address: str) -> None:
+    """Where it serves; and while nobody has an account, how the first one is made."""
+    print(f"Palier serves on {address} (Ctrl-C stops it).", flush=True)
+    code = _set_up_code()
+    if code:
+        print(
+            f"Nobody has an account yet: open {address}/console/set-up and write the set-up code {code}.",
+            flush=True,
+        )
+
+
+def _set_up_code() -> str:
+    """The code of the first set-up; "" where there is an account, or the database does not answer now."""
+    import django
+    import psycopg
+
+    from palier.site import database
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
+    django.setup(set_prefix=False)
+    from palier.staff import accounts
+
+    try:
+        with database.connect("app") as connection:
+            return accounts.set_up_code() if accounts.is_empty(connection) else ""
+    except psycopg.Error:
+        return ""
 
 
 def web(host: str = "127.0.0.1", port: int = 8000) -> None:

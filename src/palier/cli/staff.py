@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     staff.command("reopen")(reopen)
     staff.command("link")(link)
     staff.command("forget-second-factor")(forget_second_factor)
+    staff.command("set-up-code")(set_up_code)
     app.add_typer(staff, name="staff")
 
 
@@ -193,6 +194,18 @@ def forget_second_factor(email: str = _EMAIL) -> int:
         accounts.forget_second_factor(connection, account.account_id, now=now, actor=actor)
         connection.commit()
     print(f"{account.email} sets up an authenticator at the next sign-in.")
+    return 0
+
+
+def set_up_code() -> int:
+    """Print the code by which the first owner is made in the browser, while nobody has an account."""
+    from palier.site.refusal import Refused
+    from palier.staff import accounts
+
+    with _database() as (connection, _, _now):
+        if not accounts.is_empty(connection):
+            raise Refused("There is an account already; `palier staff invite` makes others.")
+    print(accounts.set_up_code())
     return 0
 
 

@@ -286,6 +286,14 @@ def resolve(connection: Connection[Any], program_id: int, ref: str) -> int | Non
     return member_id if row is not None else None
 
 
+def any_member(connection: Connection[Any], program_id: int) -> bool:
+    """Whether anybody was ever enrolled in a program."""
+    row = connection.execute(
+        "-- members.any\nselect exists (select 1 from member where program_id = %s)", (program_id,)
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def list_members(
     connection: Connection[Any], program_id: int, after: int = -1, limit: int = 50
 ) -> Sequence[MemberView]:

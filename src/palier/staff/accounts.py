@@ -56,6 +56,7 @@ RECOVERY_CODES: Final = 10
 STEP: Final = 30 * SECOND
 _SEEN_EVERY: Final = MINUTE
 _EVERY_PROGRAM: Final = 0
+_FIRST_LOCK: Final = 0x70616C6601
 
 
 class Grant(Struct, frozen=True):
@@ -241,6 +242,59 @@ def invite(
     account = read(connection, account_id)
     assert account is not None
     return account, token
+
+
+# --- the first account ------------------------------------------------------------------------------------
+
+
+def set_up_code() -> str:
+    """The code that shows, while nobody has an account, that one may read what the server prints: 60 bits.
+
+    It follows from the installation's secret, so that it need not be kept; once there is an account it opens nothing.
+    """
+    text = base64.b32encode(derived_key("first set-up")[:8]).decode()
+    return "-".join(text[at : at + 4] for at in range(0, 12, 4))
+
+
+def make_first(
+    connection: Connection[Any],
+    *,
+    code: str,
+    email: str,
+    name: str,
+    password: str,
+    language: Language,
+    address: str,
+    now: int,
+) -> Account:
+    """Makes the owner of an empty installation, for whoever has the code that its server prints.
+
+    Raises NotSignedIn for a wrong code and where somebody has an account already, which is answered alike; Throttled
+    after too many tries from anywhere; refuses what `invite` and `set_password` refuse. Commits the count of tries.
+    """
+    tries = throttle.take(
+        connection,
+        [
+            Limit("first set-up", 5 * TRIES_PER_ACCOUNT, TRY_WINDOW),
+            Limit(f"first set-up from {sha256(address.encode()).hexdigest()}", TRIES_PER_ACCOUNT, TRY_WINDOW),
+        ],
+        now=now,
+    )
+    # Two who come at the same moment: the second waits, and finds the account of the first.
+    connection.execute("-- staff.first_in_turn\nselect pg_advisory_xact_lock(%s)", (_FIRST_LOCK,))
+    plain = "".join(code.split()).replace("-", "").upper()
+    right = hmac.compare_digest(plain.encode(), set_up_code().replace("-", "").encode())
+    if not right or not is_empty(connection):
+        connection.rollback()
+        raise NotSignedIn
+    account, token = invite(
+        connection, email=email, name=name, grants=[Grant(None, "owner")], language=language, now=now,
+        actor="set-up",
+    )  # fmt: skip
+    accept(connection, token, password, now=now)
+    connection.commit()
+    throttle.give_back(connection, tries)
+    return account
 
 
 def reinvite(connection: Connection[Any], account_id: int, *, now: int) -> str:
@@ -666,6 +720,41 @@ def forget_second_factor(connection: Connection[Any], account_id: int, *, now: i
     )
     end_sessions(connection, account_id, now=now)
     _log(connection, actor, "staff.forget_second_factor", f"staff:{account_id}", at=now)
+
+
+def prove_again(
+    connection: Connection[Any], account: Account, password: str, code: str, *, session_id: int, now: int
+) -> None:
+    """Takes the password and a code of the second factor once more, before something that cannot be undone easily.
+
+    The session is proved anew. Raises NotSignedIn, which does not say what of it was wrong, and Throttled after too
+    many tries. Commits.
+    """
+    tries = throttle.take(
+        connection, [Limit(f"staff again {account.account_id}", TRIES_PER_ACCOUNT, TRY_WINDOW)], now=now
+    )
+    row = connection.execute(
+        "-- staff.read_password\nselect password from staff_account where account_id = %s and closed_at is null",
+        (account.account_id,),
+    ).fetchone()
+    stored = row[0] if row is not None else ""
+    right = check_password(password[:LONGEST_PASSWORD], stored or _no_password())
+    connection.rollback()
+    if not stored or not right:
+        raise NotSignedIn
+    prove_second_factor(connection, account, code, session_id=session_id, now=now)
+    throttle.give_back(connection, tries)
+
+
+def new_recovery_codes(connection: Connection[Any], account: Account, *, now: int) -> list[str]:
+    """New recovery codes, which end the old ones; shown this once."""
+    codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
+    connection.execute(
+        "-- staff.keep_recovery_codes\nupdate staff_account set recovery = %s where account_id = %s",
+        ([_recovery_hash(code) for code in codes], account.account_id),
+    )
+    _log(connection, account.actor, "staff.recovery_codes", account.actor, at=now)
+    return codes
 
 
 def _take_code(connection: Connection[Any], account: Account, code: str, now: int) -> bool:

@@ -1,4 +1,4 @@
-"""Proof of the audit log: its chain recomputed from its rows, and held against heads kept elsewhere."""
+"""The audit log: read by people, and proved: its chain recomputed from its rows, held against heads kept elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from palier.engine.clock import instant
+from palier.engine.clock import instant, moment
 from palier.staff.operations import FIRST_PREVIOUS, log_hash
 
 LOG = """
@@ -22,6 +22,58 @@ class LogHead(NamedTuple):
     log_seq: int
     hash: str
     at: str
+
+
+class Logged(NamedTuple):
+    """One row of the audit log, as people read it. `at` is in microseconds UTC."""
+
+    seq: int
+    actor: str
+    role: str
+    action: str
+    object: str
+    at: int
+    reason: str
+
+
+class LogFilter(NamedTuple):
+    """What of the log is wanted; "" is anything. `since` and `until` bound `at`, the second excluded (0: no bound)."""
+
+    actor: str = ""
+    action: str = ""
+    object: str = ""
+    since: int = 0
+    until: int = 0
+
+
+_LOGGED = """
+-- staff.logged
+select seq, actor, role, action, object, at, reason from audit_log
+where (%(actor)s = '' or actor = %(actor)s) and (%(action)s = '' or starts_with(action, %(action)s))
+  and (%(object)s = '' or object = %(object)s)
+  and (%(since)s::timestamptz is null or at >= %(since)s) and (%(until)s::timestamptz is null or at < %(until)s)
+  and (%(before)s::bigint is null or seq < %(before)s)
+order by seq desc limit %(limit)s
+"""
+
+
+def logged(
+    connection: Connection[Any], wanted: LogFilter, *, before: int | None = None, limit: int = 50
+) -> list[Logged]:
+    """Rows of the log, the latest first, before one of them (keyset paging). `action` is a beginning: "staff."."""
+    rows = connection.execute(
+        _LOGGED,
+        {
+            "actor": wanted.actor,
+            "action": wanted.action,
+            "object": wanted.object,
+            "since": moment(wanted.since) if wanted.since else None,
+            "until": moment(wanted.until) if wanted.until else None,
+            "before": before,
+            "limit": limit,
+        },
+    )
+    return [Logged(row[0], row[1], row[2], row[3], row[4], instant(row[5]), row[6]) for row in rows]
 
 
 class LogFault(NamedTuple):

@@ -76,6 +76,10 @@ class AuditLog(models.Model):
 
     class Meta:
         db_table = "audit_log"
+        indexes = [
+            models.Index(fields=["actor", "-seq"], name="audit_log_actor"),
+            models.Index(fields=["object", "-seq"], name="audit_log_object"),
+        ]
 
 
 class Throttle(models.Model):

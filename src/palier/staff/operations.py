@@ -93,7 +93,7 @@ def create_key(
             moment(expires_at) if expires_at is not None else None,
         ),
     )
-    write_log(connection, actor, "operator", "key.create", f"key:{prefix}", at=now, reason=name)
+    write_log(connection, actor, _role(actor), "key.create", f"key:{prefix}", at=now, reason=name)
     return NewKey(prefix, token)
 
 
@@ -111,9 +111,13 @@ def revoke_key(connection: Connection[Any], prefix: str, *, now: int, actor: str
     ).fetchone()
     if row is None:
         return False
-    write_log(connection, actor, "operator", "key.revoke", f"key:{prefix}", at=now)
+    write_log(connection, actor, _role(actor), "key.revoke", f"key:{prefix}", at=now)
     forget_keys()
     return True
+
+
+def _role(actor: str) -> str:
+    return "staff" if actor.startswith("staff:") else "operator"
 
 
 # --- repeated calls ---------------------------------------------------------------------------------------

@@ -12,13 +12,14 @@ from msgspec import Struct
 class Entry(Struct, frozen=True):
     """A page of the rail: its word, its address by name (it takes the program's key), its drawing, its right.
 
-    `right` None: for everybody who works in the program.
+    `right` None: for everybody who works in the program. `everywhere`: it must hold in all programs.
     """
 
     label: Promise
     url: str
     icon: str
     right: str | None
+    everywhere: bool = False
 
 
 class Group(Struct, frozen=True):
@@ -42,5 +43,14 @@ RAIL: Final[tuple[Group, ...]] = (
         ),
     ),
     Group(_("Program"), (Entry(_("Studio"), "console:studio:front", "pencil-ruler", "programs:read"),)),
+    Group(
+        _("Administration"),
+        (
+            Entry(_("Approvals"), "console:desk:approvals", "badge-check", "approvals:write"),
+            Entry(_("Staff"), "console:desk:staff", "shield", "staff:write"),
+            Entry(_("API keys"), "console:desk:keys", "lock", "keys:write"),
+            Entry(_("Audit log"), "console:desk:log", "file-text", "audit:read", everywhere=True),
+        ),
+    ),
 )
 """The pages in the order of the rail. An area adds its own entries here."""

@@ -6,6 +6,7 @@ Pages outside programs have a hyphen in their address, which the key of a progra
 from django.urls import include, path
 
 from palier.web.console import views
+from palier.web.console.desk import urls as desk
 
 app_name = "console"
 urlpatterns = [
@@ -15,7 +16,9 @@ urlpatterns = [
     path("welcome-to/<str:token>", views.welcome, name="welcome"),
     path("sign-out", views.leave, name="sign-out"),
     path("demo-sign-in", views.demonstrate, name="demo"),
+    *desk.outside,
     path("<str:program>/", views.program, name="program"),
     path("<str:program>/", include("palier.web.console.people.urls")),
     path("<str:program>/studio/", include("palier.web.console.studio.urls")),
+    path("<str:program>/", include("palier.web.console.desk.urls")),
 ]

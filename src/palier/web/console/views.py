@@ -32,13 +32,15 @@ OFFERED: Final = "offered"
 """Where a browser's session keeps the secret of an authenticator that is being set up, encrypted."""
 
 
-def _shown(request: HttpRequest, template: str, content: dict[str, Any], status: int = 200) -> HttpResponse:
+def bare_page(
+    request: HttpRequest, template: str, content: dict[str, Any], status: int = 200
+) -> HttpResponse:
     response = render(request, template, content, status=status)
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def _next(request: HttpRequest) -> str:
+def next_page(request: HttpRequest) -> str:
     """Where the person wanted to go: a page of this site, or the console's front."""
     wanted = request.POST.get(NEXT) or request.GET.get(NEXT) or ""
     if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/console/"):
@@ -46,7 +48,7 @@ def _next(request: HttpRequest) -> str:
     return reverse("console:front")
 
 
-def _too_often(throttled: Throttled) -> str:
+def too_often(throttled: Throttled) -> str:
     minutes = max(1, round(throttled.wait_s / 60))
     return _("Too many tries. Wait %(minutes)d minutes, then try again.") % {"minutes": minutes}
 
@@ -54,11 +56,11 @@ def _too_often(throttled: Throttled) -> str:
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Address and password. What is wrong is not said, so that nobody learns who has an account."""
-    content: dict[str, Any] = {"next": _next(request), "email": request.POST.get("email", "")[:254]}
+    content: dict[str, Any] = {"next": next_page(request), "email": request.POST.get("email", "")[:254]}
     if request.method == "GET":
         with session() as connection:
             content["empty"] = accounts.is_empty(connection)
-        return _shown(request, "console/sign_in.html", content)
+        return bare_page(request, "console/sign_in.html", content)
     now = clock.now()
     with session() as connection:
         try:
@@ -75,17 +77,17 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             content["error"] = _(
                 "Address and password do not belong together. Nothing was changed; try again."
             )
-            return _shown(request, "console/sign_in.html", content, 422)
+            return bare_page(request, "console/sign_in.html", content, 422)
         except Throttled as throttled:
-            content["error"] = _too_often(throttled)
-            return _shown(request, "console/sign_in.html", content, 429)
+            content["error"] = too_often(throttled)
+            return bare_page(request, "console/sign_in.html", content, 429)
         connection.commit()
-    _begin(request, account, session_id)
+    begin(request, account, session_id)
     request.session[NEXT] = content["next"]
     return HttpResponseRedirect(reverse("console:second"))
 
 
-def _begin(request: HttpRequest, account: Account, session_id: int) -> None:
+def begin(request: HttpRequest, account: Account, session_id: int) -> None:
     """A new browser session, so that an id somebody else knew is worth nothing."""
     request.session.cycle_key()
     request.session[SESSION] = session_id
@@ -109,7 +111,7 @@ def second(request: HttpRequest) -> HttpResponse:
         content: dict[str, Any] = {"account": account}
         secret = b""
         if not account.has_second_factor:
-            secret = _offered(request, account)
+            secret = offered_secret(request, account)
             content["picture"] = mark_safe(  # noqa: S308 - drawn here, of a link that is written here
                 segno.make(accounts.second_factor_link(account, secret)).svg_inline(
                     scale=4, border=2, dark="#000"
@@ -127,7 +129,7 @@ def second(request: HttpRequest) -> HttpResponse:
                     request.session.cycle_key()
                     request.session.pop(OFFERED, None)
                     ahead = request.session.pop(NEXT, reverse("console:front"))
-                    return _shown(request, "console/recovery.html", {"codes": codes, "next": ahead})
+                    return bare_page(request, "console/recovery.html", {"codes": codes, "next": ahead})
                 accounts.prove_second_factor(connection, account, code, session_id=held.session_id, now=now)
                 request.session.cycle_key()
                 return HttpResponseRedirect(request.session.pop(NEXT, reverse("console:front")))
@@ -138,11 +140,11 @@ def second(request: HttpRequest) -> HttpResponse:
                 )
             except Throttled as throttled:
                 status = 429
-                content["error"] = _too_often(throttled)
-        return _shown(request, "console/second.html", content, status)
+                content["error"] = too_often(throttled)
+        return bare_page(request, "console/second.html", content, status)
 
 
-def _offered(request: HttpRequest, account: Account) -> bytes:
+def offered_secret(request: HttpRequest, account: Account) -> bytes:
     """The secret that this browser is being shown; the same until it is confirmed."""
     place = account.account_id.to_bytes(8, "big")
     kept = request.session.get(OFFERED)
@@ -163,15 +165,15 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
     with session() as connection:
         account = accounts.invited(connection, token, now=now)
         if account is None:
-            return _shown(request, "console/welcome.html", {"over": True}, 404)
+            return bare_page(request, "console/welcome.html", {"over": True}, 404)
         content: dict[str, Any] = {"account": account, "shortest": accounts.SHORTEST_PASSWORD}
         if request.method == "POST":
             try:
                 accounts.accept(connection, token, request.POST.get("password", ""), now=now)
             except Refused as refused:
                 connection.rollback()
-                content["error"] = _password_refused(request.POST.get("password", ""), str(refused))
-                return _shown(request, "console/welcome.html", content, 422)
+                content["error"] = password_refused(request.POST.get("password", ""), str(refused))
+                return bare_page(request, "console/welcome.html", content, 422)
             session_id = accounts.open_session(
                 connection,
                 account,
@@ -181,12 +183,12 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
                 now=now,
             )
             connection.commit()
-            _begin(request, account, session_id)
+            begin(request, account, session_id)
             return HttpResponseRedirect(reverse("console:second"))
-    return _shown(request, "console/welcome.html", content)
+    return bare_page(request, "console/welcome.html", content)
 
 
-def _password_refused(password: str, otherwise: str) -> str:
+def password_refused(password: str, otherwise: str) -> str:
     if len(password) < accounts.SHORTEST_PASSWORD:
         return _("A password has %(count)d characters or more. A sentence of your own is a good one.") % {
             "count": accounts.SHORTEST_PASSWORD
@@ -229,7 +231,7 @@ def demonstrate(request: HttpRequest) -> HttpResponse:
             connection, account, face="console", address="", agent="demonstration", now=now, proved=True
         )
         connection.commit()
-    _begin(request, account, session_id)
+    begin(request, account, session_id)
     return HttpResponseRedirect(reverse("console:front"))
 
 

@@ -19,10 +19,12 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 
 from palier.activities.runtime import Runtime, runtime
+from palier.engine.clock import MINUTE
 from palier.engine.program import Program
 from palier.engine.words import ProgramWords
 from palier.programs.queries import list_programs
 from palier.site import clock
+from palier.site.environment import environment
 from palier.staff import accounts
 from palier.staff.accounts import Account
 from palier.staff.approvals import Person
@@ -33,6 +35,8 @@ from palier.web.portal.visits import language_of
 SESSION: Final = "staff"
 """Where a browser's session keeps the id of the staff's session."""
 NEXT: Final = "next"
+SURE_FOR: Final = 10 * MINUTE
+"""How long after password or second factor were shown dangerous acts need no new proof."""
 Kind = Literal["good", "warn", "bad"]
 
 
@@ -52,6 +56,15 @@ class StaffVisit:
     rights: frozenset[str]
     now: int
     language: str
+    proved_at: int = 0
+    """When this person last showed his second factor in this session."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether he proved himself so lately that something dangerous may be done."""
+        if environment().demo and not self.account.has_password:
+            return True  # the demonstration's own people have nothing to show
+        return self.now - self.proved_at <= SURE_FOR
 
     @property
     def runtime(self) -> Runtime:
@@ -140,7 +153,8 @@ class StaffVisit:
         ]
 
     def _may_open(self, entry: Entry) -> bool:
-        return entry.right is None or entry.right in self.rights
+        held = self.account.rights_in(None) if entry.everywhere else self.rights
+        return entry.right is None or entry.right in held
 
 
 def _address(name: str, program: str) -> str:
@@ -187,18 +201,23 @@ def visiting(
         rights = account.rights_in(found.program_id if found is not None else None)
         with session(snapshot=snapshot) as reading:
             yield StaffVisit(
-                request, reading, account, held.session_id, found, rights, now, language_of(request)
-            )
+                request, reading, account, held.session_id, found, rights, now, language_of(request),
+                held.proved_at,
+            )  # fmt: skip
 
 
 Page = Callable[..., HttpResponse]
 """A page: takes the visit, and what else its address names."""
 
 
-def of_staff(right: str | None, *, program: bool = True) -> Callable[[Page], Callable[..., HttpResponse]]:
+def of_staff(
+    right: str | None, *, program: bool = True, everywhere: bool = False, sure: bool = False
+) -> Callable[[Page], Callable[..., HttpResponse]]:
     """A page for those who have a right (None: any role) in the program of the address; see the module.
 
-    With `program=False` the page is outside any program, and the right must hold in all of them.
+    With `program=False` the page is outside any program, and the right must hold in all of them; with `everywhere` it
+    must too, though the page is in one. `sure`: password and second factor are asked for again where they were shown
+    longer than SURE_FOR ago.
     """
 
     def wrapped(page: Page) -> Callable[..., HttpResponse]:
@@ -210,12 +229,18 @@ def of_staff(right: str | None, *, program: bool = True) -> Callable[[Page], Cal
                     return to_the_door(request)
                 if made == "unproved":
                     return HttpResponseRedirect(reverse("console:second"))
-                if right is not None and right not in made.rights:
+                held = made.account.rights_in(None) if everywhere else made.rights
+                if right is not None and right not in held:
                     raise Http404
+                if sure and not made.sure:
+                    return HttpResponseRedirect(
+                        f"{reverse('console:prove-again')}?{urlencode({NEXT: request.get_full_path()})}"
+                    )
                 return page(made, *args, **values)
 
         shown.right = right  # type: ignore[attr-defined]
         shown.outside = not program  # type: ignore[attr-defined]
+        shown.everywhere = everywhere or not program  # type: ignore[attr-defined]
         return shown
 
     return wrapped
