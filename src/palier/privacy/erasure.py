@@ -211,7 +211,7 @@ def ask(
 ) -> Request:
     """Asks for a member to be erased in `wait_days`; one that is open already stays as it is. Does not commit.
 
-    `via` says where: portal, api, cli. Nothing changes for the member until it is carried out.
+    `via` says where: portal, api, console, cli. Nothing changes for the member until it is carried out.
     """
     activities.lock_member(connection, member_id)
     known = request_of(connection, runtime.program_id, member_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from palier.activities import adjustments, freezing, merging, operations, queries
@@ -19,8 +20,9 @@ from palier.activities.answers import Result
 from palier.engine.plan import Plan
 from palier.engine.program import AdjustmentLimit, Adjustments
 from palier.members import queries as members
-from palier.members import refs
+from palier.members import refs, sessions
 from palier.members.queries import MemberView
+from palier.privacy import erasure
 from palier.staff.approvals import Approval
 from palier.staff.operations import write_log
 from palier.staff.throttle import Throttled
@@ -360,6 +362,97 @@ def freeze(made: StaffVisit, view: MemberView) -> HttpResponse:
         return made.go("people:member", view.ref)
     made.say(_("The member is frozen.") if frozen else _("The member is active again."))
     return made.go("people:member", view.ref)
+
+
+@require_POST
+@_of_member("members:write")
+def end_sessions(made: StaffVisit, view: MemberView) -> HttpResponse:
+    """Ends the member's sessions on all devices: a phone that was lost, or a stranger in the account."""
+    open_ones = sessions.listed(made.connection, made.program_id, view.member_id, now=made.now)
+    made.connection.rollback()
+    if not sure(made):
+        return ask(
+            made,
+            title=_("End all sessions"),
+            will=[
+                ngettext(
+                    "The member is signed out on %(count)d device and signs in anew.",
+                    "The member is signed out on %(count)d devices and signs in anew.",
+                    len(open_ones),
+                )
+                % {"count": len(open_ones)}
+            ],
+            button=_("End all sessions"),
+            back=address(made, "member", view.ref),
+        )
+
+    def act() -> int:
+        ended = sessions.end(made.connection, made.program_id, view.member_id, now=made.now)
+        write_log(
+            made.connection, made.person.actor, made.person.role, "member.end_sessions", view.ref, at=made.now
+        )
+        return ended
+
+    done(made, act)
+    made.say(_("The member is signed out everywhere."))
+    return made.go("people:member", view.ref)
+
+
+@require_http_methods(["GET", "POST"])
+@_of_member("members:write")
+def erase(made: StaffVisit, view: MemberView) -> HttpResponse:
+    """Forgets a member who asks for it: rehearsed, said in figures, asked once, and for ever."""
+    open_one = erasure.request_of(made.connection, made.program_id, view.member_id)
+    content = {"due": made.words.day(open_one.due_at) if open_one is not None else ""}
+    if made.request.method == "GET":
+        return _page(made, view, "erase", content)
+    try:
+        why = reason(made)
+
+        def act() -> erasure.Settled:
+            return erasure.carry_out(
+                made.connection,
+                made.runtime,
+                view.member_id,
+                via="console",
+                by=made.person,
+                reason=why,
+                now=made.now,
+            )
+
+        if not sure(made):
+            made.connection.rollback()
+            found = rehearsed(made, act)
+            lapsed = [made.words.points(minor, key) for key, minor in found.lapsed.items() if minor]
+            return ask(
+                made,
+                title=_("Erase the member"),
+                will=[
+                    _("%(ref)s is forgotten for ever; nobody can undo it.") % {"ref": view.ref},
+                    _("Points that lapse: %(points)s.") % {"points": ", ".join(lapsed) or _("nothing")},
+                    _("Cards and addresses that are forgotten: %(count)d; sessions that end: %(sessions)d.")
+                    % {"count": found.identities, "sessions": found.sessions},
+                    _("Orders that are let go: %(count)d.") % {"count": found.orders},
+                    _("Amounts and days stay in the books, under a reference that finds nobody."),
+                ],
+                button=_("Erase for ever"),
+                back=address(made, "member", view.ref),
+                danger=True,
+                note=why,
+                fields=("reason",),
+            )
+        done(made, act)
+    except erasure.NotErased as waits:
+        said = {
+            erasure.Waits.NOT_ACTIVE: _("The member is frozen or merged. Look into why, and unfreeze first."),
+            erasure.Waits.ORDERS: _("Orders are on their way. Let them arrive, or take them back first."),
+            erasure.Waits.PAYOUTS: _("Money is on its way to the bank. Wait until it has arrived."),
+        }[waits.code]
+        return _page(made, view, "erase", {**content, "error": said}, 422)
+    except (NotSaid, *REFUSED) as refused:
+        return _page(made, view, "erase", {**content, "error": why_not(refused)}, 422)
+    made.say(_("The member is erased. The receipt is kept outside the database."))
+    return made.go("people:members")
 
 
 # --- members that are one ---------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def listed(made: StaffVisit) -> HttpResponse:
         "console/people/orders.html",
         {
             "state": state,
-            "state_words": state_words(state),
+            "waits": state in WAITING,
             "waiting_states": [(key, state_words(key)) for key in WAITING],
             "ended_states": [(key, state_words(key)) for key in ENDED],
             "orders": [row(made, order, names) for order in shown],
