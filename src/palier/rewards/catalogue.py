@@ -137,6 +137,30 @@ def latest(
             yield Terms(row[0], row[1], _decode(row[2]))
 
 
+def shelf(
+    connection: Connection[Any], program_id: int, *, words: str = "", after: str = "", limit: int = 50
+) -> list[Terms]:
+    """The latest versions by key, those of every state, behind a key: for those who keep the catalogue.
+
+    `words` must stand in the key or in a name, in either language; case does not count.
+    """
+    pattern = "%" + words.strip().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    rows = connection.execute(
+        """
+        -- rewards.shelf
+        select r.reward_id, r.latest, v.document::text
+        from reward r
+        join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id and v.number = r.latest
+        where r.program_id = %(program)s and r.key > %(after)s
+          and (r.key ilike %(pattern)s or v.document->'name'->>'en' ilike %(pattern)s
+               or v.document->'name'->>'fr' ilike %(pattern)s)
+        order by r.key limit %(limit)s
+        """,
+        {"program": program_id, "pattern": pattern, "after": after, "limit": limit},
+    ).fetchall()
+    return [Terms(row[0], row[1], _decode(row[2])) for row in rows]
+
+
 def known(connection: Connection[Any], program_id: int) -> Callable[[str], Reward | None]:
     """Finds the latest version of a reward by its key; each is asked for once."""
     seen: dict[str, Reward | None] = {}

@@ -80,6 +80,31 @@ def read(path: Path, program: Program | None, known: Known = lambda key: None) -
     return ReadCatalogue(catalogue.program, taken, tuple(problems))
 
 
+class ReadReward(Struct, frozen=True):
+    """One reward as it was read from a text; None where there is an error."""
+
+    reward: Reward | None
+    problems: tuple[DocumentProblem, ...]
+
+
+def read_one(raw: bytes, program: Program, known: Known = lambda key: None) -> ReadReward:
+    """The document of one reward, in YAML, checked against its program. Nothing is raised for bad content."""
+    found = source_of(raw, "yaml")
+    if isinstance(found, DocumentProblem):
+        return ReadReward(None, (found,))
+    wrong = faults(found.data, Reward)
+    if wrong:
+        return ReadReward(None, tuple(placed(problem, found) for problem in wrong))
+    reward = convert(found.data, Reward)
+    problems = tuple(placed(problem, found) for problem in check(reward, program, known))
+    return ReadReward(None if any(item.severity == "error" for item in problems) else reward, problems)
+
+
+def write_one(reward: Reward) -> str:
+    """One reward as YAML, defaults left out. `read_one` gives it back."""
+    return files.write(reward)
+
+
 def write(program: str, rewards: Sequence[Reward]) -> str:
     """Rewards as YAML, in the order given, defaults left out. `read` gives them back."""
     return files.write(Catalogue(1, program, list(rewards)))

@@ -30,7 +30,27 @@ class Group(Struct, frozen=True):
 
 
 RAIL: Final[tuple[Group, ...]] = (
-    Group(None, (Entry(_("Overview"), "console:program", "house", None),)),
+    Group(
+        None,
+        (
+            Entry(_("Overview"), "console:program", "house", None),
+            Entry(_("Cost"), "console:cost", "coins", "insights:read"),
+            Entry(_("Who leaves"), "console:leaving", "door-open", "insights:read"),
+            Entry(_("How far"), "console:progress", "trending-up", "insights:read"),
+        ),
+    ),
+    Group(
+        _("What is in force"),
+        (
+            Entry(_("Rules"), "console:rules", "list-checks", "programs:read"),
+            Entry(_("Tiers"), "console:tiers", "layers", "programs:read"),
+            Entry(_("Goals"), "console:goals", "target", "programs:read"),
+            Entry(_("Campaigns"), "console:campaigns", "megaphone", "programs:read"),
+            Entry(_("Rewards"), "console:rewards", "gift", "rewards:read"),
+            Entry(_("Games"), "console:games", "dices", "programs:read"),
+            Entry(_("Partners"), "console:partners", "handshake", "programs:read"),
+        ),
+    ),
     Group(
         _("People"),
         (

@@ -6,6 +6,7 @@ Pages outside programs have a hyphen in their address, which the key of a progra
 from django.urls import include, path
 
 from palier.web.console import views
+from palier.web.console.board import components
 from palier.web.console.desk import urls as desk
 
 app_name = "console"
@@ -17,7 +18,9 @@ urlpatterns = [
     path("sign-out", views.leave, name="sign-out"),
     path("demo-sign-in", views.demonstrate, name="demo"),
     *desk.outside,
-    path("<str:program>/", views.program, name="program"),
+    path("ui-components", components.components, name="components"),
+    path("ui-components.css", components.themes, name="component-themes"),
+    path("<str:program>/", include("palier.web.console.board.urls")),
     path("<str:program>/", include("palier.web.console.people.urls")),
     path("<str:program>/studio/", include("palier.web.console.studio.urls")),
     path("<str:program>/", include("palier.web.console.desk.urls")),

@@ -251,10 +251,3 @@ def front(made: StaffVisit) -> HttpResponse:
             {"key": key, "name": words.text(found.latest.program.name), "version": found.latest.version}
         )
     return made.page("console/programs.html", {"programs": programs})
-
-
-@require_GET
-@of_staff(None)
-def program(made: StaffVisit) -> HttpResponse:
-    """The program's front page."""
-    return made.page("console/program.html")
