@@ -106,6 +106,9 @@ def test_who_it_is_for_is_looked_at_again(shop: Shop, till: Counter, member: str
     assert till.send(unknown)[0].status == "applied"
     assert till.send(unknown)[0].status == "duplicate"
     assert shop.wallet(later)["spendable"] == "5.00"
+    # A phone without a network shows the member's own reference.
+    assert till.send(till.entry("1.00", member={"card": later.upper()}))[0].status == "applied"
+    assert till.send(till.entry("1.00", member={"card": "m_" + "0" * 13}))[0].code == "unknown_member"
 
 
 def test_a_code_read_offline_counts_once(shop: Shop, till: Counter, member: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from typing import Any
@@ -9,12 +10,18 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from palier.activities import batch
+from palier.activities.runtime import runtime
 from palier.engine.clock import MINUTE
 from palier.members import card, refs
+from palier.rewards import orders
+from palier.rewards.orders import Wanted
 from palier.site import clock, database
 from palier.staff import accounts
 from palier.tills import devices, shifts
+from palier.vouchers.queries import code_of
 from tests.api.shop import Shop
+from tests.tills.counter import Counter
 from tests.web.staff import PASSWORD, staff
 
 PIN = "2580"
@@ -290,4 +297,105 @@ def test_all_pages_speak_both_languages(shop: Shop, language: str) -> None:
     assert ("Sans réseau" in tablet.get("/till/club/shell").content.decode()) == (language == "fr")
 
 
-__all__ = ["card", "refs"]
+def test_what_the_device_signed_is_credited_once_however_it_comes(
+    shop: Shop, cashier: accounts.Account
+) -> None:
+    """By the form with the network, and again by the journal: one sale, one answer each, one number."""
+    ref = shop.enrol()
+    counter = Counter(shop)
+    till = Tablet(shop)
+    till.cookies["till"] = counter.token
+    till.at("sign-in", email=CASHIER, password=PASSWORD)
+    till.at("find", who="2801")
+    page = till.at("amount", amount="12.5")
+    told = re.search(r'id="entry" type="application/json">(.*?)</script>', page)
+    assert told is not None
+    sent = counter.entry(**json.loads(told[1]))
+    form = {"entry": sent.text, "signature": sent.signature, "once": "x"}
+    answer = till.post("/till/club/credit", form, headers={"X-Requested-With": "till"})
+    assert (answer.status_code, answer["X-Till"]) == (200, "applied 1")
+    assert "+12.50" in answer.content.decode()
+    answer = till.post("/till/club/credit", form, headers={"X-Requested-With": "till"})
+    assert (answer.status_code, answer["X-Till"]) == (200, "duplicate 1")
+    kept = json.dumps({"entries": [{"text": sent.text, "signature": sent.signature}]})
+    answer = till.post("/till/club/journal", kept, content_type="application/json")
+    assert answer.json()["results"] == [{"number": "1", "status": "duplicate", "code": "", "said": ""}]
+    wrong = json.dumps({"entries": [{"text": sent.text, "signature": "AAAA"}]})
+    (result,) = till.post("/till/club/journal", wrong, content_type="application/json").json()["results"]
+    assert (result["status"], result["code"]) == ("refused", "wrong_signature")
+    assert "not as this till signed it" in result["said"]
+    assert shop.wallet(ref)["spendable"] == "12.50"
+
+
+def test_a_reward_needs_the_members_own_code_and_is_given_once(shop: Shop, till: Tablet) -> None:
+    """The card's usual code only earns; another's, an old one and a used one are refused, and nothing is taken."""
+    coffee = {
+        "key": "coffee", "name": {"en": "A coffee", "fr": "Un café"}, "gives": {"kind": "product", "sku": "coffee"},
+        "prices": [{"points": {"stars": "50"}}],
+    }  # fmt: skip
+    fiver = {
+        "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
+        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
+    }  # fmt: skip
+    for reward in (coffee, fiver):
+        assert shop.call("PUT", f"/rewards/{reward['key']}", reward).status in (200, 201)
+    ref, other = shop.enrol(), shop.enrol("other")
+    shop.sale(ref, "100.00")
+    shop.sale(other, "100.00")
+    till.at("find", who="2801")
+    page = till.at("amount", amount="20")
+    assert "A coffee" in page
+    assert "€5.00 off" in page
+    page = till.at("reward", reward="fiver")
+    assert "Takes €5.00 off this basket." in page
+    now = clock.now()
+    for code in (
+        card.code("club", refs.decode(ref), now),
+        card.code("club", refs.decode(other), now, "use"),
+        card.code("club", refs.decode(ref), now - 3 * card.LASTS, "use"),
+        "2801",
+    ):
+        assert "not the member&#x27;s code for using points" in till.at("give", code=code), code
+    assert shop.wallet(ref)["spendable"] == "100.00"
+    right = card.code("club", refs.decode(ref), clock.now(), "use")
+    page = till.at("give", code=right)
+    assert "Take €5.00 off in the register." in page
+    assert "40.00 stars used." in page
+    assert shop.wallet(ref)["spendable"] == "60.00"
+    till.at("reward", reward="coffee")
+    assert "used already" in till.at("give", code=right)
+    assert shop.wallet(ref)["spendable"] == "60.00"
+
+
+def test_a_voucher_is_looked_at_before_it_is_used_once(shop: Shop, till: Tablet) -> None:
+    fiver = {
+        "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
+        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
+    }  # fmt: skip
+    assert shop.call("PUT", "/rewards/fiver", fiver).status in (200, 201)
+    ref = shop.enrol()
+    shop.sale(ref, "100.00")
+    with database.connect() as connection:
+        program = runtime(connection, "club")
+        assert program is not None
+        placed = batch.attempt(
+            connection,
+            lambda: orders.place(
+                connection, program, member_id=refs.decode(ref), wanted=Wanted("fiver"), source="test", id="1",
+                confirm=True, actor="test", now=clock.now(),
+            ),
+        )  # fmt: skip
+        found = code_of(
+            connection, shop.program_id, str(placed.items[0].details["voucher"]), member_id=refs.decode(ref)
+        )
+        connection.rollback()
+    assert found is not None
+    till.at("amount", amount="3")
+    page = till.at("voucher", voucher=found.code)
+    assert "Five off" in page
+    assert "Takes €3.00 off this basket." in page
+    till.at("close", x="1")
+    assert "Five off" in till.at("voucher", voucher=found.code)
+    assert "The voucher is used." in till.at("use-voucher", x="1")
+    assert "used already" in till.at("voucher", voucher=found.code)
+    assert "no voucher&#x27;s code" in till.at("voucher", voucher="nonsense")

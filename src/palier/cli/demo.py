@@ -23,6 +23,8 @@ BASKETS: Final = 155_848
 LAST_BASKET: Final = "2018-01-01T04:01:20+00:00"
 KEY_FILE: Final = "demo-key"
 OWNER: Final = "owner@example.org"
+CASHIER: Final = "cashier@example.org"
+PIN: Final = "2580"
 COUPONS_AT_ONCE: Final = 100
 
 
@@ -50,12 +52,13 @@ def demo(
             summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
             visitors = _visitors() if serve and not json else {}
             owner = _owner()
+            cashier = _cashier() if serve and not json else ""
     if json:
         import msgspec
 
         print(msgspec.json.format(msgspec.json.encode(summary)).decode())
     else:
-        _show(summary, key, f"http://{host}:{port}" if serve else "", visitors, owner)
+        _show(summary, key, f"http://{host}:{port}" if serve else "", visitors, owner, cashier)
     if violations:
         return 1
     if serve:
@@ -412,6 +415,30 @@ def _owner() -> str:
     return dumps(OWNER, salt="demo console")
 
 
+def _cashier() -> str:
+    """The way to the till of a demonstration, with its cashier, whose account and PIN are made with it."""
+    from django.core.signing import dumps
+
+    from palier.programs.queries import find
+    from palier.site import clock, database
+    from palier.staff import accounts
+
+    with database.connect() as connection:
+        account = accounts.find(connection, CASHIER)
+        if account is None:
+            account, _ = accounts.invite(
+                connection,
+                email=CASHIER,
+                name="Demo cashier",
+                grants=[accounts.Grant(find(connection, PROGRAM), "cashier")],
+                now=clock.now(),
+                actor="demo",
+            )
+            accounts.set_pin(connection, account, PIN, now=clock.now())
+            connection.commit()
+    return dumps(CASHIER, salt=f"demo till {PROGRAM}")
+
+
 def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     """The demo's API key, kept in the data directory: the demo's alone, a real key is shown only once."""
     from palier.site import clock
@@ -433,7 +460,9 @@ def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
     return made.token
 
 
-def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, str], owner: str) -> None:
+def _show(
+    summary: dict[str, Any], key: str, address: str, visitors: dict[str, str], owner: str, cashier: str
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -486,6 +515,8 @@ def _show(summary: dict[str, Any], key: str, address: str, visitors: dict[str, s
         console.print(f"      join as somebody new: {address}/portal/{PROGRAM}/door", soft_wrap=True)
         console.print("\nThe console, already signed in as its owner (this demonstration only):")
         console.print(f"      {address}/console/demo-sign-in?as={owner}", soft_wrap=True)
+        console.print(f"\nThe till, with its cashier, whose PIN is {PIN} (this demonstration only):")
+        console.print(f"      {address}/till/{PROGRAM}/demo?as={cashier}", soft_wrap=True)
         console.print(f"\nOpen  {address}/v1/docs        the API, readable")
         console.print(f"      {address}/v1/openapi.json")
         console.print(f"      {address}/health")

@@ -122,7 +122,13 @@ def _named(
 
 
 def of_card(connection: Connection[Any], program_id: int, number: str) -> int | None:
-    """The member who has a card of this number."""
+    """The member who has a card of this number, or whose own reference a card shows without a network."""
+    try:
+        member_id = refs.decode(number)
+    except ValueError:
+        pass
+    else:
+        return member_id if members.read(connection, program_id, member_id) is not None else None
     try:
         return members.find(connection, program_id, {"card": number})
     except IdentityError:

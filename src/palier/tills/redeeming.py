@@ -120,7 +120,8 @@ def _choice(
         return Choice(reward, asked)
     offer = baskets.of_reward(connection, runtime, "reward", reward.key, member, now=now).offer
     off, why = _off(calculate(basket, [offer], None))
-    return Choice(reward, asked, off, why)
+    # A product that no line of the basket is told to be is handed over beside it.
+    return Choice(reward, asked, off, None if isinstance(reward.gives, Product) else why)
 
 
 def _off(total: Total) -> tuple[int | None, tuple[str, str] | None]:

@@ -148,6 +148,8 @@ def _customer(made: TillVisit, customer: Customer) -> dict[str, Any]:
         for key in telling.currencies_of(made.runtime.latest, "points", "cash")
         if key in customer.wallets.wallets
     ]
+    # What he has none of is not worth the eye of whoever serves, but the first.
+    balances = [item for number, item in enumerate(balances) if not number or not item.empty]
     more = [
         words_.points(customer.wallets.wallets[key].spendable, key)
         for key in telling.currencies_of(made.runtime.latest, "reward", "token")
@@ -553,8 +555,8 @@ def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
 def _said_balance(made: TillVisit, wallets: queries.Wallets) -> str:
     shown_ = [
         made.words.points(wallets.wallets[key].spendable, key)
-        for key in telling.currencies_of(made.runtime.latest, "points", "cash")
-        if key in wallets.wallets
+        for number, key in enumerate(telling.currencies_of(made.runtime.latest, "points", "cash"))
+        if key in wallets.wallets and (not number or wallets.wallets[key].spendable)
     ]
     return _("The member now has %(points)s.") % {"points": _(" and ").join(shown_)} if shown_ else ""
 

@@ -1,6 +1,6 @@
 // Scans, wherever the focus is: a reader that types like a keyboard is told from a person by its speed; a camera reads
 // codes where the browser can.
-const QUICK_MS = 35;
+const QUICK_MS = 50;
 const SHORTEST = 4;
 
 const typed = (field) => field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement;

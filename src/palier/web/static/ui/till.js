@@ -6,7 +6,7 @@ const TIMEOUT_MS = 6000;
 const SAY_AFTER_MS = 100;
 const LIVE_MS = 250;
 const SEND_EVERY_MS = 5000;
-const KEY_MS = 45;
+const KEY_MS = 60;
 
 const words = document.getElementById("till-words").dataset;
 const frame = document.querySelector(".till");
@@ -116,7 +116,7 @@ const watchKeys = (scans) => {
     }
     const { key } = event;
     setTimeout(() => {
-      if (scans.rest() >= KEY_MS - 5) {
+      if (scans.rest() >= KEY_MS - 10) {
         if (key.toLowerCase() === "p") {
           document.querySelector(".till-paper > summary")?.click();
         } else {
@@ -159,8 +159,8 @@ const put = (text, onlyParts) => {
   return true;
 };
 
-const post = async (form, submitter, body) => {
-  const answer = await fetch(submitter?.formAction || form.action, {
+const post = async (form, body) => {
+  const answer = await fetch(form.action, {
     method: "POST",
     body,
     headers: { "X-Requested-With": "till" },
@@ -203,28 +203,33 @@ const submit = async (form, submitter) => {
   latest += 1;
   const free = busy(form, submitter);
   const body = new FormData(form, submitter);
-  let entry = null;
   try {
+    let entry = null;
     if (form.hasAttribute("data-credit") && journal) {
       entry = await journal.write(JSON.parse(document.getElementById("entry").textContent));
       body.set("entry", entry.text);
       body.set("signature", entry.signature);
     }
-    const answer = await post(form, submitter, body);
+    let answer;
+    let text;
+    try {
+      answer = await post(form, body);
+      text = await answer.text();
+    } catch {
+      free();
+      await goAway();
+      if (entry) {
+        tellKept(words.unsure);
+      }
+      return;
+    }
     if (entry) {
       // What the till answered is final: taken, or not done at all.
       await journal.forget(entry.number);
     }
-    if (answer.redirected || !put(await answer.text())) {
+    free();
+    if (answer.redirected || !put(text)) {
       location.assign(answer.redirected ? answer.url : words.root);
-    }
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof DOMException)) {
-      throw error;
-    }
-    await goAway();
-    if (entry) {
-      tellKept(words.unsure);
     }
   } finally {
     free();
@@ -238,7 +243,7 @@ const liveChange = (form) => {
   live = setTimeout(async () => {
     const turn = (latest += 1);
     try {
-      const answer = await post(form, null, new FormData(form));
+      const answer = await post(form, new FormData(form));
       const text = await answer.text();
       if (turn === latest && !answer.redirected && answer.ok) {
         put(text, true);
@@ -347,7 +352,8 @@ const showConflicts = async () => {
 
 let sendingKept = false;
 const send = async () => {
-  if (!journal || sendingKept) {
+  // What a form is sending at this moment is not sent beside it.
+  if (!journal || sendingKept || sending) {
     return;
   }
   sendingKept = true;
@@ -422,7 +428,7 @@ const scanned = (text) => {
   if (other) {
     const body = new FormData(other);
     body.set("who", text);
-    post({ action: `${words.root}find` }, null, body)
+    post({ action: `${words.root}find` }, body)
       .then(async (answer) => put(await answer.text()))
       .catch(goAway);
   }
