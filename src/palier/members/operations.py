@@ -228,6 +228,28 @@ def set_ranked(
     )
 
 
+def note_origin(
+    connection: Connection[Any], program_id: int, member_id: int, *, via: str, campaign: str, now: int
+) -> None:
+    """Notes through which door a member came, and by which campaign's link ("" for none). Does not commit."""
+    connection.execute(
+        """
+        -- members.note_origin
+        insert into member_origin (member_id, program_id, via, campaign, at) values (%s, %s, %s, %s, %s)
+        on conflict (member_id) do nothing
+        """,
+        (member_id, program_id, via, campaign, moment(now)),
+    )
+
+
+def set_locale(connection: Connection[Any], program_id: int, member_id: int, locale: str) -> None:
+    """Sets the language in which a member is written to. Does not commit."""
+    connection.execute(
+        "-- members.set_locale\nupdate member set locale = %s where member_id = %s and program_id = %s",
+        (locale, member_id, program_id),
+    )
+
+
 # --- forgetting -------------------------------------------------------------------------------------------
 
 IDENTITIES: Final = """

@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 
 from psycopg import Connection
 
-from palier.engine.clock import HOUR, MINUTE, moment
+from palier.engine.clock import DAY, HOUR, MINUTE, moment
 from palier.members.queries import hashed, normalized
-from palier.site.environment import derived_key
+from palier.site.environment import derived_key, environment
 from palier.staff import throttle
 from palier.staff.throttle import Limit
 
@@ -74,6 +74,9 @@ def ask(connection: Connection[Any], program_id: int, contact: str, address: str
         Limit(f"code {program_id} {own.hex()}", PER_CONTACT, HOUR),
         Limit(f"code {program_id} from {sha256(address.encode()).hexdigest()}", PER_ADDRESS, HOUR),
     ]
+    if kind == "phone":
+        # Each costs money: whoever asks for many numbers finds an end.
+        limits.append(Limit(f"sms {program_id}", environment().sms_daily, DAY))
     throttle.take(connection, limits, now=now)
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
     connection.execute(

@@ -36,7 +36,7 @@ on conflict (member_id, once) do nothing
 
 LISTED: Final = """
 -- privacy.messages
-select message_id, kind, facts::text, told_at, read_at from member_message
+select message_id, kind, facts::text, told_at, read_at, once from member_message
 where member_id = %(member)s and program_id = %(program)s
   and (%(before)s::bigint is null or message_id < %(before)s)
 order by message_id desc limit %(limit)s
@@ -72,6 +72,7 @@ class Message(Struct, frozen=True):
     facts: dict[str, str]
     told_at: int
     read_at: int
+    once: str | None = None
 
 
 def tell(
@@ -113,7 +114,12 @@ def listed(
     ).fetchall()
     return [
         Message(
-            row[0], row[1], msgspec.json.decode(row[2]), instant(row[3]), instant(row[4]) if row[4] else 0
+            row[0],
+            row[1],
+            msgspec.json.decode(row[2]),
+            instant(row[3]),
+            instant(row[4]) if row[4] is not None else 0,
+            row[5],
         )
         for row in rows
     ]

@@ -61,6 +61,14 @@ class Environment(BaseSettings):
         description="The mail server for letters to members: smtp://USER:PASSWORD@HOST:587, or smtps://.",
     )
     email_from: str = Field(default="palier@localhost", description="Who letters to members are from.")
+    sms_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="The gateway for text messages: https://USER:PASSWORD@HOST/PATH takes a POST of JSON.",
+    )
+    sms_daily: int = Field(
+        default=500, ge=1, description="Text messages a day that one program sends at most."
+    )
     demo: bool = Field(default=False, description="Demonstration: shows sign-in codes on the page.")
     shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
     disk_floor_mb: int = Field(

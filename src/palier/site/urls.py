@@ -7,11 +7,13 @@ from django.views.i18n import set_language
 
 from palier.site.health import health_view
 from palier.web.pages import front_page
+from palier.web.portal.account.door import join
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health_view, name="health"),
     path("", front_page, name="front"),
     path("language", set_language, name="set_language"),
+    path("join/<str:program>/<str:code>", join, name="join"),
     path("portal/<str:program>/", include("palier.web.portal.urls")),
     path("till/<str:program>/", include("palier.web.till.urls")),
     path("console/", include("palier.web.console.urls")),

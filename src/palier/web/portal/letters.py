@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.core.mail import EmailMessage
 from django.utils.translation import gettext as _
 
+from palier.connectors import sms
+from palier.members.queries import normalized
 from palier.members.signing import kind_of
 from palier.site.environment import environment
 
@@ -14,12 +16,21 @@ class NotSent(Exception):
 
 
 def can_send(contact: str) -> bool:
-    """Whether a letter can reach this contact: e-mail where a mail server is configured; no phones yet."""
-    return kind_of(contact) == "email" and environment().email_url is not None
+    """Whether a code can reach this contact: e-mail by the mail server, phones by the gateway, where configured."""
+    settings = environment()
+    return (settings.email_url if kind_of(contact) == "email" else settings.sms_url) is not None
 
 
 def send_code(contact: str, code: str, program: str) -> None:
-    """Sends the code that signs in. Raises NotSent where the mail server does not take it."""
+    """Sends the code that signs in. Raises NotSent where the mail server or the gateway does not take it."""
+    gateway = environment().sms_url
+    if kind_of(contact) == "phone" and gateway is not None:
+        text = _("%(code)s is your code for %(program)s") % {"code": code, "program": program}
+        try:
+            sms.send(gateway, normalized("phone", contact), text)
+        except sms.NotSent as error:
+            raise NotSent(str(error)) from error
+        return
     letter = EmailMessage(
         _("%(code)s is your code for %(program)s") % {"code": code, "program": program},
         _(

@@ -72,6 +72,12 @@ def when(words: ProgramWords, at: int, now: int, near: int = 14) -> str:
     return _days(days) if 0 <= days <= near else words.day(at)
 
 
+def ago(words: ProgramWords, at: int, now: int) -> str:
+    """An instant that has passed: "today", "yesterday", else its day."""
+    days = words.clock.local(now)[0] - words.clock.local(at)[0]
+    return _("today") if days <= 0 else _("yesterday") if days == 1 else words.day(at)
+
+
 def spent_by(words: ProgramWords, at: int, now: int) -> str:
     """Until when something that ends at `at` can be used: the last local day that is good."""
     return when(words, at - 1, now)

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from palier.web.portal import rewards, views
-from palier.web.portal.account import door, hub
+from palier.web.portal.account import agreeing, allowing, data, devices, door, hub, inbox, leaving, passkeys
 
 app_name = "portal"
 urlpatterns = [
@@ -23,7 +23,21 @@ urlpatterns = [
     path("card", views.membership_card, name="card"),
     path("program", views.program_page, name="program"),
     path("me", hub.me, name="me"),
-    path("me/export", hub.export, name="export"),
+    path("me/data", data.data, name="data"),
+    path("me/data/export", data.export, name="export"),
+    path("me/messages", inbox.inbox, name="inbox"),
+    path("me/messages/read", inbox.read, name="read"),
+    path("me/consents", allowing.consents_page, name="consents"),
+    path("me/terms", agreeing.terms_page, name="terms"),
+    path("me/settings", hub.settings, name="settings"),
+    path("me/devices", devices.devices, name="devices"),
+    path("me/passkeys/begin", passkeys.begin, name="passkey_begin"),
+    path("me/passkeys", passkeys.add, name="passkey_add"),
+    path("me/erase", leaving.erase, name="erase"),
+    path("me/erase/undo", leaving.undo, name="stay"),
+    path("door/passkey/begin", passkeys.begin_entering, name="passkey_ask"),
+    path("door/passkey", passkeys.enter, name="passkey_enter"),
+    path("erased", door.erased, name="erased"),
     path("brand.css", views.brand, name="brand"),
     path("manifest.webmanifest", views.manifest, name="manifest"),
 ]

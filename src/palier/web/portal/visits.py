@@ -20,6 +20,7 @@ from palier.members import queries as members
 from palier.members import refs, sessions
 from palier.members.queries import MemberView
 from palier.members.sessions import Live, Way
+from palier.privacy import messages
 from palier.site import clock
 from palier.staff.session import AnyConnection, session
 
@@ -61,12 +62,19 @@ class Visit:
             "program_name": self.words.text(self.program.name),
             "member": self.member,
             "version": self.runtime.latest.version,
+            "unread": self._unread(),
             **content,
         }
         response = render(self.request, template, shown, status=status)
         # What a member sees is his alone, also on a shared computer after he has left.
         response["Cache-Control"] = "private, no-store"
         return response
+
+    def _unread(self) -> int:
+        """Messages that wait, for the badge of the bar; 0 where nobody is signed in."""
+        if self.member is None:
+            return 0
+        return messages.unread(self.connection, self.runtime.program_id, self.member_id)
 
     def go(self, name: str, **named: str) -> HttpResponse:
         """On to another page of the portal."""
