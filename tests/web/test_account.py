@@ -263,6 +263,7 @@ EXPORTED = {
 """Tables of members of which the export tells."""
 NOT_EXPORTED = {
     "member_merge": "told by the facts of the merge in the history",
+    "ranking_name": "the number of the made-up name that rankings show",
     "goal_progress": "a copy of the standing for rankings",
     "activity_claim": "ids of what the history tells",
     "relay": "not yet decided: another's activity",

@@ -142,7 +142,7 @@ def test_what_is_no_address_is_said_so(shop: Shop, letters: list[Any], contact: 
 
 def test_pages_of_members_are_for_members(shop: Shop) -> None:
     client = browser()
-    for page in ("", "history", "goals", "card", "me", "me/export"):
+    for page in ("", "history", "goals", "card", "me", "me/data/export"):
         answer = client.get(f"/portal/club/{page}")
         assert (answer.status_code, answer["Location"]) == (302, "/portal/club/door")
     for page in ("door", "program", "brand.css", "manifest.webmanifest"):
@@ -183,10 +183,10 @@ def test_what_a_member_may_take_along_is_his_own(shop: Shop, letters: list[Any])
     other = shop.enrol()
     shop.sale(ref, "10.00")
     shop.sale(other, "99.00")
-    answer = signed_in(shop, letters).get("/portal/club/me/export")
+    answer = signed_in(shop, letters).get("/portal/club/me/data/export")
     assert answer["Cache-Control"] == "private, no-store"
     found = answer.json()
-    assert found["member"] == ref
+    assert found["member"]["ref"] == ref
     assert len(found["history"]) == 1
     assert other not in answer.content.decode()
 

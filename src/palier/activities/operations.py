@@ -440,6 +440,12 @@ delete from goal_progress where member_id = any(%(members)s) and program_id = %(
 """
 
 
+FORGET_NAMES: Final = """
+-- activities.forget_ranking_names
+delete from ranking_name where member_id = any(%(members)s) and program_id = %(program)s
+"""
+
+
 def forget(connection: Connection[Any], program_id: int, member_ids: Sequence[int]) -> int:
     """Takes out of the decisions on erased members what tells who they were; how many decisions. Does not commit.
 
@@ -448,6 +454,7 @@ def forget(connection: Connection[Any], program_id: int, member_ids: Sequence[in
     """
     parameters = {"members": list(member_ids), "program": program_id}
     connection.execute(FORGET_RANKS, parameters)
+    connection.execute(FORGET_NAMES, parameters)
     row = connection.execute(
         "-- activities.forget\nselect palier_forget_words(%(program)s, %(members)s)", parameters
     ).fetchone()

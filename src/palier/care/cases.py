@@ -14,6 +14,7 @@ from palier.care.refusals import CareRefusal, CareRefused
 from palier.engine import payment_cards
 from palier.engine.clock import instant, moment
 from palier.members import refs
+from palier.privacy import messages as messages_to
 from palier.site.ids import new_id
 from palier.staff.approvals import Person
 from palier.staff.operations import write_log
@@ -322,6 +323,15 @@ def answer(
 ) -> Case:
     """The shop answers a case; with `close` that is the end of it. Does not commit. Refused once it is closed."""
     found = _add(connection, case, "shop", by.actor, text, once, "closed" if close else "answered", now)
+    messages_to.tell(
+        connection,
+        case.program_id,
+        case.member_id,
+        "case_answered",
+        {"case": case.own},
+        once=f"case:{once}",
+        now=now,
+    )
     write_log(connection, by.actor, by.role, "case.answer", case.ref, at=now)
     return found
 

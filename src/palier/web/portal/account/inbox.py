@@ -55,7 +55,7 @@ def line(made: Visit, message: Message) -> Line:
             _("%(reward)s could not be had. Your points are back.") % values,
             "mine",
         ),
-        "case_answered": ("mail", _("Your question was answered."), ""),
+        "case_answered": ("mail", _("Your question was answered."), "cases"),
         "erasure_asked": (
             "circle-alert",
             _("You asked to be erased. Until it is done you may change your mind."),
