@@ -73,7 +73,8 @@ def shown(found: Comparison, published: Program, draft: Program, language: str) 
         ),
         "charts": charts,
         "changes": [
-            (item.member, own.points(item.points, item.currency), item.points < 0) for item in found.changes
+            (item.member, own.points(item.points, item.currency), item.points < 0)
+            for item in found.changes[:10]
         ],
     }
 

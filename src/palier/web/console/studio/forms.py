@@ -360,6 +360,8 @@ class Builder:
             child.required = item.required
             if child.kind == "choice" and item.default is None and all(key for key, _, _ in child.options):
                 child.options.insert(0, ("", "–", not shown_text(given)))
+            if type_name in ("Text", "Noun", "UnitName"):
+                child.hint = ""  # its label says it
             if type_name == "Text":
                 child.lang = name
                 child.kind = "long" if parts_of(path)[-1:] and parts_of(path)[-1] in _LONG else child.kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -22,13 +22,14 @@ from palier.programs import backtests, drafts, files, gallery, publishing, queri
 from palier.programs.backtests import Run
 from palier.programs.drafts import Draft, Save, Saved
 from palier.programs.edits import edit
+from palier.programs.plan import Change
 from palier.programs.publishing import Origin
 from palier.programs.queries import Version
 from palier.programs.source import SourceError, read_yaml
 from palier.site.refusal import Refused
 from palier.staff import accounts
 from palier.web.console.studio import figures, forms
-from palier.web.console.studio.desk import Desk, count_words, open_desk
+from palier.web.console.studio.desk import count_words, open_desk
 from palier.web.console.studio.refusals import said
 from palier.web.console.visits import StaffVisit, of_staff
 
@@ -98,13 +99,13 @@ def _front(made: StaffVisit, error: str, status: int = 200) -> HttpResponse:
                     "ref": draft_ref(item.draft_id),
                     "name": item.name,
                     "saved": _when(made, item.saved_at),
-                    "by": item.saved_name,
+                    "by": names.get(item.saved_by, item.saved_name),
                 }
                 for item in drafts.listed(made.connection, made.program_id)
             ],
             "waiting": [
                 {
-                    "by": item.asked_name,
+                    "by": names.get(item.asked_by, item.asked_name),
                     "asked": _when(made, item.asked_at),
                     "changes": item.payload.get("changes_fr" if made.language == "fr" else "changes", []),
                     "starts": item.payload.get("effective_from", ""),
@@ -226,6 +227,7 @@ def _desk(
         "ref": ref,
         "head": draft.head,
         "saved": _when(made, draft.saved_at),
+        "saved_by": _names(made).get(draft.saved_by, draft.saved_name),
         "undo": save.before,
         "redo": redo,
         "aside": aside if aside and aside != draft.head else 0,
@@ -234,7 +236,7 @@ def _desk(
         "words_in": words_in,
         "may_write": made.may(WRITE),
         "to_mend": count_words(opened.errors),
-        "said_changes": _changes(opened, made.language),
+        "said_changes": _told(opened.changes, made.language),
     }
     fetched = made.request.headers.get("X-Requested-With") == "fetch"
     return made.page(
@@ -242,10 +244,10 @@ def _desk(
     )
 
 
-def _changes(opened: Desk, language: str) -> list[str]:
-    return [
-        change.sentence_fr if language == "fr" else change.sentence_en for change in opened.changes[:LINES]
-    ]
+def _told(changes: Sequence[Change], language: str) -> list[str]:
+    """Changes in words. When the version takes effect is said apart."""
+    told = [change for change in changes if change.path != "effective_from"]
+    return [change.sentence_fr if language == "fr" else change.sentence_en for change in told[:LINES]]
 
 
 def _written(made: StaffVisit, ref: str, draft: Draft) -> HttpResponse:
@@ -367,6 +369,7 @@ def saves(made: StaffVisit, ref: str) -> HttpResponse:
     """Everything that was saved of a draft, with who and when; each can be shown again."""
     draft = _draft(made, ref)
     found = drafts.saves(made.connection, made.program_id, draft.draft_id)
+    names = _names(made)
     aside = _number(made.request.GET.get("number", ""))
     return made.page(
         "console/studio/saves.html",
@@ -378,7 +381,7 @@ def saves(made: StaffVisit, ref: str) -> HttpResponse:
                     "number": item.number,
                     "before": item.before,
                     "saved": _when(made, item.saved_at),
-                    "by": item.saved_name,
+                    "by": names.get(item.saved_by, item.saved_name),
                     "head": item.number == draft.head,
                     "aside": item.before + 1 != item.number,
                 }
@@ -533,12 +536,7 @@ def _publish(
             "ref": ref,
             "number": origin.number,
             "seen": seen,
-            "changes": []
-            if seen is None
-            else [
-                item.sentence_fr if made.language == "fr" else item.sentence_en
-                for item in seen.changes[:LINES]
-            ],
+            "changes": [] if seen is None else _told(seen.changes, made.language),
             "findings": []
             if seen is None
             else [item.said(made.language) for item in seen.report.findings if item.severity == "warning"],
@@ -616,6 +614,7 @@ def backtest(made: StaffVisit, ref: str) -> HttpResponse:
         except Refused as refused:
             error = said(refused, made.language)
     document = files.read(_save(made, draft, draft.head).text.encode(), "yaml")
+    names = _names(made)
     return made.page(
         "console/studio/backtest.html",
         {
@@ -626,7 +625,7 @@ def backtest(made: StaffVisit, ref: str) -> HttpResponse:
                 (item.key, made.words.noun(item.key, singular=False))
                 for item in made.program.point_currencies
             ],
-            "runs": [_run_shown(made, run) for run in _runs(made, draft)],
+            "runs": [_run_shown(made, run, names) for run in _runs(made, draft)],
             "may_write": made.may(WRITE),
             "error": error,
         },
@@ -634,12 +633,12 @@ def backtest(made: StaffVisit, ref: str) -> HttpResponse:
     )
 
 
-def _run_shown(made: StaffVisit, run: Run) -> dict[str, Any]:
+def _run_shown(made: StaffVisit, run: Run, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "ref": refs.encode_as(RUN, run.run_id),
         "number": run.save_number,
         "asked": _when(made, run.asked_at),
-        "by": run.asked_name,
+        "by": names.get(run.asked_by, run.asked_name),
         "state": run.state,
         "percent": run.percent,
         "problem": said(run.problem, made.language),
@@ -657,7 +656,7 @@ def run(made: StaffVisit, ref: str) -> HttpResponse:
     draft = drafts.read(made.connection, made.program_id, found.draft_id)
     save = drafts.save_of(made.connection, made.program_id, found.draft_id, found.save_number)
     content: dict[str, Any] = {
-        "run": _run_shown(made, found),
+        "run": _run_shown(made, found, _names(made)),
         "draft": draft,
         "ref": draft_ref(found.draft_id),
     }
