@@ -38,7 +38,8 @@ def test_a_marketer_changes_a_rule_tries_it_and_publishes(
     opened: Browser, served: Served, shop: Shop, language: str, width: int, scheme: Any
 ) -> None:
     shop.sale(shop.enrol(), "120.00")
-    with ThreadPoolExecutor(1) as aside:  # the browser's driver runs a loop in this thread, which Django refuses
+    # The browser's driver runs a loop in this thread, which Django refuses.
+    with ThreadPoolExecutor(1) as aside:
         client = aside.submit(staff_client, "marketer", shop.program_id, language=language).result()
     visitor = Visitor(opened, served, language, width, color_scheme=scheme)
     address = f"http://127.0.0.1:{served.port}"
