@@ -25,7 +25,7 @@ def arcade(key: str = "arcade", **changes: Any) -> dict[str, Any]:
     """One star for each euro, a daily cap, a stamp card, a challenge, a streak with freezes, games, a quiz, friends."""
     made = document(key, name=said("The Arcade", "L'arcade"))
     made["point_currencies"] = [
-        noun("stars", "star", "stars", value="0.05",
+        noun("stars", "star", "stars", value="0.05", icon="star",
              expiry={"kind": "end_of_month", "after_months": 12}, transferable=True),
         noun("coffees", "free coffee", "free coffees", kind="reward", value="2.5"),
         noun("explorer", "explorer badge", "explorer badges", kind="badge"),

@@ -12,6 +12,7 @@ from django.test import Client
 
 from palier.members import refs
 from palier.site import database
+from palier.web.ui.icons import drawing
 from tests.api.shop import Shop, document
 from tests.web.arcade import MUG, arcade, said, signed_in
 
@@ -322,6 +323,13 @@ def test_every_form_needs_its_token(own: Shop, ref: str, monkeypatch: pytest.Mon
         "questions/0000000000000", "survey/visit",
     ):  # fmt: skip
         assert post(strict, path, {"once": "p" * 12}).status_code == 403, path
+
+
+def test_a_unit_has_its_drawing_and_no_other(own: Shop, ref: str, client: Client) -> None:
+    """A program names a drawing that there is; what is none of them never becomes an address."""
+    assert "icons.svg#star" in page(client)
+    assert drawing("star", "award") == "star"
+    assert drawing('x" onload="alert(1)', "award") == "award"
 
 
 def test_names_are_never_markup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from palier.engine.plan import Plan
 from palier.engine.state import NEVER
 from palier.engine.words import NO_BREAK, ProgramWords
 from palier.web.portal.visits import Visit
+from palier.web.ui.icons import drawing
 from palier.web.ui.stair import Landing, stair
 
 
@@ -36,6 +37,7 @@ class Balance:
     debt: str
     worth: str
     empty: bool
+    icon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def balance(words: ProgramWords, found: Wallets, currency: str) -> Balance:
         else "",
         worth,
         not (spendable or wallet.pending or wallet.debt),
+        drawing(declared.icon),
     )
 
 

@@ -22,6 +22,7 @@ from palier.web.portal import telling
 from palier.web.portal.play import doing
 from palier.web.portal.telling import Way
 from palier.web.portal.visits import Visit, of_member
+from palier.web.ui.icons import drawing
 from palier.web.ui.stair import Landing, stair
 
 MOST_STAMPS = 20
@@ -74,6 +75,7 @@ class Badge:
     earned: bool
     count: int
     said: str
+    icon: str
 
 
 def goal_card(words: ProgramWords, goal: GoalNow, now: int) -> Goal:
@@ -171,12 +173,13 @@ def shelf(words: ProgramWords, found: Pursuits) -> list[Badge]:
             True,
             badge.count,
             _("since %(day)s") % {"day": words.day(badge.earned_at)},
+            drawing(badge.icon, "award"),
         )
         for badge in found.badges
     ]
     program = words.program
     return earned + [
-        Badge(words.noun(currency.key, True).capitalize(), False, 0, _way_to(words, currency))
+        Badge(words.noun(currency.key, True).capitalize(), False, 0, _way_to(words, currency), "lock")
         for currency in program.point_currencies
         if currency.kind == "badge" and currency.key not in held
     ]
