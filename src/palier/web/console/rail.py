@@ -40,8 +40,9 @@ RAIL: Final[tuple[Group, ...]] = (
         ),
     ),
     Group(
-        _("What is in force"),
+        _("Program"),
         (
+            Entry(_("Studio"), "console:studio:front", "pencil-ruler", "programs:read"),
             Entry(_("Rules"), "console:rules", "list-checks", "programs:read"),
             Entry(_("Tiers"), "console:tiers", "layers", "programs:read"),
             Entry(_("Goals"), "console:goals", "target", "programs:read"),
@@ -62,7 +63,6 @@ RAIL: Final[tuple[Group, ...]] = (
             Entry(_("Imports"), "console:people:imports", "upload", "imports:write"),
         ),
     ),
-    Group(_("Program"), (Entry(_("Studio"), "console:studio:front", "pencil-ruler", "programs:read"),)),
     Group(
         _("Administration"),
         (

@@ -81,9 +81,13 @@ def stair(landings: list[Landing], described: str, *, share: tuple[int, int] = (
     for (x, y), landing in zip(points, shown, strict=True):
         size = 9 if landing.state == "present" else 7
         parts.append(f'<circle class="landing {landing.state}" cx="{x}" cy="{y}" r="{size}"/>')
-        label = _short(landing.name, max(6, tread // 8))
+        left, anchor, label = x, "middle", landing.name
+        if len(landing.name) > max(6, tread // 8):
+            # A long name begins at its riser and goes on under the next landing, where there is nothing else.
+            room = tread if x == points[-1][0] else tread * 3 // 2
+            left, anchor, label = x - tread // 2 + 6, "start", _short(landing.name, room // 7)
         parts.append(
-            f'<text class="{landing.state}" x="{x}" y="{y + 26}" text-anchor="middle" aria-hidden="true">'
+            f'<text class="{landing.state}" x="{left}" y="{y + 26}" text-anchor="{anchor}" aria-hidden="true">'
             f"{escape(label)}</text>"
         )
     parts.append("</svg>")
