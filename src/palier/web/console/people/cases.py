@@ -103,7 +103,7 @@ def case(made: StaffVisit, ref: str) -> HttpResponse:
             "messages_of": [
                 {
                     "shop": said.author == "shop",
-                    "who": actor_words(said.actor) if said.author == "shop" else "",
+                    "who": actor_words(made, said.actor) if said.author == "shop" else "",
                     "text": said.text,
                     "when": moment_words(made, said.at),
                 }

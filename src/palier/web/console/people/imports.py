@@ -47,7 +47,7 @@ def _row(made: StaffVisit, found: Upload) -> Row:
         "kind": _KINDS.get(found.state, ""),
         "size": size_words(found.length, made.language),
         "when": moment_words(made, found.created_at),
-        "by": actor_words(found.asked_by),
+        "by": actor_words(made, found.asked_by),
         "told": told,
         "refused": found.refused_lines,
         "problem": found.problem,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from palier.engine.clock import DAY
+from palier.staff import accounts
 from palier.web.console.visits import StaffVisit
 
 ROWS: Final = 50
@@ -67,8 +68,15 @@ def moment_words(made: StaffVisit, at: int) -> str:
     return f"{made.words.day(at)}, {hours:02d}:{minutes:02d}"
 
 
-def actor_words(actor: str) -> str:
-    """Who acted, shortened to what can be read."""
+def actor_words(made: StaffVisit, actor: str) -> str:
+    """Who acted: a person of the staff by name, anything else as it stands in the log, shortened."""
+    if actor.startswith("staff:"):
+        names: dict[str, str] | None = getattr(made.request, "staff_names", None)
+        if names is None:
+            found = accounts.listed(made.connection, made.program_id)
+            names = {account.actor: account.name for account in found}
+            made.request.staff_names = names  # type: ignore[attr-defined]
+        actor = names.get(actor, actor)
     return actor if len(actor) <= 40 else f"{actor[:39]}…"
 
 

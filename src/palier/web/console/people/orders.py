@@ -261,7 +261,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
                 {
                     "state": state_words(event.state),
                     "when": moment_words(made, event.at),
-                    "actor": actor_words(event.actor),
+                    "actor": actor_words(made, event.actor),
                     "reason": event.reason,
                 }
                 for event in events

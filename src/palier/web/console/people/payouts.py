@@ -86,7 +86,7 @@ def _batch_row(made: StaffVisit, found: Batch) -> Row:
         "total": money(found.total, found.money, made.language),
         "method": _("SEPA file") if found.method == "sepa" else _("CSV file"),
         "when": moment_words(made, found.created_at),
-        "by": actor_words(found.created_by),
+        "by": actor_words(made, found.created_by),
     }
 
 
@@ -176,12 +176,12 @@ def payout(made: StaffVisit, ref: str) -> HttpResponse:
         {
             "payout": _row(made, found),
             "reason": found.reason,
-            "by": actor_words(found.asked_by),
+            "by": actor_words(made, found.asked_by),
             "events": [
                 {
                     "state": state_words(event.to_state),
                     "when": moment_words(made, event.at),
-                    "actor": actor_words(event.actor),
+                    "actor": actor_words(made, event.actor),
                     "reason": event.reason,
                 }
                 for event in queries.events(made.connection, found)
@@ -334,7 +334,7 @@ def _approval(made: StaffVisit, known: approvals.Approval) -> Row:
         "asked_by": known.asked_name,
         "mine": known.asked_by == made.person.actor,
         "until": made.words.day(known.expires_at),
-        "decided_by": actor_words(known.decided_by),
+        "decided_by": actor_words(made, known.decided_by),
         "reason": known.reason,
         "decision": known.decision,
     }

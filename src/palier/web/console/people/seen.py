@@ -137,7 +137,7 @@ def head(made: StaffVisit, view: MemberView) -> dict[str, Any]:
                 "ref": item.ref,
                 "day": made.words.day(item.merged_at),
                 "reason": item.reason,
-                "by": actor_words(item.actor),
+                "by": actor_words(made, item.actor),
             }
             for item in members.taken_over(made.connection, made.program_id, view.member_id)
         ],
@@ -212,7 +212,7 @@ def _rows(made: StaffVisit, stories: Sequence[Story]) -> list[Row]:
                 "recorded": moment_words(made, line.recorded_at),
                 "late": line.recorded_at - line.acts_at > 60_000_000,
                 "reason": fact.reason if fact is not None else "",
-                "actor": actor_words(fact.actor) if fact is not None and fact.actor else "",
+                "actor": actor_words(made, fact.actor) if fact is not None and fact.actor else "",
             }
         )
     return rows
