@@ -23,6 +23,7 @@ from palier.api.schemas import (
 )
 from palier.engine.payment_cards import holds_number
 from palier.members import refs
+from palier.programs import publishing  # noqa: F401 (says what follows a decision on a version)
 from palier.staff import approvals
 from palier.staff.approvals import Approval, NotDecided
 from palier.staff.operations import Answer

@@ -98,6 +98,7 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
     from palier.cli.members import program_of
     from palier.cli.session import open_database
     from palier.members import refs
+    from palier.programs import publishing  # noqa: F401 (says what follows a decision on a version)
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.staff import approvals
