@@ -102,7 +102,13 @@ def of_reward(
     terms = catalogue.terms(connection, runtime.program_id, reward_key, now)
     if terms is None or terms.reward.state in ("draft", "retired"):
         return Choice(nothing(key, UNKNOWN_REWARD))
-    reward = terms.reward
+    return of_known(runtime, key, terms.reward, member, now=now)
+
+
+def of_known(
+    runtime: Runtime, key: str, reward: Reward, member: MemberStanding | None, *, now: int
+) -> Choice:
+    """As `of_reward`, for a reward that was read already. Asks no database."""
     name = _names(reward)
     gives = reward.gives
     if not isinstance(gives, PercentOff | AmountOff | Product):

@@ -102,13 +102,12 @@ def choices(
             continue
         # Judged by a standing of its own: a choice lowers what is left for those after it.
         alone = msgspec.structs.replace(member, spendable=dict(member.spendable))
-        found.append(_choice(connection, runtime, reward, asked, counted, alone, now))
+        found.append(_choice(runtime, reward, asked, counted, alone, now))
     found.sort(key=lambda choice: (choice.why is not None, -(choice.off or 0)))
     return found[:SHOWN]
 
 
 def _choice(
-    connection: Connection[Any],
     runtime: Runtime,
     reward: Reward,
     asked: Asked,
@@ -118,7 +117,7 @@ def _choice(
 ) -> Choice:
     if basket is None or isinstance(reward.gives, Service):
         return Choice(reward, asked)
-    offer = baskets.of_reward(connection, runtime, "reward", reward.key, member, now=now).offer
+    offer = baskets.of_known(runtime, "reward", reward, member, now=now).offer
     off, why = _off(calculate(basket, [offer], None))
     # A product that no line of the basket is told to be is handed over beside it.
     return Choice(reward, asked, off, None if isinstance(reward.gives, Product) else why)
