@@ -24,6 +24,7 @@ from palier.api import (
     dividends,
     donations,
     draws,
+    insights,
     leaderboards,
     members,
     orders,
@@ -78,6 +79,7 @@ for router in (
     baskets.router,
     benefits.router,
     care.router,
+    insights.router,
     tickets.router,
 ):
     api.add_router("", router)

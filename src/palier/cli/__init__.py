@@ -32,6 +32,7 @@ MODULES: Final = (
     "orders",
     "vouchers",
     "settlements",
+    "insights",
     "payouts",
     "approvals",
     "suppliers",

@@ -18,6 +18,7 @@ from palier.site import clock
 RIGHTS: Final = (
     "activities:write",
     "approvals:write",
+    "insights:read",
     "members:read",
     "members:write",
     "members:merge",

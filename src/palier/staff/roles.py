@@ -12,7 +12,6 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 PEOPLES_RIGHTS: Final = (
     "audit:read",
     "imports:write",
-    "insights:read",
     "keys:write",
     "staff:write",
     "till:use",

@@ -1,0 +1,95 @@
+"""Figures as they are told: by the API and the command, and the estimate of what will never be used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from palier.activities.runtime import runtime
+from palier.insights import operations
+from palier.insights.breakage import ALL, LEAST_MONTHS, estimate
+from palier.ledger.seal import seal
+from palier.site import clock, database
+from tests.api.conftest import own_clock, shop
+from tests.api.shop import Shop
+
+__all__ = ["own_clock", "shop"]
+
+
+def count(shop: Shop) -> None:
+    with database.connect() as connection:
+        seal(connection, now=datetime(2026, 3, 2, tzinfo=UTC))
+        connection.commit()
+        found = runtime(connection, shop.key)
+        assert found is not None
+        operations.count_all(connection, found, now=clock.now())
+
+
+def test_a_key_with_the_right_reads_what_the_ledger_says(shop: Shop) -> None:
+    path = f"/programs/{shop.key}/insights"
+    empty = shop.get(path).json
+    assert "members" in empty, empty
+    assert (empty["members"], empty["counted_at"]) == ({"now": 0, "before": None}, None)
+    member = shop.enrol()
+    shop.sale(member, "120.50")
+    count(shop)
+    told = shop.get(f"{path}?days=90").json
+    assert told["members"] == told["active_30_days"] == told["sales"] == {"now": 1, "before": None}
+    assert (told["spend"]["now"], told["money"]) == ("120.50", "EUR")
+    stars = told["currencies"][0]
+    assert stars["issued"]["now"] == stars["outstanding"]["now"] == "120.50"
+    assert stars["breakage"]["answer"] == "too_little_history"
+    assert told["tiers"] == [
+        {"tier": "green", "members": {"now": 1, "before": None}},
+        {"tier": "gold", "members": {"now": 0, "before": None}},
+    ]
+    assert told["rules"][1] == {
+        "rule": "gift",
+        "currency": "gifts",
+        "times": {"now": 1, "before": None},
+        "points": {"now": "1", "before": None},
+        "members": 1,
+    }
+    assert told["from"] < told["through"]
+    shop.get(f"{path}?days=31").problem(422, "malformed", "days")
+    shop.get("/programs/other/insights").problem(404, "unknown_program")
+    shop.get(path, token=shop.new_key(rights=["programs:read"]).token).problem(403, "forbidden")
+    assert shop.get(path, token=shop.new_key(rights=["insights:read"]).token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("months", "ends", "answer"),
+    [
+        ([(10, 90)] * 12, False, "never"),
+        ([(10, 90)] * (LEAST_MONTHS - 1) + [(0, 0)] * 7, True, "too_little_history"),
+        ([(10, 0)] * 12, True, "nothing_redeemed"),
+        ([(10, 90)] * LEAST_MONTHS, True, "estimated"),
+    ],
+)
+def test_where_nothing_can_be_said_it_is_said_why(
+    months: list[tuple[int, int]], ends: bool, answer: str
+) -> None:
+    found = estimate(months, 1_000, ends=ends)
+    assert found.answer == answer
+    # The same share in each month leaves nothing uncertain.
+    assert (found.share, found.low, found.high, found.points) == (
+        (1_000, 1_000, 1_000, 100) if answer == "estimated" else (0, 0, 0, 0)
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**9)), min_size=6, max_size=12))
+def test_the_interval_is_that_of_a_ratio(months: list[tuple[int, int]]) -> None:
+    """Beside the same formula in decimals: R = sum(e)/sum(t), se = sqrt(n/(n-1) sum((e - R t)^2)) / sum(t)."""
+    found = estimate(months, 10**6, ends=True)
+    expired, ended = sum(e for e, _ in months), sum(e + u for e, u in months)
+    ratio = Decimal(expired) / ended
+    squares = sum((e - ratio * (e + u)) ** 2 for e, u in months)
+    twice = 2 * (Decimal(len(months)) / (len(months) - 1) * squares).sqrt() / ended * ALL
+    assert abs(found.share - ratio * ALL) <= 1
+    assert abs(found.low - max(Decimal(0), ratio * ALL - twice)) <= 4
+    assert abs(found.high - min(Decimal(ALL), ratio * ALL + twice)) <= 4
+    assert 0 <= found.low <= found.share <= found.high <= ALL
