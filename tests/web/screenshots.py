@@ -38,7 +38,7 @@ def member(tier: str) -> str:
     from palier.cli.session import open_database
 
     with open_database():
-        return demo._visitors()[tier]
+        return next(visitor.signature for visitor in demo._visitors() if visitor.tier == tier)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import typer
@@ -23,9 +23,19 @@ BASKETS: Final = 155_848
 LAST_BASKET: Final = "2018-01-01T04:01:20+00:00"
 KEY_FILE: Final = "demo-key"
 OWNER: Final = "owner@example.org"
+CARDS: Final = ("2800011", "2800012", "2800013")
+"""Cards of the members whose pages are shown, for the demo's till."""
 CASHIER: Final = "cashier@example.org"
 PIN: Final = "2580"
 COUPONS_AT_ONCE: Final = 100
+
+
+class Visitor(NamedTuple):
+    """A member whose pages the demo shows: his tier, the signature that lets in, his card (none if it is another's)."""
+
+    tier: str
+    signature: str
+    card: str
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +60,7 @@ def demo(
         migrate()
         with open_database():
             summary, violations, key = _prepare(quiet=json, weeks=0 if original_dates else None)
-            visitors = _visitors() if serve and not json else {}
+            visitors = _visitors() if serve and not json else []
             owner = _owner()
             cashier = _cashier() if serve and not json else ""
     if json:
@@ -372,16 +382,19 @@ def _verify(connection: psycopg.Connection[Any], into: dict[str, Any]) -> int:
     return len(found.violations)
 
 
-def _visitors() -> dict[str, str]:
-    """A member of each tier, with the signature by which the portal of a demonstration lets in."""
+def _visitors() -> list[Visitor]:
+    """A member of each tier, with the signature by which the portal of a demonstration lets in, and a card."""
     from django.core.signing import dumps
 
     from palier.engine.state import decode_state
-    from palier.members import refs
-    from palier.site import database
+    from palier.members import operations, refs
+    from palier.programs.queries import find
+    from palier.site import clock, database
 
-    found: dict[str, str] = {}
+    found: dict[str, int] = {}
     with database.connect() as connection:
+        program_id = find(connection, PROGRAM)
+        assert program_id is not None
         rows = connection.execute(
             """
             -- demo.some_members
@@ -390,8 +403,14 @@ def _visitors() -> dict[str, str]:
             """
         )
         for member_id, state in rows:
-            found.setdefault(decode_state(state).tier.key, refs.encode(member_id))
-    return {tier: dumps(ref, salt=f"demo {PROGRAM}") for tier, ref in sorted(found.items())}
+            found.setdefault(decode_state(state).tier.key, member_id)
+        visitors = []
+        for (tier, member_id), card in zip(sorted(found.items()), CARDS, strict=False):
+            own = operations.add_identity(connection, program_id, member_id, "card", card, now=clock.now())
+            signature = dumps(refs.encode(member_id), salt=f"demo {PROGRAM}")
+            visitors.append(Visitor(tier, signature, card if own else ""))
+        connection.commit()
+    return visitors
 
 
 def _owner() -> str:
@@ -461,7 +480,7 @@ def _key(connection: psycopg.Connection[Any], program_id: int) -> str:
 
 
 def _show(
-    summary: dict[str, Any], key: str, address: str, visitors: dict[str, str], owner: str, cashier: str
+    summary: dict[str, Any], key: str, address: str, visitors: list[Visitor], owner: str, cashier: str
 ) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -509,14 +528,16 @@ def _show(
             console.print(f"  line {line['line']}: {line['code']}: {line['reason']}")
     if address:
         console.print("\nA member's pages, already signed in (this demonstration only):")
-        for tier, signature in visitors.items():
-            link = f"{address}/portal/{PROGRAM}/demo?as={signature}"
-            console.print(f"      {tier}: {link}", soft_wrap=True)
+        for visitor in visitors:
+            link = f"{address}/portal/{PROGRAM}/demo?as={visitor.signature}"
+            console.print(f"      {visitor.tier}: {link}", soft_wrap=True)
         console.print(f"      join as somebody new: {address}/portal/{PROGRAM}/door", soft_wrap=True)
         console.print("\nThe console, already signed in as its owner (this demonstration only):")
         console.print(f"      {address}/console/demo-sign-in?as={owner}", soft_wrap=True)
         console.print(f"\nThe till, with its cashier, whose PIN is {PIN} (this demonstration only):")
         console.print(f"      {address}/till/{PROGRAM}/demo?as={cashier}", soft_wrap=True)
+        cards = ", ".join(f"{visitor.card} ({visitor.tier})" for visitor in visitors if visitor.card)
+        console.print(f"      cards to find those members by: {cards}", soft_wrap=True)
         console.print(f"\nOpen  {address}/v1/docs        the API, readable")
         console.print(f"      {address}/v1/openapi.json")
         console.print(f"      {address}/health")
