@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -250,6 +252,10 @@ def test_the_log_is_filtered_paged_and_taken_out_without_formulas(shop: Shop) ->
     client = staff_client("owner")
     page = text(client.get("/console/club/log?actor=key:abc"))
     assert page.count("<code>member.look</code>") == 50
+    local = datetime.fromtimestamp(clock.now() / 1e6, ZoneInfo("Europe/Paris"))
+    assert any(
+        f"{at:%H:%M}" in page for at in (local, local - timedelta(minutes=1), local - timedelta(minutes=2))
+    )
     assert "n59" in page
     assert "n9<" not in page
     following = re.search(r"before=(\d+)", page)

@@ -538,6 +538,8 @@ def _show(
         console.print(f"      {address}/till/{PROGRAM}/demo?as={cashier}", soft_wrap=True)
         cards = ", ".join(f"{visitor.card} ({visitor.tier})" for visitor in visitors if visitor.card)
         console.print(f"      cards to find those members by: {cards}", soft_wrap=True)
+        console.print("\nA shop's page with the widget, as the member who is signed in above:")
+        console.print(f"      {address}/widget/{PROGRAM}/sample", soft_wrap=True)
         console.print(f"\nOpen  {address}/v1/docs        the API, readable")
         console.print(f"      {address}/v1/openapi.json")
         console.print(f"      {address}/health")

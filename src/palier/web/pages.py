@@ -28,7 +28,7 @@ def front_page(request: HttpRequest) -> HttpResponse:
                     "name": words.text(program.name),
                     "text": words.text(program.description) if program.description is not None else "",
                     "portal": reverse("portal:home", args=[one.key]),
-                    "till": _address("till:home", one.key),
+                    "till": _address("till:counter", one.key),
                 }
             )
         empty = not programs and accounts.is_empty(connection)

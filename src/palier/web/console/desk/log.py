@@ -83,11 +83,11 @@ def shown(made: StaffVisit) -> HttpResponse:
 
 def _line(made: StaffVisit, row: Logged, people: dict[str, str]) -> dict[str, Any]:
     clock = made.words.clock
-    _day_number, second = clock.local(row.at)
+    _day_number, minute = clock.local(row.at)
     return {
         "row": row,
         "day": made.words.day(row.at),
-        "time": f"{second // 3600:02d}:{second // 60 % 60:02d}",
+        "time": f"{minute // 60:02d}:{minute % 60:02d}",
         "who": people.get(row.actor, row.actor),
         "what": people.get(row.object, row.object),
     }

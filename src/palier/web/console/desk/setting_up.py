@@ -65,8 +65,8 @@ LONGEST_NAME: Final = 60
 
 def _names() -> dict[Step, str]:
     return {
-        "owner": _("Owner"),
-        "program": _("Program"),
+        "owner": _("You"),
+        "program": _("Rules"),
         "member": _("Member"),
         "activity": _("Points"),
         "done": _("Open"),
