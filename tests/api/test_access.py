@@ -218,6 +218,7 @@ class Ids:
             "merge_members": {"from": self.other, "reason": "one"},
             "unmerge_member": {"reason": "two"},
             "erase_member": {"wait_days": 30},
+            "set_consent": {"purpose": "marketing_own", "channel": "email", "state": "given", "proof": "form 1"},
             "add_person": {"identities": {"email": "kid@example.org"}, "reason": "family"},
             "let_person_leave": {"identities": {"email": "child@example.org"}, "reason": "moved"},
             "create_page_token": {},

@@ -1,4 +1,4 @@
-"""What members may ask for themselves: to be forgotten."""
+"""What members allow, and what they may ask for: to be forgotten."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from palier.api.calls import ApiKey, Call, encode, write, written
+from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.problems import Problem
-from palier.api.schemas import ErasureAnswer, IdempotencyKey, NewErasure, Ref, problems
+from palier.api.schemas import (
+    ConsentsAnswer,
+    ErasureAnswer,
+    IdempotencyKey,
+    NewConsent,
+    NewErasure,
+    Ref,
+    problems,
+)
 from palier.members import refs
-from palier.privacy import erasure
+from palier.privacy import consents, erasure
+from palier.privacy.purposes import questions
 from palier.staff.operations import Answer
 
 router = Router(tags=["Privacy"])
+READ: Final = ApiKey("members:read")
 WRITE: Final = ApiKey("members:write")
 
 
@@ -83,3 +93,74 @@ def undo_erasure(request: HttpRequest, ref: Ref, idempotency_key: IdempotencyKey
         return Answer(200, encode(told))
 
     return write(request, "erasure-undo", idempotency_key, act)
+
+
+@router.get(
+    "/members/{ref}/consents",
+    auth=READ,
+    operation_id="read_consents",
+    summary="Read what a member allows",
+    response={200: ConsentsAnswer, **problems(404)},
+)
+def read_consents(request: HttpRequest, ref: Ref) -> HttpResponse:
+    """Every leave that the program asks for, with how it stands. Ask it when a message is sent, not before."""
+    with call(request, snapshot=True) as made:
+        return answer(_consents(made, made.acting(ref), "en"))
+
+
+@router.post(
+    "/members/{ref}/consents",
+    auth=WRITE,
+    operation_id="set_consent",
+    summary="Note that a member allows something, or withdraws it",
+    response={200: ConsentsAnswer, **problems(404, 409, 413, 415)},
+)
+def set_consent(
+    request: HttpRequest, ref: Ref, body: NewConsent, idempotency_key: IdempotencyKey = None
+) -> HttpResponse:
+    """Notes a consent that was given or withdrawn at a till, on paper or in another system: a row for each change.
+
+    Giving needs a `proof`; withdrawing needs none. Answered with all of the member's consents.
+    """
+
+    def act(made: Call, identifier: str) -> Answer:
+        member_id = made.acting(ref)
+        key = f"{body.purpose}.{body.channel}.{body.recipient}"
+        try:
+            question = consents.question_of(made.runtime, key, body.language)
+        except consents.UnknownPurpose:
+            raise Problem(
+                422, "unknown_purpose", "The program asks for no such leave.",
+                field="purpose", remedy="take one of GET /v1/members/{ref}/consents",
+            ) from None  # fmt: skip
+        if body.state == "given" and not body.proof:
+            raise Problem(
+                422, "malformed", "A consent that was given elsewhere needs its proof.",
+                field="proof", remedy="name the form or ticket that shows it",
+            )  # fmt: skip
+        consents.set_consent(
+            made.connection, made.runtime, member_id, question,
+            given=body.state == "given", via=body.via, by=made.person, proof=body.proof, now=made.now,
+        )  # fmt: skip
+        return Answer(200, encode(_consents(made, member_id, body.language)))
+
+    return write(request, "consent", idempotency_key, act)
+
+
+def _consents(made: Call, member_id: int, language: str) -> dict[str, Any]:
+    held = consents.standing(made.connection, made.key.program_id, member_id)
+    shown = []
+    for question in questions(made.runtime.latest.program, language):
+        known = held.get(question.key)
+        shown.append(
+            {
+                "purpose": question.purpose,
+                "channel": question.channel,
+                "recipient": question.recipient,
+                "state": known.state if known is not None else "never_given",
+                "since": written(known.at) if known is not None else None,
+                "via": known.via if known is not None else None,
+                "text": question.body,
+            }
+        )
+    return {"member": refs.encode(member_id), "consents": shown}

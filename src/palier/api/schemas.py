@@ -378,6 +378,37 @@ class NewErasure(Body):
     reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
 
 
+class NewConsent(Body):
+    """That a member allows something, or does not any more, as he said elsewhere."""
+
+    purpose: Annotated[str, Field(min_length=1, max_length=60)]
+    channel: Literal["email", "sms", "phone", "post", "push", ""] = ""
+    recipient: Annotated[str, Field(max_length=60, description="A partner's key; empty for the program.")] = (
+        ""
+    )
+    state: Literal["given", "withdrawn"]
+    language: Literal["en", "fr"] = "en"
+    via: Annotated[Literal["till", "import", "api"], Field(description="Where he said it.")] = "api"
+    proof: Annotated[
+        str, Field(max_length=200, description="What shows it: a form's number, a ticket. Needed to give.")
+    ] = ""
+
+
+class ConsentAnswer(Answered):
+    purpose: str
+    channel: str
+    recipient: str
+    state: Literal["given", "withdrawn", "never_given"]
+    since: InstantText | None
+    via: str | None
+    text: str = Field(description="The words with which it is asked for.")
+
+
+class ConsentsAnswer(Answered):
+    member: str
+    consents: list[ConsentAnswer]
+
+
 class ErasureFigures(Answered):
     """What was settled and forgotten, in figures."""
 
