@@ -37,7 +37,7 @@ _PROFILE: Final = (
     "{program} may choose offers for me by what I buy. Without it I earn the same and have the same rewards; the "
     "offers are those that everybody has.",
     "{program} peut choisir des offres pour moi d'après mes achats. Sans cela, je gagne autant et j'ai les mêmes "
-    "récompenses ; les offres sont alors celles de tout le monde.",
+    "récompenses\u00a0; les offres sont alors celles de tout le monde.",
 )
 
 
