@@ -17,7 +17,9 @@ from palier.insights.answers import plain
 router = Router(tags=["Insights"])
 READ: Final = ApiKey("insights:read")
 
-Days = Annotated[Literal["30", "90", "365"], Query(description="The last so many days, today the last of them.")]
+Days = Annotated[
+    Literal["30", "90", "365"], Query(description="The last so many days, today the last of them.")
+]
 Month = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}$")]
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 
