@@ -17,8 +17,10 @@ from palier.site import clock, database
 from palier.staff import accounts, approvals
 from palier.staff.accounts import Account, Grant
 from palier.staff.operations import write_log
-from palier.staff.queries import list_keys
+from palier.staff.queries import RIGHTS, list_keys
+from palier.staff.roles import ROLES
 from palier.web.console import visits
+from palier.web.console.desk import telling
 from tests.api.shop import Shop, document
 from tests.web.staff import PASSWORD, staff, staff_client
 from tests.web.test_console_door import code
@@ -204,6 +206,12 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(shop: Shop) -> None:
     shop.get(f"/members/{ref}", token=token[0]).problem(401, "unauthorized")
     for bad in ({"name": ""}, {"right": []}, {"partner": "nobody"}, {"name": "4111 1111 1111 1111"}):
         assert client.post("/console/club/keys/new", {**form, **bad}).status_code == 422, bad
+
+
+@pytest.mark.guard
+def test_every_right_of_a_key_and_every_role_is_said_in_words() -> None:
+    assert tuple(telling.RIGHTS) == RIGHTS
+    assert tuple(telling.ROLES) == ROLES
 
 
 # --- approvals --------------------------------------------------------------------------------------------

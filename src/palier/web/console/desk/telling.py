@@ -29,6 +29,7 @@ ROLES: Final[dict[Role, tuple[Promise, Promise]]] = {
 RIGHTS: Final[dict[str, Promise]] = {
     "activities:write": _("send activities"),
     "approvals:write": _("see what waits for a second person; approve and refuse it"),
+    "insights:read": _("read figures"),
     "members:read": _("find and read members, their wallets and history"),
     "members:write": _("enrol and change members, keep their cases"),
     "members:merge": _("merge members; add persons to a household"),
