@@ -221,7 +221,8 @@ def asked(shop: Shop, by: Account) -> int:
     with database.connect() as connection:
         found = approvals.ask(
             connection, shop.program_id, kind="adjustment", object="member:x", request=str(clock.now()),
-            payload={"program": "club", "member": "m_x", "points": "60", "currency": "stars"}, reason="sorry",
+            payload={"program": "club", "member": "m_x", "points": "60", "changes": ["It <rains>"]},
+            reason="sorry",
             by=by.person, now=clock.now(), expires_at=clock.now() + MINUTE,
         )  # fmt: skip
         connection.commit()
@@ -238,6 +239,7 @@ def test_who_asked_cannot_approve_and_a_reason_is_asked_for(shop: Shop) -> None:
     assert second.post(path, {"decision": "refuse", "reason": " "}).status_code == 422
     assert second.post(path, {"decision": "refuse", "reason": "4111 1111 1111 1111"}).status_code == 422
     assert "60" in text(second.get("/console/club/approvals"))
+    assert "It &lt;rains&gt;" in text(second.get(path))
     assert second.post(path, {"decision": "refuse", "reason": "too much"}).status_code == 302
     assert "too much" in text(own.get(path))
     assert "decided meanwhile" in text(own.post(path, {"decision": "refuse", "reason": "late"}))

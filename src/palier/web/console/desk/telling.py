@@ -86,6 +86,10 @@ def role_name(role: str) -> Promise | str:
     return next((name for key, (name, _may) in ROLES.items() if key == role), role)
 
 
-def said(payload: dict[str, Any]) -> list[tuple[Promise, Any]]:
+def said(payload: dict[str, Any], language: str) -> list[tuple[Promise, Any]]:
     """What was asked, as lines of a name and a value; what is empty or for machines is left out."""
-    return [(name, payload[key]) for key, name in FIELDS.items() if payload.get(key) not in (None, "", [])]
+    lines = [(name, payload[key]) for key, name in FIELDS.items() if payload.get(key) not in (None, "", [])]
+    changes = payload.get("changes_fr" if language == "fr" else "changes")
+    if isinstance(changes, list) and changes:
+        lines.append((_("What changes"), "; ".join(map(str, changes))))
+    return lines
