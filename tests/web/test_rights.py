@@ -13,8 +13,8 @@ from palier.staff.roles import ROLES, Role, rights_of
 from tests.api.shop import Shop, document
 from tests.web.staff import staff_client
 
-DOOR = {"sign-in", "second", "welcome", "sign-out", "demo", "set-up", "set-up-first"}
-"""Pages for whoever is not signed in yet; each has its own tests."""
+DOOR = {"sign-in", "second", "welcome", "sign-out", "demo", "set-up", "set-up-first", "component-themes"}
+"""Pages for whoever is not signed in yet, each with its own tests; and a style sheet that says nothing of anybody."""
 ADDRESSES = {"int": "1", "slug": "x", "str": "x", "path": "x", "uuid": "00000000-0000-4000-8000-000000000000"}
 
 
