@@ -74,12 +74,14 @@ def run(
     paths: Sequence[str] | None = None,
     method: str | None = None,
     headers: Mapping[str, str] | None = None,
+    own_headers: Sequence[str] | None = None,
     warmup_s: float = 0.5,
     count_in_body: bytes | None = None,
 ) -> Result:
     """Send each body once (or GET each path, when there are `paths` and no bodies), for `seconds` or `count`.
 
-    Requests are handed out in order over all connections and never repeated. What is answered within
+    Requests are handed out in order over all connections and never repeated; `own_headers` has what each path's
+    request says beside the `headers` of all, as whole lines. What is answered within
     `warmup_s` is left out of rate and latencies, but not of statuses and `found`.
     """
     parts = urlsplit(url)
@@ -89,8 +91,10 @@ def run(
     lines = "".join(f"{name}: {value}\r\n" for name, value in common.items()).encode()
     own_path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if bodies is None:
+        paths = paths or [own_path]
         requests = [
-            f"{method} {path} HTTP/1.1\r\n".encode() + lines + b"\r\n" for path in (paths or [own_path])
+            f"{method} {path} HTTP/1.1\r\n{own}".encode() + lines + b"\r\n"
+            for path, own in zip(paths, own_headers or [""] * len(paths), strict=True)
         ]
     else:
         start = f"{method} {own_path} HTTP/1.1\r\n".encode() + lines

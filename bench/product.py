@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from bench import data, instance, load, shelves
+from bench import data, instance, load, shelves, visits
 from palier.activities import wire
 from palier.activities.imports import import_rows
 from palier.activities.runtime import runtime
@@ -54,20 +54,21 @@ AS_MANY_AS = 15_000
 
 class Size(msgspec.Struct, frozen=True):
     """How much is stored before a measure: activities (at two sizes, ten times apart), members with wallets to
-    read, lots that lapse over all rounds (as many as will expire in a round of usual length if that is more),
-    rewards in the catalogue.
+    read, members of whom some visit their pages, lots that lapse over all rounds (as many as will expire in a round
+    of usual length if that is more), rewards in the catalogue.
     """
 
     stored: int
     readers: int
+    visited: int
     due_lots: int
     rewards: int
 
 
 SIZES = {
-    "quick": Size(20_000, 2_000, 0, 20_000),
-    "normal": Size(100_000, 20_000, 0, 300_000),
-    "full": Size(1_000_000, 100_000, 1_000_000, 300_000),
+    "quick": Size(20_000, 2_000, 20_000, 0, 20_000),
+    "normal": Size(100_000, 20_000, 100_000, 0, 300_000),
+    "full": Size(1_000_000, 100_000, 1_000_000, 1_000_000, 300_000),
 }
 
 
@@ -556,6 +557,74 @@ def browse_p95(conditions: Conditions) -> list[float]:
             return conditions.repeat(once)
 
 
+# --- pages of members -----------------------------------------------------------------------------------
+
+_KEPT_VISITORS = 1_000
+_SHELVED = 500
+
+
+@_once
+def _pages(conditions: Conditions) -> list[dict[str, load.Result]]:
+    """The portal's pages, each asked for by members drawn of all, on 4 connections."""
+    with instance.fresh(conditions.server, _KEPT_VISITORS), instance.Desk() as desk:
+        till = _Till(_KEPT_VISITORS)
+        for _ in range(5):
+            sales = list(till.sales(_KEPT_VISITORS))
+            desk.apply([msgspec.json.encode(sales)])
+        (currency,) = desk.program.latest.currencies
+        operations.load(
+            desk.connection, desk.program, enumerate(shelves.items(_SHELVED, currency), 1),
+            by="bench", reason="bench", now=clock.now,
+        )  # fmt: skip
+        instance.keep(conditions.server)
+        doubles = size(conditions).visited // _KEPT_VISITORS
+        with instance.doubled(conditions.server, _KEPT_VISITORS, range(1, doubles)):
+            pass
+        instance.settle(conditions.server)
+        rows = desk.connection.execute(
+            "-- bench.visitors\nselect member_id from member order by random() limit 2000"
+        ).fetchall()
+        desk.connection.rollback()
+        cookies = visits.sign_in([row[0] for row in rows])
+
+        def asked(page: str, number: int) -> load.Result:
+            visitors = Random(number).choices(cookies, k=round(2_000 * (conditions.seconds + 0.5)))
+            result = load.run(
+                platform.address,
+                paths=[visits.path(page)] * len(visitors),
+                own_headers=visitors,
+                connections=BROWSERS,
+                seconds=conditions.seconds,
+                count_in_body=b"</html>",
+            )
+            if result.found < result.requests:
+                raise SystemExit(f"Not every visitor was shown his page: {result}")
+            return _clean(result)
+
+        with instance.served() as platform:
+            return [
+                {page: asked(page, number) for page in visits.PAGES} for number in range(conditions.rounds)
+            ]
+
+
+def pages_p50(conditions: Conditions) -> list[float]:
+    """p50 of the slowest of a member's pages (home, history, rewards, card) over HTTP, 4 connections; ms."""
+    return [max(result.p50 for result in pages.values()) for pages in _pages(conditions)]
+
+
+def pages_p95(conditions: Conditions) -> list[float]:
+    """p95 of the slowest of a member's pages over HTTP, 4 connections; ms."""
+    return [max(result.p95 for result in pages.values()) for pages in _pages(conditions)]
+
+
+def _page_p95(page: str) -> Callable[[Conditions], list[float]]:
+    def measure(conditions: Conditions) -> list[float]:
+        return [pages[page].p95 for pages in _pages(conditions)]
+
+    measure.__doc__ = f"p95 of a member's page ({page}) over HTTP, 4 connections; ms."
+    return measure
+
+
 # --- expiry ---------------------------------------------------------------------------------------------
 
 _DUE = "select count(*) from progress where due_at <= now()"
@@ -665,6 +734,9 @@ MEASURES: dict[str, Callable[[Conditions], list[float]]] = {
     "intake_at_10m": intake_at_10m,
     "wallet_read": wallet_read,
     "browse_p95": browse_p95,
+    "pages_p50": pages_p50,
+    "pages_p95": pages_p95,
+    **{f"page_{page}_p95": _page_p95(page) for page in visits.PAGES},
     "expiry": expiry,
     "intake_p99_during_expiry": intake_p99_during_expiry,
     "intake_uniform": intake_uniform,

@@ -41,6 +41,7 @@ TARGETS = (
     Target("intake at 10 M activities instead of 1 M", "intake_at_10m", "intake_at_1m", 0.65, 0.85),
     Target("wallet read over HTTP, 1 M members", "wallet_read", "F5", 0.3, 0.6),
     Target("browsing 300,000 rewards over HTTP, p95", "browse_p95", None, 100, 50, "ms"),
+    Target("a member's pages over HTTP, 1 M members, p95", "pages_p95", None, 200, 100, "ms"),
     Target("expiry of 1 M lots, intake running", "expiry", None, 20_000, 60_000, "per_s"),
     Target("intake's p99 meanwhile", "intake_p99_during_expiry", None, 250, 100, "ms"),
     Target("Zipf-distributed members", "intake_zipf", "intake_uniform", 0.9, 1.0),
