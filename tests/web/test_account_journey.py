@@ -47,8 +47,8 @@ def test_a_passkey_signs_in(opened: Browser, served: Served, shop: Shop) -> None
     page.wait_for_url("**/portal/club/")
     page.wait_for_load_state("networkidle")
     page.goto(f"{root}/me/devices")
-    page.get_by_role("button", name="Ajouter une clé d'accès").click()
-    page.get_by_text("Votre clé d'accès est enregistrée").wait_for()
+    page.get_by_role("button", name="Ajouter une clé d’accès").click()
+    page.get_by_text("Votre clé d’accès est enregistrée").wait_for()
     folder = os.environ.get("PALIER_TEST_PICTURES")
     for name in PAGES:
         page.goto(f"{root}/{name}")
@@ -61,14 +61,14 @@ def test_a_passkey_signs_in(opened: Browser, served: Served, shop: Shop) -> None
     page.wait_for_url("**/door")
     if folder:
         page.screenshot(path=Path(folder) / "door.png", full_page=True)
-    page.get_by_role("button", name="Utiliser ma clé d'accès").click()
+    page.get_by_role("button", name="Utiliser ma clé d’accès").click()
     page.wait_for_url("**/portal/club/")
     page.wait_for_load_state("networkidle")
     assert page.get_by_role("navigation").get_by_role("link", name="Moi").is_visible()
     page.goto(f"{root}/me/erase")
     page.get_by_label("Maintenant").check()
-    page.get_by_label("J'en suis sûr").check()
-    page.get_by_role("button", name="M'effacer").click()
+    page.get_by_label("J’en suis sûr").check()
+    page.get_by_role("button", name="M’effacer").click()
     page.wait_for_url("**/erased")
     visitor.look()
     assert shop.get("/members?email=passkey@example.org").status == 404

@@ -198,7 +198,7 @@ def test_an_empty_program_teaches_the_first_step(shop: Shop) -> None:
         "partners": "No partners",
     }.items():
         assert words in read(marketer, shop, path)
-    assert "Rien ne s'est encore passé" in read(staff_client("analyst", shop.program_id, language="fr"), shop)
+    assert "Rien ne s’est encore passé" in read(staff_client("analyst", shop.program_id, language="fr"), shop)
 
 
 BUDGET = {

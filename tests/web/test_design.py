@@ -145,3 +145,12 @@ def test_vendored_files_have_their_licences() -> None:
         assert (STATIC / name).stat().st_size > 500
     assert sum(path.stat().st_size for path in STATIC.glob("*.js")) < 150_000
     assert isinstance(STATIC, Path)
+
+
+@pytest.mark.guard
+def test_french_is_set_as_french_is() -> None:
+    """Apostrophes are curved, and what stands before ; : ! ? and inside « » is kept on the line."""
+    for area in messages.areas():
+        for message in messages.catalogue(area):
+            for string in [message.string] if isinstance(message.string, str) else message.string:
+                assert not re.search(r"\w'\w| [;:!?»](?!\w)|« ", string), f"{area}: {string!r}"

@@ -191,7 +191,7 @@ def test_a_member_as_staff_see_him(club: Shop) -> None:
     assert "150" not in re.sub(r"(?s)What happened.*", "", before).partition("What the member has")[2]
     assert page(client, shop, f"members/{ref}?as_of=2021-13-99")
     french = staff_client("support", shop.program_id, language="fr")
-    assert "Ce qu'a le membre" in page(french, shop, f"members/{ref}")
+    assert "Ce qu’a le membre" in page(french, shop, f"members/{ref}")
 
 
 def test_sheets_hold_no_formula(shop: Shop) -> None:

@@ -141,7 +141,7 @@ def test_a_new_owner_goes_from_nothing_to_a_member_with_points(
         page = visitor.page
         page.goto("/")
         visitor.look()
-        page.get_by_label(say("Set-up code", "Code d'installation")).fill(accounts.set_up_code())
+        page.get_by_label(say("Set-up code", "Code d’installation")).fill(accounts.set_up_code())
         page.get_by_label(say("Your name", "Votre nom")).fill("Ada")
         page.locator("#email").fill("ada@example.org")
         page.locator("#password").fill(PASSWORD)
@@ -174,7 +174,7 @@ def test_a_new_owner_goes_from_nothing_to_a_member_with_points(
         page.wait_for_url("**/console/set-up/activity")
         visitor.look()
         page.locator("#amount").fill("24,90" if french else "24.90")
-        page.get_by_role("button", name=say("Send it", "L'envoyer")).click()
+        page.get_by_role("button", name=say("Send it", "L’envoyer")).click()
         page.wait_for_url("**/console/set-up/done")
         assert re.search(say("24.stars", "24.étoiles"), page.locator("main").inner_text())
         visitor.look()

@@ -38,7 +38,11 @@ IN_FLIGHT_WAIT_MS: Final = 100
 def any_activity(connection: Connection[Any], program_id: int) -> bool:
     """Whether anything was ever sent to a program, beside what the platform makes itself."""
     row = connection.execute(
-        "-- activities.any\nselect exists (select 1 from activity where program_id = %s and source <> %s)",
+        """
+        -- activities.any
+        -- all members: the first row found is enough; asked while a program is being set up
+        select exists (select 1 from activity where program_id = %s and source <> %s)
+        """,
         (program_id, OWN_SOURCE),
     ).fetchone()
     return row is not None and bool(row[0])
