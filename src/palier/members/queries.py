@@ -289,7 +289,12 @@ def resolve(connection: Connection[Any], program_id: int, ref: str) -> int | Non
 def any_member(connection: Connection[Any], program_id: int) -> bool:
     """Whether anybody was ever enrolled in a program."""
     row = connection.execute(
-        "-- members.any\nselect exists (select 1 from member where program_id = %s)", (program_id,)
+        """
+        -- members.any
+        -- all members: the first row found is enough; asked while a program is being set up
+        select exists (select 1 from member where program_id = %s)
+        """,
+        (program_id,),
     ).fetchone()
     return row is not None and bool(row[0])
 
