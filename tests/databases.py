@@ -95,6 +95,11 @@ class Database:
             f"select md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from {table} t"
             for table in sorted(filled)
         )
+        keeper.execute(
+            "create temporary table sequence_at_first as "
+            "select format('%I.%I', schemaname, sequencename)::regclass as name, "
+            "coalesce(last_value, start_value) as last, last_value is not null as called from pg_sequences"
+        )
         self._keeper, self._used = keeper, 1
         self._form = self._asked(_FORM)
         self._seeds = self._asked(self._seeded)
@@ -118,7 +123,7 @@ class Database:
             with keeper.transaction():
                 for table in self._filled(keeper, self._tables):
                     keeper.execute(f"delete from {table}")
-                keeper.execute("select setval(seqrelid::regclass, seqstart, false) from pg_sequence")
+                keeper.execute("select setval(name, last, called) from pg_temp.sequence_at_first")
         except psycopg.Error:
             return False
         return True

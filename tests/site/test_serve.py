@@ -122,7 +122,9 @@ def test_one_port_answers_and_a_stop_leaves_nothing(served: Served) -> None:
     status, body = served.get("/health")
     assert status == 200
     assert json.loads(body)["unsafe_settings"] == []
-    status, body = served.get("/")
+    # Nothing is there yet: the front page leads to the first set-up.
+    assert served.get("/")[0] == 302
+    status, body = served.get("/console/sign-in")
     assert status == 200
     assert b"Palier" in body
     assert served.get("/nowhere")[0] == 404

@@ -75,7 +75,7 @@ def test_somebody_in_support_helps_a_member(opened: Browser, served: Served, sho
         page.get_by_role("heading", name=words("Voici ce qui va se passer", "This will happen")).wait_for()
         visitor.look()
         page.get_by_role(
-            "button", name=words("Demander à une deuxième personne", "Ask a second person")
+            "button", name=words("Demander à une seconde personne", "Ask a second person")
         ).click()
         page.wait_for_url(f"**/members/{ref}")
         visitor.look()

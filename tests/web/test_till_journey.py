@@ -215,7 +215,7 @@ def test_a_morning_at_the_till(
     till.context.set_offline(False)
     expect(page.locator("#conflicts li")).to_have_count(1, timeout=20_000)
     expect(page.locator("#conflicts .said")).to_contain_text(
-        said("No member has this card", "Aucun membre n'a cette carte")
+        said("No member has this card", "Aucun membre n’a cette carte")
     )
     page.wait_for_url("**/till/club/")
     expect(page.locator("#who")).to_be_visible()

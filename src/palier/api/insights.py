@@ -143,6 +143,7 @@ class InsightsAnswer(Answered):
     operation_id="read_insights",
     summary="Read a program's figures",
     response={200: InsightsAnswer, **problems(404)},
+    by_alias=True,
 )
 def read_insights(request: HttpRequest, program: Key, days: Days = "30") -> HttpResponse:
     """Figures of a period beside the period before, by the day on which things happened.

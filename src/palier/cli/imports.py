@@ -75,23 +75,32 @@ def activities(
             found = program_of(connection, program)
             take_node(connection)
             connection.commit()
-            with _bar(quiet=json) as bar:
-                task = bar.add_task(file.name, total=None)
-                try:
-                    summary, writer = import_path(
-                        connection,
-                        found,
-                        file,
-                        chosen,
-                        clock=clock.now,
-                        refused=target,
-                        enrol=enrol,
-                        again=again,
-                        workers=workers or all_cores(),
-                        on_moved=lambda done, total: bar.update(task, completed=done, total=total),
-                    )
-                except ImportFailed as failed:
-                    raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
+            bar = _bar(quiet=json)
+            task = bar.add_task(file.name, total=None)
+
+            def moved(done: int, total: int) -> None:
+                # The bar is drawn once there is something to tell: a file that is refused at once shows none.
+                bar.start()
+                bar.update(task, completed=done, total=total)
+
+            try:
+                summary, writer = import_path(
+                    connection,
+                    found,
+                    file,
+                    chosen,
+                    clock=clock.now,
+                    refused=target,
+                    enrol=enrol,
+                    again=again,
+                    workers=workers or all_cores(),
+                    on_moved=moved,
+                )
+            except ImportFailed as failed:
+                raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
+            finally:
+                if bar.live.is_started:
+                    bar.stop()
     except FileProblem as problem:
         raise Refused(str(problem)) from None
     _print_json(summary, writer) if json else _print_text(file, summary, writer)
