@@ -130,6 +130,7 @@ def everything() -> dict[str, Any]:
         "hold_minutes": 30,
         "birth_date": "born",
         "brand": {"accent": "#1c5d45"},
+        "approval_to_publish": True,
         "widget": {
             "origins": ["https://shop.example.org"],
             "invitation": words("Join us.", "Rejoignez-nous."),
@@ -607,7 +608,8 @@ def varied() -> list[Any]:
         last = str(path[-1])
         told_elsewhere = (
             last in ("key", "name")
-            or path[0] == "widget"  # what others' pages show of it, not what anybody gets
+            # What others' pages show of it, and who publishes it: not what anybody gets.
+            or path[0] in ("widget", "approval_to_publish")
             or name in EXCEPTIONS
             or name in ("Rule.group", "Condition.field")
         )

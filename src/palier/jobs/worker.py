@@ -71,6 +71,8 @@ def run(stop_event: threading.Event) -> None:
     _ending.set()
     for thread in threads:
         thread.join()
+    # Whoever runs in this process afterwards is not ending.
+    _ending.clear()
 
 
 def _run_line(tasks: list[PeriodicTask], stop_event: threading.Event) -> None:
