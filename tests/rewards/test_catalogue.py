@@ -399,3 +399,15 @@ def test_a_page_of_which_a_member_sees_little_goes_on(connection: Connection) ->
         if after is None:
             break
     assert found == [f"r-{n:03}" for n in (80, 60, 40, 20, 0)]
+
+
+def test_the_worker_goes_on_after_the_server_ended_its_connection(connection: Connection) -> None:
+    tasks.list_what_began()
+    ended = connection.execute(
+        "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid() and usename = current_user"
+    ).fetchone()
+    connection.commit()
+    assert ended is not None
+    assert ended[0] >= 1
+    tasks.list_what_began()

@@ -56,10 +56,10 @@ _node_taken = False
 
 
 def _connected() -> psycopg.Connection[Any]:
-    """This thread's connection, outside any transaction."""
+    """This thread's connection, outside any transaction. A new one if the server has ended the last."""
     global _node_taken
     connection = _own.connection
-    if connection is None or connection.closed:
+    if connection is None or not _lives(connection):
         connection = _own.connection = database.connect("app")
         arrays.register(connection)
         with _node:
@@ -67,8 +67,19 @@ def _connected() -> psycopg.Connection[Any]:
                 ids.take_node(connection)
                 _node_taken = True
         connection.commit()
-    connection.rollback()
     return connection
+
+
+def _lives(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server still answers on it. A server that ended a connection is heard only when it is asked."""
+    try:
+        connection.rollback()
+        connection.execute("select 1")
+        connection.rollback()
+    except psycopg.OperationalError:
+        connection.close()
+        return False
+    return True
 
 
 def _courier_connection() -> psycopg.Connection[Any]:
