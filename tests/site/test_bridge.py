@@ -176,6 +176,21 @@ def test_a_larger_body_is_413_and_not_read(chunked: bool) -> None:
     assert request.read <= BODY_LIMIT + 65536
 
 
+def test_a_browser_is_told_by_a_page_in_its_language() -> None:
+    accepts = [("accept", "text/html,*/*"), ("accept-language", "fr-FR,fr;q=0.9")]
+    request = Request("POST", path="/portal/club/door", body=b"x" * (BODY_LIMIT + 1), headers=accepts)
+    with bridge() as made:
+        asyncio.run(made.handle(request, request))
+    assert request.status == 413
+    assert request.sent["content-type"] == "text/html; charset=utf-8"
+    assert "frame-ancestors 'none'" in request.sent["content-security-policy"]
+    assert "C’est trop à la fois" in request.answer.decode()
+    of_the_api = Request("POST", path="/v1/members", body=b"x" * (BODY_LIMIT + 1), headers=accepts)
+    with bridge() as made:
+        asyncio.run(made.handle(of_the_api, of_the_api))
+    assert of_the_api.sent["content-type"] == "application/problem+json"
+
+
 def test_a_slow_body_is_408() -> None:
     class Slow(Request):
         async def __call__(self) -> bytes:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from palier.site.problem import problem_body
+from palier.site.problem import CONTENT_SECURITY_POLICY, problem_body, problem_page, wants_page
 
 logger = logging.getLogger(__name__)
 
@@ -92,23 +92,39 @@ async def read_body(scope: Scope, protocol: HttpProtocol, limit: int = BODY_LIMI
     return b"".join(chunks)
 
 
-def refuse(protocol: HttpProtocol, status: int, code: str, detail: str, retry_after_s: int = 0) -> None:
-    """Answer with a problem document."""
-    headers = [("content-type", "application/problem+json")]
-    if retry_after_s:
-        headers.append(("retry-after", str(retry_after_s)))
-    protocol.response_bytes(status, headers, problem_body(status, code, detail))
+def refuse(
+    protocol: HttpProtocol,
+    status: int,
+    code: str,
+    detail: str,
+    retry_after_s: int = 0,
+    *,
+    scope: Scope | None = None,
+) -> None:
+    """Answer with a problem document, or with a page where the `scope` is a person's, at a browser."""
+    headers = [("retry-after", str(retry_after_s))] if retry_after_s else []
+    if scope is not None and wants_page(scope.path, scope.headers.get("accept") or ""):
+        headers += [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", CONTENT_SECURITY_POLICY),
+            ("cache-control", "private, no-store"),
+            ("x-content-type-options", "nosniff"),
+        ]
+        body = problem_page(code, scope.headers.get("accept-language") or "")
+    else:
+        headers.append(("content-type", "application/problem+json"))
+        body = problem_body(status, code, detail)
+    protocol.response_bytes(status, headers, body)
 
 
-def refuse_large_body(protocol: HttpProtocol, limit: int = BODY_LIMIT) -> None:
-    megabytes = limit // 2**20
-    refuse(
-        protocol, 413, "body_too_large", f"A request's body may have {megabytes} MiB; send less at a time."
-    )
+def refuse_large_body(protocol: HttpProtocol, limit: int = BODY_LIMIT, *, scope: Scope | None = None) -> None:
+    detail = f"A request's body may have {limit // 2**20} MiB; send less at a time."
+    refuse(protocol, 413, "body_too_large", detail, scope=scope)
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
+    scope: Scope
     environ: dict[str, Any]
     protocol: HttpProtocol
     loop: asyncio.AbstractEventLoop
@@ -146,10 +162,12 @@ class Bridge:
     async def handle(self, scope: Scope, protocol: HttpProtocol) -> None:
         """Answer one request."""
         if unreadable_headers(scope):
-            refuse(protocol, 400, "unreadable_header", "A header's value is not plain text; send ASCII.")
+            detail = "A header's value is not plain text; send ASCII."
+            refuse(protocol, 400, "unreadable_header", detail, scope=scope)
             return
         if self._requests.qsize() >= self._waiting:
-            refuse(protocol, 503, "overloaded", "Too many requests wait already; repeat this one later.", 1)
+            detail = "Too many requests wait already; repeat this one later."
+            refuse(protocol, 503, "overloaded", detail, 1, scope=scope)
             return
         body = b""
         if has_body(scope):
@@ -157,13 +175,15 @@ class Bridge:
                 async with asyncio.timeout(self._deadline_s):
                     body = await read_body(scope, protocol)
             except BodyTooLarge:
-                refuse_large_body(protocol)
+                refuse_large_body(protocol, scope=scope)
                 return
             except TimeoutError:
-                refuse(protocol, 408, "body_too_slow", "The body did not arrive in time; send it again.")
+                detail = "The body did not arrive in time; send it again."
+                refuse(protocol, 408, "body_too_slow", detail, scope=scope)
                 return
         loop = asyncio.get_running_loop()
         request = _Request(
+            scope=scope,
             environ=_environ(scope, body),
             protocol=protocol,
             loop=loop,
@@ -192,6 +212,7 @@ class Bridge:
             "deadline",
             "The answer took too long and its outcome is not known; repeat the same request.",
             1,
+            scope=request.scope,
         )
         if not request.done.done():
             request.done.set_result(None)

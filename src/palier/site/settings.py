@@ -50,10 +50,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "palier.site.middleware.RefuseNul",
 ]
 
 ROOT_URLCONF = "palier.site.urls"
 APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "palier.web.errors.form_over"
 
 
 def _database() -> dict[str, Any]:

@@ -9,6 +9,11 @@ from palier.site.health import health_view
 from palier.web.pages import front_page
 from palier.web.portal.account.door import join
 
+handler400 = "palier.web.errors.bad_request"
+handler403 = "palier.web.errors.denied"
+handler404 = "palier.web.errors.not_found"
+handler500 = "palier.web.errors.defect"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health_view, name="health"),
     path("", front_page, name="front"),
