@@ -230,10 +230,11 @@ class Instance:
     def _kill(self, target: str) -> bool:
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if target == "web process":
+                # A process that serves, or one that writes.
                 inner = self.child("web").children()
                 if not inner:
                     return False
-                os.kill(inner[0].pid, signal.SIGKILL)
+                os.kill(random.choice(inner).pid, signal.SIGKILL)
             elif target in ("web", "worker"):
                 os.kill(self.child(target).pid, signal.SIGKILL)
             elif target == "postmaster":

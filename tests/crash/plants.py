@@ -23,15 +23,15 @@ REPLY_BEFORE_COMMIT: Final[tuple[Change, ...]] = (
         "activities/batch.py",
         "            answer = operation()\n            connection.commit()\n",
         "            answer = operation()\n"
-        "            import threading\n"
-        '            if not threading.current_thread().name.startswith("intake"):\n'
+        "            import sys\n"
+        '            if "palier.api.writers" not in sys.modules:\n'
         "                connection.commit()\n",
     ),
     (
-        "api/intake.py",
-        "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n",
-        "                self._loop.call_soon_threadsafe(_deliver, requests, answers)\n"
-        "                __import__('time').sleep(0.05)\n"
+        "api/writers.py",
+        "                _deliver(requests, self._answers(requests))\n",
+        "                _deliver(requests, self._answers(requests))\n"
+        "                time.sleep(0.05)\n"
         "                try:\n"
         "                    if self._connection is not None and not self._connection.closed:\n"
         "                        self._connection.commit()\n"

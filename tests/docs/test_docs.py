@@ -235,7 +235,7 @@ def test_limits_are_as_told() -> None:
         f"{wire.LONGEST_TEXT} characters",
         f"{MAXIMUM_MINOR:,} minor units",
         f"{wire.FUTURE_ALLOWED // MINUTE} minutes",
-        f"{intake.MOST_WAITING:,}; beyond",
+        f"{intake.MOST_WAITING_MB} MB, some 20,000; beyond",
         f"{batch.PARKED_FOR // DAY} days",
     ):
         assert f"| {figure}" in page, f"docs/operations.md does not say {figure}"

@@ -141,13 +141,15 @@ def test_one_port_answers_and_a_stop_leaves_nothing(served: Served) -> None:
 
 def test_what_is_killed_comes_back(served: Served) -> None:
     server = embedded.Server(served.directory)
-    for name in ("database", "web worker", "web", "worker"):
+    for name in ("database", "web worker 0", "web worker 1", "web worker 2", "web", "worker"):
         if name == "database":
             old = server.pid()
-        elif name == "web worker":
+        elif name.startswith("web worker"):
+            # One serves, two write.
             web = served.child("web")
             assert web is not None
-            old = web.children()[0].pid
+            wait_for("all of them", lambda web=web: len(web.children()) >= 3)
+            old = web.children()[int(name[-1])].pid
         else:
             child = served.child(name)
             assert child is not None

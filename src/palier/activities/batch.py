@@ -126,6 +126,7 @@ def apply(
     dry_run: bool = False,
     known_members: Sequence[int] | None = None,
     sent: Sequence[tuple[str, str]] | None = None,
+    meanwhile: Callable[[list[Result]], None] | None = None,
 ) -> list[Result]:
     """Applies lines in one transaction of the caller's connection and commits it; one result per line.
 
@@ -133,14 +134,20 @@ def apply(
     without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
     line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
     before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
-    changes nothing.
+    changes nothing. `meanwhile` is called with the results while the database writes and commits, mostly, not
+    always, and again with each attempt: what it makes of the list that is returned is what counts.
     """
+    given = (connection, runtime, lines, now, history, known_members, sent)
     if dry_run:
         try:
-            return _apply(connection, runtime, lines, now, history, known_members, sent)
+            return _apply(*given)
         finally:
             connection.rollback()
-    return attempt(connection, lambda: _apply(connection, runtime, lines, now, history, known_members, sent))
+    return attempt(connection, lambda: _apply(*given, meanwhile or _nothing))
+
+
+def _nothing(_: list[Result]) -> None:
+    """What is done meanwhile where nothing is."""
 
 
 def apply_within(
@@ -163,8 +170,17 @@ def _apply(
     history: bool,
     known_members: Sequence[int] | None,
     sent: Sequence[tuple[str, str]] | None,
+    meanwhile: Callable[[list[Result]], None] | None = None,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
+    made: list[Result] = []
+
+    def results() -> list[Result]:
+        made[:] = [batch.results[index] for index in range(len(lines))]
+        return made
+
+    if meanwhile is not None:
+        batch.at_the_end = lambda: meanwhile(results())
     for index, line in enumerate(lines):
         if isinstance(line, Refusal):
             source, identifier = sent[index] if sent is not None else ("", "")
@@ -172,7 +188,7 @@ def _apply(
     reads = [(index, line) for index, line in enumerate(lines) if isinstance(line, Read)]
     batch.find_members(reads, known_members)
     batch.run()
-    return [batch.results[index] for index in range(len(lines))]
+    return made or results()
 
 
 def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> list[Result]:
@@ -242,6 +258,8 @@ class _Batch:
         self.messages: list[Message] = []
         self.seed: tuple[str, bytes] | None = None
         self.waiting: list[tuple[Any, ...]] = []
+        self.at_the_end: Callable[[], None] | None = None
+        """Where the batch is the whole transaction, which its last write commits: what is done meanwhile."""
         self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": moment(now)}
 
     def begin(self, hashes: list[bytes]) -> dict[bytes, int]:
@@ -942,7 +960,17 @@ class _Batch:
 
     def _write(self, works: list[Work]) -> None:
         self.share()
-        write(self.connection, self.runtime, works, self.facts_written, self.now)
+        at_the_end = self.at_the_end if self._is_last() else None
+        write(self.connection, self.runtime, works, self.facts_written, self.now, at_the_end)
+
+    def _is_last(self) -> bool:
+        """Whether nothing is to be written after the decisions: one lane, and no claim came out otherwise."""
+        return (
+            not self.unparked
+            and not self.doubles
+            and all(self.results[item.index].status == "applied" for item in self.items)
+            and len(lanes([item.member_id for item in self.items])) == 1
+        )
 
     def _settle_claims(self) -> None:
         """Claims whose line was refused in deciding, or that waited and are now settled, say so."""

@@ -233,6 +233,11 @@ values (%(program)s, %(members)b::bigint[], %(transfers)b::bigint[], %(now)s, %(
         %(activities)b::bigint[])
 """
 
+COMMIT: Final = """
+-- activities.commit
+commit
+"""
+
 SETTLE_CLAIMS: Final = """
 -- activities.settle_claims
 update activity_claim c set status = u.t, code = nullif(u.k, ''), member_id = nullif(u.m, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -78,10 +78,18 @@ def lot_effect(transfer: Transfer) -> tuple[int, int, int, int, int] | None:
 
 
 def write(
-    connection: Connection[Any], runtime: Runtime, works: Iterable[Work], items: dict[int, Item], now: int
+    connection: Connection[Any],
+    runtime: Runtime,
+    works: Iterable[Work],
+    items: dict[int, Item],
+    now: int,
+    at_the_end: Callable[[], None] | None = None,
 ) -> None:
-    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
-    Writer(runtime, items, now).write(connection, works)
+    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue.
+
+    With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
+    """
+    Writer(runtime, items, now).write(connection, works, at_the_end)
 
 
 class Writer:
@@ -100,11 +108,17 @@ class Writer:
         self.progress: list[tuple[int, bytes, int | None]] = []
         self.copies = Copies(runtime.ranked)
 
-    def write(self, connection: Connection[Any], works: Iterable[Work]) -> None:
+    def write(
+        self, connection: Connection[Any], works: Iterable[Work], at_the_end: Callable[[], None] | None = None
+    ) -> None:
         for work in works:
             self._member(work)
         with connection.pipeline():
             self._send(connection)
+            if at_the_end is not None:
+                # Where a write before it fails, the server passes it over like all that follows.
+                connection.execute(store.COMMIT)
+                at_the_end()
 
     def _member(self, work: Work) -> None:
         touched: dict[str, set[int]] = {}

@@ -136,7 +136,7 @@ def socket_directory(directory: Path) -> Path:
     if len(str(inside / ".s.PGSQL.5432").encode()) <= _SOCKET_PATH_MAX:
         return inside
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
-    # Shared, so `_private` refuses a folder that someone else made there.
+    # Shared, so `private_directory` refuses a folder that someone else made there.
     return Path("/tmp") / f"palier-{os.getuid()}-{digest}"  # noqa: S108
 
 
@@ -238,7 +238,7 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
     binaries = _binaries(server.directory)
     owner = _run_user()
     _give(ensure_directory(server.log.parent, 0o700), owner)
-    _give(_private(socket_directory(server.directory), owner), owner)
+    _give(private_directory(socket_directory(server.directory), owner), owner)
     if not (server.cluster / "PG_VERSION").exists():
         _make_cluster(server, binaries, owner)
     _refuse_foreign(server.cluster, owner)
@@ -495,8 +495,8 @@ def _write(path: Path, text: str, owner: pwd.struct_passwd | None) -> None:
     _give(path, owner)
 
 
-def _private(path: Path, owner: pwd.struct_passwd | None) -> Path:
-    """Create the socket's folder with mode 700, or refuse one that someone else made in a shared place."""
+def private_directory(path: Path, owner: pwd.struct_passwd | None = None) -> Path:
+    """Create a socket's folder with mode 700, or refuse one that someone else made in a shared place."""
     ensure_directory(path, 0o700)
     info = path.lstat()
     allowed = {os.geteuid()} | ({owner.pw_uid} if owner else set())

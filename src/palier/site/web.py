@@ -1,12 +1,22 @@
-"""The web process: Granian around `palier.site.rsgi`."""
+"""The web process: Granian around `palier.site.rsgi`, and the writers of the intake beside it."""
 
+import contextlib
+import logging
 import os
+import signal
+import socket
+import threading
+import time
 from importlib import import_module
 
 from palier.site import parent
 from palier.site.environment import environment
 
 DRAIN_S = 15
+_PAUSE_S = 0.2
+"""Before a writer that ended is made again."""
+
+logger = logging.getLogger(__name__)
 
 
 def run(host: str, port: int) -> None:
@@ -18,6 +28,8 @@ def run(host: str, port: int) -> None:
     parent.end_with_supervisor()
     _load()
     settings = environment()
+    writers = _Writers()
+    writers.start()
     Granian(
         "palier.site.rsgi:application",
         address=host,
@@ -32,6 +44,70 @@ def run(host: str, port: int) -> None:
         log_level=LogLevels.warning,
         backlog=2048,
     ).serve()
+    writers.stop()
+
+
+class _Writers:
+    """Keeps the writers, forked from here: what is imported once serves them all."""
+
+    def __init__(self) -> None:
+        from palier.api import frames
+
+        self._listeners = frames.listen()
+        self._places = [frames.address(number) for number in range(len(self._listeners))]
+        self._pids: dict[int, int] = {}
+        self._stopping = False
+        self._keepers = [
+            threading.Thread(target=self._keep, args=(number, listener), name=f"writer-{number}", daemon=True)
+            for number, listener in enumerate(self._listeners)
+        ]
+
+    def start(self) -> None:
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self) -> None:
+        """Ends them once the web processes, which are gone, have brought all."""
+        self._stopping = True
+        for pid in list(self._pids.values()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        for keeper in self._keepers:
+            keeper.join(DRAIN_S)
+        for place in self._places:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(place)
+
+    def _keep(self, number: int, listener: socket.socket) -> None:
+        """Forks a writer and waits for its end, again and again. The thread lives as long as they: a writer is told
+        of the end of the thread that forked it as of its parent's."""
+        while not self._stopping:
+            pid = os.fork()
+            if not pid:
+                _write(listener)
+            self._pids[number] = pid
+            _, status = os.waitpid(pid, 0)
+            if not self._stopping:
+                logger.warning("writer %s ended (%s)", number, os.waitstatus_to_exitcode(status))
+                time.sleep(_PAUSE_S)
+
+
+def _write(listener: socket.socket) -> None:
+    """A writer's whole life; does not return."""
+    code = 1
+    try:
+        from palier.api.writers import run
+
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        parent.end_with_parent()
+        run(listener, stop)
+        code = 0
+    except BaseException:
+        logger.critical("a writer failed", exc_info=True)
+    finally:
+        os._exit(code)
 
 
 def _load() -> None:
