@@ -55,21 +55,22 @@ class _Writers:
 
         self._listeners = frames.listen()
         self._places = [frames.address(number) for number in range(len(self._listeners))]
-        self._pids: dict[int, int] = {}
+        self._pids: list[int] = []
+        self._keepers: list[threading.Thread] = []
         self._stopping = False
-        self._keepers = [
-            threading.Thread(target=self._keep, args=(number, listener), name=f"writer-{number}", daemon=True)
-            for number, listener in enumerate(self._listeners)
-        ]
 
     def start(self) -> None:
-        for keeper in self._keepers:
+        """Forks them, before this process has other threads; each is waited for in one, and forked again there."""
+        self._pids = [_fork(listener) for listener in self._listeners]
+        for number in range(len(self._pids)):
+            keeper = threading.Thread(target=self._keep, args=(number,), name=f"writer-{number}", daemon=True)
             keeper.start()
+            self._keepers.append(keeper)
 
     def stop(self) -> None:
         """Ends them once the web processes, which are gone, have brought all."""
         self._stopping = True
-        for pid in list(self._pids.values()):
+        for pid in self._pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         for keeper in self._keepers:
@@ -78,18 +79,22 @@ class _Writers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place)
 
-    def _keep(self, number: int, listener: socket.socket) -> None:
-        """Forks a writer and waits for its end, again and again. The thread lives as long as they: a writer is told
-        of the end of the thread that forked it as of its parent's."""
-        while not self._stopping:
-            pid = os.fork()
-            if not pid:
-                _write(listener)
-            self._pids[number] = pid
-            _, status = os.waitpid(pid, 0)
-            if not self._stopping:
-                logger.warning("writer %s ended (%s)", number, os.waitstatus_to_exitcode(status))
-                time.sleep(_PAUSE_S)
+    def _keep(self, number: int) -> None:
+        # A writer is told of the end of the thread that forked it as of its parent's: this one lives as long.
+        while True:
+            _, status = os.waitpid(self._pids[number], 0)
+            if self._stopping:
+                return
+            logger.warning("writer %s ended (%s)", number, os.waitstatus_to_exitcode(status))
+            time.sleep(_PAUSE_S)
+            self._pids[number] = _fork(self._listeners[number])
+
+
+def _fork(listener: socket.socket) -> int:
+    pid = os.fork()
+    if not pid:
+        _write(listener)
+    return pid
 
 
 def _write(listener: socket.socket) -> None:
