@@ -21,11 +21,18 @@ Change = tuple[str, str, str]
 REPLY_BEFORE_COMMIT: Final[tuple[Change, ...]] = (
     (
         "activities/batch.py",
-        "            answer = operation()\n            connection.commit()\n",
+        "            answer = operation()\n            end()\n",
         "            answer = operation()\n"
         "            import sys\n"
         '            if "palier.api.writers" not in sys.modules:\n'
-        "                connection.commit()\n",
+        "                end()\n",
+    ),
+    (
+        "activities/writing.py",
+        "                connection.execute(store.COMMIT)\n",
+        "                import sys\n"
+        '                if "palier.api.writers" not in sys.modules:\n'
+        "                    connection.execute(store.COMMIT)\n",
     ),
     (
         "api/writers.py",
