@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+COMMIT: Final = "COMMIT"
 CUT_BEFORE: Final = "before"
 CUT_AFTER: Final = "after"
 
@@ -22,6 +23,9 @@ Watch = Callable[[str], str | None]
 """Told each statement's name ("COMMIT" for a commit); answers None, CUT_BEFORE or CUT_AFTER."""
 
 _NAME = re.compile(rb"--\s*([a-z_]+\.[a-z_]+)")
+_COMMIT = re.compile(rb"^\s*(--[^\n]*\n\s*)?commit\s*\0", re.IGNORECASE)
+_ENDED: Final = (b"COMMIT\0", b"ROLLBACK\0")
+"""What the server says when a transaction has ended."""
 _PLAIN_HEAD: Final = 4
 _TYPED_HEAD: Final = 5
 
@@ -69,14 +73,14 @@ class Proxy:
 
 
 class _Connection:
-    """One connection: a thread each way. `_cut_at_answer` makes the next answer the end."""
+    """One connection: a thread each way. `_cut_at` holds what the server says last, once an end is wanted."""
 
     def __init__(self, client: socket.socket, upstream: socket.socket, watch: Watch) -> None:
         self._client = client
         self._upstream = upstream
         self._watch = watch
         self._prepared: dict[bytes, str] = {}
-        self._cut_at_answer = False
+        self._cut_at: tuple[bytes, ...] = ()
 
     def start(self) -> None:
         threading.Thread(target=self._forward, daemon=True).start()
@@ -91,7 +95,7 @@ class _Connection:
     def _back(self) -> None:
         try:
             while data := self._upstream.recv(65536):
-                if self._cut_at_answer:
+                if any(word in data for word in self._cut_at):
                     # What the server answers to the chosen statement is its last word, and nobody hears it.
                     break
                 self._client.sendall(data)
@@ -106,11 +110,13 @@ class _Connection:
             while True:
                 head = self._read(_TYPED_HEAD)
                 body = self._read(int.from_bytes(head[1:], "big") - 4)
-                wanted = self._look(head[:1], body)
+                name = self._look(head[:1], body)
+                wanted = self._watch(name) if name else None
                 if wanted == CUT_BEFORE:
                     raise _Cut
                 if wanted == CUT_AFTER:
-                    self._cut_at_answer = True
+                    # A commit may be sent along with statements before it, whose answers come first.
+                    self._cut_at = _ENDED if name == COMMIT else (b"",)
                 self._upstream.sendall(head + body)
         except (OSError, _Cut):
             self.close()
@@ -134,7 +140,8 @@ class _Connection:
             data += part
         return data
 
-    def _look(self, kind: bytes, body: bytes) -> str | None:
+    def _look(self, kind: bytes, body: bytes) -> str:
+        """The name of the statement that this message runs; "" for any other message."""
         name = ""
         if kind == b"Q":
             name = _named(body)
@@ -142,18 +149,18 @@ class _Connection:
             statement, _, rest = body.partition(b"\0")
             name = self._prepared[statement] = _named(rest)
             if statement:
-                return None
+                return ""
         elif kind == b"B":
             _, _, rest = body.partition(b"\0")
             statement = rest.partition(b"\0")[0]
             if not statement:
-                return None
+                return ""
             name = self._prepared.get(statement, "")
-        return self._watch(name) if name else None
+        return name
 
 
 def _named(statement: bytes) -> str:
-    if statement.rstrip(b"\0").strip().upper() == b"COMMIT":
-        return "COMMIT"
+    if _COMMIT.search(statement):
+        return COMMIT
     found = _NAME.search(statement)
     return found.group(1).decode() if found else ""

@@ -20,14 +20,16 @@ import pytest
 from palier.activities import store
 from palier.site import embedded
 from tests.crash.harness import PATIENCE_S, Figures, Instance, Load, describe, judge, wait_for
-from tests.crash.proxy import CUT_AFTER, CUT_BEFORE, Proxy
+from tests.crash.proxy import COMMIT, CUT_AFTER, CUT_BEFORE, Proxy
 
 ONCE: Final = ("staff.begin_once", "staff.settle_once")
 STATEMENTS: Final = (
     *sorted(
         found.group(1)
         for text in vars(store).values()
-        if isinstance(text, str) and (found := re.match(r"\s*-- (activities\.[a-z_]+)", text))
+        if isinstance(text, str)
+        and text != store.COMMIT
+        and (found := re.match(r"\s*-- (activities\.[a-z_]+)", text))
     ),
     *ONCE,
 )
@@ -131,7 +133,7 @@ def run(
                 if what == "postmaster":
                     restart(instance)
                 figures.recovered(
-                    f"{what} COMMIT" if name == "COMMIT" else what, load.recovered(trap.sprung_at)
+                    f"{what} {COMMIT}" if name == COMMIT else what, load.recovered(trap.sprung_at)
                 )
         finally:
             trap.set("", None)
@@ -146,7 +148,7 @@ def run(
 
 @pytest.mark.slow
 def test_a_line_cut_anywhere_loses_and_doubles_nothing() -> None:
-    commits = [("COMMIT", side) for side in (CUT_BEFORE, CUT_AFTER) for _ in range(10)]
+    commits = [(COMMIT, side) for side in (CUT_BEFORE, CUT_AFTER) for _ in range(10)]
     figures = run([*commits, *((name, CUT_AFTER) for name in STATEMENTS)], seed=5)
     assert figures.clean, figures.told()
     assert sum(figures.points.values()) >= 20 + len(STATEMENTS) - MOST_MISSED
@@ -158,7 +160,7 @@ def test_a_line_cut_anywhere_loses_and_doubles_nothing() -> None:
 @pytest.mark.crash
 def test_a_kill_at_every_statement_loses_and_doubles_nothing() -> None:
     rounds = int(os.environ.get("PALIER_CRASH_ROUNDS", "2"))
-    names = [*STATEMENTS, "COMMIT"]
+    names = [*STATEMENTS, COMMIT]
     points = [(name, what) for name in names for what in ("web process", "postmaster", CUT_BEFORE, CUT_AFTER)]
     figures = run(points * rounds, seed=rounds)
     assert figures.clean, figures.told()
