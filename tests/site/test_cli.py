@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("django", "psycopg", "polars", "pydantic", "msgspec", "granian")
+SELDOM = ("polars", "fastexcel", "httpx", "rich", "typst", "schwifty", "sepaxml")
 
 
 def palier(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +43,17 @@ def test_help_loads_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip().endswith("LOADED []"), result.stdout.splitlines()[-1]
+
+
+@pytest.mark.guard
+def test_the_rooms_load_nothing_that_few_processes_need() -> None:
+    """Every command that opens the database, and every process of `palier serve`, waits for what the rooms import."""
+    code = (
+        "import sys; from palier.cli.session import set_up_django; set_up_django()\n"
+        f"print([name for name in {SELDOM!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]", "import it inside the function that uses it"
 
 
 @pytest.mark.parametrize("arguments", [["unknown"], ["health", "--unknown"], ["serve", "--port", "99999"]])

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import httpx
-
 TIMEOUT_S = 5.0
 
 
@@ -19,6 +17,8 @@ class NotSent(Exception):
 
 def send(gateway: str, to: str, text: str) -> None:
     """Hands a text message over. Raises NotSent, which says what the gateway answered and repeats no number."""
+    import httpx  # heavy, and few processes send texts
+
     parts = urlsplit(gateway)
     address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     login = httpx.BasicAuth(parts.username, parts.password or "") if parts.username else None

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,7 +15,6 @@ from psycopg import Connection
 from palier.connectors.suppliers import mapping
 from palier.connectors.suppliers.addresses import networks
 from palier.connectors.suppliers.contract import Money
-from palier.connectors.suppliers.http import HttpSupplier
 from palier.connectors.suppliers.mapping import SupplierDocument
 from palier.engine.amounts import to_minor
 from palier.engine.clock import SECOND, instant, moment
@@ -26,6 +25,9 @@ from palier.site import ciphers, clock
 from palier.site.environment import environment
 from palier.site.refusal import Refused
 from palier.staff.operations import write_log
+
+if TYPE_CHECKING:
+    from palier.connectors.suppliers.http import HttpSupplier
 
 VARIABLE: Final = "PALIER_SUPPLIER_{key}_{name}"
 LONGEST_SECRET: Final = 8192
@@ -228,6 +230,8 @@ def _secret(found: Configured, name: str) -> str | None:
 
 def reached(found: Configured) -> HttpSupplier:
     """The supplier, ready to be asked. A secret of the environment goes before the stored one."""
+    # Loads an HTTP client, for which processes that ask no supplier would wait.
+    from palier.connectors.suppliers.http import HttpSupplier
 
     return HttpSupplier(
         found.document,
