@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 from palier.staff import queries
+from tests import commands
 from tests.api.shop import Shop
 
 
 def palier(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "palier", "keys", *words], capture_output=True, text=True, timeout=60
-    )
+    return commands.palier("keys", *words)
 
 
 def test_a_key_from_its_making_to_its_end(shop: Shop) -> None:

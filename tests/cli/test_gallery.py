@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from palier.programs import files, gallery
-from tests.cli.test_programs import palier
+from tests.commands import said as palier
 
 ROOT = Path(__file__).parents[2]
 WRONG = "2026-03-02 10:00  anna  sale s1 42.90   -> +43 points\n2026-03-02 10:01  anna  look  -> 42 points\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from palier.programs import files
-from tests.cli.test_programs import palier
+from tests.commands import said as palier
 from tests.engine.documents import program
 from tests.engine.test_lint import sound
 

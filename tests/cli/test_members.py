@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from palier.programs import files, gallery
 from tests.activities.program import BEGINNING, Connection, program, published
 from tests.activities.test_imports import sale
+from tests.commands import said as palier
 
 CSV = """ticket,date,total,card
 t1,2026-03-02 10:00,42.10,c1
@@ -21,16 +20,6 @@ t4,yesterday,5.00,c1
 t5,2026-03-05 10:00,1.234,c1
 """
 MAPPED = ["--map", "id=ticket", "--map", "amount=total", "--map", "member.card=card"]
-
-
-def palier(*arguments: str | Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "palier", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture

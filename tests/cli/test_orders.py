@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.activities.program import Connection, program
-from tests.cli.test_members import palier
+from tests.commands import said as palier
 from tests.rewards.ordering import ADDRESS, Shelf, reward
 
 

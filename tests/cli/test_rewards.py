@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palier.programs import gallery
-from tests.cli.test_programs import palier
+from tests.commands import said as palier
 
 ENTRY = gallery.find("grocery")
 

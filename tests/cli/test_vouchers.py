@@ -13,7 +13,7 @@ from palier.site import clock
 from palier.vouchers import operations
 from palier.vouchers.operations import Presented
 from tests.activities.program import BEGINNING, Connection, program, published
-from tests.cli.test_members import palier
+from tests.commands import said as palier
 
 
 @pytest.fixture
