@@ -18,6 +18,12 @@ def baskets() -> list[dict[str, Any]]:
     return [basket for batch in complete_journey.activities() for basket in batch]
 
 
+@pytest.fixture(scope="module")
+def other_batches() -> list[list[dict[str, Any]]]:
+    """The same again, in batches of another size."""
+    return list(complete_journey.activities(batch_size=50_000))
+
+
 def cents(amount: str) -> int:
     whole, _, fraction = amount.partition(".")
     assert len(fraction) == 2
@@ -53,13 +59,14 @@ def test_lines_add_up_to_their_basket(baskets: list[dict[str, Any]]) -> None:
         assert categories == sorted(set(categories))
 
 
-def test_order_is_by_instant_then_id_and_the_same_every_time(baskets: list[dict[str, Any]]) -> None:
+def test_order_is_by_instant_then_id_and_the_same_every_time(
+    baskets: list[dict[str, Any]], other_batches: list[list[dict[str, Any]]]
+) -> None:
     keys = [(basket["occurred_at"], basket["id"]) for basket in baskets]
     assert keys == sorted(keys)
     assert keys[0][0] == "2017-01-01T11:53:26Z"
     assert keys[-1][0] == "2018-01-01T04:01:20Z"
-    again = [basket for batch in complete_journey.activities(batch_size=100_000) for basket in batch]
-    assert again == baskets
+    assert [basket for batch in other_batches for basket in batch] == baskets
 
 
 def test_a_basket_in_wire_form(baskets: list[dict[str, Any]]) -> None:
@@ -91,9 +98,8 @@ def test_fuel_is_never_counted_in_units(baskets: list[dict[str, Any]]) -> None:
     assert Counter(line["category"] for line in lines)["UNKNOWN"] > 0
 
 
-def test_batches_have_the_size_asked_for() -> None:
-    batches = complete_journey.activities(batch_size=50_000)
-    assert [len(batch) for batch in batches] == [50_000, 50_000, 50_000, 5_848]
+def test_batches_have_the_size_asked_for(other_batches: list[list[dict[str, Any]]]) -> None:
+    assert [len(batch) for batch in other_batches] == [50_000, 50_000, 50_000, 5_848]
 
 
 def test_redemptions() -> None:

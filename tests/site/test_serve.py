@@ -108,8 +108,40 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Path]:
+    """An installation whose database is made and migrated, and stopped again."""
+    made = Path(tempfile.mkdtemp(prefix="palier-serve-", dir="/var/tmp"))
+    made.chmod(0o711)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PALIER_")}
+    subprocess.run(
+        [sys.executable, "-m", "palier", "migrate"],
+        env={**environment, "PALIER_DATA_DIR": str(made), "PALIER_SHARED_BUFFERS_MB": "64"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert embedded.Server(made).pid() is None
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
 @pytest.fixture
-def served(directory: Path) -> Iterator[Served]:
+def served(prepared: Path, directory: Path) -> Iterator[Served]:
+    """Served on an installation that was there before; its owners and modes are copied too."""
+    subprocess.run(["cp", "-a", f"{prepared}/.", str(directory)], check=True)
+    with serving(directory) as running:
+        yield running
+
+
+@pytest.fixture
+def served_first(directory: Path) -> Iterator[Served]:
+    """Served where nothing was."""
+    with serving(directory) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def serving(directory: Path) -> Iterator[Served]:
     running = start(directory, free_port())
     wait_for("the first answer", running.healthy)
     yield running
@@ -118,7 +150,8 @@ def served(directory: Path) -> Iterator[Served]:
     running.process.communicate(timeout=PATIENCE_S)
 
 
-def test_one_port_answers_and_a_stop_leaves_nothing(served: Served) -> None:
+def test_one_port_answers_and_a_stop_leaves_nothing(served_first: Served) -> None:
+    served = served_first
     status, body = served.get("/health")
     assert status == 200
     assert json.loads(body)["unsafe_settings"] == []
