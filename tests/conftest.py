@@ -7,14 +7,18 @@ invariant of the ledger is verified: a test that plants a violation has the mark
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
+
+# Nothing of what is loaded and collected is garbage: looking for it costs a third of the start (`pytest_collection`).
+gc.disable()
 
 # Read by the platform at its import, so set before anything of it is imported.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -34,19 +38,30 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
 import django  # noqa: E402
 import psycopg  # noqa: E402
 import pytest  # noqa: E402
+from django.conf import settings as django_settings  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.utils import translation  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 from palier.ledger.verify import verify  # noqa: E402
 from palier.site import database as platform_database  # noqa: E402
-from palier.site import embedded  # noqa: E402
-from tests.databases import Database  # noqa: E402
+from palier.site import disk, embedded  # noqa: E402
+from tests.databases import Database, Made  # noqa: E402
 
 # How fast examples are made says something of the machine, nothing of the code.
 settings.register_profile("palier", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("palier")
 
 django.setup()
+
+# Only now that the rooms are there.
+from palier.api import limits  # noqa: E402
+from palier.jobs import tasks  # noqa: E402
+from palier.staff import queries as keys  # noqa: E402
+from palier.staff import session, throttle  # noqa: E402
+from palier.web.widget import views as widget  # noqa: E402
+
+django_settings.PASSWORD_HASHERS = ["tests.passwords.LightScrypt"]
 
 TEMPLATE = "palier_template"
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -61,6 +76,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         _remove(Path(os.environ["PALIER_DATA_DIR"]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What was loaded and collected is there to the end: set apart, it is not looked through again and again."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 _session_lock = pytest.StashKey[IO[str]]()
@@ -117,12 +142,35 @@ def own_database(server: embedded.Server) -> Iterator[Database]:
 @pytest.fixture
 def database(own_database: Database, request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated database with nothing in it, also Django's; its name. Verified after the test."""
-    connections.close_all()
+    _forget()
     own_database.fresh()
     yield own_database.name
-    connections.close_all()
+    _forget()
     if request.node.get_closest_marker("plants_violation") is None:
         _verify(own_database.auditor())
+
+
+@pytest.fixture
+def scene(database: str, own_database: Database) -> Callable[[Callable[[], Made]], Made]:
+    """`scene(make)` is what `make()` makes in the empty database; its rows are brought back, not made anew."""
+    return own_database.scene
+
+
+def _forget() -> None:
+    """What this process keeps of a database ends with it: the next one gives the same numbers to others.
+
+    So do the disk that a test filled, and the language of the last page that was asked for.
+    """
+    connections.close_all()
+    session.close()
+    keys.forget_keys()
+    limits._buckets.clear()
+    throttle._seen.clear()
+    widget._kept.clear()
+    tasks._kept.clear()
+    tasks._seen_at = None
+    disk.forget()
+    translation.deactivate()
 
 
 def _verify(connection: Connection) -> None:

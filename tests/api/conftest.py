@@ -1,12 +1,10 @@
 """A shop whose program is published, with a key that may do everything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from palier.api import limits
 from palier.site import clock
-from palier.staff import queries, session, throttle
 from tests.api.shop import Shop
 
 
@@ -17,14 +15,9 @@ def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Shop]:
+def shop(scene: Callable[[Callable[[], Shop]], Shop]) -> Shop:
     """A program "club", its key, and nothing else."""
-    queries.forget_keys()
-    session.close()
-    limits._buckets.clear()
-    throttle._seen.clear()
-    yield Shop()
-    session.close()
+    return scene(Shop)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 from django.http import HttpResponse
 from django.test import Client
@@ -137,6 +138,12 @@ class Shop:
             connection.commit()
         self.token = self.new_key().token
         self.sent = 0
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Self:
+        """The same shop, seen by a client of its own."""
+        made = known[id(self)] = copy(self)
+        made.client = Client(SERVER_NAME="localhost")
+        return made
 
     def new_key(
         self,

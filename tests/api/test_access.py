@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -259,8 +260,16 @@ class Ids:
 
 
 @pytest.fixture
-def two(shop: Shop) -> tuple[Shop, Ids, Shop]:
+def two(scene: Callable[[Callable[[], Two]], Two]) -> Two:
     """The club with everything in it, and another program's key."""
+    return scene(_two)
+
+
+Two = tuple[Shop, "Ids", Shop]
+
+
+def _two() -> Two:
+    Shop()
     rich = Shop("rich", _rich("rich"))
     return rich, Ids(rich), Shop("other", document("other"))
 

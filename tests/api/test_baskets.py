@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from palier.api import limits
 from palier.site import database as platform_database
-from palier.staff import queries, session
 from palier.vouchers import codes
 from tests.api.shop import Shop, document, now_text
 from tests.api.test_access import _rows
@@ -38,12 +35,8 @@ def club() -> Shop:
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Shop]:
-    queries.forget_keys()
-    session.close()
-    limits._buckets.clear()
-    yield club()
-    session.close()
+def shop(database: str) -> Shop:
+    return club()
 
 
 @pytest.fixture

@@ -5,22 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from palier.api import limits
 from palier.api.reference import schema
 from palier.connectors.bank_files import plain_cell
 from palier.programs import gallery
-from palier.staff import queries, session
 from palier.staff.queries import RIGHTS
 from tests.api.shop import Answered, Shop, now_text
 from tests.api.test_live import Served, served  # noqa: F401 (a fixture)
+from tests.commands import palier
 
 OURS, THEIRS = "grocer", "chemist"
 ALLOWED = {
@@ -63,12 +60,8 @@ def line(own: str, identifier: str, member: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Town]:
-    queries.forget_keys()
-    session.close()
-    limits._buckets.clear()
-    yield Town()
-    session.close()
+def shop(scene: Callable[[Callable[[], Town]], Town]) -> Town:
+    return scene(Town)
 
 
 def month() -> str:
@@ -276,12 +269,6 @@ def test_the_fast_paths_hold_partners_apart_too(shop: Town, served: Served) -> N
 
 
 # --- the command ------------------------------------------------------------------------------------------
-
-
-def palier(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "palier", *words], capture_output=True, text=True, timeout=60
-    )
 
 
 def test_the_command_says_what_the_api_says(shop: Town) -> None:

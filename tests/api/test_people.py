@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from palier.api import limits
-from palier.staff import queries, session
 from tests.api.shop import Shop, document
 
 PAIRS = {
@@ -25,12 +22,8 @@ REFERRAL = {
 
 
 @pytest.fixture
-def club(database: str) -> Iterator[Shop]:
-    queries.forget_keys()
-    session.close()
-    limits._buckets.clear()
-    yield Shop("club", {**document("club"), "streaks": [PAIRS], "referral": REFERRAL})
-    session.close()
+def club(database: str) -> Shop:
+    return Shop("club", {**document("club"), "streaks": [PAIRS], "referral": REFERRAL})
 
 
 def enrol(club: Shop, code: str | None = None, **identities: str) -> Any:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
-from palier.api import limits
 from palier.ledger import seal
 from palier.ledger.verify import verify
-from palier.staff import queries, session
+from palier.staff import session
 from tests.activities.program import NOW, Connection
 from tests.api.shop import Answered, Shop
 from tests.audit.race import Stage, together
 
 
 @pytest.fixture
-def shop(database: str) -> Iterator[Shop]:
-    queries.forget_keys()
-    session.close()
-    limits._buckets.clear()
-    yield Shop()
-    session.close()
+def shop(scene: Callable[[Callable[[], Shop]], Shop]) -> Shop:
+    return scene(Shop)
 
 
 def test_one_idempotency_key_at_once_does_one_thing(shop: Shop) -> None:

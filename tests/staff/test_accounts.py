@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from django.test import override_settings
 from psycopg import Connection
 
 from palier.engine.clock import DAY, HOUR, MINUTE, SECOND
 from palier.site import clock, database
+from palier.site import settings as shipped
 from palier.site.refusal import Refused
 from palier.staff import accounts, throttle
 from palier.staff.accounts import Account, Grant, NotSignedIn
@@ -26,7 +28,6 @@ PASSWORD = "the cup that is never empty"
 def connection(database: str) -> Iterator[Connection[Any]]:
     from palier.site import database as place
 
-    throttle._seen.clear()
     with place.connect() as made:
         yield made
 
@@ -92,6 +93,19 @@ def test_who_does_not_exist_and_who_errs_are_answered_alike_and_throttled(
             sign_in(connection, email, PASSWORD, now)
     throttle._seen.clear()
     assert sign_in(connection, "a@example.org", PASSWORD, now + accounts.TRY_WINDOW) > 0
+
+
+def test_what_is_shipped_slows_whoever_tries_passwords_out(connection: Connection[Any]) -> None:
+    """Tests themselves keep passwords with less work (tests/passwords.py)."""
+    with override_settings(PASSWORD_HASHERS=shipped.PASSWORD_HASHERS):
+        account = person(connection)
+        row = connection.execute(
+            "select password from staff_account where account_id = %s", (account.account_id,)
+        ).fetchone()
+        assert row is not None
+        algorithm, work, *_ = row[0].split("$")
+        assert (algorithm, int(work) >= 1 << 14) == ("scrypt", True)
+        assert sign_in(connection, account.email, PASSWORD, clock.now()) > 0
 
 
 def test_the_second_factor_is_taken_once(connection: Connection[Any]) -> None:

@@ -9,7 +9,6 @@ import pytest
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY
 from palier.site import clock
-from palier.staff import throttle
 from palier.vouchers import operations
 from palier.vouchers.operations import Issued, Presented
 from tests.activities.program import Connection, member, program, published
@@ -49,12 +48,6 @@ class Desk:
 
     def later(self, days: int) -> int:
         return self.now + days * DAY
-
-
-@pytest.fixture(autouse=True)
-def nothing_seen() -> None:
-    """Another test's database had other counters."""
-    throttle._seen.clear()
 
 
 @pytest.fixture

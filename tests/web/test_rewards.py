@@ -57,7 +57,7 @@ def test_three_taps(shelf: Shop) -> None:
     assert "You will have 30.00\u00a0stars left." in page
     assert "Use 50.00\u00a0stars" in page
     ordered = client.post("/portal/club/rewards/coffee", {"once": once(page)})
-    assert ordered.status_code == 302
+    assert ordered.status_code == 302, ordered.content.decode()
     order = client.get(ordered.url).content.decode()
     show = re.search(r'action="(/portal/club/mine/[^"]+/show/\d+)"', order)
     assert show is not None
