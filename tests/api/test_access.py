@@ -515,6 +515,18 @@ def test_points_are_not_made_worth_less_in_silence(shop: Shop) -> None:
     assert answered.status == 201, answered.json
 
 
+def test_a_key_publishes_nothing_where_two_persons_do(shop: Shop) -> None:
+    changed = document(hold_minutes=7, approval_to_publish=True)
+    del changed["effective_from"]
+    assert shop.post("/programs/club/plan", changed).json["approval_needed"] is False
+    assert shop.post("/programs/club/publish", changed).status == 201
+    alone = {**changed, "approval_to_publish": False}
+    assert shop.post("/programs/club/plan", alone).json["approval_needed"] is True
+    shop.post("/programs/club/publish", alone).problem(409, "approval_needed")
+    assert shop.post("/programs/club/publish", changed).status == 200
+    assert len(shop.get("/programs/club/versions").json["versions"]) == 2
+
+
 def test_documents_are_checked(shop: Shop) -> None:
     wrong = document()
     wrong["rules"][0]["currency"] = "moons"

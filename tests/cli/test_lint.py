@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from palier.programs import files
+from palier.site import database as site_database
 from tests.commands import said as palier
 from tests.engine.documents import program
 from tests.engine.test_lint import sound
@@ -99,6 +100,29 @@ def test_plan_and_apply_tell_and_refuse(database: str, tmp_path: Path) -> None:
         assert "error: FM-15 value_cut: point_currencies[0].value: stars fall from 0.05 to 0.04." in error
         assert "version 2" not in out
     assert json.loads(palier("programs", "--json")[1])[0]["version"] == 1
+
+
+def test_apply_asks_for_the_second_person_and_logs_who_goes_alone(database: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "club.yaml", approval_to_publish=True)
+    assert palier("apply", str(path), "--yes")[0] == 0
+    written(path, approval_to_publish=False)
+    code, out, _ = palier("plan", str(path))
+    assert code == 0
+    assert "A second person approves it" in out
+    code, out, error = palier("apply", str(path), "--yes")
+    assert (code, "Published" in out) == (2, False)
+    assert "palier apply --alone REASON" in error
+    assert json.loads(palier("programs", "--json")[1])[0]["version"] == 1
+    code, out, _ = palier("apply", str(path), "--yes", "--alone", "the shop is on fire")
+    assert (code, "Published version 2" in out) == (0, True)
+    with site_database.connect() as connection:
+        logged = connection.execute(
+            "select action, object, reason from audit_log where action like 'program.%' order by seq"
+        ).fetchall()
+    assert logged == [
+        ("program.publish", "program:club:1", ""),
+        ("program.publish_alone", "program:club:2", "the shop is on fire"),
+    ]
 
 
 @pytest.mark.parametrize("reward", ["cups:1", "stars:40"])

@@ -10,9 +10,10 @@ import pytest
 
 from palier.activities.comparison import Comparison
 from palier.engine.clock import DAY, HOUR, moment
-from palier.engine.program import Program
+from palier.engine.program import Program, Text
 from palier.jobs.backtests import play_next
 from palier.programs import backtests, drafts, files, queries
+from palier.programs.operations import ApprovalNeeded, publish
 from palier.programs.publishing import Origin, preview, put_forward, waiting
 from palier.programs.queries import Version
 from palier.site import clock
@@ -127,6 +128,45 @@ def test_a_second_person_approves_where_the_version_before_asks_for_it(
     latest = queries.list_versions(connection, "club")[-1]
     assert (latest.version, latest.published_by, latest.effective_from) == (3, "staff:1", later)
     assert waiting(connection, shop.program_id, now=clock.now()) == []
+
+
+def test_what_was_asked_is_void_once_another_version_came(shop: Shop, connection: Connection) -> None:
+    careful = msgspec.structs.replace(doubled(), approval_to_publish=True)
+    assert isinstance(forward(connection, shop, drafted(connection, shop, files.write(careful))), Version)
+    renamed = [msgspec.structs.replace(careful, name=Text(en=name, fr=name)) for name in ("One", "Two")]
+    first, second = (
+        forward(connection, shop, drafted(connection, shop, files.write(one))) for one in renamed
+    )
+    assert isinstance(first, Approval)
+    assert isinstance(second, Approval)
+
+    def approve(asked: Approval) -> None:
+        approvals.decide(
+            connection, shop.program_id, asked.approval_id, approve=True, by=BEN, decision="", now=clock.now()
+        )
+        connection.commit()
+
+    approve(first)
+    # The second showed its difference to what was in force then: approved now, it would undo the first unseen.
+    with pytest.raises(NotDecided, match="Version 3 was published since") as refused:
+        approve(second)
+    assert refused.value.code == "not_publishable"
+    connection.rollback()
+    again = forward(connection, shop, drafted(connection, shop, files.write(renamed[1])))
+    assert isinstance(again, Approval)
+    assert again.approval_id != second.approval_id
+    approve(again)
+    assert queries.list_versions(connection, "club")[-1].version == 4
+
+
+def test_nobody_publishes_past_the_second_person(shop: Shop, connection: Connection) -> None:
+    careful = msgspec.structs.replace(doubled(), approval_to_publish=True)
+    assert isinstance(forward(connection, shop, drafted(connection, shop, files.write(careful))), Version)
+    with pytest.raises(ApprovalNeeded, match="palier apply --alone REASON"):
+        publish(connection, doubled(), now=clock.now(), published_by="key:x")
+    # The same again needs nobody: nothing is published.
+    assert publish(connection, careful, now=clock.now(), published_by="key:x").is_new is False
+    assert len(queries.list_versions(connection, "club")) == 2
 
 
 def test_a_draft_is_played_over_the_history_beside_the_program(shop: Shop, connection: Connection) -> None:

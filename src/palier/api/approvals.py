@@ -38,7 +38,12 @@ ApprovalRef = Annotated[
     AfterValidator(text_only),
 ]
 
-_STATUS: Final = {"unknown_approval": 404, "same_person": 403, "approval_decided": 409}
+_STATUS: Final = {
+    "unknown_approval": 404,
+    "same_person": 403,
+    "approval_decided": 409,
+    "not_publishable": 409,
+}
 
 
 def approval_ref(found: Approval) -> str:

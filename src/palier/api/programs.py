@@ -30,7 +30,7 @@ from palier.engine.lint import lint
 from palier.engine.program import Program, to_builtins
 from palier.programs import files, queries
 from palier.programs.changes import changes
-from palier.programs.operations import publish
+from palier.programs.operations import ApprovalNeeded, publish
 from palier.programs.plan import difference
 from palier.site.refusal import Refused
 from palier.staff.operations import Answer, write_log
@@ -231,12 +231,13 @@ def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
         before = queries.document(made.connection, made.key.program)
         changes = difference(before, document)
         report = lint(document, now=made.now, before=before)
-        found = _publish(made, document)
+        found = _publish(made, document, approved=True)
         # What publishing wrote goes with the transaction, which nobody commits.
         return answer(
             {
                 "version": found.version,
                 "effective_from": written(found.effective_from),
+                "approval_needed": found.is_new and before is not None and before.approval_to_publish,
                 "changes": [
                     {
                         "path": change.path,
@@ -282,9 +283,15 @@ def _harmless(made: Call, document: Program) -> Program:
     return document
 
 
-def _publish(made: Call, document: Program) -> queries.Version:
+def _publish(made: Call, document: Program, *, approved: bool = False) -> queries.Version:
+    actor = f"key:{made.key.prefix}"
     try:
-        return publish(made.connection, document, now=made.now, published_by=f"key:{made.key.prefix}")
+        return publish(made.connection, document, now=made.now, published_by=actor, approved=approved)
+    except ApprovalNeeded:
+        raise Problem(
+            409, "approval_needed", "The latest version asks for a second person before the next one.",
+            remedy="publish it from the studio of the console, where that person is asked",
+        ) from None  # fmt: skip
     except Refused as refused:
         raise Problem(422, "not_publishable", str(refused)) from None
 
@@ -303,6 +310,8 @@ def publish_program(
     """Publishes a document as the program's next version; 200 when the latest says the same already.
 
     A document that lowers what points are worth, and gives members no notice of it, is refused (`not_publishable`).
+    While the latest version says `approval_to_publish`, any is (`approval_needed`): a second person approves it in the
+    console.
     """
 
     def act(made: Call, identifier: str) -> Answer:

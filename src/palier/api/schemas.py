@@ -998,8 +998,11 @@ class ComplexityAnswer(Answered):
 
 
 class PlanAnswer(Answered):
+    """`approval_needed`: publishing it is refused here, for a second person approves it in the console."""
+
     version: int
     effective_from: InstantText
+    approval_needed: bool
     changes: list[ChangeAnswer]
     complexity: ComplexityAnswer
     findings: list[FindingAnswer]

@@ -57,12 +57,17 @@ def plan(
             changes = _changes(connection, program)
             _print_changes(changes, language)
             refused = _lint(connection, program, file, language) if changes else False
-            version = publish(connection, program, now=_now(), published_by="plan")
+            second = _asks_second(connection, program)
+            version = publish(connection, program, now=_now(), published_by="plan", approved=True)
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
         return 0
     if refused:
         return 2
+    if second:
+        print(
+            "A second person approves it before it is published: publish it from the studio of the console."
+        )
     print(
         f"This would be version {version.version} of {program.key}, from {_written(version.effective_from)}."
     )
@@ -72,9 +77,20 @@ def plan(
 def apply(
     file: Path = _FILE,
     yes: bool = typer.Option(False, "--yes", "-y", help="Publish without asking."),
+    alone: str = typer.Option(
+        "",
+        "--alone",
+        metavar="REASON",
+        help="Publish without the second person that the program asks for; the reason goes to the audit log.",
+        show_default=False,
+    ),
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
-    """Publish a document as the next version of its program. A published version never changes."""
+    """Publish a document as the next version of its program. A published version never changes.
+
+    Where the version before asks for a second person (approval_to_publish), it is refused: the studio of the console
+    asks that person. Whoever runs the server may publish all the same with --alone, which is logged.
+    """
     program = read_document(file)
     if program is None:
         return 2
@@ -82,6 +98,7 @@ def apply(
 
     from palier.cli.session import open_database
     from palier.programs.operations import publish
+    from palier.staff.operations import write_log
 
     with open_database(with_django=False):
         from palier.site import database
@@ -95,7 +112,13 @@ def apply(
                 return 2
             if changes and not yes:
                 typer.confirm(f"Publish these {len(changes)} changes?", abort=True)
-            version = publish(connection, program, now=_now(), published_by=f"cli:{getuser()}")
+            actor, now, reason = f"cli:{getuser()}", _now(), alone.strip()[:500]
+            override = bool(reason) and _asks_second(connection, program)
+            version = publish(connection, program, now=now, published_by=actor, approved=override)
+            if version.is_new:
+                act = "program.publish_alone" if override else "program.publish"
+                made = f"program:{version.key}:{version.version}"
+                write_log(connection, actor, "operator", act, made, at=now, reason=reason if override else "")
             connection.commit()
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
@@ -253,6 +276,14 @@ def _lint(connection: Any, program: "Program", file: Path, language: str) -> boo
     for finding in errors:
         print(sentence(finding, str(file), places, language), file=sys.stderr)
     return bool(errors)
+
+
+def _asks_second(connection: Any, program: "Program") -> bool:
+    """Whether the latest version asks for a second person before the next one."""
+    from palier.programs import queries
+
+    before = queries.document(connection, program.key)
+    return before is not None and before.approval_to_publish
 
 
 def _changes(connection: Any, program: "Program") -> "list[Change]":

@@ -567,7 +567,7 @@ class Program(Strict, frozen=True):
     notice: Notice | None = None
     """What members are told of this version before it takes effect."""
     approval_to_publish: bool = False
-    """Whether the version that follows this one, published in the console, waits for a second person's approval."""
+    """Whether the version that follows this one waits for a second person's approval, which the console asks for."""
 
 
 @cache

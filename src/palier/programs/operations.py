@@ -27,15 +27,23 @@ select pg_advisory_xact_lock(%s)
 """
 
 
-def publish(connection: Connection[Any], program: Program, *, now: int, published_by: str) -> Version:
+class ApprovalNeeded(Refused):
+    """The latest version asks for a second person before the next one is published, and nobody has approved this."""
+
+
+def publish(
+    connection: Connection[Any], program: Program, *, now: int, published_by: str, approved: bool = False
+) -> Version:
     """Publish the document as the next version of its program, in one transaction (its own, or the open one).
 
     `now` is in microseconds UTC. The version starts at the document's `effective_from`, or now. The first
     version may start at any past instant, so that a history can be imported. A document equal to the latest
-    version changes nothing: that version is answered, with `is_new` false.
+    version changes nothing: that version is answered, with `is_new` false. `approved`: a second person approved these
+    very bytes, or whoever acts answers for it otherwise, and it is logged.
 
-    Refuses, in this order: a document with errors, one that an earlier version cannot be followed by, a start
-    in the past, and a version that someone else published at the same moment.
+    Refuses, in this order: a document with errors, one that nobody approved where the latest version asks for it
+    (ApprovalNeeded), one that an earlier version cannot be followed by, a start in the past, and a version that
+    someone else published at the same moment.
     """
     wrong = errors(check(program))
     if wrong:
@@ -48,7 +56,7 @@ def publish(connection: Connection[Any], program: Program, *, now: int, publishe
     digest = sha256(body).hexdigest()
     try:
         with connection.transaction():
-            return _publish(connection, program, body, digest, now, published_by)
+            return _publish(connection, program, body, digest, now, published_by, approved)
     except UniqueViolation:
         raise Refused(
             f"Another version of {program.key} was published at the same moment; look at the plan again."
@@ -56,7 +64,13 @@ def publish(connection: Connection[Any], program: Program, *, now: int, publishe
 
 
 def _publish(
-    connection: Connection[Any], program: Program, body: bytes, digest: str, now: int, published_by: str
+    connection: Connection[Any],
+    program: Program,
+    body: bytes,
+    digest: str,
+    now: int,
+    published_by: str,
+    approved: bool,
 ) -> Version:
     versions = list_versions(connection, program.key)
     latest = versions[-1] if versions else None
@@ -73,6 +87,12 @@ def _publish(
         program_id = latest.program_id
         before = document(connection, program.key, latest.version)
         if before is not None:
+            if before.approval_to_publish and not approved:
+                raise ApprovalNeeded(
+                    f"Version {latest.version} of {program.key} asks for a second person before the next one "
+                    "(approval_to_publish). Publish it from the studio of the console, where that person is asked; in "
+                    "an emergency, on the server: palier apply --alone REASON."
+                )
             _refuse_break(before, program)
         if starts < now - PAST_TOLERANCE:
             raise Refused(
@@ -99,7 +119,8 @@ def pause_campaign(
     """Lets a campaign stand still, or act again, from this instant on, by publishing what is in force with that.
 
     Versions that take effect later are published again with it, so that it holds there too. `is_new` is false
-    where it stood so already. One transaction: its own, or the open one.
+    where it stood so already. No second person is asked, whatever `approval_to_publish` says. One transaction: its
+    own, or the open one.
 
     Refuses an unknown program or campaign, and a version that someone else published at the same moment.
     """
@@ -121,11 +142,15 @@ def pause_campaign(
         ):
             number = found.version_at(now)
             return next(item for item in list_versions(connection, key) if item.version == number)
-        made = publish(connection, _pausing(present, campaign, paused, None), now=now, published_by=by)
+        # What stands still or goes on was approved when it was published: pausing must not wait for anybody.
+        made = publish(
+            connection, _pausing(present, campaign, paused, None), now=now, published_by=by, approved=True
+        )
         for at, document in later:
             if document is not None:
                 starts = moment(at).isoformat()
-                publish(connection, _pausing(document, campaign, paused, starts), now=now, published_by=by)
+                later_one = _pausing(document, campaign, paused, starts)
+                publish(connection, later_one, now=now, published_by=by, approved=True)
         return made
 
 

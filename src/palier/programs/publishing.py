@@ -82,7 +82,7 @@ def preview(connection: Connection[Any], document: Program, *, starts: str | Non
     number, from_at, refused = 0, now, ""
     with connection.transaction(force_rollback=True):
         try:
-            version = publish(connection, document, now=now, published_by="preview")
+            version = publish(connection, document, now=now, published_by="preview", approved=True)
             number, from_at = version.version, version.effective_from
         except Refused as error:
             refused = str(error)
@@ -151,8 +151,9 @@ def _ask(
     reason: str,
 ) -> Approval:
     digest = sha256(canonical(seen.program)).hexdigest()
+    latest = queries.list_versions(connection, key)[-1].version
     for waiting in approvals.listed(connection, program_id, now=now, state="asked", kind=KIND):
-        if waiting.payload.get("sha256") == digest:
+        if (waiting.payload.get("sha256"), waiting.payload.get("after")) == (digest, latest):
             return waiting  # asked twice is asked once
     payload = {
         "program": key,
@@ -160,6 +161,7 @@ def _ask(
         "save": origin.number,
         "effective_from": starts or "",
         "sha256": digest,
+        "after": latest,
         "changes": [change.sentence_en for change in seen.changes],
         "changes_fr": [change.sentence_fr for change in seen.changes],
     }
@@ -193,12 +195,16 @@ def _approved(connection: Connection[Any], approval: Approval, now: int) -> None
         )
         if sha256(canonical(document)).hexdigest() != asked["sha256"]:
             raise Refused("The document is not the one that was asked for.")
+        latest = queries.list_versions(connection, asked["program"])[-1].version
+        if latest != asked.get("after", latest):
+            # The changes that were shown were those to another version: approving would undo what came since.
+            raise Refused(f"Version {latest} was published since it was asked for.")
         if starts is not None and parse_instant(starts) < now - PAST_TOLERANCE:
             document = replace(document, effective_from=None)
-        publish(connection, document, now=now, published_by=approval.asked_by)
+        publish(connection, document, now=now, published_by=approval.asked_by, approved=True)
     except Refused as error:
         raise NotDecided(
-            "approval_decided",
+            "not_publishable",
             f"It cannot be published any more: {error}",
             "refuse it, and publish the draft as it should be now",
         ) from None

@@ -57,7 +57,7 @@ class Approval(Struct, frozen=True):
 
 
 class NotDecided(Exception):
-    """A decision was not taken: `code` is unknown_approval, same_person or approval_decided."""
+    """A decision was not taken: `code` is unknown_approval, same_person or approval_decided, or what an act says."""
 
     def __init__(self, code: str, message: str, remedy: str) -> None:
         super().__init__(message)

@@ -107,6 +107,10 @@ def one(made: StaffVisit, approval_id: int) -> HttpResponse:
             content["error"] = {
                 "same_person": _("Who asked for it cannot approve it. Another person must."),
                 "approval_decided": _("It was decided meanwhile. Nothing was changed."),
+                "not_publishable": _(
+                    "It cannot be published any more: another version came meanwhile, or the draft was put away. "
+                    "Refuse it, and publish the draft as it should be now."
+                ),
             }.get(why.code, str(why))
         except NotDone as why:
             content["error"] = _("It cannot be done now: %(why)s. It still waits.") % {

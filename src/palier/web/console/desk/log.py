@@ -49,7 +49,8 @@ def _day(made: StaffVisit, text: str, after: int) -> int:
         day = date.fromisoformat(text) + timedelta(days=after)
     except (ValueError, OverflowError):
         return 0
-    return made.words.clock.start_of_day(day.toordinal())
+    # Nothing was logged before there were computers, and nothing is after the next centuries.
+    return made.words.clock.start_of_day(day.toordinal()) if 1970 <= day.year < 3000 else 0
 
 
 @require_GET
