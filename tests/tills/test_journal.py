@@ -261,3 +261,17 @@ def test_no_table_of_the_tills_knows_payments() -> None:
 
 
 __all__ = ["lookups"]
+
+
+def test_a_code_is_not_taken_again_however_late_the_second_till_comes_back(
+    shop: Shop, till: Counter, member: str
+) -> None:
+    other = Counter(shop, "Back", account_id=8)
+    at = clock.now() - journal.LATEST + 2 * HOUR
+    text = card.code("club", refs.decode(member), at)
+    assert till.send(till.entry("10.00", at=at + 1_000_000, member={"code": text}))[0].status == "applied"
+    with database.connect("app") as connection:
+        shifts.drop_old(connection, now=clock.now() + journal.LATEST)
+    late = other.entry("10.00", at=at + 2_000_000, member={"code": text})
+    assert other.send(late)[0].code == "code_used"
+    assert shop.wallet(member)["spendable"] == "10.00"

@@ -124,6 +124,11 @@ class _Work(Struct):
 _entry = msgspec.json.Decoder(Entry).decode
 
 
+def ticket_of(text: str) -> str | None:
+    """The register's ticket that an entry which was taken names; None for none."""
+    return _entry(text.encode()).ticket
+
+
 def take(
     connection: Connection[Any], runtime: Runtime, device: Device, sent: Sequence[Sent], *, now: int
 ) -> list[Taken]:

@@ -44,6 +44,8 @@ class TillRefusal(StrEnum):
     """The member has not agreed: his code for using points is missing, over, or of another member."""
     UNKNOWN_SALE = "unknown_sale"
     """No sale has this number."""
+    SALE_CHANGED = "sale_changed"
+    """What would be taken back is not what was shown: another sale was the last, or some of it came back meanwhile."""
     NOTHING_LEFT = "nothing_left"
     """The sale was returned already."""
     UNKNOWN_TICKET = "unknown_ticket"

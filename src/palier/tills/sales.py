@@ -124,7 +124,7 @@ def follow(
     device: Device,
     shift: Shift,
     taken: Sequence[Taken],
-    basket: Basket | None,
+    ticket: str | None,
     *,
     now: int,
 ) -> None:
@@ -132,8 +132,8 @@ def follow(
     for item in taken:
         if item.status in ("applied", "duplicate"):
             shifts.followed(connection, shift)
-            if basket is not None and basket.ticket is not None:
-                baskets.done(connection, device, basket.ticket, item.number, now=now)
+            if ticket is not None:
+                baskets.done(connection, device, ticket, item.number, now=now)
     connection.commit()
 
 

@@ -34,6 +34,11 @@ KEPT_FOR: Final = 365 * DAY
 """How long it is kept who looked whom up."""
 
 
+CODES_KEPT: Final = 15 * DAY
+"""How long it is kept that a card's code was used: a till without a network brings its sales up to two weeks later,
+and the same code must not serve at two."""
+
+
 class Shift(Struct, frozen=True):
     """One person's time at one device. Instants are microseconds UTC; `ended_at` 0: it goes on."""
 
@@ -269,7 +274,7 @@ def looked_up(connection: Connection[Any], device_id: int, member_id: int, since
 
 
 def drop_old(connection: Connection[Any], *, now: int) -> int:
-    """Forgets lookups of a year ago, codes of an hour ago, and baskets that are over; how many rows. Commits."""
+    """Forgets lookups of a year ago, codes that no till brings any more, baskets that are over; how many. Commits."""
     gone = 0
     for statement, before in (
         (
@@ -283,10 +288,10 @@ def drop_old(connection: Connection[Any], *, now: int) -> int:
         (
             """
             -- tills.drop_codes
-            -- all members: codes whose time is over, a few at a time
+            -- all members: codes whose time is over
             delete from card_code_use where used_at < %s
             """,
-            now - HOUR,
+            now - CODES_KEPT,
         ),
         ("-- tills.drop_baskets\ndelete from till_basket where ends_at < %s", now - DAY),
     ):

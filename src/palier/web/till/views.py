@@ -280,6 +280,7 @@ def _return(made: TillVisit) -> dict[str, Any]:
             "amount": words_.money(sale.amount),
             "returned": words_.money(sale.returned) if sale.returned else "",
             "back": words_.money(effect.money),
+            "seen": f"{sale.number} {effect.money}",
             "left": from_minor(sale.left, made.runtime.latest.exponent),
             "undo": held.sale == sales.LAST,
             "rows": [
@@ -488,6 +489,7 @@ def credit(made: TillVisit) -> HttpResponse | None:
     held, form = made.counter, made.request.POST
     once = form.get("once", "")
     basket = held.basket
+    ticket = basket.ticket if basket is not None else None
     if form.get("entry") and form.get("signature"):
         sent = Sent(form["entry"], form["signature"])
         taken = journal.take(made.connection, made.runtime, made.device, [sent], now=made.now)[0]
@@ -507,8 +509,11 @@ def credit(made: TillVisit) -> HttpResponse | None:
         )
     if taken.status == "refused":
         return _marked(shown(made, error=words.refused(taken.code), status=422), taken)
-    sales.follow(made.connection, made.device, made.worker, [taken], basket, now=made.now)
-    _credited(made, taken, basket)
+    if form.get("entry") and form.get("signature"):
+        # What was signed is what was credited, whatever lies on the counter by now.
+        ticket = journal.ticket_of(form["entry"])
+    sales.follow(made.connection, made.device, made.worker, [taken], ticket, now=made.now)
+    _credited(made, taken)
     held.clear()
     if made.request.headers.get("X-Requested-With") == SWAPPED:
         return _marked(shown(made, fresh=True), taken)
@@ -521,8 +526,8 @@ def _marked(response: HttpResponse, taken: Taken) -> HttpResponse:
     return response
 
 
-def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
-    """What is said, and handed over, once a sale is credited."""
+def _credited(made: TillVisit, taken: Taken) -> None:
+    """What is said, and handed over, once a sale is credited: all of it by what the ledger has of it."""
     found = queries.find_activity(made.connection, made.runtime.program_id, made.device.source, taken.number)
     if found is None or found.line is None:
         made.counter.done = {"title": _("Credited."), "fresh": True}
@@ -532,6 +537,7 @@ def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
     wallets = queries.wallets(made.connection, made.runtime, member_id, now=made.now)
     assert wallets is not None
     points = [made.words.points(minor, key) for key, minor in brought.points.items()]
+    money, _back = queries.sold_and_returned(made.connection, member_id, found.line.activity_id)
     number = sales.receipt_number(made.device, taken.number)
     made.counter.done = {
         "title": "+" + _(" and ").join(points) if points else _("Credited: no points this time."),
@@ -543,7 +549,7 @@ def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
         "receipts": _receipts(
             made,
             number,
-            _minor(made, basket.amount) if basket is not None else None,
+            money,
             brought.points,
             wallets,
         ),
@@ -699,6 +705,10 @@ def take_back(made: TillVisit) -> None:
     )
     part = _minor(made, held.back) if held.back else None
     money = min(part, sale.left) if part is not None else sale.left
+    seen = made.request.POST.get("seen")
+    if seen is not None and seen != f"{sale.number} {money}" and sale.left:
+        # Another sale was credited, or another till took some of this one back: what was agreed to is what was shown.
+        raise TillRefused(TillRefusal.SALE_CHANGED)
     before = queries.wallets(made.connection, made.runtime, sale.member_id, now=made.now)
     made.connection.rollback()
     sales.take_back(
@@ -762,12 +772,13 @@ def enrol(made: TillVisit) -> HttpResponse | None:
             status=422,
         )
     new = NewMember({kind: fresh_card or contact}, {"first_name": name} if name else {}, made.language, None)
+    # Counted before: who is enrolled twice is found, and finding has its limit.
+    shifts.count_lookup(made.connection, made.worker, now=made.now)
     joined = batch.attempt(
         made.connection, lambda: enrol_member(made.connection, made.runtime, new, None, now=made.now)
     ).enrolled
     if joined.problem:
         raise TillRefused(TillRefusal.UNKNOWN_MEMBER)
-    shifts.count_lookup(made.connection, made.worker, now=made.now)
     shifts.log_lookup(made.connection, made.worker, "enrolled", joined.member_id, now=made.now)
     if joined.created:
         shifts.followed(made.connection, made.worker)
@@ -827,8 +838,8 @@ def kept(made: TillVisit) -> HttpResponse:
         )
     for sent, item in zip(body.entries, taken, strict=False):
         if item.status in ("applied", "duplicate"):
-            ticket_ = msgspec.json.decode(sent.text.encode()).get("ticket")
-            if isinstance(ticket_, str):
+            ticket_ = journal.ticket_of(sent.text)
+            if ticket_ is not None:
                 baskets.done(made.connection, made.device, ticket_, item.number, now=made.now)
     made.connection.commit()
     return finished(

@@ -37,6 +37,9 @@ def refused(code: TillRefusal | str) -> str:
         TillRefusal.UNKNOWN_SALE: _(
             "No sale has this number. Nothing was changed; read it from the receipt, such as 3-42."
         ),
+        TillRefusal.SALE_CHANGED: _(
+            "The sale has changed meanwhile. Nothing was taken back; look at it again."
+        ),
         TillRefusal.NOTHING_LEFT: _("This sale was taken back already. Nothing was changed."),
         TillRefusal.UNKNOWN_TICKET: _(
             "No basket waits under this ticket. Type the amount, or let the register send it again."
