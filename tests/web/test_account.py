@@ -12,12 +12,14 @@ import pytest
 from django.core.signing import dumps
 from django.test import Client
 
+from palier.members import operations as membership
 from palier.members import refs, sessions
 from palier.privacy import consents, messages
 from palier.programs.operations import publish
 from palier.site import clock, database
 from palier.site.environment import environment
 from palier.staff import throttle
+from palier.web.portal.account import hub
 from tests.api.shop import Shop, document, program_of
 
 PAGES = ("me", "me/messages", "me/consents", "me/terms", "me/settings", "me/devices", "me/data", "me/erase")
@@ -374,3 +376,46 @@ def test_what_is_no_passkey_opens_nothing(club: Shop) -> None:
     member = visitor(club.enrol())
     member.post("/portal/club/me/passkeys/begin")
     assert member.post("/portal/club/me/passkeys", b"{}", content_type="application/json").status_code == 422
+
+
+def test_whoever_was_merged_is_signed_out_with_the_one_he_became(club: Shop) -> None:
+    """A session that began as somebody who was merged since is listed, and ended with all others."""
+    stays, goes = club.enrol("1"), club.enrol("2")
+    phone, thief = visitor(stays), visitor(goes, agent="Mozilla/5.0 (iPhone) Safari/605")
+    merged = club.post(f"/members/{stays}/merge", {"from": goes, "reason": "one person"})
+    assert merged.status in (200, 201), merged.json
+    assert "Safari, iPhone" in text(thief, "me/devices")
+    assert "Safari, iPhone" in text(phone, "me/devices")
+    phone.post("/portal/club/me/devices", {"session": "others"})
+    assert thief.get("/portal/club/")["Location"] == "/portal/club/door"
+    assert phone.get("/portal/club/").status_code == 200
+    # And his own sign-out ends his session here, not in his browser alone.
+    again = visitor(goes)
+    kept = again.cookies["sessionid"].value
+    again.post("/portal/club/leave")
+    with database.connect("app") as connection:
+        assert len(sessions.listed(connection, club.program_id, refs.decode(stays), now=clock.now())) == 1
+    assert kept
+
+
+def test_two_birthdays_sent_at_once_are_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment(), "demo", True)
+    data = document(
+        "born", member_attributes={"born": {"type": "date"}, "note": {"type": "text"}}, birth_date="born"
+    )
+    own = Shop("born", data)
+    ref = own.enrol()
+    client = Client(SERVER_NAME="localhost")
+    assert client.get(f"/portal/born/demo?as={dumps(ref, salt='demo born')}").status_code == 302
+    lock = hub.activities.lock_member
+
+    def meanwhile(connection: Any, member_id: int) -> None:
+        lock(connection, member_id)
+        # What another form and somebody of the staff wrote after this page had looked.
+        membership.set_attributes(
+            connection, own.program_id, member_id, {"born": "1980-01-02", "note": "kept"}
+        )
+
+    monkeypatch.setattr(hub.activities, "lock_member", meanwhile)
+    client.post("/portal/born/me/settings", {"born": "1990-05-05"})
+    assert own.get(f"/members/{ref}").json["attributes"] == {"born": "1980-01-02", "note": "kept"}

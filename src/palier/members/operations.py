@@ -323,6 +323,11 @@ def forget(connection: Connection[Any], program_id: int, member_ids: Sequence[in
     return Forgotten(forget_identities(connection, program_id, member_ids, hashes), sign_ins[0] + sign_ins[1])
 
 
+def whole(connection: Connection[Any], program_id: int, member_id: int) -> list[int]:
+    """A member and everybody who was merged into him: whoever signs in as one of them comes to his pages."""
+    return [member_id, *predecessors(connection, program_id, member_id)]
+
+
 def predecessors(connection: Connection[Any], program_id: int, member_id: int) -> list[int]:
     """Everybody who was merged into a member, and into those; not the member itself."""
     found: list[int] = []

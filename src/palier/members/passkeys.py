@@ -24,6 +24,7 @@ from psycopg import Connection
 
 from palier.engine.clock import instant, moment
 from palier.members import refs
+from palier.members.operations import whole
 
 MOST: Final = 20
 """Passkeys that one member may have."""
@@ -31,7 +32,7 @@ MOST: Final = 20
 LISTED: Final = """
 -- members.passkeys
 select credential_id, public_key, device, added_at, used_at from passkey
-where member_id = %(member)s and program_id = %(program)s order by added_at
+where member_id = any(%(members)s) and program_id = %(program)s order by added_at
 """
 
 FIND: Final = """
@@ -56,7 +57,7 @@ where credential_id = %(credential)s and program_id = %(program)s
 
 REMOVE: Final = """
 -- members.remove_passkey
-delete from passkey where credential_id = %(credential)s and member_id = %(member)s and program_id = %(program)s
+delete from passkey where credential_id = %(credential)s and member_id = any(%(members)s) and program_id = %(program)s
 """
 
 
@@ -176,14 +177,16 @@ def listed(connection: Connection[Any], program_id: int, member_id: int) -> Sequ
 
 
 def remove(connection: Connection[Any], program_id: int, member_id: int, name: str) -> bool:
-    """Removes a passkey of a member; False where it is not his. Does not commit."""
+    """Removes a passkey of a member, or of whoever was merged into him; False where it is not his. Does not commit."""
     try:
         credential = websafe_decode(name)
     except (ValueError, TypeError):
         return False
-    parameters = {"credential": credential, "member": member_id, "program": program_id}
+    members = whole(connection, program_id, member_id)
+    parameters = {"credential": credential, "members": members, "program": program_id}
     return connection.execute(REMOVE, parameters).rowcount == 1
 
 
 def _rows(connection: Connection[Any], program_id: int, member_id: int) -> list[Any]:
-    return connection.execute(LISTED, {"member": member_id, "program": program_id}).fetchall()
+    members = whole(connection, program_id, member_id)
+    return connection.execute(LISTED, {"members": members, "program": program_id}).fetchall()

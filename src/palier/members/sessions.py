@@ -16,6 +16,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import DAY, MINUTE, instant, moment
+from palier.members.operations import whole
 from palier.site.ids import new_id
 
 IDLE: Final = 30 * DAY
@@ -49,7 +50,7 @@ update member_session set seen_at = %(now)s where member_id = %(member)s and ses
 LISTED: Final = """
 -- members.sessions
 select session_id, way, device, started_at, seen_at from member_session
-where member_id = %(member)s and program_id = %(program)s and ended_at is null
+where member_id = any(%(members)s) and program_id = %(program)s and ended_at is null
   and seen_at > %(idle)s and started_at > %(oldest)s
 order by seen_at desc, session_id desc limit 100
 """
@@ -57,7 +58,7 @@ order by seen_at desc, session_id desc limit 100
 END: Final = """
 -- members.end_sessions
 update member_session set ended_at = %(now)s
-where member_id = %(member)s and program_id = %(program)s and ended_at is null
+where member_id = any(%(members)s) and program_id = %(program)s and ended_at is null
   and (%(session)s::bigint is null or session_id = %(session)s)
   and (%(but)s::bigint is null or session_id <> %(but)s)
 """
@@ -149,8 +150,8 @@ def see(
 
 
 def listed(connection: Connection[Any], program_id: int, member_id: int, *, now: int) -> Sequence[Device]:
-    """The member's sessions that go on, the one used last first."""
-    parameters = {**_limits(now), "member": member_id, "program": program_id}
+    """The member's sessions that go on, the one used last first; those of whoever was merged into him too."""
+    parameters = {**_limits(now), "members": whole(connection, program_id, member_id), "program": program_id}
     return [
         Device(row[0], row[1], row[2], instant(row[3]), instant(row[4]))
         for row in connection.execute(LISTED, parameters).fetchall()
@@ -166,10 +167,14 @@ def end(
     but: int | None = None,
     now: int,
 ) -> int:
-    """Ends one session of a member, or all of them (`but` one); how many. Does not commit."""
+    """Ends one session of a member, or all of them (`but` one); how many. Does not commit.
+
+    A session that began as somebody who was merged into him since is his: it opens his pages.
+    """
+    members = whole(connection, program_id, member_id)
     return connection.execute(
         END,
-        {"member": member_id, "program": program_id, "session": session_id, "but": but, "now": moment(now)},
+        {"members": members, "program": program_id, "session": session_id, "but": but, "now": moment(now)},
     ).rowcount
 
 

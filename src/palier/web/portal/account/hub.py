@@ -15,6 +15,7 @@ from palier.activities import batch
 from palier.activities import operations as activities
 from palier.activities.wire import attribute_value
 from palier.members import operations as membership
+from palier.members import queries as members
 from palier.privacy import consents, erasure
 from palier.web.portal.account import inbox
 from palier.web.portal.account.leaving import waiting_words
@@ -81,9 +82,11 @@ def settings(made: Visit) -> HttpResponse:
         assert made.member is not None
         if language in ("en", "fr"):
             membership.set_locale(connection, program_id, made.member_id, language)
-        if born:
+        held = members.read(connection, program_id, made.member_id)
+        # Looked at again under the lock: two forms at once give one birthday, and nothing written meanwhile is lost.
+        if born and held is not None and not held.attributes.get(birthday):
             declared = made.program.member_attributes[birthday]
-            kept = {**made.member.attributes, birthday: attribute_value(birthday, born, declared)}
+            kept = {**held.attributes, birthday: attribute_value(birthday, born, declared)}
             membership.set_attributes(connection, program_id, made.member_id, kept)
         if content["rankings"]:
             ranked = form.get("ranked") == "yes"
