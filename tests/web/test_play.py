@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from palier.engine.clock import DAY, moment
 from palier.members import refs
-from palier.site import database
+from palier.programs.operations import publish
+from palier.site import clock, database
 from palier.web.ui.icons import drawing
-from tests.api.shop import Shop, document
+from tests.api.shop import Shop, document, program_of
 from tests.web.arcade import MUG, arcade, said, signed_in
 
 
@@ -395,3 +397,16 @@ def test_no_page_asks_once_for_each_row(own: Shop, ref: str, client: Client, sta
     assert {path: counts[1] for path, counts in asked.items() if counts[1] > BUDGET[path]} == {}
     for path, (few, lots) in asked.items():
         assert lots <= few + 3, (path, few, lots)
+
+
+def test_a_quiz_of_a_version_ahead_is_not_there_yet(own: Shop, client: Client) -> None:
+    """What is published ahead is nobody's to take, and no defect."""
+    data = arcade()
+    ahead = {**data["quizzes"][0], "key": "coming"}
+    data["quizzes"] = [*data["quizzes"], ahead]
+    data["effective_from"] = moment(clock.now() + DAY).isoformat()
+    with database.connect() as connection:
+        publish(connection, program_of(data), now=clock.now(), published_by="test")
+        connection.commit()
+    page(client, "quizzes/coming", status=404)
+    page(client, f"quizzes/{data['quizzes'][0]['key']}")

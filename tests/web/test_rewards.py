@@ -150,3 +150,30 @@ def test_hostile_pages_of_the_shelf(shelf: Shop, query: str) -> None:
     assert client.get(f"/portal/club/rewards{query}").status_code == 200
     assert client.get(f"/portal/club/history{query}").status_code == 200
     assert client.get(f"/portal/club/mine{query}").status_code == 200
+
+
+@pytest.mark.parametrize("after", ["--5.5", "1." + "9" * 39, "-.1", "²"])
+def test_a_place_that_is_none_is_the_first_page(shelf: Shop, after: str) -> None:
+    client = visitor(shelf.enrol())
+    answer = client.get("/portal/club/rewards", {"after": after})
+    assert answer.status_code == 200
+    assert "A coffee" in answer.content.decode()
+
+
+def test_nothing_is_taken_at_a_price_that_was_not_shown(shelf: Shop) -> None:
+    ref = shelf.enrol()
+    shelf.sale(ref, "80.00")
+    client = visitor(ref)
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    seen = re.search(r'name="as_of" value="(\d+)"', page)
+    assert seen is not None
+    put(shelf, {**COFFEE, "prices": [{"points": {"stars": "70"}}]})
+    form = {"once": once(page), "as_of": seen[1]}
+    refused = client.post("/portal/club/rewards/coffee", form)
+    assert refused.status_code == 409
+    assert "Use 70.00\u00a0stars" in refused.content.decode()
+    assert shelf.wallet(ref)["spendable"] == "80.00"
+    fresh = re.search(r'name="as_of" value="(\d+)"', refused.content.decode())
+    assert fresh is not None
+    assert client.post("/portal/club/rewards/coffee", {**form, "as_of": fresh[1]}).status_code == 302
+    assert shelf.wallet(ref)["spendable"] == "10.00"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -34,6 +35,7 @@ from palier.web.portal.visits import Visit, of_member
 TILES: Final = 24
 """Rewards on a page."""
 SOURCE: Final = "portal"
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 REVEALED: Final = ("voucher", "code")
 """What has a code to show at the till."""
 
@@ -129,7 +131,7 @@ def shelf(made: Visit) -> HttpResponse:
 
 def _position(text: str) -> Position | None:
     value, _dot, reward_id = text.partition(".")
-    if len(text) > 40 or not (value.lstrip("-").isdecimal() and reward_id.isdecimal() and text.isascii()):
+    if not (_NUMBER.fullmatch(value) and _NUMBER.fullmatch(reward_id)):
         return None
     return Position(int(value), int(reward_id))
 
@@ -147,9 +149,15 @@ def reward(made: Visit, key: str) -> HttpResponse:
     offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant)
     if not offered.seen:
         raise Http404
-    content = {**_shown(made, found, member), "once": token_hex(12), "form": form}
+    content = {
+        **_shown(made, found, member), "once": token_hex(12), "form": form, "as_of": terms.version,
+    }  # fmt: skip
     if made.request.method == "GET":
         return made.page("portal/reward.html", content)
+    if form.get("as_of", str(terms.version)) != str(terms.version):
+        # What was agreed to is what was shown.
+        content["error"] = _("It was changed meanwhile. Nothing was taken from you; look at it again.")
+        return made.page("portal/reward.html", content, 409)
     wanted = Wanted(
         found.key,
         price=form.get("price") or None,

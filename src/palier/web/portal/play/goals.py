@@ -265,7 +265,9 @@ def opt(made: Visit, key: str) -> HttpResponse:
 @of_member
 def quiz(made: Visit, key: str) -> HttpResponse:
     """A quiz: its questions, its score at once, and the attempts that are left."""
-    written = next((item for item in made.program.quizzes if item.key == key), None)
+    # The version in force: one that is published ahead may bring a quiz that nobody can take yet.
+    plan = made.runtime.timeline.at(made.now) or made.runtime.latest
+    written = next((item for item in plan.program.quizzes if item.key == key), None)
     if written is None:
         raise Http404
     content: dict[str, Any] = {"here": "home", "once": doing.once(made)}
