@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palier.activities import batch
 from palier.activities.runtime import runtime
-from palier.insights import operations
+from palier.engine.clock import DAY
+from palier.insights import operations, queries
 from palier.insights.breakage import ALL, LEAST_MONTHS, estimate
+from palier.insights.queries import Compared
 from palier.ledger.seal import seal
+from palier.members import refs
+from palier.privacy import erasure
 from palier.site import clock, database
+from palier.staff.approvals import Person
 from tests.api.conftest import own_clock, shop
 from tests.api.shop import Shop
 
@@ -93,3 +99,39 @@ def test_the_interval_is_that_of_a_ratio(months: list[tuple[int, int]]) -> None:
     assert abs(found.low - max(Decimal(0), ratio * ALL - twice)) <= 4
     assert abs(found.high - min(Decimal(ALL), ratio * ALL + twice)) <= 4
     assert 0 <= found.low <= found.share <= found.high <= ALL
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "change"),
+    [(110, 100, 1_000), (87_659, 100_000, -1_234), (112_349, 100_000, 1_234), (5, 0, None), (0, 7, -10_000)],
+)
+def test_a_change_is_cut_towards_nothing_both_ways(now: int, before: int, change: int | None) -> None:
+    assert Compared(now, before).change == change
+
+
+def test_who_left_in_the_period_was_there_before_it(shop: Shop) -> None:
+    """Erased and merged members go from the figure of today, not from that of the beginning."""
+    gone, merged, stays = shop.enrol("1"), shop.enrol("2"), shop.enrol("3")
+    with database.connect("owner") as connection:
+        connection.execute("update member set enrolled_at = enrolled_at - interval '200 days'")
+        connection.commit()
+    assert shop.post(f"/members/{stays}/merge", {"from": merged, "reason": "one person"}).status in (200, 201)
+    with database.connect() as connection:
+        found = runtime(connection, shop.key)
+        assert found is not None
+        connection.commit()
+        now = clock.now()
+        batch.attempt(
+            connection,
+            lambda: erasure.carry_out(
+                connection, found, refs.decode(gone), via="cli", by=Person("cli:a", "a", "operator"), now=now
+            ),
+        )
+    count(shop)
+    with database.connect("app") as connection:
+        found = runtime(connection, shop.key)
+        assert found is not None
+        told = queries.read(connection, found, queries.period_of(found, 30, now=clock.now()))
+        assert told.members == Compared(1, 3)
+        later = queries.read(connection, found, queries.period_of(found, 30, now=clock.now() + 60 * DAY))
+        assert later.members == Compared(1, 1)

@@ -34,8 +34,18 @@ select s.counted_at, s.begun_at is not null,
        exists (select 1 from uncounted u where u.program_id = s.program_id),
        (select min(d.day) - date '1970-01-01' from insight_day d
         where d.program_id = s.program_id and d.measure = any(array['activity', 'joined'])),
-       (select count(*) from member m where m.program_id = s.program_id and m.status in ('erased', 'merged'))
-from insight_state s where s.program_id = %(program)s -- all members: those who are gone, by an index of their own
+       g.gone, g.gone - g.since
+from insight_state s
+-- all members: those who are gone, by an index of their own, and of them those who went within the period
+cross join lateral (
+  select (select count(*) from member m where m.program_id = s.program_id and m.status in ('erased', 'merged')) as gone,
+         (select count(*) from erasure_request e
+          where e.program_id = s.program_id and e.done_at >= %(first)s::date::timestamp at time zone s.zone)
+         + (select count(*) from member_merge e
+            where e.program_id = s.program_id and e.ended_at is null
+              and e.merged_at >= %(first)s::date::timestamp at time zone s.zone) as since
+) g
+where s.program_id = %(program)s
 """
 
 PERIODS: Final = """
@@ -85,7 +95,11 @@ class Compared(Struct, frozen=True):
     @property
     def change(self) -> int | None:
         """By how much it grew, in basis points of what it was; None where there was nothing."""
-        return (self.now - self.before) * 10_000 // self.before if self.before > 0 else None
+        if self.before <= 0:
+            return None
+        # Towards nothing, both ways: less by 12.34% is not told as 12.4%.
+        size = abs(self.now - self.before) * 10_000 // self.before
+        return size if self.now >= self.before else -size
 
 
 class CurrencyInsight(Struct, frozen=True):
@@ -224,12 +238,12 @@ def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insig
     """The figures of a program for a period. Five statements, none of which reads members or activities."""
     parameters = _parameters(runtime, period)
     state = connection.execute(STATE, parameters).fetchone()
-    counted, again, waits, begins, gone = state if state is not None else (None, False, False, None, 0)
+    counted, again, waits, begins, gone, gone_before = state or (None, False, False, None, 0, 0)
     flows = _flows(connection, parameters)
     standing = _standing(connection, parameters)
     plan = runtime.latest
     joined = standing.get(measures.JOINED, {}).get("", Compared())
-    members = Compared(joined.now - gone, joined.before - gone if joined.before else 0)
+    members = Compared(joined.now - gone, joined.before - gone_before)
     monthly = _monthly(connection, runtime, period)
 
     def sums(measure: str) -> dict[str, Compared]:
