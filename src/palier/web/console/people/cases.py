@@ -57,7 +57,7 @@ def listed(made: StaffVisit) -> HttpResponse:
         made.connection,
         made.program_id,
         state,
-        after=(key[0], key[1]) if key is not None else (0, 0),
+        after=(min(key[0], made.now), key[1]) if key is not None else (0, 0),
         limit=ROWS + 1,
     )
     shown = found[:ROWS]

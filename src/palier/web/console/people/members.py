@@ -14,6 +14,7 @@ from palier.care import cases as care
 from palier.engine.state import NEVER
 from palier.members import lookups, refs
 from palier.members import queries as members
+from palier.privacy import export as exporting
 from palier.rewards import order_queries, order_store
 from palier.staff import approvals
 from palier.staff.operations import write_log
@@ -273,38 +274,12 @@ def _history_rows(made: StaffVisit, member_id: int) -> list[list[object]]:
 @require_GET
 @of_staff("members:write")
 def export(made: StaffVisit, ref: str) -> HttpResponse:
-    """All that is known of a member, as JSON, for whoever asks for his data. Logged."""
+    """All that is known of a member, as JSON, for whoever asks for his data: what his own pages give. Logged."""
     try:
         view = of_ref(made, ref)
     except TooMany as many:
         return many.page
-    wallets = queries.wallets(made.connection, made.runtime, view.member_id, now=made.now)
-    assert wallets is not None
-    plan = made.runtime.latest
-    content = {
-        "program": made.runtime.key,
-        "member": view.ref,
-        "status": view.status,
-        "enrolled_at": orders.instant_text(view.enrolled_at),
-        "language": view.locale,
-        "attributes": dict(view.attributes),
-        "identities": [
-            {"kind": item.kind, "since": orders.instant_text(item.since)}
-            for item in members.identities(made.connection, made.program_id, view.member_id)
-        ],
-        "wallets": {key: orders.points_text(plan, item.posted, key) for key, item in wallets.wallets.items()},
-        "history": [
-            dict(
-                zip(
-                    ("at", "recorded_at", "type", "source", "id", "said", "currency", "points"),
-                    row[:8],
-                    strict=True,
-                )
-            )
-            for row in _history_rows(made, view.member_id)
-        ],
-        "note": _("Cards, addresses and phones are kept as hashes only."),
-    }
+    content = exporting.everything(made.connection, made.runtime, view.member_id, view.locale, now=made.now)
     made.connection.rollback()
     write_log(made.connection, made.person.actor, made.person.role, "member.export", view.ref, at=made.now)
     made.connection.commit()
