@@ -19,7 +19,7 @@ from palier.staff.accounts import Account, Grant
 from palier.staff.operations import write_log
 from palier.staff.queries import RIGHTS, list_keys
 from palier.staff.roles import ROLES
-from palier.web.console import visits
+from palier.web.console import views, visits
 from palier.web.console.desk import telling
 from tests.api.shop import Shop, document
 from tests.web.staff import PASSWORD, staff, staff_client
@@ -350,3 +350,49 @@ def test_ones_own_language_password_pin_and_factor(shop: Shop, monkeypatch: pyte
     assert signing.post("/console/sign-in", form).status_code == 302
     assert signing.post("/console/second-step", {"code": code(secret)}).status_code == 422, "the old phone"
     assert signing.post("/console/second-step", {"code": code(other[1])}).status_code == 302
+
+
+def test_nobody_keeps_a_person_out_by_trying(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries from elsewhere close the door to strangers, not to the browser in which the person signed in before."""
+    monkeypatch.setattr(accounts, "TRIES_PER_ACCOUNT", 2)
+    home, owner, _secret, codes = owner_with_factor(shop)
+    home.post("/console/sign-out")
+    form = {"email": owner.email, "password": PASSWORD}
+    assert home.post("/console/sign-in", form).status_code == 302
+    assert home.post("/console/second-step", {"code": codes[0]}).status_code == 302
+    home.post("/console/sign-out")
+    stranger = Client(SERVER_NAME="localhost")
+    wrong = {"email": owner.email, "password": "not the password at all"}
+    answers = [stranger.post("/console/sign-in", wrong).status_code for _ in range(3)]
+    assert answers[-1] == 429
+    assert stranger.post("/console/sign-in", form).status_code == 429
+    assert home.post("/console/sign-in", form).status_code == 302
+    # What another account's browser keeps is worth nothing here, and a known one has its own limit.
+    stranger.cookies[views.KNOWN] = accounts.known_browser("else@example.org")
+    assert stranger.post("/console/sign-in", form).status_code == 429
+    answers = [home.post("/console/sign-in", wrong).status_code for _ in range(3)]
+    assert answers[-1] == 429
+
+
+def test_a_link_serves_once_also_at_the_same_moment(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = re.search(
+        r"http://localhost(/console/welcome-to/[\w-]+)",
+        text(invite(staff_client("owner", shop.program_id), email="new@example.org", name="New")),
+    )
+    assert link is not None
+    token = link[1].rpartition("/")[2]
+    with database.connect() as one, database.connect() as other:
+        # The second has looked at the link before the first uses it.
+        found = accounts.invited(other, token, now=clock.now())
+        other.rollback()
+        monkeypatch.setattr(accounts, "invited", lambda *_a, **_n: found)
+        accounts.accept(one, token, PASSWORD, now=clock.now())
+        one.commit()
+        with pytest.raises(accounts.NotSignedIn):
+            accounts.accept(other, token, "another sentence of somebody", now=clock.now())
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30"])
+def test_a_day_that_nothing_was_logged_on_is_no_defect(shop: Shop, day: str) -> None:
+    owner = staff_client("owner")
+    assert owner.get("/console/club/log", {"from": day, "until": day}).status_code == 200

@@ -329,6 +329,14 @@ def accept(connection: Connection[Any], token: str, password: str, *, now: int) 
     account = invited(connection, token, now=now)
     if account is None:
         raise NotSignedIn
+    # Whoever comes at the same moment waits here, and finds the link used.
+    held = connection.execute(
+        "-- staff.hold_invitation\n"
+        "select 1 from staff_account where account_id = %s and invitation = %s for update",
+        (account.account_id, sha256(token.encode()).digest()),
+    ).fetchone()
+    if held is None:
+        raise NotSignedIn
     set_password(connection, account, password, now=now)
     return account
 
@@ -469,6 +477,23 @@ def _no_password() -> str:
     return make_password(secrets.token_urlsafe(32))
 
 
+def known_browser(email: str) -> str:
+    """What a browser keeps after a whole sign-in, so that strangers' tries do not count against it."""
+    nonce = secrets.token_hex(8)
+    return f"{nonce}.{_of_browser(_email(email), nonce)}"
+
+
+def _of_browser(email: str, nonce: str) -> str:
+    return hmac.new(derived_key("known browser"), f"{email}\0{nonce}".encode(), sha256).hexdigest()
+
+
+def _tries_of(email: str, known: str) -> str:
+    """Under which name tries are counted: of a browser in which this account was signed in before, or of all others."""
+    nonce, _, mark = known.partition(".")
+    own = hmac.compare_digest(_of_browser(email, nonce[:16]).encode(), mark.encode())
+    return f"staff {sha256(email.encode()).hexdigest()}{f' by {nonce[:16]}' if own else ''}"
+
+
 def sign_in(
     connection: Connection[Any],
     email: str,
@@ -478,8 +503,12 @@ def sign_in(
     address: str,
     agent: str,
     now: int,
+    known: str = "",
 ) -> tuple[Account, int]:
     """Opens a session, which opens no page before the second factor was shown: the account and the session's id.
+
+    `known` is what `known_browser` gave this browser: its tries are counted apart, so that nobody who tries addresses
+    from elsewhere keeps a person out.
 
     Raises NotSignedIn where address and password do not belong together or the account is closed, and Throttled
     after too many tries. Commits the count of tries.
@@ -488,7 +517,7 @@ def sign_in(
     tries = throttle.take(
         connection,
         [
-            Limit(f"staff {sha256(wanted.encode()).hexdigest()}", TRIES_PER_ACCOUNT, TRY_WINDOW),
+            Limit(_tries_of(wanted, known), TRIES_PER_ACCOUNT, TRY_WINDOW),
             Limit(f"staff from {sha256(address.encode()).hexdigest()}", TRIES_PER_ADDRESS, TRY_WINDOW),
         ],
         now=now,

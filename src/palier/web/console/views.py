@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from typing import Any, Final
 
 import segno
+from django.conf import settings
 from django.core.signing import BadSignature, loads
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -28,6 +29,9 @@ from palier.staff.throttle import Throttled
 from palier.web.console.visits import NEXT, SESSION, StaffVisit, of_staff, programs_of, to_the_door
 from palier.web.portal.visits import language_of
 
+KNOWN: Final = "known"
+"""The cookie of a browser in which somebody has signed in wholly; it opens nothing."""
+KNOWN_FOR_S: Final = 180 * 24 * 3600
 OFFERED: Final = "offered"
 """Where a browser's session keeps the secret of an authenticator that is being set up, encrypted."""
 
@@ -72,6 +76,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 address=str(request.META.get("REMOTE_ADDR", "")),
                 agent=request.headers.get("User-Agent", ""),
                 now=now,
+                known=request.COOKIES.get(KNOWN, "")[:200],
             )
         except NotSignedIn:
             content["error"] = _(
@@ -92,6 +97,15 @@ def begin(request: HttpRequest, account: Account, session_id: int) -> None:
     request.session.cycle_key()
     request.session[SESSION] = session_id
     request.session.pop(OFFERED, None)
+
+
+def remember(response: HttpResponse, account: Account) -> HttpResponse:
+    """Lets this browser be known to the door: wrong tries of others do not close it to whoever signed in here."""
+    response.set_cookie(
+        KNOWN, accounts.known_browser(account.email), max_age=KNOWN_FOR_S, path=reverse("console:sign-in"),
+        secure=bool(settings.SESSION_COOKIE_SECURE), httponly=True, samesite="Strict",
+    )  # fmt: skip
+    return response
 
 
 @require_http_methods(["GET", "POST"])
@@ -129,10 +143,12 @@ def second(request: HttpRequest) -> HttpResponse:
                     request.session.cycle_key()
                     request.session.pop(OFFERED, None)
                     ahead = request.session.pop(NEXT, reverse("console:front"))
-                    return bare_page(request, "console/recovery.html", {"codes": codes, "next": ahead})
+                    shown = bare_page(request, "console/recovery.html", {"codes": codes, "next": ahead})
+                    return remember(shown, account)
                 accounts.prove_second_factor(connection, account, code, session_id=held.session_id, now=now)
                 request.session.cycle_key()
-                return HttpResponseRedirect(request.session.pop(NEXT, reverse("console:front")))
+                ahead = request.session.pop(NEXT, reverse("console:front"))
+                return remember(HttpResponseRedirect(ahead), account)
             except NotSignedIn:
                 status = 422
                 content["error"] = _(
