@@ -255,6 +255,9 @@ class DatabaseStage:
         if verb == "revoke_tier":
             common |= {"member_id": self.members[member], "given": Reference(SOURCE, command.hold)}
             return operations.revoke_tier(self.connection, self.runtime, **common)
+        if verb == "leave":
+            leaving = self.members[member]
+            return operations.leave(self.connection, self.runtime, member_id=leaving, reason="", now=now)
         points = operations.points_minor(
             self.runtime, command.currency, command.points.lstrip("+"), signed=verb == "adjust"
         )

@@ -371,6 +371,26 @@ def test_expired_points_are_taken_back_for_nothing() -> None:
     assert (lots(end), end["points"]["debt"]) == ({at("2026-01-31 10:00"): {"earned": 10, "reversed": 10}}, 0)
 
 
+def test_who_leaves_keeps_nothing_and_owes_what_he_owed() -> None:
+    waits = rule("later", fixed="7", pending={"kind": "days", "days": 14})
+    program = club([rule(), waits], tiers=visits("1"))
+    history = [
+        sale("a", "2026-01-01 10:00", 1000),
+        fact("hold", "h", "2026-01-02 10:00", points=4, currency="points"),
+        fact("left", "gone", "2026-01-02 10:30"),
+    ]
+    end = both(program, history, "2026-02-01 10:00")
+    assert (lots(end), end["points"]["pending"]) == ({None: {"earned": 17, "expired": 17}}, 0)
+    assert (end["tier"], end["metrics"]) == ("base", [{"spend": 0, "points": 0, "visits": 0}])
+    owing = [
+        sale("a", "2026-01-01 10:00", 1000),
+        redeem("r", "2026-01-02 10:00", 10),
+        back("b", "a", "2026-01-03 10:00", whole=True),
+        fact("left", "gone", "2026-01-04 10:00"),
+    ]
+    assert both(club(), owing)["points"]["debt"] == 10
+
+
 def test_a_sale_is_rated_at_the_tier_held_before_it() -> None:
     program = club([rule(tier_multipliers={"gold": "2"})], tiers=visits("2"))
     history = [sale(name, f"2026-01-0{day} 10:00", 1000) for day, name in enumerate("abc", start=1)]
@@ -458,7 +478,18 @@ def plant_rounded_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(returns, "rate", rate)
 
 
+def plant_leaving_keeps_what_is_held(patch: pytest.MonkeyPatch) -> None:
+    real = commands.Commands._leave
+
+    def leave(self: decide.Fold, at: int, transfers: Any, trace: Any) -> None:
+        self.state.holds.clear()
+        real(self, at, transfers, trace)
+
+    patch.setattr(decide.Fold, "_leave", leave)
+
+
 PLANTED = [
+    plant_leaving_keeps_what_is_held,
     plant_tier_of_today,
     plant_room_not_freed,
     plant_shares_by_floor,
@@ -475,6 +506,7 @@ PINNED = [
     test_points_are_spent_in_the_order_of_their_expiry_grace_included,
     test_points_that_paid_come_back_last_taken_first,
     test_expired_points_are_taken_back_for_nothing,
+    test_who_leaves_keeps_nothing_and_owes_what_he_owed,
     test_a_sale_is_rated_at_the_tier_held_before_it,
     test_line_shares_lose_nothing,
     test_floor_per_basket,

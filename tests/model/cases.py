@@ -482,6 +482,10 @@ def histories(draw: Draw, program: document.Program, most: int = 25, contested: 
                 closing["hold"] = named_as(hold)
                 if contested and end == "capture" and chance(draw, 30):
                     closing["points"] = max(1, hold["points"] // 2)
+    if chance(draw, 15):
+        # Once gone, a member does nothing: what is refused by the platform is no matter of arithmetic.
+        gone = max(each["at"] for each in facts) + draw(st.sampled_from([1, HOUR, 15 * DAY, 100 * DAY]))
+        fact("left", gone)
     return facts if contested else covered_holds(program, facts)
 
 

@@ -7,7 +7,7 @@ fact each time; state is plain lists and dicts; amounts are ints in minor units 
 `fold(program, facts).end(as_of)` is the whole interface. A fact is a dict:
 
     type        "sale", "return", "visit", a custom type, or a command: "redeem", "hold", "capture",
-                "release", "refund", "adjust", "grant_tier", "revoke_tier"
+                "release", "refund", "adjust", "grant_tier", "revoke_tier", "left" (the last fact of a member)
     source, id  who says it, and its name there
     at          instant, microseconds since 1970 UTC
     amount, tax, shipping, discount            minor units of the program's money
@@ -38,7 +38,7 @@ from palier.engine import program as document
 Fact = dict[str, Any]
 Ref = tuple[str, str]
 
-COMMANDS = ("redeem", "hold", "capture", "release", "refund", "adjust", "grant_tier", "revoke_tier")
+COMMANDS = ("redeem", "hold", "capture", "release", "refund", "adjust", "grant_tier", "revoke_tier", "left")
 FUNDER = ""
 EXPONENTS = {"JPY": 0, "KRW": 0, "XPF": 0, "TND": 3, "BHD": 3, "KWD": 3}
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -310,6 +310,9 @@ class Member:
         self.lots: list[dict[str, Any]] = []
         self.debt = dict.fromkeys(self.currencies, 0)
         self.sales: dict[Ref, dict[str, Any]] = {}  # every activity that can earn, not sales alone
+        self.former: dict[
+            Ref, dict[str, Any]
+        ] = {}  # those of a member who has left: told, and counted by nothing
         self.holds: dict[Ref, dict[str, Any]] = {}
         self.redemptions: dict[Ref, dict[str, Any]] = {}
         self.used: dict[tuple[str, str, str, str], int] = {}
@@ -365,6 +368,8 @@ class Member:
         elif kind == "revoke_tier":
             self.given.pop(ref(fact["undoes"]), None)
             self.show_tier()
+        elif kind == "left":
+            self.leave()
         elif kind == "refund":
             redemption = self.redemptions.get(ref(fact["undoes"]))
             if redemption is not None:
@@ -374,6 +379,26 @@ class Member:
             self.take_activity(fact)
         if kind not in COMMANDS:
             self.review_tier("return" if kind == "return" else "activity")
+
+    def leave(self) -> None:
+        """What is held is freed and what waits comes, in that order; all that can be spent lapses. Debt stays owed.
+
+        Nothing that he did counts any more: no tier, no room, no remainder, no ordinal.
+        """
+        for hold in self.holds.values():
+            if hold["open"]:
+                self.close_hold(hold, 0, [])
+        for sale in self.sales.values():
+            for portion in sale["portions"]:
+                self.release_portion(sale, portion)
+        for lot in self.lots:
+            lot["expired"] += lot["remaining"]
+            lot["remaining"] = 0
+        self.former.update(self.sales)
+        self.sales, self.holds, self.redemptions = {}, {}, {}
+        self.used, self.carry, self.given = {}, {}, {}
+        self.tier = self.shown = 0
+        self.tier_until = self.landed_until = None
 
     # -- due work --
 
@@ -1250,7 +1275,7 @@ class Member:
                 wallet.held += lot["held"]
             currencies[key] = wallet
         earned = {}
-        for name, sale in self.sales.items():
+        for name, sale in {**self.former, **self.sales}.items():
             earned[name] = dict.fromkeys(self.currencies, 0)
             for rule, points in zip(self.program.rules, sale["points"], strict=True):
                 earned[name][rule.currency] += points

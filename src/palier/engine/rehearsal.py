@@ -20,7 +20,7 @@ from palier.engine.clock import HOUR, MINUTE, instant
 from palier.engine.compiled import PERIOD, START, CompiledGoal, period_number
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, key_of
-from palier.engine.facts import MADE_SOURCE, PLAYED, RETURN, SALE, Fact, Inputs, Known, Reference
+from palier.engine.facts import LEFT, MADE_SOURCE, PLAYED, RETURN, SALE, Fact, Inputs, Known, Reference
 from palier.engine.history import fold, in_fold_order, inputs_of_late
 from palier.engine.instants import ends_at
 from palier.engine.plan import Plan, Timeline
@@ -327,6 +327,8 @@ class Rehearsal:
                 fact = replace(fact, undoes=Reference(SOURCE, command.hold))
             elif verb == "refund":
                 return self._refund(member, command, fact, now)
+            elif verb == "leave":
+                fact = replace(fact, source=MADE_SOURCE, id=f"left:{member}", type=LEFT)
             else:
                 signed = verb == "adjust"
                 fact = replace(fact, points=self._points(command.currency, command.points, signed=signed))

@@ -39,6 +39,7 @@ _BLOCK = re.compile(r"^#+ +([^\n]*)$|^```story[^\n]*\n(.*?)^```", re.M | re.S)
 MAKING: Final = ("joins", "is", "birthday", "anniversary", "pairs", "dividend")
 COMMANDS: Final = (
     "redeem", "hold", "capture", "release", "refund", "adjust", "transfer", "grant_tier", "revoke_tier",
+    "leave",
 )  # fmt: skip
 ANSWERS: Final = ("refused", "duplicate", "parked", "applied")
 MEASURES: Final = ("spendable", "pending", "held", "owed", "expired")
@@ -50,7 +51,7 @@ _WIRE: Final = frozenset(
 FRENCH: Final[dict[str, str]] = {
     "achat": "sale", "retour": "return", "visite": "visit", "de": "of", "entier": "whole", "ligne": "line",
     "utiliser": "redeem", "réserver": "hold", "encaisser": "capture", "libérer": "release", "plus-tard": "look",
-    "rembourser": "refund", "accorder": "grant_tier", "retirer": "revoke_tier", "jusqu'au": "until",
+    "rembourser": "refund", "accorder": "grant_tier", "retirer": "revoke_tier", "partir": "leave", "jusqu'au": "until",
     "ajuster": "adjust", "donner": "transfer", "à": "to", "disponible": "spendable", "attente": "pending",
     "réservé": "held", "dû": "owed", "expiré": "expired", "niveau": "tier", "gagné": "earned",
     "refusé": "refused", "doublon": "duplicate", "parqué": "parked", "appliqué": "applied", "rien": "nothing",
@@ -454,6 +455,8 @@ class _Reader:
             return self._done(
                 Command(verb, identifier, hold=rest.pop(0), points=rest.pop(0) if rest else ""), rest
             )
+        if verb == "leave":
+            return self._done(Command(verb, self.named(verb)), rest)
         if verb == "revoke_tier":
             return self._done(Command(verb, self.named(verb), hold=rest.pop(0)), rest)
         if verb == "grant_tier":
