@@ -14,7 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from palier.activities import uploads
-from palier.members import lookups
+from palier.care import cases
+from palier.members import lookups, refs
 from palier.site import clock, database
 from palier.site.environment import environment
 from palier.staff.roles import ROLES, Role, rights_of
@@ -376,6 +377,31 @@ def test_forms_from_elsewhere_are_refused(shop: Shop) -> None:
 
 
 # --- cases ------------------------------------------------------------------------------------------------
+
+
+def test_a_case_of_a_member_who_was_merged_is_the_others(shop: Shop) -> None:
+    """The preview says that it comes along; list, page and the answer's message are of the member who stays."""
+    stays, gone = enrolled(shop), enrolled(shop, "b@example.org")
+    client = staff_client("support", shop.program_id)
+    form = {"text": "Where are my stars?", "once": "m" * 24}
+    opened = client.post(f"/console/{shop.key}/members/{gone}/case", form)["Location"]
+    form = {"other": "b@example.org", "reason": "one person"}
+    text, _ = asked(client, shop, f"members/{stays}/merge", form)
+    assert f"1 case that waits is shown with {stays}." in text
+    yes(client, shop, f"members/{stays}/merge", form)
+    listed = page(client, shop, "cases")
+    assert f'<td class="ref">{stays}</td>' in listed
+    assert f'<td class="ref">{gone}</td>' not in listed
+    text = client.get(opened).content.decode()
+    assert f"Said as {gone}, who was merged into {stays} since." in text
+    client.post(f"{opened}/answer", {"text": "Here.", "once": "n" * 24})
+    with database.connect("app") as connection:
+        own = refs.decode(stays)
+        found = cases.of_member(connection, shop.program_id, own)
+        assert [case.state for case in found] == ["answered"]
+        assert cases.read_own(connection, shop.program_id, own, found[0].case_id) == found[0]
+        told = connection.execute("select member_id from member_message where kind = 'case_answered'")
+        assert told.fetchall() == [(own,)]
 
 
 def test_a_case_is_answered_beside_its_line(shop: Shop) -> None:

@@ -285,16 +285,7 @@ def _whole(
 
 def _built_upon(connection: Connection[Any], runtime: Runtime, from_id: int, into_id: int) -> bool:
     """Whether a decision of the member that took over names one of the merged member, or of those merged into it."""
-    gone, asked = {from_id}, [from_id]
-    while asked:
-        rows = connection.execute(
-            "-- merging.merged_before\n-- all members: whoever was merged into these\n"
-            "select g.member_id from member_merge g"
-            " where g.into_id = any(%s) and g.program_id = %s and g.ended_at is null",
-            (asked, runtime.program_id),
-        ).fetchall()
-        asked = sorted({row[0] for row in rows} - gone)
-        gone.update(asked)
+    gone = [from_id, *queries.merged_into(connection, runtime.program_id, from_id)]
     row = connection.execute(
         """
         -- merging.built_upon

@@ -13,6 +13,7 @@ from palier.activities.runtime import Runtime
 from palier.care.refusals import CareRefusal, CareRefused
 from palier.engine import payment_cards
 from palier.engine.clock import instant, moment
+from palier.members import queries as members
 from palier.members import refs
 from palier.privacy import messages as messages_to
 from palier.site.ids import new_id
@@ -97,7 +98,7 @@ where c.member_id = %(member)s and c.case_id = %(case)s and c.program_id = %(pro
 OF_MEMBER: Final = f"""
 -- care.cases_of_member
 select {_COLUMNS} from support_case c
-where c.member_id = %(member)s and c.program_id = %(program)s
+where c.member_id = any(%(members)s) and c.program_id = %(program)s
   and (%(before)s::bigint is null or c.case_id < %(before)s)
 order by c.case_id desc
 limit %(limit)s
@@ -146,6 +147,19 @@ def read(connection: Connection[Any], program_id: int, member_id: int, case_id: 
     return _case(row) if row is not None else None
 
 
+def read_own(connection: Connection[Any], program_id: int, member_id: int, case_id: int) -> Case | None:
+    """A case of a member, or of one that was merged into him; None where there is none."""
+    found = read(connection, program_id, member_id, case_id)
+    for merged in members.merged_into(connection, program_id, member_id) if found is None else ():
+        found = found or read(connection, program_id, merged, case_id)
+    return found
+
+
+def not_closed(connection: Connection[Any], program_id: int, member_id: int) -> int:
+    """How many cases of a member, and of those merged into him, wait for somebody."""
+    return sum(case.state != "closed" for case in of_member(connection, program_id, member_id))
+
+
 def of_member(
     connection: Connection[Any],
     program_id: int,
@@ -155,7 +169,12 @@ def of_member(
     limit: int = 50,
 ) -> list[Case]:
     """A page of a member's cases, the latest first."""
-    parameters = {"member": member_id, "program": program_id, "before": before, "limit": limit}
+    parameters = {
+        "members": [member_id, *members.merged_into(connection, program_id, member_id)],
+        "program": program_id,
+        "before": before,
+        "limit": limit,
+    }
     return [_case(row) for row in connection.execute(OF_MEMBER, parameters)]
 
 
@@ -326,7 +345,7 @@ def answer(
     messages_to.tell(
         connection,
         case.program_id,
-        case.member_id,
+        heir_of(connection, case),
         "case_answered",
         {"case": case.own},
         once=f"case:{once}",
@@ -334,6 +353,12 @@ def answer(
     )
     write_log(connection, by.actor, by.role, "case.answer", case.ref, at=now)
     return found
+
+
+def heir_of(connection: Connection[Any], case: Case) -> int:
+    """Whose case it is now: the member who opened it, or the one he was merged into."""
+    heir = members.heirs(connection, case.program_id, [case.member_id]).get(case.member_id)
+    return heir.member_id if heir is not None else case.member_id
 
 
 def follow_up(connection: Connection[Any], case: Case, *, text: str, once: str, now: int) -> Case:

@@ -271,6 +271,22 @@ def taken_over(
     return [TakenOver(row[0], instant(row[1]), row[2], row[3]) for row in rows]
 
 
+def merged_into(connection: Connection[Any], program_id: int, member_id: int) -> list[int]:
+    """All members that are this one now: those merged into it, those merged into these, and so on; without itself."""
+    gone: set[int] = set()
+    asked = [member_id]
+    while asked:
+        rows = connection.execute(
+            "-- members.merged_before\n-- all members: whoever was merged into these, by an index of their own\n"
+            "select g.member_id from member_merge g"
+            " where g.into_id = any(%s) and g.program_id = %s and g.ended_at is null",
+            (asked, program_id),
+        ).fetchall()
+        asked = sorted({row[0] for row in rows} - gone)
+        gone.update(asked)
+    return sorted(gone)
+
+
 def resolve(connection: Connection[Any], program_id: int, ref: str) -> int | None:
     """The member id of a public reference, or of `kind:value` (card:123, email:..), in this program."""
     kind, colon, value = ref.partition(":")

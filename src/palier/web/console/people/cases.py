@@ -12,6 +12,7 @@ from palier.activities import queries
 from palier.care import cases
 from palier.care.cases import Case
 from palier.care.refusals import CareRefused
+from palier.members import queries as members
 from palier.members import refs
 from palier.web.console.people.acts import done, once
 from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
@@ -31,10 +32,12 @@ def state_words(state: str) -> str:
 _KINDS: Final = {"open": "warn", "answered": "accent"}
 
 
-def row(made: StaffVisit, found: Case) -> Row:
+def row(made: StaffVisit, found: Case, heir: members.Heir | None) -> Row:
+    """A case as it is listed: with the member who opened it, or whom he was merged into."""
     return {
         "ref": found.ref,
-        "member": refs.encode(found.member_id),
+        "member": refs.encode(found.member_id if heir is None else heir.member_id),
+        "merged": refs.encode(found.member_id) if heir is not None else "",
         "state": state_words(found.state),
         "raw": found.state,
         "kind": _KINDS.get(found.state, ""),
@@ -63,12 +66,13 @@ def listed(made: StaffVisit) -> HttpResponse:
     shown = found[:ROWS]
     last = shown[-1] if len(found) > ROWS else None
     counts = cases.counts(made.connection, made.program_id)
+    heirs = members.heirs(made.connection, made.program_id, [item.member_id for item in shown])
     return made.page(
         "console/people/cases.html",
         {
             "state": state,
             "states": [(name, state_words(name), counts.get(name)) for name in STATES],
-            "cases": [row(made, item) for item in shown],
+            "cases": [row(made, item, heirs.get(item.member_id)) for item in shown],
             "pages": pages(made, (last.changed_at, last.case_id) if last is not None else None, state=state),
             "open": counts["open"],
         },
@@ -88,8 +92,9 @@ def _find(made: StaffVisit, ref: str) -> Case:
 def case(made: StaffVisit, ref: str) -> HttpResponse:
     """One case: what was said, the line it is about with its arithmetic, and the answer. The member is looked at."""
     found = _find(made, ref)
+    heir = members.heirs(made.connection, made.program_id, [found.member_id]).get(found.member_id)
     try:
-        view = of_ref(made, refs.encode(found.member_id))
+        view = of_ref(made, refs.encode(found.member_id if heir is None else heir.member_id))
     except TooMany as many:
         return many.page
     line = cases.line_of(made.connection, found)
@@ -99,7 +104,7 @@ def case(made: StaffVisit, ref: str) -> HttpResponse:
         "console/people/case.html",
         {
             **head(made, view),
-            "case": row(made, found),
+            "case": row(made, found, heir),
             "messages_of": [
                 {
                     "shop": said.author == "shop",

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from palier.activities import adjustments, freezing, merging, operations, queries
 from palier.activities.adjustments import Adjustment
 from palier.activities.answers import Result
+from palier.care import cases
 from palier.engine.plan import Plan
 from palier.engine.program import AdjustmentLimit, Adjustments
 from palier.members import queries as members
@@ -481,6 +482,7 @@ def merge(made: StaffVisit, view: MemberView) -> HttpResponse:
             mine, theirs = _spendable(made, view.member_id), _spendable(made, other.member_id)
             tiers = [_tier(made, member_id) for member_id in (view.member_id, other.member_id)]
             count = len(members.identities(made.connection, made.program_id, other.member_id))
+            waiting = cases.not_closed(made.connection, made.program_id, other.member_id)
             made.connection.rollback()
             _merged, after, tier = rehearsed(made, act)
             will = [
@@ -499,6 +501,15 @@ def merge(made: StaffVisit, view: MemberView) -> HttpResponse:
                     % {"mine": tiers[0], "theirs": tiers[1], "after": tier}
                 )
             will.append(_("Cards and addresses that move: %(count)d.") % {"count": count})
+            if waiting:
+                will.append(
+                    ngettext(
+                        "%(count)d case that waits is shown with %(ref)s.",
+                        "%(count)d cases that wait are shown with %(ref)s.",
+                        waiting,
+                    )
+                    % {"count": waiting, "ref": view.ref}
+                )
             will.append(
                 _("It can be undone for %(days)d days, while nothing is done to what moved.")
                 % {"days": merging.UNDONE_WITHIN_DAYS}

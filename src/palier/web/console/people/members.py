@@ -124,7 +124,7 @@ def member(made: StaffVisit, ref: str) -> HttpResponse:
             "more": more is not None,
             "orders": _orders(made, view.member_id),
             "cases": [
-                cases.row(made, item)
+                cases.row(made, item, None)
                 for item in care.of_member(made.connection, made.program_id, view.member_id, limit=5)
             ]
             if made.may("members:write")

@@ -117,7 +117,7 @@ def ask(made: Visit) -> HttpResponse:
 def _own(made: Visit, ref: str) -> Case:
     case_id = cases.decode_own(ref)
     found = (
-        cases.read(made.connection, made.runtime.program_id, made.member_id, case_id)
+        cases.read_own(made.connection, made.runtime.program_id, made.member_id, case_id)
         if case_id is not None
         else None
     )
@@ -156,7 +156,11 @@ def case(made: Visit, ref: str) -> HttpResponse:
         "portal/play/case.html",
         {
             "here": "me",
-            "case": {"ref": found.own, "state": found.state, "line": found.activity_id},
+            "case": {
+                "ref": found.own,
+                "state": found.state,
+                "line": found.activity_id if found.member_id == made.member_id else 0,
+            },
             "about": headings.get(found.activity_id, _("Your account")),
             "messages": [
                 {"own": item.author == "member", "text": item.text, "day": made.words.day(item.at)}
