@@ -129,15 +129,16 @@ def test_the_schema_describes_every_setting() -> None:
 
 def test_the_demo_stocks_an_empty_catalogue_once(file: Path) -> None:
     from palier.activities.runtime import runtime
-    from palier.cli import demo
+    from palier.cli.demo import history
     from palier.rewards import catalogue
+    from palier.site import clock
     from palier.site import database as platform
 
     with platform.connect("app") as connection:
         found = runtime(connection, "grocery")
         assert found is not None
         for _ in range(2):
-            demo._stock(connection, found)
+            history.stock(connection, found, now=clock.now())
             kept = list(catalogue.latest(connection, found.program_id))
             assert len(kept) == 35
             assert {item.version for item in kept} == {1}

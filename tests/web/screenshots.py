@@ -53,18 +53,18 @@ class Ways(NamedTuple):
     card: str
 
 
-def ways(tier: str) -> Ways:
+def ways(standing: str) -> Ways:
     """The ways in, as `palier demo` prints them."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
     django.setup()
-    from palier.cli import demo
+    from palier.cli.demo import doors
     from palier.cli.session import open_database
 
     with open_database():
-        visitor = next(visitor for visitor in demo._visitors() if visitor.tier == tier)
-        return Ways(visitor.signature, demo._owner(), demo._cashier(), visitor.card)
+        visitor = next(visitor for visitor in doors.visitors() if visitor.standing == standing)
+        return Ways(visitor.signature, doors.owner(), doors.cashier(), visitor.card)
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def take_till(browser: Browser, address: str, signature: str, card: str, folder:
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    found = ways("silver")
+    found = ways("middle")
     with served() as address, chromium() as browser:
         take_portal(browser, address, found.member, folder)
         take_console(browser, address, found.owner, folder)

@@ -19,7 +19,7 @@ Lines of a basket are added up per department, which keeps a basket at 2.5 lines
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -88,9 +88,35 @@ class Baskets:
 
     header: tuple[str, ...] = ("id", "occurred_at", "amount", "location", "member.external_id", "lines")
 
-    def __init__(self, weeks: int = 0) -> None:
-        self._rows = _baskets(weeks).select(self.header)
+    def __init__(self, weeks: int = 0, *, rows: pl.DataFrame | None = None) -> None:
+        self._rows = _baskets(weeks).select(self.header) if rows is None else rows
         self._done = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def of(self, households: Collection[str], *, others: bool = False) -> Baskets:
+        """The baskets of these households alone; with `others`, of all that are not among them."""
+        named = pl.col("member.external_id").is_in(list(households))
+        return Baskets(rows=self._rows.filter(~named if others else named))
+
+    def between(self, since: str, until: str) -> Baskets:
+        """Those from one instant until before another, both as they are written in `occurred_at`."""
+        return Baskets(
+            rows=self._rows.filter(
+                pl.col("occurred_at").is_between(pl.lit(since), pl.lit(until), closed="left")
+            )
+        )
+
+    def first_ids(self, instants: Collection[str]) -> list[str | None]:
+        """The id of the first basket at or after each instant; None where there is none."""
+        found = (self._rows.filter(pl.col("occurred_at") >= instant)["id"] for instant in instants)
+        return [ids[0] if len(ids) else None for ids in found]
+
+    def firsts(self) -> dict[str, str]:
+        """The instant of each household's first basket."""
+        rows = self._rows.group_by("member.external_id").agg(pl.col("occurred_at").min())
+        return dict(rows.iter_rows())
 
     def records(self) -> Iterator[tuple[int, Cells]]:
         """The cells of each basket, numbered from 1."""
@@ -103,10 +129,14 @@ class Baskets:
         return self._done / len(self._rows)
 
 
-def reader(weeks: int = 0) -> Reader:
-    """Every basket as a sale, in order of (occurred_at, id), moved by whole weeks. Refuses with `DatasetMissing`."""
+def reader(weeks: int = 0, baskets: Baskets | None = None) -> Reader:
+    """Every basket (or those given) as a sale, in order of (occurred_at, id), moved by whole weeks.
+
+    Refuses with `DatasetMissing`.
+    """
     constants = {"source": SOURCE, "type": "sale", "currency": CURRENCY, "channel": "store"}
-    return Reader(Baskets(weeks), time_zone="UTC", mapping=FileMapping(constants=constants))
+    table = baskets if baskets is not None else Baskets(weeks)
+    return Reader(table, time_zone="UTC", mapping=FileMapping(constants=constants))
 
 
 def activities(batch_size: int = 5000) -> Iterator[list[dict[str, Any]]]:
