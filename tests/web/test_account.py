@@ -156,15 +156,15 @@ def test_messages_wait_until_they_are_read(club: Shop) -> None:
         connection.commit()
     assert not again
     client = visitor(ref)
-    assert re.search(r'class="badge">.*?2</span>', text(client, ""))
+    assert re.search(r'class="unread">.*?2</span>', text(client, ""))
     page = text(client, "me/messages")
     assert "&lt;b&gt;mug 0 is ready for you." in page
     assert "mug 2" not in page
     through = re.search(r'name="through" value="(\d+)"', page)
     assert through is not None
     client.post("/portal/club/me/messages/read", {"through": through[1]})
-    assert 'class="badge"' not in text(client, "")
-    assert 'class="badge"' in text(visitor(other), ""), "others' messages stay unread"
+    assert 'class="unread"' not in text(client, "")
+    assert 'class="unread"' in text(visitor(other), ""), "others' messages stay unread"
 
 
 def test_leaving_is_as_easy_as_joining(club: Shop) -> None:

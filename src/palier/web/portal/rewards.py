@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -117,6 +118,8 @@ def shelf(made: Visit) -> HttpResponse:
             "here": "rewards",
             "near": [tile for tile in tiles if tile.reachable],
             "far": [tile for tile in tiles if not tile.reachable],
+            # Where everything is new, saying so of each says nothing.
+            "newer": not all(tile.new for tile in tiles),
             "words": words,
             "next": f"{follow.value}.{follow.reward_id}" if follow is not None else "",
             "have": made.words.points(member.spendable.get(currency, 0), currency) if currency else "",
@@ -302,27 +305,31 @@ def mine(made: Visit) -> HttpResponse:
         made.connection, made.runtime.program_id, made.member_id, before=start, limit=TILES + 1
     )
     listed = found[:TILES]
+    held = order_store.items(made.connection, made.member_id, [order.order_id for order in listed])
     return made.page(
         "portal/orders.html",
         {
             "here": "rewards",
-            "orders": [_order(made, order) for order in listed],
+            "orders": [_order(made, order, held.get(order.order_id, [])) for order in listed],
             "next": listed[-1].order_id if len(found) > TILES else None,
         },
     )
 
 
-def _order(made: Visit, order: Order) -> dict[str, Any]:
+def _order(made: Visit, order: Order, held: Sequence[Item] = ()) -> dict[str, Any]:
+    """An order as its line says it; one of which nothing is left open says what became of that."""
     terms = catalogue.terms(made.connection, made.runtime.program_id, order.reward, made.now)
     state = order.state_at(made.now)
     name = made.words.text(terms.reward.name) if terms is not None else order.reward
     kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
+    ends = {item.state_at(made.now) for item in held}
+    over = state == "done" and len(ends) == 1 and ends <= {"used", "expired", "void"}
     return {
         "ref": order.ref,
         "name": name,
         "day": made.words.day(order.created_at),
-        "state": state_words(state),
-        "kind": kinds.get(state, ""),
+        "state": item_words(ends.pop()) if over else state_words(state),
+        "kind": "" if over else kinds.get(state, ""),
         "price": ", ".join(made.words.points(paid.points, paid.currency) for paid in order.points),
     }
 
@@ -352,7 +359,7 @@ def order(made: Visit, ref: str) -> HttpResponse:
         "portal/order.html",
         {
             "here": "rewards",
-            "order": _order(made, found),
+            "order": _order(made, found, items),
             "items": [_item(made, item) for item in items],
             "said": made.request.session.pop("said", None),
             "error": made.request.session.pop("wrong", None),
@@ -377,19 +384,30 @@ def _find(made: Visit, ref: str) -> Order:
 def _item(made: Visit, item: Item) -> dict[str, Any]:
     words, state = made.words, item.state_at(made.now)
     uses = ""
-    if item.uses_left is not None and item.kind not in ("voucher",):
+    is_open = state in ("open", "revealed")
+    if is_open and item.uses_left is not None and item.kind not in ("voucher",):
         uses = ngettext("%(count)d use left", "%(count)d uses left", item.uses_left) % {
             "count": item.uses_left
         }
     return {
         "id": item.item_id,
-        "state": {"open": _("ready to use"), "revealed": _("shown"), "used": _("used"), "expired": _("lapsed"),
-                  "void": _("taken back")}.get(state, state),
-        "open": state in ("open", "revealed"),
-        "code": item.kind in REVEALED and state in ("open", "revealed"),
+        "state": item_words(state),
+        "open": is_open,
+        "code": item.kind in REVEALED and is_open,
         "uses": uses,
-        "until": words.day(item.valid_until - 1) if item.valid_until else "",
-    }  # fmt: skip
+        "until": words.day(item.valid_until - 1) if item.valid_until and state != "used" else "",
+    }
+
+
+def item_words(state: str) -> str:
+    """How something that the member holds stands."""
+    return {
+        "open": _("ready to use"),
+        "revealed": _("shown"),
+        "used": _("used"),
+        "expired": _("lapsed"),
+        "void": _("taken back"),
+    }.get(state, state)
 
 
 @require_POST

@@ -102,7 +102,7 @@ def _session(made: StaffVisit, one: Session) -> dict[str, Any]:
 def _ago(gone: int) -> str:
     if gone < 2 * MINUTE:
         return _("just now")
-    if gone < 2 * HOUR:
+    if gone < HOUR:
         minutes = gone // MINUTE
         return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
     hours = gone // HOUR

@@ -56,7 +56,7 @@ def _shown(made: StaffVisit, item: Approval) -> dict[str, Any]:
     return {
         "id": item.approval_id,
         "kind": telling.KINDS.get(item.kind, item.kind),
-        "said": telling.said(item.payload, made.language),
+        "said": telling.said(item.payload, words),
         "reason": item.reason,
         "asked_by": item.asked_name or item.asked_by,
         "asked_at": words.day(item.asked_at),

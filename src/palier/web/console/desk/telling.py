@@ -7,6 +7,8 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from palier.engine.amounts import AmountError, to_minor
+from palier.engine.words import ProgramWords
 from palier.staff.roles import Role
 
 ROLES: Final[dict[Role, tuple[Promise, Promise]]] = {
@@ -86,10 +88,24 @@ def role_name(role: str) -> Promise | str:
     return next((name for key, (name, _may) in ROLES.items() if key == role), role)
 
 
-def said(payload: dict[str, Any], language: str) -> list[tuple[Promise, Any]]:
+def said(payload: dict[str, Any], words: ProgramWords) -> list[tuple[Promise, Any]]:
     """What was asked, as lines of a name and a value; what is empty or for machines is left out."""
-    lines = [(name, payload[key]) for key, name in FIELDS.items() if payload.get(key) not in (None, "", [])]
-    changes = payload.get("changes_fr" if language == "fr" else "changes")
+    told = {**payload, **_points(payload, words)}
+    lines = [(name, told[key]) for key, name in FIELDS.items() if told.get(key) not in (None, "", [])]
+    changes = payload.get("changes_fr" if words.language == "fr" else "changes")
     if isinstance(changes, list) and changes:
         lines.append((_("What changes"), "; ".join(map(str, changes))))
     return lines
+
+
+def _points(payload: dict[str, Any], words: ProgramWords) -> dict[str, str]:
+    """Points with the name of their kind in one line; as they were written where the program has it no more."""
+    currency, text = payload.get("currency"), payload.get("points")
+    known = words.units.get(str(currency))
+    if known is None or not isinstance(text, str):
+        return {}
+    try:
+        minor = to_minor(text.removeprefix("-"), known.scale)
+    except AmountError:
+        return {}
+    return {"points": words.points(-minor if text.startswith("-") else minor, known.key), "currency": ""}

@@ -186,7 +186,7 @@ def _expiry(made: StaffVisit, item: Expiry) -> Row:
 
 def _orders(made: StaffVisit, member_id: int) -> list[Row]:
     found = order_queries.of_member(made.connection, made.program_id, member_id, before=None, limit=5)
-    return [orders.row(made, item) for item in found]
+    return orders.rows(made, found)
 
 
 def _waiting(made: StaffVisit, item: approvals.Approval) -> Row:

@@ -115,6 +115,21 @@ def _names(made: StaffVisit, found: Sequence[Order]) -> dict[str, str]:
     }
 
 
+def rows(made: StaffVisit, found: Sequence[Order]) -> list[Row]:
+    """Orders in a list, by the names of their rewards."""
+    names = _names(made, found)
+    return [row(made, order, names) for order in found]
+
+
+def _variant(made: StaffVisit, order: Order) -> str:
+    """The name of the form that was ordered; its key where its reward has it no more."""
+    document = catalogue.document(made.connection, made.program_id, order.reward_id, order.version)
+    return next(
+        (made.words.text(one.name) for one in document.variants if one.key == order.variant),
+        order.variant or "",
+    )
+
+
 # --- lists ------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +145,6 @@ def listed(made: StaffVisit) -> HttpResponse:
     state = _state(made)
     found = _of_state(made, state, after(made, 2), ROWS + 1)
     shown = found[:ROWS]
-    names = _names(made, shown)
     last = shown[-1] if len(found) > ROWS else None
     return made.page(
         "console/people/orders.html",
@@ -139,7 +153,7 @@ def listed(made: StaffVisit) -> HttpResponse:
             "waits": state in WAITING,
             "waiting_states": [(key, state_words(key)) for key in WAITING],
             "ended_states": [(key, state_words(key)) for key in ENDED],
-            "orders": [row(made, order, names) for order in shown],
+            "orders": rows(made, shown),
             "pages": pages(made, (last.order_id, last.member_id) if last is not None else None, state=state),
             "dead": len(dispatch.dead(made.connection, made.program_id)),
         },
@@ -201,7 +215,7 @@ def stock_levels(made: StaffVisit) -> HttpResponse:
     """What there is of rewards, their forms and dates: held, handed out, left."""
     levels = [
         {
-            "key": level.key,
+            **_level(level.key),
             "total": level.total,
             "held": level.held,
             "sold": level.sold,
@@ -212,6 +226,15 @@ def stock_levels(made: StaffVisit) -> HttpResponse:
         for level in stock.of_program(made.connection, made.program_id)
     ]
     return made.page("console/people/stock.html", {"levels": levels})
+
+
+def _level(key: str) -> dict[str, str]:
+    """What a level of stock is of: a reward, and the form, date, draw or period of it."""
+    for mark, said in (("#", _("form")), ("@", _("date")), ("?", _("draw")), ("!", _("period"))):
+        reward, found, part = key.partition(mark)
+        if found:
+            return {"key": reward, "part": f"{said} {part}"}
+    return {"key": key, "part": ""}
 
 
 # --- one order --------------------------------------------------------------------------------------------
@@ -236,14 +259,15 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     state = found.state_at(made.now)
     left = found.units - found.refunded_units
     awaits = found.details.get("awaits", ())
+    names = _names(made, [found])
     return made.page(
         "console/people/order.html",
         {
             "order": {
-                **row(made, found, _names(made, [found])),
+                **row(made, found, names),
                 "kind_of": found.kind,
                 "version": found.version,
-                "variant": found.variant or "",
+                "variant": _variant(made, found),
                 "slot": found.slot or "",
                 "units": found.units,
                 "left": left,
@@ -256,7 +280,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
                 "own": found.id,
                 "sent": addresses.there(made.connection, found),
             },
-            "items": [_item(made, item) for item in items],
+            "items": [_item(made, item, names) for item in items],
             "events": [
                 {
                     "state": state_words(event.state),
@@ -282,15 +306,15 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     )
 
 
-def _item(made: StaffVisit, item: Item) -> Row:
+def _item(made: StaffVisit, item: Item, names: dict[str, str]) -> Row:
     state = item.state_at(made.now)
     return {
         "unit": item.unit,
-        "reward": item.reward,
+        "reward": names.get(item.reward, item.reward),
         "kind": item.kind,
         "state": item_words(state),
-        "uses": item.uses_left,
-        "until": made.words.day(item.valid_until - 1) if item.valid_until else "",
+        "uses": item.uses_left if state != "used" else None,
+        "until": made.words.day(item.valid_until - 1) if item.valid_until and state != "used" else "",
         "carrier": str(item.details.get("carrier", "")),
         "tracking": str(item.details.get("tracking", "")),
     }

@@ -61,7 +61,8 @@ def worker(made: Visit) -> HttpResponse:
 @of_anyone
 def shell(made: Visit) -> HttpResponse:
     """The page that is shown without a network; a script fills in what the phone has kept."""
-    language = "fr" if made.request.GET.get("lang") == "fr" else "en"
+    asked = made.request.GET.get("lang")
+    language = asked if asked in ("en", "fr") else made.language
     with translation.override(language):
         return made.page("portal/play/offline.html", {"member": None, "shell": True})
 
