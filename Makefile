@@ -8,7 +8,7 @@ UV ?= $(shell command -v uv 2>/dev/null)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser screenshots messages check format bench crash docs gallery-figures lock clean
+.PHONY: help install demo serve test browser screenshots tour messages check format bench crash docs gallery-figures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ browser: # Pages are tried in a real browser; where none is found and none can b
 screenshots: $(INSTALLED) browser ## Pictures of the pages over the demo's data, in build/screenshots
 	$(BIN)/palier demo --no-serve --json >/dev/null
 	$(BIN)/python -m tests.web.screenshots
+
+tour: $(INSTALLED) browser ## Every page in four looks, checked, with pictures in build/tour
+	PALIER_TOUR=build/tour $(BIN)/python -m pytest -q -n 0 tests/web/test_tour.py
 
 messages: $(INSTALLED) ## The French of the pages: gather, compile, list what is missing
 	$(BIN)/python -m tests.web.messages

@@ -14,34 +14,22 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from playwright.sync_api import Browser, Page
+from django.core.signing import loads
+from playwright.sync_api import Browser
+from playwright.sync_api import TimeoutError as NotSeen
 
 from tests.web.browser import chromium
+from tests.web.tour import ACTS, FILES, STARTS, Look, Tour, Way, walk
 
-Scheme = Literal["light", "dark"]
 PROGRAM = "grocery"
 FOLDER = Path("build/screenshots")
-PAGES = {
-    "door": "door", "home": "", "rewards": "rewards", "reward": "rewards/coffee_cup", "mine": "mine",
-    "history": "history", "goals": "goals", "card": "card", "program": "program", "me": "me",
-    "earn": "earn", "messages": "me/messages", "consents": "me/consents", "terms": "me/terms", "devices": "me/devices",
-    "erase": "me/erase",
-}  # fmt: skip
-CONSOLE = {
-    "overview": "", "cost": "cost", "leaving": "leaving", "rules": "rules", "catalogue": "rewards",
-    "members": "members", "orders": "orders", "imports": "imports", "studio": "studio/", "staff": "staff",
-    "keys": "keys", "log": "log",
-}  # fmt: skip
-LOOKS: list[tuple[Scheme, int, str]] = [
-    ("light", 390, "fr"),
-    ("dark", 390, "en"),
-    ("light", 1440, "en"),
-    ("dark", 1440, "fr"),
-]
-WIDE: list[tuple[Scheme, int, str]] = [("light", 1440, "en"), ("dark", 768, "fr")]
-TABLETS: list[tuple[Scheme, int, str]] = [("light", 1024, "fr"), ("dark", 390, "en")]
+LOOKS = {
+    Look("fr", "light", 390): Look("fr", "dark", 1440),
+    Look("en", "dark", 390): Look("en", "light", 1440),
+}
+"""In which looks each page is taken: those of one language from one visit."""
 
 
 class Ways(NamedTuple):
@@ -91,70 +79,31 @@ def served() -> Iterator[str]:
         process.wait(60)
 
 
-@contextmanager
-def look(browser: Browser, scheme: Scheme, width: int, language: str) -> Iterator[Page]:
-    """A fresh browser that looks so."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 844 if width < 700 else 900}, color_scheme=scheme, locale=language
-    )
-    yield context.new_page()
-    context.close()
-
-
-def take_portal(browser: Browser, address: str, signature: str, folder: Path) -> None:
-    """Every page of a member, by the looks."""
-    root = f"{address}/portal/{PROGRAM}"
-    for scheme, width, language in LOOKS:
-        with look(browser, scheme, width, language) as page:
-            for name, path in PAGES.items():
-                page.goto(f"{root}/{path}")
-                if name == "history":
-                    page.locator("summary").first.click()
-                page.screenshot(path=folder / f"{name}-{scheme}-{width}-{language}.png")
-                if name == "door":
-                    page.goto(f"{root}/demo?as={signature}")
-
-
-def take_console(browser: Browser, address: str, signature: str, folder: Path) -> None:
-    """Pages of the console, as its owner sees them."""
-    for scheme, width, language in WIDE:
-        with look(browser, scheme, width, language) as page:
-            page.goto(f"{address}/console/demo-sign-in?as={signature}")
-            for name, path in CONSOLE.items():
-                page.goto(f"{address}/console/{PROGRAM}/{path}")
-                page.screenshot(path=folder / f"console-{name}-{scheme}-{width}-{language}.png")
-
-
-def take_till(browser: Browser, address: str, signature: str, card: str, folder: Path) -> None:
-    """A sale at the till: the member found, what the basket brings, what was credited."""
-    for scheme, width, language in TABLETS:
-        with look(browser, scheme, width, language) as page:
-
-            def picture(name: str, of: Page = page, suffix: str = f"{scheme}-{width}-{language}") -> None:
-                of.wait_for_load_state("networkidle")
-                of.screenshot(path=folder / f"till-{name}-{suffix}.png")
-
-            page.goto(f"{address}/till/{PROGRAM}/demo?as={signature}")
-            page.locator("button.primary").first.click()
-            page.locator("#who").fill(card)
-            page.keyboard.press("Enter")
-            page.locator("#amount").fill("42.10")
-            page.keyboard.press("Enter")
-            page.locator(".till-big:not([disabled])").first.wait_for()
-            picture("basket")
-            page.locator(".till-big").first.click()
-            page.locator(".till-band").first.wait_for()
-            picture("done")
+def take(browser: Browser, address: str, way: Way, folder: Path) -> None:
+    """Every page of the faces that links lead to, and those that forms do, as far as the demo's data go."""
+    for look, other in LOOKS.items():
+        tour = Tour(browser, address, way, look)
+        starts = [start.format(key=way.key, ref=way.ref) for start in STARTS]
+        for name, _, eyes in walk(starts, tour.of, FILES.__contains__, {}):
+            for opened in eyes.page.locator("details.receipt summary").all()[:1]:
+                opened.click()
+            eyes.picture(folder, name, other)
+        for act in ACTS:
+            try:
+                tour.acted(act).picture(folder, act.name, other)
+            except NotSeen as error:
+                print(f"{act.name} in {look}: not there ({str(error).splitlines()[0]})")
+        tour.close()
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     found = ways("middle")
+    ref = loads(found.member, salt=f"demo {PROGRAM}")
+    way = Way(PROGRAM, found.member, found.owner, found.cashier, ref, found.card)
     with served() as address, chromium() as browser:
-        take_portal(browser, address, found.member, folder)
-        take_console(browser, address, found.owner, folder)
-        take_till(browser, address, found.cashier, found.card, folder)
+        take(browser, address, way, folder)
     print(f"{len(list(folder.glob('*.png')))} pictures in {folder}")
 
 

@@ -55,6 +55,11 @@ def _address(name: str, route: str, page: Any) -> Address:
     return Address(name, path, page, objects, "<str:program>" in route)
 
 
+def all_addresses() -> list[Address]:
+    """Everything that this installation answers."""
+    return list(_walk(get_resolver().url_patterns, "", ""))
+
+
 def addresses() -> list[Address]:
     """All pages of the console."""
     console = next(
