@@ -129,7 +129,11 @@ def everything() -> dict[str, Any]:
         "late_window_days": 10,
         "hold_minutes": 30,
         "birth_date": "born",
-        "brand": {"accent": "#1c5d45"},
+        "brand": {
+            "accent": "#1c5d45",
+            "logo": {"source": "/pictures/all/logo.webp", "alt": words("A cup", "Une tasse")},
+            "logo_says_name": True,
+        },
         "approval_to_publish": True,
         "widget": {
             "origins": ["https://shop.example.org"],
@@ -426,6 +430,10 @@ def everything() -> dict[str, Any]:
 EXCEPTIONS = {
     "Program.brand",
     "Brand.accent",
+    "Brand.logo",
+    "Brand.logo_says_name",
+    "Picture.source",
+    "Picture.alt",
     # What tells documents, parts and systems apart, and what is only drawn.
     *(
         "Program.palier",

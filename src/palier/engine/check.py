@@ -109,6 +109,9 @@ class _Checker(MechanicsChecker):
         self.text(program.name, "name")
         if program.description is not None:
             self.text(program.description, "description", MAX_TEXT)
+        if program.brand is not None and program.brand.logo is not None:
+            self.source(program.brand.logo.source, "brand.logo.source", uploaded=True)
+            self.text(program.brand.logo.alt, "brand.logo.alt")
         if program.widget is not None:
             if program.widget.invitation is not None:
                 self.text(program.widget.invitation, "widget.invitation")

@@ -23,6 +23,7 @@ from palier.engine.program import (
 
 MAX_NAME: Final = 200
 MAX_TEXT: Final = 4096
+LONGEST_SOURCE: Final = 500
 SIZES: Final = {
     "activity_types": 100,
     "groups": 200,
@@ -117,6 +118,18 @@ class Checker:
         self.problems.append(Problem(path, message, remedy, code, severity))
 
     # --- what every part needs ------------------------------------------------------------------------
+
+    def source(self, source: str, path: str, *, uploaded: bool = False) -> None:
+        """The address of a picture; with `uploaded`, only one of the site itself."""
+        plain = source.isascii() and source.isprintable() and not set(source) & set(" \"'<>\\`")
+        local = source.startswith("/") and not source.startswith("//") and ".." not in source
+        outside = source.startswith("https://") and not uploaded
+        if not plain or len(source) > LONGEST_SOURCE or not (local or outside):
+            message = f'"{source[:40]}" is no address of a picture'
+            remedy = "upload the picture, and write the address that it is given"
+            self.add(
+                path, "format", message, remedy if uploaded else f"{remedy}, or one that begins with https://"
+            )
 
     def unique(self, keys: Sequence[str], path: str) -> None:
         first: dict[str, int] = {}

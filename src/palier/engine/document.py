@@ -32,6 +32,15 @@ class Text(Strict, frozen=True):
     """The French text."""
 
 
+class Picture(Strict, frozen=True):
+    """A picture, and what it shows."""
+
+    source: str
+    """The address that its upload told, or one that begins with https:// (which pages of Palier do not load)."""
+    alt: Text
+    """What it shows, for those who do not see it."""
+
+
 class Noun(Strict, frozen=True):
     """A name with its singular and plural."""
 

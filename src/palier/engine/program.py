@@ -37,6 +37,7 @@ from palier.engine.document import (
     Pending,
     PendingDays,
     PendingUntilActivity,
+    Picture,
     Rounding,
     Scalar,
     Strict,
@@ -469,6 +470,10 @@ class Brand(Strict, frozen=True):
 
     accent: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
     """The colour of buttons and of what is reached, as #rrggbb."""
+    logo: Picture | None = None
+    """The logo, by the address that its upload told; its text says what is drawn, not the name."""
+    logo_says_name: bool = False
+    """Whether the name can be read in the logo, so that it is not written beside it."""
 
 
 Origin = Annotated[

@@ -174,3 +174,32 @@ class BacktestRun(models.Model):
                 condition=Q(done__gte=0) & Q(done__lte=F("parts")), name="backtest_run_done_within_parts"
             ),
         ]
+
+
+class Picture(models.Model):
+    """Answers "what is to be seen at this address?": a logo or a reward's picture, drawn anew from what was uploaded.
+
+    Named by the SHA-256 of its bytes, which the database checks, and never changed; what was uploaded twice is there
+    once. `icon` is empty but for a logo. Never stored here: the file that was uploaded, and where a picture is shown
+    (documents of programs and rewards name it).
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    pk = models.CompositePrimaryKey("program_id", "sha256")
+    program_id = models.BigIntegerField()
+    sha256 = models.TextField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    small = models.BinaryField()
+    medium = models.BinaryField()
+    large = models.BinaryField()
+    icon = models.BinaryField()
+    made_at = models.DateTimeField()
+    made_by = models.TextField()
+
+    class Meta:
+        db_table = "picture"
+        constraints = [
+            models.CheckConstraint(condition=Q(width__gt=0) & Q(height__gt=0), name="picture_has_points"),
+        ]

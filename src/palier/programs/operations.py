@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -116,49 +117,77 @@ def _publish(
 def pause_campaign(
     connection: Connection[Any], key: str, campaign: str, *, paused: bool, now: int, by: str
 ) -> Version:
-    """Lets a campaign stand still, or act again, from this instant on, by publishing what is in force with that.
+    """Lets a campaign stand still, or act again, from this instant on; see `amend`.
+
+    No second person is asked, whatever `approval_to_publish` says. Refuses an unknown campaign.
+    """
+
+    def known(present: Program | None) -> None:
+        if present is None or all(item.key != campaign for item in present.campaigns):
+            there = ", ".join(item.key for item in present.campaigns) if present is not None else ""
+            raise Refused(
+                f"The version of {key} that is in force has no campaign {campaign[:60]!r}; "
+                f"it has {there or 'none at all'}."
+            )
+
+    # What stands still or goes on was approved when it was published: pausing must not wait for anybody.
+    return amend(
+        connection,
+        key,
+        lambda document: _pausing(document, campaign, paused),
+        now=now,
+        by=by,
+        check=known,
+        approved=True,
+    )
+
+
+def amend(
+    connection: Connection[Any],
+    key: str,
+    change: Callable[[Program], Program],
+    *,
+    now: int,
+    by: str,
+    check: Callable[[Program | None], None] = lambda present: None,
+    approved: bool = False,
+) -> Version:
+    """Publishes what is in force with a small change that holds from this instant on.
 
     Versions that take effect later are published again with it, so that it holds there too. `is_new` is false
-    where it stood so already. No second person is asked, whatever `approval_to_publish` says. One transaction: its
-    own, or the open one.
+    where it is so already. `approved`: see `publish`. One transaction: its own, or the open one.
 
-    Refuses an unknown program or campaign, and a version that someone else published at the same moment.
+    Refuses an unknown program, what `check` refuses of the version in force, and a version that someone else
+    published at the same moment.
     """
     with connection.transaction():
         found = timeline(connection, key)
         if found is None:
             raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
         present = found.document_at(now)
-        if present is None or all(item.key != campaign for item in present.campaigns):
-            known = ", ".join(item.key for item in present.campaigns) if present is not None else ""
-            raise Refused(
-                f"The version of {key} that is in force has no campaign {campaign[:60]!r}; "
-                f"it has {known or 'none at all'}."
-            )
+        check(present)
         later = [(at, found.document_at(at)) for at in found.breaks(now)]
-        documents = [present, *(document for _, document in later if document is not None)]
-        if all(
-            item.paused == paused for part in documents for item in part.campaigns if item.key == campaign
-        ):
-            number = found.version_at(now)
+        documents = [part for part in (present, *(document for _, document in later)) if part is not None]
+        if all(change(part) == part for part in documents):
+            number = found.version_at(now) or found.entries[-1].version
             return next(item for item in list_versions(connection, key) if item.version == number)
-        # What stands still or goes on was approved when it was published: pausing must not wait for anybody.
-        made = publish(
-            connection, _pausing(present, campaign, paused, None), now=now, published_by=by, approved=True
-        )
-        for at, document in later:
-            if document is not None:
-                starts = moment(at).isoformat()
-                later_one = _pausing(document, campaign, paused, starts)
-                publish(connection, later_one, now=now, published_by=by, approved=True)
+        made: Version | None = None
+        if present is not None:
+            document = replace(change(present), effective_from=None)
+            made = publish(connection, document, now=now, published_by=by, approved=approved)
+        for at, document_then in later:
+            if document_then is not None:
+                document = replace(change(document_then), effective_from=moment(at).isoformat())
+                version = publish(connection, document, now=now, published_by=by, approved=approved)
+                made = made or version
+        assert made is not None
         return made
 
 
-def _pausing(document: Program, campaign: str, paused: bool, starts: str | None) -> Program:
-    """The document with a campaign paused or not, taking effect at `starts` (None: when it is published)."""
+def _pausing(document: Program, campaign: str, paused: bool) -> Program:
+    """The document with a campaign paused or not."""
     return replace(
         document,
-        effective_from=starts,
         campaigns=[
             replace(item, paused=paused) if item.key == campaign else item for item in document.campaigns
         ],

@@ -15,6 +15,7 @@ from palier.engine.checker import MAX_TEXT, Checker
 from palier.engine.clock import LocalClock
 from palier.engine.conditions import Problem
 from palier.engine.currencies import EXPONENTS, exponent
+from palier.engine.document import Picture
 from palier.engine.instants import parse_instant
 from palier.engine.payment_cards import holds_number
 from palier.engine.program import Program, Text
@@ -30,7 +31,6 @@ from palier.rewards.document import (
     Money,
     Payout,
     PercentOff,
-    Picture,
     Price,
     Product,
     Reward,
@@ -42,7 +42,6 @@ from palier.rewards.document import (
 )
 
 LONGEST_SUMMARY: Final = 500
-LONGEST_SOURCE: Final = 500
 LONGEST_NUMBER: Final = 100
 _WHOLE: Final = frozenset({"bundle", "mystery", "choice", "sweepstake", "subscription"})
 """Kinds that are made of others, and so are no part of any themselves."""
@@ -165,14 +164,7 @@ class _RewardChecker(Checker):
     def picture(self, picture: Picture | None) -> None:
         if picture is None:
             return
-        source = picture.source
-        plain = source.isascii() and source.isprintable() and not set(source) & set(" \"'<>\\`")
-        local = source.startswith("/") and not source.startswith("//") and ".." not in source
-        if not plain or len(source) > LONGEST_SOURCE or not (local or source.startswith("https://")):
-            message = f'"{source[:40]}" is no address of a picture'
-            self.add(
-                "picture.source", "format", message, "write a path such as /pictures/mug.webp, or https://..."
-            )
+        self.source(picture.source, "picture.source")
         self.said(picture.alt, "picture.alt")
 
     # --- what it gives --------------------------------------------------------------------------------

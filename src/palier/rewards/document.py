@@ -15,7 +15,17 @@ import msgspec
 from msgspec import Meta
 
 from palier.engine import document
-from palier.engine.document import Base, Condition, Days, Decimal, Key, PositiveDays, Strict, Text
+from palier.engine.document import (
+    Base,
+    Condition,
+    Days,
+    Decimal,
+    Key,
+    Picture,
+    PositiveDays,
+    Strict,
+    Text,
+)
 from palier.engine.program import described, meanings_in
 
 RewardKey = Annotated[
@@ -284,15 +294,6 @@ Gives = (
 
 
 # --- what is said of every reward ---------------------------------------------------------------------
-
-
-class Picture(Strict, frozen=True):
-    """A picture, and what it shows."""
-
-    source: str
-    """A path of the site, or an address that begins with https://."""
-    alt: Text
-    """What it shows, for those who do not see it."""
 
 
 class Price(Strict, frozen=True):

@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 
 from palier.site.health import health_view
 from palier.web.pages import front_page
+from palier.web.pictures import picture
 from palier.web.portal.account.door import join
 
 handler400 = "palier.web.errors.bad_request"
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", front_page, name="front"),
     path("language", set_language, name="set_language"),
     path("join/<str:program>/<str:code>", join, name="join"),
+    path("pictures/<str:program>/<str:file>", picture, name="picture"),
     path("portal/<str:program>/", include("palier.web.portal.urls")),
     path("till/<str:program>/", include("palier.web.till.urls")),
     path("console/", include("palier.web.console.urls")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -32,6 +32,8 @@ from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_member
+from palier.web.ui import pictures
+from palier.web.ui.pictures import Shown
 
 TILES: Final = 24
 """Rewards on a page."""
@@ -53,6 +55,8 @@ class Tile:
     distance: str
     new: bool
     ending: str
+    symbol: str
+    picture: Shown | None
 
 
 def price_words(words: ProgramWords, asked: Asked) -> str:
@@ -63,7 +67,7 @@ def price_words(words: ProgramWords, asked: Asked) -> str:
     return _(" and ").join(parts) or _("free")
 
 
-def _tile(made: Visit, line: Line) -> Tile:
+def _tile(made: Visit, line: Line, shown: Mapping[str, Shown]) -> Tile:
     words, reward = made.words, line.terms.reward
     asked = line.offer.price(None)
     distance = ""
@@ -82,6 +86,8 @@ def _tile(made: Visit, line: Line) -> Tile:
         distance,
         line.is_new,
         telling.when(words, line.ends_at - 1, made.now) if line.ending(made.now) else "",
+        pictures.drawing_for(reward),
+        shown.get(reward.key),
     )
 
 
@@ -110,7 +116,10 @@ def shelf(made: Visit) -> HttpResponse:
         after=after,
         member=member,
     )
-    tiles = [_tile(made, line) for line in page.lines]
+    shown = pictures.of_rewards(
+        made.connection, made.runtime, [line.terms.reward for line in page.lines], made.words
+    )
+    tiles = [_tile(made, line, shown) for line in page.lines]
     follow = page.next
     return made.page(
         "portal/shelf.html",
@@ -255,6 +264,8 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             if found.list_price is not None and found.list_price.currency == plan.program.currency
             else "",
             "sent": isinstance(found.gives, Merchandise),
+            "symbol": pictures.drawing_for(found),
+            "picture": pictures.of_rewards(made.connection, made.runtime, [found], words).get(found.key),
         },
         "saved_for": wish is not None and wish.reward == found.key,
         "can_save": asked is not None and len(asked.points) == 1,

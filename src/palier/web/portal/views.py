@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import segno
 from django.http import HttpResponse, JsonResponse
-from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET
@@ -17,6 +16,7 @@ from palier.members import card
 from palier.web.portal import telling
 from palier.web.portal.play import saving, support
 from palier.web.portal.visits import Visit, of_anyone, of_member
+from palier.web.ui import pictures
 from palier.web.ui.colour import theme
 
 LINES: Final = 20
@@ -167,6 +167,6 @@ def manifest(made: Visit) -> HttpResponse:
         "lang": made.language,
         "background_color": "#fbfaf7",
         "theme_color": "#fbfaf7",
-        "icons": [{"src": static("ui/app.svg"), "sizes": "any", "type": "image/svg+xml", "purpose": "any"}],
+        "icons": pictures.installed(pictures.logo(made.connection, made.runtime, made.words)),
     }
     return JsonResponse(content, content_type="application/manifest+json")

@@ -23,6 +23,7 @@ from palier.members.sessions import Live, Way
 from palier.privacy import messages
 from palier.site import clock
 from palier.staff.session import AnyConnection, session
+from palier.web.ui import pictures
 
 SIGNED_IN: Final = "members"
 """Where the browser's session keeps who is signed in, by program: reference, number of the session, its secret."""
@@ -60,6 +61,7 @@ class Visit:
             "program": self.program,
             "program_key": self.runtime.key,
             "program_name": self.words.text(self.program.name),
+            "brand_logo": pictures.logo(self.connection, self.runtime, self.words),
             "member": self.member,
             "version": self.runtime.latest.version,
             "unread": self._unread(),

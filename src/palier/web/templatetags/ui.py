@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from palier.web.ui.chart import Chart
+from palier.web.ui.pictures import Shown
 
 register = template.Library()
 
@@ -43,3 +44,20 @@ def notice(kind: str, text: str) -> dict[str, str]:
     """What happened, what did not, what to do. Kinds: good, warn, bad, or empty."""
     symbols = {"good": "check", "warn": "circle-alert", "bad": "circle-alert"}
     return {"kind": kind, "text": text, "symbol": symbols.get(kind, "info")}
+
+
+@register.inclusion_tag("ui/picture.html")
+def picture(
+    found: Shown | None, symbol: str = "gift", sizes: str = "", beside: bool = False
+) -> dict[str, object]:
+    """A picture, or a drawing where there is none. `sizes`: how wide it is drawn, such as "6rem"; `beside`: the same
+    is said in words next to it, so that it is not read aloud."""
+    return {"picture": found, "symbol": symbol, "sizes": sizes, "beside": beside}
+
+
+@register.inclusion_tag("ui/logo.html")
+def logo(
+    found: Shown | None, name: str, says_name: bool = False, symbol: str = "footprints"
+) -> dict[str, object]:
+    """A program's logo and name: the name is written beside a logo that does not say it. Without a logo, a drawing."""
+    return {"logo": found, "name": name, "says_name": says_name, "symbol": symbol}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from secrets import choice
 from typing import Any, Final
@@ -55,6 +55,8 @@ from palier.web.till.visits import (
     of_shift,
     place,
 )
+from palier.web.ui import pictures
+from palier.web.ui.pictures import Shown
 
 MOST_AMOUNT: Final = 12
 """Characters of an amount as it is typed."""
@@ -103,10 +105,9 @@ def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = 
         "offline_words": [(str(code), words.refused(code)) for code in words.OFFLINE_CODES],
     }
     if customer is not None and not customer.own:
-        content["choices"] = [
-            _choice(made, item)
-            for item in redeeming.choices(connection, runtime, customer.member_id, basket, now=now)
-        ]
+        choices = redeeming.choices(connection, runtime, customer.member_id, basket, now=now)
+        drawn = pictures.of_rewards(connection, runtime, [item.reward for item in choices], made.words)
+        content["choices"] = [_choice(made, item, drawn) for item in choices]
         connection.rollback()
     if customer is not None and basket is not None and not customer.own and customer.active:
         content |= _earning(made, customer, basket)
@@ -186,11 +187,13 @@ def _earning(made: TillVisit, customer: Customer, basket: Basket) -> dict[str, A
     }
 
 
-def _choice(made: TillVisit, item: Choice) -> dict[str, Any]:
+def _choice(made: TillVisit, item: Choice, drawn: Mapping[str, Shown]) -> dict[str, Any]:
     price = ", ".join(made.words.points(minor, key) for key, minor in item.asked.points.items())
     return {
         "key": item.reward.key,
         "name": made.words.text(item.reward.name),
+        "picture": drawn.get(item.reward.key),
+        "symbol": pictures.drawing_for(item.reward),
         "price": price or _("free"),
         "off": made.words.money(item.off) if item.off is not None else "",
         "why": _sentence(item.why[made.language == "fr"]) if item.why is not None else "",
@@ -863,7 +866,7 @@ def kept(made: TillVisit) -> HttpResponse:
 @of_anyone
 def shell(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """The till as it is without the network: nothing of anybody, and a place to keep sales."""
-    content = place(request, found, ProgramWords(found.latest.program, language_of(request)), now)
+    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)), now)
     content["offline_words"] = [(str(code), words.refused(code)) for code in words.OFFLINE_CODES]
     content["exponent"] = found.latest.exponent
     return finished(render(request, "till/shell.html", content))
@@ -873,6 +876,7 @@ def shell(request: HttpRequest, connection: AnyConnection, found: Runtime, now: 
 @of_anyone
 def worker(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """The script that keeps the till's shell on the tablet; it has to come from the till's own address."""
+    logo = pictures.logo(connection, found, ProgramWords(found.latest.program, language_of(request)))
     response = finished(
         render(
             request,
@@ -886,7 +890,9 @@ def worker(request: HttpRequest, connection: AnyConnection, found: Runtime, now:
                         "tokens.css", "ui.css", "till.css", "till.js", "till-journal.js", "till-scan.js",
                         "icons.svg", "app.svg", "fonts/source-sans-3.woff2",
                     )
-                ],
+                ]
+                + [reverse("portal:brand", args=[found.key])]
+                + ([logo.small, logo.medium, logo.large] if logo is not None else []),
             },
             content_type="text/javascript; charset=utf-8",
         )
@@ -914,7 +920,9 @@ def manifest(request: HttpRequest, connection: AnyConnection, found: Runtime, no
                 "orientation": "any",
                 "background_color": "#fbfaf7",
                 "theme_color": "#fbfaf7",
-                "icons": [{"src": static("ui/app.svg"), "sizes": "any", "type": "image/svg+xml"}],
+                "icons": pictures.installed(
+                    pictures.logo(connection, found, ProgramWords(found.latest.program, language))
+                ),
             },
             content_type="application/manifest+json",
         )

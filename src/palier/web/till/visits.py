@@ -35,6 +35,7 @@ from palier.tills.refusals import TillRefusal, TillRefused
 from palier.tills.sales import Basket
 from palier.tills.shifts import Shift
 from palier.web.portal.visits import language_of
+from palier.web.ui import pictures
 
 COOKIE: Final = "till"
 COOKIE_LASTS: Final = 400 * 24 * 3600
@@ -125,7 +126,7 @@ class TillVisit:
             "device": self.device,
             "shift": self.shift,
             "key_hash": _fingerprint(self.device.public_key),
-            **place(self.request, self.runtime, self.words, self.now),
+            **place(self.request, self.connection, self.runtime, self.words, self.now),
             **(content or {}),
         }
         return finished(render(self.request, template, shown, status=status))
@@ -135,12 +136,15 @@ class TillVisit:
         return finished(HttpResponseRedirect(reverse(f"till:{name}", args=[self.runtime.key])))
 
 
-def place(request: HttpRequest, found: Runtime, words: ProgramWords, now: int) -> dict[str, Any]:
+def place(
+    request: HttpRequest, connection: AnyConnection, found: Runtime, words: ProgramWords, now: int
+) -> dict[str, Any]:
     """What every page of a till says of where it is."""
     return {
         "program": found.latest.program,
         "program_key": found.key,
         "program_name": words.text(found.latest.program.name),
+        "brand_logo": pictures.logo(connection, found, words),
         "version": found.latest.version,
         "server_ms": now // 1000,
         "demo": environment().demo,

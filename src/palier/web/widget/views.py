@@ -32,9 +32,11 @@ from palier.engine.refusals import Refusal
 from palier.engine.words import ProgramWords
 from palier.members import page_tokens, refs
 from palier.members import queries as members
+from palier.programs.branding import accent_of
 from palier.site.environment import environment
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_anyone, visit
+from palier.web.ui import pictures
 from palier.web.ui.colour import BLACK, NIGHT, PAPER, WHITE, parse, readable_on, written
 
 MOST_PRICES: Final = 60
@@ -45,7 +47,6 @@ KEPT_FOR_S: Final = 30.0
 _MOST_KEPT: Final = 500
 _kept: dict[tuple[Any, ...], tuple[float, list[str]]] = {}
 _lock = threading.Lock()
-DEFAULT_ACCENT: Final = "#1c5d45"
 
 Short = Annotated[str, Meta(max_length=100)]
 
@@ -136,7 +137,7 @@ def _shown(made: Visit, asked: Asked) -> dict[str, Any]:
     name = words.text(made.program.name)
     declared = made.program.widget
     invitation = (declared.invitation if declared is not None else None) or made.program.description
-    accent = parse(made.program.brand.accent if made.program.brand is not None else DEFAULT_ACCENT)
+    accent = parse(accent_of(made.program))
     found = queries.wallets(made.connection, made.runtime, member_id, now=made.now) if member_id else None
     member = None
     if member_id and found is not None:
@@ -153,8 +154,17 @@ def _shown(made: Visit, asked: Asked) -> dict[str, Any]:
             "tier": way.title if way is not None else "",
             "next": way.sentence if way is not None else "",
         }
+    logo = pictures.logo(made.connection, made.runtime, words)
     return {
         "program": name,
+        "logo": None
+        if logo is None
+        else {
+            "source": made.request.build_absolute_uri(logo.medium),
+            "text": logo.alt,
+            "width": logo.width,
+            "height": logo.height,
+        },
         "portal": made.request.build_absolute_uri(reverse("portal:home", args=[made.runtime.key])),
         "accent": {
             "light": written(readable_on(accent, PAPER, BLACK)),

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_GET
 from palier.activities import queries
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_anyone, of_member
+from palier.web.ui import pictures
 
 KEPT: Final = (
     "ui/tokens.css", "ui/ui.css", "ui/portal.css", "ui/play.css", "ui/icons.svg", "ui/app.svg", "ui/pocket.js",
@@ -45,11 +46,16 @@ def _version() -> str:
 def worker(made: Visit) -> HttpResponse:
     """The service worker of this program's pages: what it keeps, then the file that says how."""
     shell = reverse("portal:offline", args=[made.runtime.key])
+    logo = pictures.logo(made.connection, made.runtime, made.words)
     kept = {
         "version": f"{_version()}-{made.runtime.latest.version}",
         "name": f"palier {made.runtime.key} ",
         "shells": {language: f"{shell}?lang={language}" for language in ("en", "fr")},
-        "files": [static(name) for name in KEPT] + [reverse("portal:brand", args=[made.runtime.key])],
+        "files": [
+            *(static(name) for name in KEPT),
+            reverse("portal:brand", args=[made.runtime.key]),
+            *([logo.small, logo.medium, logo.large] if logo is not None else []),
+        ],
     }
     text = f"const KEPT = {msgspec.json.encode(kept).decode()};\n" + (_STATIC / "ui/worker.js").read_text()
     response = HttpResponse(text, content_type="text/javascript; charset=utf-8")

@@ -21,6 +21,9 @@
     :host { --a: ${accent.light}; --ink: #1d1b16; --paper: #fff; --line: #d9d5cb; color: inherit; font: inherit }
     @supports (color: light-dark(#000, #fff)) { :host { --a: light-dark(${accent.light}, ${accent.dark}); --ink: light-dark(#1d1b16, #eef0ee); --paper: light-dark(#fff, #1a222b); --line: light-dark(#d9d5cb, #2c3742) } }
     [hidden] { display: none !important }
+    .logo { display: block; width: auto; height: 32px; max-width: 144px; object-fit: contain; margin-bottom: 8px }
+    .banner .logo { margin: 0 }
+    @supports (color: light-dark(#000, #fff)) { .logo { background: light-dark(transparent, #fff); border-radius: 6px } }
     .brings { color: var(--a); font-size: .9em; font-weight: 600 }
     .box { color: var(--ink); background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 16px; line-height: 1.4; box-sizing: border-box; text-align: start }
     .number { font-size: 1.75em; font-weight: 650; line-height: 1.1; font-variant-numeric: tabular-nums }
@@ -48,6 +51,18 @@
     const made = make("a", text, className);
     made.href = told.portal;
     return made;
+  };
+
+  /* The logo, where there is one; where the shop lets no picture of ours in, the words stand alone. */
+  const logo = () => {
+    if (!told.logo) return [];
+    const made = make("img", "", "logo");
+    made.alt = told.logo.text;
+    made.width = told.logo.width;
+    made.height = told.logo.height;
+    made.addEventListener("error", () => made.remove());
+    made.src = told.logo.source;
+    return [made];
   };
 
   /* How often: at most once in so many days after it was closed (banner) or shown (pop-up). Where nothing can be
@@ -91,6 +106,7 @@
       const box = make("div", "", "box");
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", told.words.title);
+      box.append(...logo());
       if (told.member) {
         const number = make("div", told.member.number + "\u00a0", "number");
         number.append(make("span", told.member.unit));
@@ -126,7 +142,7 @@
       text.append(make("strong", told.program));
       if (told.invitation) text.append(` \u2013 ${told.invitation}`);
       const acts = kind === "popup" ? make("div") : box;
-      box.append(text);
+      box.append(...logo(), text);
       acts.append(link(told.words.join, "main"), close);
       if (acts !== box) box.append(acts);
       this.shadowRoot.append(box);
