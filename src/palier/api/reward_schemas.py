@@ -28,8 +28,30 @@ Document = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "title": 
 
 
 class PictureAnswer(Answered):
+    """`sizes`: the addresses by the longest edge in points, where it is stored here."""
+
     source: str
     alt: str
+    sizes: dict[str, str] | None
+
+
+class PictureKept(Answered):
+    """A picture that is stored. `source` is what documents name; `sizes` has addresses by longest edge."""
+
+    source: str
+    sha256: str
+    width: int
+    height: int
+    sizes: dict[str, str]
+
+
+class PictureWritten(Answered):
+    """A reward's version with its picture; `source` is null where it has none."""
+
+    reward: str
+    version: int
+    valid_from: str
+    source: str | None
 
 
 class MoneyAnswer(Answered):

@@ -27,10 +27,12 @@ from palier.api.reward_schemas import (
     WrittenAnswer,
 )
 from palier.api.schemas import PAGE, IdempotencyKey, Key, Limit, Points, Ref, problems
+from palier.connectors.pictures import EDGES
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import exponent
-from palier.engine.document import Text
+from palier.engine.document import Picture, Text
 from palier.engine.state import NEVER
+from palier.programs import pictures
 from palier.programs.files import DocumentProblem, source_of
 from palier.programs.structure import convert, faults
 from palier.rewards import browsing, catalogue, operations
@@ -100,6 +102,19 @@ class RewardViews:
         places = exponent(money.currency)
         return {"amount": from_minor(catalogue.money_minor(money), places), "currency": money.currency}
 
+    def picture(self, picture: Picture | None) -> dict[str, Any] | None:
+        if picture is None:
+            return None
+        program = self.made.runtime.key
+        digest = pictures.digest_of(program, picture.source)
+        sizes = None
+        if digest is not None:
+            sizes = {
+                str(EDGES[form]): pictures.address(program, digest, form)
+                for form in ("small", "medium", "large")
+            }
+        return {"source": picture.source, "alt": self.text(picture.alt), "sizes": sizes}
+
     def points(self, points: dict[str, int]) -> dict[str, str]:
         return {key: self.made.points(key, minor) for key, minor in points.items()}
 
@@ -135,9 +150,7 @@ class RewardViews:
             "state": reward.state,
             "name": self.text(reward.name),
             "summary": self.maybe(reward.summary),
-            "picture": None
-            if reward.picture is None
-            else {"source": reward.picture.source, "alt": self.text(reward.picture.alt)},
+            "picture": self.picture(reward.picture),
             "category": reward.category,
             "tags": reward.tags,
             "prices": self.prices(reward.prices, offered),

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from palier.cli.pictures import forget_picture, logo
+
 if TYPE_CHECKING:
     from palier.engine.program import Program
     from palier.programs.plan import Change
@@ -17,11 +19,13 @@ def register(app: typer.Typer) -> None:
     app.command()(export)
     app.command()(schema)
     group = typer.Typer(
-        help="List the programs with their latest version; keep the value of points.",
+        help="List the programs with their latest version; logo; keep the value of points.",
         invoke_without_command=True,
     )
     group.callback()(programs)
     group.command("keep-value")(keep_value)
+    group.command("logo")(logo)
+    group.command("forget-picture")(forget_picture)
     app.add_typer(group, name="programs")
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from palier.cli.pictures import reward_picture, tell_missing
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.rewards.document import Reward
@@ -27,7 +29,9 @@ _TOLD: Final = 20
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="The catalogue: plan, apply, export, list, load.", no_args_is_help=True)
+    group = typer.Typer(
+        help="The catalogue: plan, apply, export, list, load, pictures.", no_args_is_help=True
+    )
     group.command("validate")(validate)
     group.command("plan")(plan)
     group.command("apply")(apply)
@@ -35,6 +39,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_rewards)
     group.command("history")(history)
     group.command("load")(load)
+    group.command("picture")(reward_picture)
     group.command("schema")(schema)
     app.add_typer(group, name="rewards")
 
@@ -412,6 +417,7 @@ def _wanted(connection: Any, runtime: Runtime, file: Path, retire: bool) -> list
             for item in catalogue.latest(connection, runtime.program_id)
             if item.reward.key not in kept and item.reward.supplier is None and item.reward.state != "retired"
         ]
+    tell_missing(connection, runtime, [reward.picture for reward in wanted])
     return wanted
 
 

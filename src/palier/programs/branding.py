@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from palier.engine.checker import Checker
 from palier.engine.document import Picture
 from palier.engine.program import Brand, Program
 from palier.programs.operations import amend
-from palier.programs.queries import Version
+from palier.programs.queries import Version, document
 from palier.site.refusal import Refused
 from palier.staff.operations import write_log
 
@@ -63,21 +63,36 @@ def set_logo(
     without its text in each of the program's languages.
     """
 
-    def check(present: Program | None) -> None:
-        if present is not None and logo is not None:
-            refuse_unsaid(present, logo)
-
-    version = amend(
+    if logo is not None:
+        found = document(connection, key)
+        if found is not None:
+            refuse_unsaid(found, logo)
+    return publish_change(
         connection,
         key,
         lambda program: with_logo(program, logo, says_name=says_name),
-        now=now,
         by=by,
-        check=check,
+        role=role,
+        now=now,
+        reason=reason or "logo",
     )
+
+
+def publish_change(
+    connection: Connection[Any],
+    key: str,
+    change: Callable[[Program], Program],
+    *,
+    by: str,
+    role: str,
+    now: int,
+    reason: str,
+) -> Version:
+    """Publishes what is in force, and what takes effect later, with a changed look; see `amend`. Logged."""
+    version = amend(connection, key, change, now=now, by=by)
     if version.is_new:
         what = f"program:{version.key}:{version.version}"
-        write_log(connection, by, role, "program.publish", what, at=now, reason=reason or "logo")
+        write_log(connection, by, role, "program.publish", what, at=now, reason=reason)
     return version
 
 

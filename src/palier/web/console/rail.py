@@ -43,6 +43,7 @@ RAIL: Final[tuple[Group, ...]] = (
         _("Program"),
         (
             Entry(_("Studio"), "console:studio:front", "pencil-ruler", "programs:read"),
+            Entry(_("Brand"), "console:brand", "palette", "programs:read"),
             Entry(_("Rules"), "console:rules", "list-checks", "programs:read"),
             Entry(_("Tiers"), "console:tiers", "layers", "programs:read"),
             Entry(_("Goals"), "console:goals", "target", "programs:read"),

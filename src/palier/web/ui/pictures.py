@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +87,14 @@ def logo(connection: AnyConnection, runtime: Runtime, words: ProgramWords) -> Sh
     found = pictures.known(connection, runtime.program_id, runtime.key, [brand.logo])
     kept = found.get(brand.logo.source)
     return _shown(kept, brand.logo, words) if kept is not None else None
+
+
+def stored(
+    connection: AnyConnection, runtime: Runtime, named: Sequence[Picture], words: ProgramWords
+) -> dict[str, Shown]:
+    """Those of these pictures that are stored here, by the address they are named by."""
+    found = pictures.known(connection, runtime.program_id, runtime.key, named)
+    return {item.source: _shown(found[item.source], item, words) for item in named if item.source in found}
 
 
 def of_rewards(

@@ -25,6 +25,7 @@ from palier.insights import queries
 from palier.insights.queries import Compared, Period
 from palier.web.console.visits import StaffVisit
 from palier.web.ui.chart import Chart
+from palier.web.ui.pictures import Shown
 
 NONE: Final = "–"
 """In a cell: there is none, or nothing to compare with."""
@@ -32,12 +33,17 @@ NONE: Final = "–"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a cell: its text, where it leads, a word of state (`chip`: good, warn, bad, accent, plain)."""
+    """What stands in a cell: its text, where it leads, a word of state (`chip`: good, warn, bad, accent, plain).
+
+    With a `symbol` a picture stands before it, or that drawing where there is none.
+    """
 
     text: str
     url: str = ""
     chip: str = ""
     note: str = ""
+    symbol: str = ""
+    picture: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

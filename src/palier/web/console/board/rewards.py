@@ -22,6 +22,7 @@ from palier.rewards.operations import NotTaken
 from palier.rewards.stock import Level
 from palier.web.console.board.answers import NONE, Answer, Cell, Column, Table, Telling, period_asked, shown
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.ui import pictures
 
 ON_A_PAGE: Final = 50
 MOST_BYTES: Final = 200_000
@@ -79,12 +80,16 @@ def rewards(made: StaffVisit) -> HttpResponse:
         }
     else:
         sentence = _("No reward was ordered in the last %(days)s days.") % {"days": told.count(period.days)}
+    listed = [one.reward for one in terms[:ON_A_PAGE]]
+    drawn = pictures.of_rewards(made.connection, made.runtime, listed, made.words)
     rows = [
         [
             Cell(
                 told.words.text(one.reward.name),
                 told.address("reward", one.reward.key),
                 note=one.reward.key,
+                picture=drawn.get(one.reward.key),
+                symbol=pictures.drawing_for(one.reward),
             ),
             _state(one.reward),
             Cell(_prices(told, one.reward)),
@@ -197,11 +202,18 @@ def reward(made: StaffVisit, reward: str) -> HttpResponse:
             "summary": told.words.text(latest.reward.summary) if latest.reward.summary is not None else "",
             "state": _state(latest.reward),
             "prices": _prices(told, latest.reward),
+            **_pictured(made, latest.reward),
             "versions": shown_versions[::-1],
             "table": table if rows else None,
             "may_write": made.may("rewards:write"),
         },
     )
+
+
+def _pictured(made: StaffVisit, reward: Reward) -> dict[str, Any]:
+    """A reward's picture, or the drawing that stands in for it."""
+    shown = pictures.of_rewards(made.connection, made.runtime, [reward], made.words)
+    return {"shown": shown.get(reward.key), "symbol": pictures.drawing_for(reward)}
 
 
 @require_http_methods(["GET", "POST"])
@@ -221,6 +233,8 @@ def edit(made: StaffVisit, reward: str | None = None) -> HttpResponse:
         "reason": made.request.POST.get("reason", "")[: operations.LONGEST_REASON],
         "kinds": KINDS_TO_BEGIN,
     }
+    if latest is not None:
+        content |= _pictured(made, latest.reward)
     if made.request.method == "GET":
         text = files.write_one(latest.reward) if latest is not None else _beginning(made)
         content["text"] = text
@@ -248,7 +262,7 @@ def edit(made: StaffVisit, reward: str | None = None) -> HttpResponse:
             )
         except NotTaken as refused:
             made.connection.rollback()
-            content["problems"] = [_problem(problem) for problem in refused.problems]
+            content["problems"] = [named_problem(problem) for problem in refused.problems]
             error = _("Nothing was written: the document has errors.")
         else:
             made.connection.commit()
@@ -275,7 +289,9 @@ def judge(made: StaffVisit) -> HttpResponse:
 def _judged(made: StaffVisit, text: str, key: str | None) -> dict[str, Any]:
     """The reward that a text says, its problems, and what it would change."""
     found = files.read_one(text.encode(), made.program, catalogue.known(made.connection, made.program_id))
-    problems = [{**_problem(item), "line": item.line, "severity": item.severity} for item in found.problems]
+    problems = [
+        {**named_problem(item), "line": item.line, "severity": item.severity} for item in found.problems
+    ]
     latest = None
     if found.reward is not None and key is not None and found.reward.key != key:
         problems.append(
@@ -301,7 +317,8 @@ def _judged(made: StaffVisit, text: str, key: str | None) -> dict[str, Any]:
     return {"read": found.reward, "problems": problems, "changes": said}
 
 
-def _problem(problem: Any) -> dict[str, Any]:
+def named_problem(problem: Any) -> dict[str, Any]:
+    """A problem of a document, as pages name it."""
     return {
         "path": problem.path,
         "message": problem.message,
