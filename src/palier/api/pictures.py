@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Annotated, Any, Final
 
+from django.core.exceptions import TooManyFilesSent
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
+from django.utils.datastructures import MultiValueDict
 from ninja import Query, Router
 from pydantic import AfterValidator, Field
 
@@ -57,8 +61,13 @@ def _file(request: HttpRequest) -> tuple[bytes, str]:
     raw = raw_body(request, *_TYPES, "multipart/form-data")
     if request.content_type != "multipart/form-data":
         return raw, request.content_type or ""
-    found = request.FILES.get(FILE)
-    if not isinstance(found, UploadedFile) or len(request.FILES) != 1 or request.POST:
+    try:
+        # Django itself reads forms of POST alone.
+        fields, sent = request.parse_file_upload(request.META, io.BytesIO(raw))
+    except (MultiPartParserError, TooManyFilesSent):
+        fields, sent = QueryDict(), MultiValueDict()
+    found = sent.get(FILE)
+    if not isinstance(found, UploadedFile) or len(sent) != 1 or fields:
         raise Problem(
             422, "malformed", f"The form has not one file, called {FILE}.",
             field=FILE, remedy=f"send the file alone, as {FILE}",

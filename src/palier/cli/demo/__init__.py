@@ -75,7 +75,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
 
     from palier.activities.figures import figures
     from palier.activities.runtime import runtime
-    from palier.cli.demo import desk, doors, history
+    from palier.cli.demo import desk, doors, history, pictures
     from palier.insights import operations as insights
     from palier.site import clock, database, ids
 
@@ -98,6 +98,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
             database.refresh_statistics()
             _do_due_work(connection, program, quiet)
         redeemed = history.redeem_coupons(connection, program, quiet=quiet, weeks=moved)
+        pictures.dress(connection, program)
         desk.lay_out(connection, program, now=clock.now())
         insights.count_all(connection, program, now=clock.now())
         if import_summary:
