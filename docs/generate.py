@@ -26,7 +26,7 @@ SHOWN = DOCS.parent / "gallery" / "cafe_stars" / "program.yaml"
 """The program whose plain words the documents show."""
 
 _SECTIONS = (
-    ("The document", ("Program", "Text", "Brand", "Widget")),
+    ("The document", ("Program", "Text", "Brand", "Picture", "Widget")),
     ("Point currencies", ("PointCurrency", "UnitName", "Noun")),
     (
         "Expiry",

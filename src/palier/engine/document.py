@@ -36,7 +36,7 @@ class Picture(Strict, frozen=True):
     """A picture, and what it shows."""
 
     source: str
-    """The address that its upload told, or one that begins with https:// (which pages of Palier do not load)."""
+    """The address that its upload told, or one that begins with https://, which the pages of Palier do not load."""
     alt: Text
     """What it shows, for those who do not see it."""
 

@@ -99,6 +99,7 @@ def _prepare(*, quiet: bool, weeks: int | None) -> tuple[dict[str, Any], int, st
             _do_due_work(connection, program, quiet)
         redeemed = history.redeem_coupons(connection, program, quiet=quiet, weeks=moved)
         pictures.dress(connection, program)
+        program = runtime(connection, PROGRAM) or program
         desk.lay_out(connection, program, now=clock.now())
         insights.count_all(connection, program, now=clock.now())
         if import_summary:

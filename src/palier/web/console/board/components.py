@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
@@ -23,6 +24,7 @@ from msgspec import Struct
 
 from palier.web.console.visits import StaffVisit, of_staff
 from palier.web.templatetags import ui
+from palier.web.ui import pictures
 from palier.web.ui.chart import Bar, Chart, Line, Point, across, bars, lines
 from palier.web.ui.stair import Landing, stair
 
@@ -93,12 +95,27 @@ def _drawn(chart: Chart) -> dict[str, Any]:
     return {"found": chart, "level": 3}
 
 
+def _picture() -> pictures.Shown:
+    """The drawing of Palier itself, in the place of a picture that somebody brought."""
+    drawing = static("ui/app.svg")
+    return pictures.Shown(drawing, drawing, drawing, _("Stairs"), 128, 128)
+
+
 EXAMPLES: Final[dict[str, Callable[[], list[dict[str, Any]]]]] = {
     "icon": lambda: [{"name": name} for name in ("house", "gift", "star", "check", "circle-alert")],
     "way": lambda: [_way()],
     "chart": _charts,
     "empty": lambda: [
         {"symbol": "gift", "title": _("Nothing here yet"), "text": _("The first step stands here.")}
+    ],
+    "logo": lambda: [
+        {"found": None, "name": _("The shop")},
+        {"found": _picture(), "name": _("The shop")},
+        {"found": _picture(), "name": _("The shop"), "says_name": True},
+    ],
+    "picture": lambda: [
+        {"found": _picture(), "sizes": "8rem"},
+        {"found": None, "symbol": "package", "sizes": "8rem"},
     ],
     "notice": lambda: [
         {"kind": "good", "text": _("It is done.")},
