@@ -20,6 +20,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "after_months": ("Months after", "Mois après"),
     "after_years": ("Years after", "Années après"),
     "agreements": ("Agreements", "Accords"),
+    "alt": ("What it shows", "Ce qu'elle montre"),
     "all": ("All of", "Toutes ces conditions"),
     "announced_on": ("Announced on", "Annoncé le"),
     "answers": ("Answers", "Réponses"),
@@ -102,6 +103,8 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "least": ("At least", "Au moins"),
     "lifetime": ("In all", "En tout"),
     "limits": ("Limits", "Limites"),
+    "logo": ("Logo", "Logo"),
+    "logo_says_name": ("The logo says the name", "Le logo dit le nom"),
     "lines": ("Lines that count", "Lignes qui comptent"),
     "measure": ("Measure", "Mesure"),
     "member_attributes": ("What is known of members", "Ce qu'on sait des membres"),
@@ -161,6 +164,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "shipping": ("Shipping", "Livraison"),
     "shown": ("Ranks shown", "Rangs affichés"),
     "soft_landing": ("One tier down at a time", "Un niveau à la fois"),
+    "source": ("Address", "Adresse"),
     "spend_base": ("What counts as spend", "Ce qui compte comme dépense"),
     "stacking": ("Together", "Ensemble"),
     "steps": ("Steps", "Étapes"),
@@ -650,6 +654,16 @@ _FRENCH: Final[dict[str, str]] = {
     "How far one person may go, by point currency.": "Jusqu'où une personne peut aller, par sorte de points.",
     "Days for which an adjustment waits for the second person; then it is refused.": (
         "Jours d'attente de la seconde personne ; ensuite c'est refusé."
+    ),
+    "The address that its upload told, or one that begins with https://, which the pages of Palier do not load.": (
+        "L'adresse donnée à l'envoi, ou une adresse en https://, que les pages de Palier ne chargent pas."
+    ),
+    "What it shows, for those who do not see it.": "Ce qu'elle montre, pour qui ne la voit pas.",
+    "The logo, by the address that its upload told; its text says what is drawn, not the name.": (
+        "Le logo, par l'adresse donnée à l'envoi ; son texte dit ce qui est dessiné, pas le nom."
+    ),
+    "Whether the name can be read in the logo, so that it is not written beside it.": (
+        "Si le nom se lit dans le logo : il n'est alors pas écrit à côté."
     ),
     "The colour of buttons and of what is reached, as #rrggbb.": (
         "La couleur des boutons et de ce qui est atteint, #rrggbb."
