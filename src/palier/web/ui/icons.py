@@ -22,7 +22,7 @@ UNITS: Final[dict[str, Promise]] = {
     "snowflake": _("snowflake"),
     "coffee": _("cup"),
     "gift": _("gift"),
-    "ticket": _("ticket"),
+    "ticket": _("admission ticket"),
     "stamp": _("stamp"),
     "percent": _("percent"),
     "banknote": _("banknote"),

@@ -109,9 +109,9 @@ EXAMPLES: Final[dict[str, Callable[[], list[dict[str, Any]]]]] = {
         {"symbol": "gift", "title": _("Nothing here yet"), "text": _("The first step stands here.")}
     ],
     "logo": lambda: [
-        {"found": None, "name": _("The shop")},
-        {"found": _picture(), "name": _("The shop")},
-        {"found": _picture(), "name": _("The shop"), "says_name": True},
+        {"found": None, "name": _("The corner grocer")},
+        {"found": _picture(), "name": _("The corner grocer")},
+        {"found": _picture(), "name": _("The corner grocer"), "says_name": True},
     ],
     "picture": lambda: [
         {"found": _picture(), "sizes": "8rem"},
