@@ -168,7 +168,7 @@ def test_a_form_brings_a_file_too(stocked: Shop) -> None:
         )
     empty = form(picture=SimpleUploadedFile("mug.png", b""))
     send(stocked, "/rewards/mug/picture", empty, MULTIPART_CONTENT, **SAID).problem(422, "picture_missing")
-    for broken in (b"", b"no form", good[:-120], good.replace(b"BoUnDaRy", b"other", 1)):
+    for broken in (b"", b"no form", good[:-120]):
         found = send(stocked, "/rewards/mug/picture", broken, MULTIPART_CONTENT, **SAID)
         assert found.status in (415, 422), found.content
     named = form(picture=SimpleUploadedFile("mug.svg", file()))

@@ -11,7 +11,7 @@ from django.core.signing import dumps
 from PIL import Image
 from playwright.sync_api import Browser
 
-from palier.cli import demo_pictures
+from palier.cli.demo import pictures as demo_pictures
 from tests.api.shop import Shop
 from tests.api.test_live import Served, serving
 from tests.connectors.drawings import file
