@@ -158,20 +158,28 @@ def test_old_entries_and_those_of_a_revoked_device_wait_for_a_review(
     assert shop.wallet(member)["spendable"] == "0.00"
     with database.connect("app") as connection:
         device = till.known(connection)
-        waiting = journal.to_review(connection, device)
+        waiting = journal.to_review(connection, device.program_id, device.device_id)
         assert [(item.number, item.state) for item in waiting] == [
             ("1", "refused"), ("2", "kept"), ("3", "kept"), ("4", "kept"),
         ]  # fmt: skip
         taken = journal.apply_kept(
-            connection, till.program(connection), device, ["1", "2", "3"], by="cli:test", now=clock.now()
+            connection,
+            till.program(connection),
+            device,
+            ["1", "2", "3"],
+            by="cli:test",
+            role="operator",
+            now=clock.now(),
         )
         assert [item.status for item in taken] == ["applied"] * 3
         assert (
-            journal.drop_kept(connection, device, ["4"], by="cli:test", reason="made up", now=clock.now())
+            journal.drop_kept(
+                connection, device, ["4"], by="cli:test", role="operator", reason="made up", now=clock.now()
+            )
             == 1
         )
         connection.commit()
-        assert journal.to_review(connection, device) == []
+        assert journal.to_review(connection, device.program_id, device.device_id) == []
     assert shop.wallet(member)["spendable"] == "34.00"
 
 

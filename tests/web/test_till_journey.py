@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.signing import dumps
 from playwright.sync_api import Browser, Route, expect
 
 from palier.members import card, refs
 from palier.site import clock, database
 from palier.staff import accounts
-from palier.tills import devices
 from tests.api.shop import Shop
 from tests.api.test_live import Served, serving
 from tests.web import browser
@@ -33,7 +33,8 @@ def opened() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def served(shop: Shop) -> Iterator[Served]:
+def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setenv("PALIER_DEMO", "true")  # the owner's browser signs in without a second factor
     with serving(shop) as found:
         yield found
 
@@ -65,19 +66,37 @@ class Cashier(Visitor):
         )
 
 
-def code(shop: Shop) -> str:
-    with database.connect() as connection:
-        expected = devices.expect(
-            connection,
-            shop.program_id,
-            name="Front",
-            location="Lyon",
-            by="test",
-            role="owner",
-            now=clock.now(),
-        )
-        connection.commit()
-    return expected.code
+class Owner(Visitor):
+    """The browser of somebody who runs the program: the console's pages of tills, each looked at."""
+
+    def __init__(self, opened: Browser, served: Served, shop: Shop, language: str, scheme: Any) -> None:
+        super().__init__(opened, served, language, 768, color_scheme=scheme)
+        account = staff("owner", shop.program_id)
+        self.page.goto(f"/console/demo-sign-in?as={dumps(account.email, salt='demo console')}")
+
+    def at(self, path: str) -> None:
+        self.page.goto(f"/console/club/{path}")
+        self.look()
+
+    def code(self) -> str:
+        """The code of a new till, from the empty page on."""
+        self.at("tills")
+        self.page.locator("main .button.primary").click()
+        self.look()
+        self.page.locator("#name").fill("Front")
+        self.page.locator("#location").fill("Lyon")
+        self.page.keyboard.press("Enter")
+        shown = self.page.locator(".desk-code").inner_text()
+        self.look()
+        return shown
+
+    def end(self) -> None:
+        self.at("tills")
+        self.at("tills/1")
+        self.page.locator("a.danger").click()
+        self.look()
+        self.page.locator("button.danger").click()
+        self.page.wait_for_url("**/tills")
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 1024, "light"), ("en", 390, "dark")])
@@ -96,13 +115,18 @@ def test_a_morning_at_the_till(
     ref = shop.post("/members", {"identities": {"card": "28012801"}}).json["member"]
     shop.sale(ref, "100.00")
     till = Cashier(opened, served, language, width, color_scheme=scheme)
+    owner = Owner(opened, served, shop, language, scheme)
     expect.set_options(timeout=15_000)
     page, name = till.page, f"{language}-{width}-{scheme}"
 
     # A tablet becomes a till, and Ann begins her shift with a PIN of her own.
     page.goto("/till/club/")
     till.step(f"{name}-1-enrol")
-    page.locator("#code").fill(code(shop))
+    # What stands in the console's picture is the address with the code behind it.
+    shown = owner.code()
+    page.goto(f"/till/club/enrol-till#{shown}")
+    expect(page.locator("#code")).to_have_value(shown)
+    assert shown not in page.url
     page.keyboard.press("Enter")
     page.wait_for_url("**/sign-in")
     till.step(f"{name}-2-sign-in")
@@ -221,6 +245,8 @@ def test_a_morning_at_the_till(
     expect(page.locator("#who")).to_be_visible()
     till.step(f"{name}-12-back")
     assert shop.wallet(ref)["spendable"] == "120.00"
+    owner.at("tills/review")
+    assert owner.page.locator("tbody tr").count() == 1
     shop.enrol("no-such-card")
     page.locator("#conflicts .again").click()
     expect(page.locator("#conflicts li")).to_have_count(0)
@@ -236,12 +262,7 @@ def test_a_morning_at_the_till(
     page.wait_for_url("**/till/club/")
 
     # Ended from afar: the next call is the last.
-    with database.connect() as connection:
-        (device,) = devices.devices(connection, shop.program_id)
-        devices.revoke(
-            connection, shop.program_id, device.device_id, by="test", role="owner", now=clock.now()
-        )
-        connection.commit()
+    owner.end()
     page.reload()
     expect(page.locator("h1")).to_contain_text(said("was ended", "a été arrêtée"))
     till.step(f"{name}-14-ended")

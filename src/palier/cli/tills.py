@@ -21,12 +21,13 @@ def list_tills(
     """List the program's tills, those that were revoked too."""
     from palier.cli.session import open_database
     from palier.engine.clock import moment
-    from palier.site import database
-    from palier.tills import devices, journal
+    from palier.site import clock, database
+    from palier.tills.queries import standings
 
     with open_database(with_django=False), database.connect() as connection:
-        found = devices.devices(connection, _program(connection, program))
-        waiting = {device.ref: len(journal.to_review(connection, device)) for device in found}
+        standing = standings(connection, _program(connection, program), now=clock.now())
+    found = [one.device for one in standing]
+    waiting = {one.device.ref: one.to_review for one in standing}
 
     def written(at: int) -> str | None:
         return moment(at).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
@@ -150,16 +151,25 @@ def review(
         judging = runtime(connection, program)
         if found is None or judging is None:
             raise Refused(f"There is no such till; `palier tills list {program}` shows them.")
-        kept = [item for item in journal.to_review(connection, found) if not entry or item.number in entry]
+        waiting = journal.to_review(connection, program_id, found.device_id)
+        kept = [item for item in waiting if not entry or item.number in entry]
         numbers = [item.number for item in kept]
         if apply:
             by = f"cli:{getuser()}"
-            for taken in journal.apply_kept(connection, judging, found, numbers, by=by, now=clock.now()):
+            for taken in journal.apply_kept(
+                connection, judging, found, numbers, by=by, role="operator", now=clock.now()
+            ):
                 print(f"{taken.number}  {taken.status}  {taken.code}".rstrip())
             return 0
         if drop:
             gone = journal.drop_kept(
-                connection, found, numbers, by=f"cli:{getuser()}", reason=drop, now=clock.now()
+                connection,
+                found,
+                numbers,
+                by=f"cli:{getuser()}",
+                role="operator",
+                reason=drop,
+                now=clock.now(),
             )
             connection.commit()
             print(f"Dropped {gone}.")

@@ -863,6 +863,24 @@ def set_pin(connection: Connection[Any], account: Account, pin: str, *, now: int
     _log(connection, account.actor, "staff.pin", account.actor, at=now)
 
 
+def forget_pin(connection: Connection[Any], account_id: int, *, now: int, actor: str) -> int:
+    """Forgets a PIN: the person signs in with the password at the next till and chooses another.
+
+    Ends his sessions at tills, and returns how many. Nobody sets a PIN for somebody else, who would not be alone to
+    know it.
+    """
+    connection.execute(
+        "-- staff.forget_pin\nupdate staff_account set pin = '' where account_id = %s", (account_id,)
+    )
+    ended = connection.execute(
+        "-- staff.end_till_sessions\nupdate staff_session set ended_at = %s "
+        "where account_id = %s and face = 'till' and ended_at is null",
+        (moment(now), account_id),
+    ).rowcount
+    _log(connection, actor, "staff.forget_pin", f"staff:{account_id}", at=now)
+    return ended
+
+
 def prove_pin(connection: Connection[Any], account: Account, pin: str, *, place: str, now: int) -> None:
     """Checks the PIN of an account at a `place` (a till). After PIN_TRIES wrong ones the person signs in anew.
 

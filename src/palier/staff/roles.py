@@ -15,6 +15,7 @@ PEOPLES_RIGHTS: Final = (
     "keys:write",
     "staff:write",
     "till:use",
+    "tills:write",
 )
 """Rights that people alone have: no API key bears them."""
 ALL_RIGHTS: Final = frozenset((*RIGHTS, *PEOPLES_RIGHTS))

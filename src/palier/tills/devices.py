@@ -114,10 +114,8 @@ def expect(
 
     `by` is who asks ("staff:ID", "cli:NAME"). Refuses (Refused) a name or place that is empty, long or not printable.
     """
-    for what, text in (("name", name), ("location", location)):
-        if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
-            raise Refused(f"The {what} of a till is 1 to {LONGEST_NAME} printable characters.")
-    code = "".join(secrets.choice(refs.ALPHABET) for _ in range(CODE_LENGTH)).upper()
+    _check_names(name, location)
+    code = _new_code()
     device_id, ends_at = new_id(), now + CODE_LASTS
     # Numbers are given under the program's lock, so that two devices expected at once have two.
     connection.execute("-- tills.number_in_turn\nselect pg_advisory_xact_lock(%s)", (program_id ^ 0x7111,))
@@ -146,7 +144,73 @@ def expect(
     assert row is not None
     device = _device(row)
     write_log(connection, by, role, "till.expect", f"till:{device.ref}", at=now, reason=device.name)
-    return Expected(device, f"{code[:5]}-{code[5:]}", ends_at)
+    return Expected(device, _written(code), ends_at)
+
+
+def _check_names(name: str, location: str) -> None:
+    for what, text in (("name", name), ("location", location)):
+        if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
+            raise Refused(f"The {what} of a till is 1 to {LONGEST_NAME} printable characters.")
+
+
+def _new_code() -> str:
+    return "".join(secrets.choice(refs.ALPHABET) for _ in range(CODE_LENGTH)).upper()
+
+
+def _written(code: str) -> str:
+    """A code in two halves, as people read it."""
+    return f"{code[: CODE_LENGTH // 2]}-{code[CODE_LENGTH // 2 :]}"
+
+
+def expect_again(
+    connection: Connection[Any], program_id: int, device_id: int, *, by: str, role: str, now: int
+) -> Expected | None:
+    """Makes a new code for a device that did not come yet, which ends the old one. Does not commit.
+
+    None where it is unknown, enrolled or ended.
+    """
+    code, ends_at = _new_code(), now + CODE_LASTS
+    row = connection.execute(
+        f"""
+        -- tills.expect_again
+        update till_device set code_hash = %s, code_ends_at = %s
+        where device_id = %s and program_id = %s and state = 'expected' returning {_COLUMNS}
+        """,
+        (_code_hash(program_id, code), moment(ends_at), device_id, program_id),
+    ).fetchone()
+    if row is None:
+        return None
+    device = _device(row)
+    write_log(connection, by, role, "till.expect", f"till:{device.ref}", at=now, reason=device.name)
+    return Expected(device, _written(code), ends_at)
+
+
+def rename(
+    connection: Connection[Any],
+    device: Device,
+    *,
+    name: str,
+    location: str,
+    by: str,
+    role: str,
+    now: int,
+) -> None:
+    """Calls a device otherwise, or has its sales name another place from now on. Does not commit.
+
+    Refuses (Refused) what `expect` refuses.
+    """
+    _check_names(name, location)
+    called, place = name.strip(), location.strip()
+    if (called, place) == (device.name, device.location):
+        return
+    connection.execute(
+        "-- tills.rename\nupdate till_device set name = %s, location = %s where device_id = %s and program_id = %s",
+        (called, place, device.device_id, device.program_id),
+    )
+    write_log(
+        connection, by, role, "till.rename", f"till:{device.ref}", at=now,
+        reason=f"{device.name}, {device.location} -> {called}, {place}",
+    )  # fmt: skip
 
 
 def enrol(

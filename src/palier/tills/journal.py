@@ -248,7 +248,8 @@ def record(
 
 _FIND: Final = """
 -- tills.find_entries
-select entry, sha256, state, code, member_id from till_entry where device_id = %s and entry = any(%s)
+select entry, sha256, state, code, member_id, state = 'refused' and sealed is null
+from till_entry where device_id = %s and entry = any(%s)
 """
 
 _CLAIM: Final = """
@@ -295,6 +296,9 @@ def _take(
         if work.number in stored and stored[work.number][1] == "applied":
             work.known, work.member_id = "duplicate", stored[work.number][3]
             continue
+        if work.number in stored and stored[work.number][4]:
+            work.known, work.refused = "refused", TillRefusal.SET_ASIDE
+            continue
         _judge(connection, runtime, device, work, credited, now, reviewed)
         if not work.refused:
             ready.append(work)
@@ -310,7 +314,10 @@ def _take(
         if result.refusal is not None:
             work.refused = result.refusal.code.value
     for work in works:
-        if work.entry is not None and not work.known and (work in ready or work.refused):
+        if work.entry is None or work.known:
+            continue
+        # What the server's own form sent and was refused is not kept: whoever sent it reads why, and it was not signed.
+        if not work.refused or work.text:
             _store(connection, device, work, now)
     return [_taken(work, dict(_pairs(doubles)).get(id(work))) for work in works]
 
@@ -328,10 +335,10 @@ def _taken(work: _Work, first: _Work | None) -> Taken:
             found.code,
             found.member_id,
         )
-    if work.known:
-        return Taken(work.number, "duplicate", "", work.member_id)
     if work.refused:
         return Taken(work.number, "refused", work.refused, work.member_id)
+    if work.known:
+        return Taken(work.number, "duplicate", "", work.member_id)
     assert work.result is not None
     status: Literal["applied", "duplicate"] = "duplicate" if work.result.status == "duplicate" else "applied"
     return Taken(work.number, status, "", work.member_id, work.result)
@@ -512,12 +519,18 @@ def _store(connection: Connection[Any], device: Device, work: _Work, now: int, s
 class Kept(Struct, frozen=True):
     """An entry that waits for a review: refused, or sent by a device after it was revoked."""
 
+    device_id: int
     number: str
     state: str
     code: str
     at: int
+    received_at: int
     amount: int
-    account_id: int | None
+    member_id: int | None
+    worker: str
+    """Whose shift it was; "" where the till knew nobody."""
+    card: str
+    """The end of the card's number that was read, where it was one: enough to find it again."""
 
 
 def _keep(connection: Connection[Any], device: Device, works: list[_Work], now: int) -> None:
@@ -537,18 +550,39 @@ def _keep(connection: Connection[Any], device: Device, works: list[_Work], now: 
         room -= 1
 
 
-def to_review(connection: Connection[Any], device: Device) -> list[Kept]:
-    """Entries of a device that were refused or kept, the oldest first."""
+def to_review(
+    connection: Connection[Any], program_id: int, device_id: int | None = None, *, limit: int = MOST_WAITING
+) -> list[Kept]:
+    """Entries of a device, or of all devices of a program, that were refused or kept: the oldest first."""
     rows = connection.execute(
         """
         -- tills.to_review
-        select entry, state, code, at, amount, account_id from till_entry
-        where device_id = %s and program_id = %s and state in ('refused', 'kept') and sealed is not null
-        order by at, entry
+        select e.device_id, e.entry, e.state, e.code, e.at, e.received_at, e.amount, e.member_id, coalesce(s.name, ''),
+               e.sealed
+        from till_entry e left join till_shift s on s.device_id = e.device_id and s.shift_id = e.shift_id
+        where e.program_id = %(program)s and (%(device)s::bigint is null or e.device_id = %(device)s)
+          and e.state in ('refused', 'kept') and e.sealed is not null
+        order by e.at, e.device_id, e.entry limit %(limit)s
         """,
-        (device.device_id, device.program_id),
+        {"program": program_id, "device": device_id, "limit": limit},
     ).fetchall()
-    return [Kept(row[0], row[1], row[2], instant(row[3]), row[4], row[5]) for row in rows]
+    return [
+        Kept(
+            row[0], row[1], row[2], row[3], instant(row[4]), instant(row[5]), row[6], row[7], row[8],
+            _card_end(row[0], row[1], row[9]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _card_end(device_id: int, number: str, sealed: bytes) -> str:
+    card_number = _opened(device_id, number, sealed).member.card or ""
+    return card_number[-4:] if len(card_number) > 4 else card_number
+
+
+def _opened(device_id: int, number: str, sealed: bytes) -> Entry:
+    """An entry that was kept, as it was signed."""
+    return _entry(decrypted(SEALED, bytes(sealed), f"{device_id}.{number}".encode()))
 
 
 def apply_kept(
@@ -558,11 +592,12 @@ def apply_kept(
     numbers: Sequence[str],
     *,
     by: str,
+    role: str,
     now: int,
 ) -> list[Taken]:
     """Applies entries that somebody has reviewed, whatever their age, and after their device was revoked. Commits.
 
-    Whose they are is looked at anew. `by` is who reviewed them, for the audit log.
+    Whose they are is looked at anew. `by` and `role` say who reviewed them, for the audit log.
     """
 
     def act() -> list[Taken]:
@@ -594,7 +629,7 @@ def apply_kept(
         write_log(
             connection,
             by,
-            "operator",
+            role,
             "till.apply_kept",
             f"till:{device.ref}",
             at=now,
@@ -606,9 +641,19 @@ def apply_kept(
 
 
 def drop_kept(
-    connection: Connection[Any], device: Device, numbers: Sequence[str], *, by: str, reason: str, now: int
+    connection: Connection[Any],
+    device: Device,
+    numbers: Sequence[str],
+    *,
+    by: str,
+    role: str,
+    reason: str,
+    now: int,
 ) -> int:
-    """Sets entries aside for good: they are applied by nobody any more, and what was signed goes. Does not commit."""
+    """Sets entries aside for good: they are applied by nobody any more, and what was signed goes. Does not commit.
+
+    A device that sends one of them again is told so (set_aside).
+    """
     gone = connection.execute(
         """
         -- tills.drop_kept
@@ -618,6 +663,6 @@ def drop_kept(
         (device.device_id, list(numbers)),
     ).rowcount
     write_log(
-        connection, by, "operator", "till.drop_kept", f"till:{device.ref}", at=now, reason=f"{gone}: {reason}"
+        connection, by, role, "till.drop_kept", f"till:{device.ref}", at=now, reason=f"{gone}: {reason}"
     )
     return gone

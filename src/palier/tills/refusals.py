@@ -32,6 +32,8 @@ class TillRefusal(StrEnum):
     """An entry was not signed by this device as it stands."""
     ENTRY_DIFFERS = "entry_differs"
     """This number was used for another entry."""
+    SET_ASIDE = "set_aside"
+    """Somebody reviewed the entry, and set it aside for good."""
     ENTRY_TOO_OLD = "entry_too_old"
     """An entry reaches the server too long after it was made: somebody reviews it."""
     NOT_LOOKED_UP = "not_looked_up"

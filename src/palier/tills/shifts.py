@@ -155,12 +155,17 @@ def read(connection: Connection[Any], device: Device, shift_id: int) -> Shift | 
 
 
 def at_device(connection: Connection[Any], device: Device, *, now: int) -> list[Shift]:
-    """The shifts that go on at a device: who can take it over with the short code alone."""
+    """The shifts that go on at a device: who can take it over with the short code alone.
+
+    One whose sign-in was ended elsewhere is over: the person signs in anew.
+    """
     rows = connection.execute(
         f"""
         -- tills.shifts
-        select {_COLUMNS} from till_shift
-        where device_id = %s and ended_at is null and began_at > %s order by shift_id
+        select {_COLUMNS} from till_shift t
+        where t.device_id = %s and t.ended_at is null and t.began_at > %s
+          and not exists (select from staff_session s where s.session_id = t.session_id and s.ended_at is not null)
+        order by t.shift_id
         """,
         (device.device_id, moment(now - LONGEST)),
     ).fetchall()

@@ -69,6 +69,7 @@ RAIL: Final[tuple[Group, ...]] = (
         (
             Entry(_("Approvals"), "console:desk:approvals", "badge-check", "approvals:write"),
             Entry(_("Staff"), "console:desk:staff", "shield", "staff:write"),
+            Entry(_("Tills"), "console:desk:tills", "store", "tills:write"),
             Entry(_("API keys"), "console:desk:keys", "lock", "keys:write"),
             Entry(_("Audit log"), "console:desk:log", "file-text", "audit:read", everywhere=True),
         ),

@@ -53,6 +53,9 @@ def refused(code: TillRefusal | str) -> str:
         TillRefusal.ENTRY_TOO_OLD: _(
             "The sale was kept for more than two weeks. It was not credited; a manager reviews it."
         ),
+        TillRefusal.SET_ASIDE: _(
+            "The office reviewed this sale and set it aside. Nothing more is to be done."
+        ),
         TillRefusal.ENTRY_DIFFERS: _(
             "Another sale has this number. This one was not credited; enter it anew."
         ),
@@ -93,6 +96,7 @@ OFFLINE_CODES = (
     TillRefusal.CODE_USED,
     TillRefusal.UNKNOWN_MEMBER,
     TillRefusal.NOT_LOOKED_UP,
+    TillRefusal.SET_ASIDE,
     TillRefusal.ENTRY_TOO_OLD,
     TillRefusal.ENTRY_DIFFERS,
     TillRefusal.WRONG_SIGNATURE,

@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from palier.engine.clock import HOUR, MINUTE
 from palier.site.refusal import Refused
 from palier.staff import accounts
 from palier.staff.accounts import NotSignedIn, Session
 from palier.staff.throttle import Throttled
 from palier.web.console import views
+from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
 
 _BROWSERS: Final = ("Edg", "Firefox", "Chrome", "Safari")
@@ -94,8 +94,8 @@ def _session(made: StaffVisit, one: Session) -> dict[str, Any]:
             part for part in (browser.replace("Edg", "Edge"), system) if part
         ) or one.agent[:40],
         "face": _("till") if one.face == "till" else _("console"),
-        "seen": _ago(made.now - one.seen_at),
-        "since": _ago(made.now - one.created_at),
+        "seen": telling.ago(made.now - one.seen_at),
+        "since": telling.ago(made.now - one.created_at),
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from palier.engine.clock import moment
 from palier.staff import accounts
 from palier.staff.log import LogFilter, Logged, logged
 from palier.staff.operations import write_log
+from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
 
 RIGHT: Final = "audit:read"
@@ -83,12 +84,10 @@ def shown(made: StaffVisit) -> HttpResponse:
 
 
 def _line(made: StaffVisit, row: Logged, people: dict[str, str]) -> dict[str, Any]:
-    clock = made.words.clock
-    _day_number, minute = clock.local(row.at)
     return {
         "row": row,
         "day": made.words.day(row.at),
-        "time": f"{minute // 60:02d}:{minute % 60:02d}",
+        "time": telling.time_of_day(made.words, row.at),
         "who": people.get(row.actor, row.actor),
         "what": people.get(row.object, row.object),
     }

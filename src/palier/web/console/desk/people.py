@@ -25,7 +25,7 @@ from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
 
 RIGHT: Final = "staff:write"
-ACTS: Final = ("give", "take", "close", "reopen", "link", "forget")
+ACTS: Final = ("give", "take", "close", "reopen", "link", "forget", "pin")
 
 
 @require_GET
@@ -186,6 +186,7 @@ def person(made: StaffVisit, account_id: int) -> HttpResponse:
             "since": made.words.day(found.created_at),
             "sessions": len(accounts.sessions(made.connection, account_id, now=made.now)),
             "rules": _rules_person(made, found),
+            "at_tills": "till:use" in found.rights_in(made.program_id),
             "elsewhere": len(found.grants) > len(found.grants_in(made.program_id)) and _rules_all(made),
         },
     )
@@ -199,13 +200,15 @@ def act(made: StaffVisit, account_id: int, act: str) -> HttpResponse:
     if act not in ACTS or (act not in ("give", "take") and not _rules_person(made, found)):
         raise Http404
     form = made.request.POST if made.request.method == "POST" else made.request.GET
+    held = accounts.sessions(made.connection, account_id, now=made.now)
     content: dict[str, Any] = {
         "person": found,
         "act": act,
         "role": form.get("role", ""),
         "role_name": telling.role_name(form.get("role", "")),
         "scope": "all" if form.get("scope") == "all" else "here",
-        "sessions": len(accounts.sessions(made.connection, account_id, now=made.now)),
+        "sessions": len(held),
+        "till_sessions": sum(one.face == "till" for one in held),
         **(_choices(made) if act == "give" else {}),
     }
     if act == "take" and not any(
@@ -260,6 +263,8 @@ def _done(made: StaffVisit, found: Account, act: str, content: dict[str, Any]) -
             accounts.reopen(connection, found.account_id, now=now, actor=actor)
         case "forget":
             accounts.forget_second_factor(connection, found.account_id, now=now, actor=actor)
+        case "pin":
+            accounts.forget_pin(connection, found.account_id, now=now, actor=actor)
         case "link":
             return accounts.reinvite(connection, found.account_id, now=now)
     return ""

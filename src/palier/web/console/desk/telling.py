@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from palier.engine.amounts import AmountError, to_minor
+from palier.engine.clock import DAY, HOUR, MINUTE
 from palier.engine.words import ProgramWords
 from palier.staff.roles import Role
 
@@ -109,3 +111,23 @@ def _points(payload: dict[str, Any], words: ProgramWords) -> dict[str, str]:
     except AmountError:
         return {}
     return {"points": words.points(-minor if text.startswith("-") else minor, known.key), "currency": ""}
+def time_of_day(words: ProgramWords, at: int) -> str:
+    """The local time of an instant, as clocks show it."""
+    _day, minute = words.clock.local(at)
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def ago(gone: int) -> str:
+    """How long ago something was, in words; `gone` in microseconds."""
+    if gone < 2 * MINUTE:
+        return gettext("just now")
+    if gone < 2 * HOUR:
+        count = gone // MINUTE
+        said = ngettext("%(count)d minute ago", "%(count)d minutes ago", count)
+    elif gone < 2 * DAY:
+        count = gone // HOUR
+        said = ngettext("%(count)d hour ago", "%(count)d hours ago", count)
+    else:
+        count = gone // DAY
+        said = ngettext("%(count)d day ago", "%(count)d days ago", count)
+    return said % {"count": count}

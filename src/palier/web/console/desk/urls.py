@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from palier.web.console.desk import account, approvals, keys, log, people, setting_up
+from palier.web.console.desk import account, approvals, keys, log, people, setting_up, tills
 
 app_name = "desk"
 urlpatterns = [
@@ -13,6 +13,12 @@ urlpatterns = [
     path("keys", keys.listed, name="keys"),
     path("keys/new", keys.create, name="new-key"),
     path("keys/<slug:prefix>/revoke", keys.revoke, name="revoke-key"),
+    path("tills", tills.listed, name="tills"),
+    path("tills/new", tills.expect, name="new-till"),
+    path("tills/review", tills.review, name="till-review"),
+    path("tills/<int:number>", tills.one, name="till"),
+    path("tills/<int:number>/code", tills.expect_again, name="till-code"),
+    path("tills/<int:number>/end", tills.end, name="end-till"),
     path("approvals", approvals.listed, name="approvals"),
     path("approvals/<int:approval_id>", approvals.one, name="approval"),
     path("log", log.shown, name="log"),

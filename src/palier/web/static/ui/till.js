@@ -504,7 +504,17 @@ addEventListener("offline", () => {
   }
 });
 
+// The console's picture of a code leads here with it behind the #, where no server sees it.
+const takeCode = () => {
+  const field = document.querySelector("[data-enrol]")?.elements.code;
+  if (field && /^#[0-9A-Za-z-]{1,20}$/.test(location.hash)) {
+    field.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+  }
+};
+
 const begin = async () => {
+  takeCode();
   switched("sound");
   const counter = page()?.matches(".till-counter");
   const shell = Boolean(page()?.dataset.shell);
