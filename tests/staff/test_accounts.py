@@ -16,9 +16,10 @@ from palier.engine.clock import DAY, HOUR, MINUTE, SECOND
 from palier.site import clock, database
 from palier.site import settings as shipped
 from palier.site.refusal import Refused
-from palier.staff import accounts, throttle
-from palier.staff.accounts import Account, Grant, NotSignedIn
+from palier.staff import accounts, admission, factors, signing_in, throttle
+from palier.staff.accounts import Account, Grant
 from palier.staff.roles import ALL_RIGHTS, ROLES, rights_of
+from palier.staff.signing_in import NotSignedIn
 from palier.staff.throttle import Throttled
 
 PASSWORD = "the cup that is never empty"
@@ -34,10 +35,10 @@ def connection(database: str) -> Iterator[Connection[Any]]:
 
 def person(connection: Connection[Any], email: str = "a@example.org", *grants: Grant) -> Account:
     now = clock.now()
-    _, token = accounts.invite(
+    _, token = admission.invite(
         connection, email=email, name="A", grants=grants or [Grant(None, "owner")], now=now, actor="test"
     )
-    account = accounts.accept(connection, token, PASSWORD, now=now)
+    account = admission.accept(connection, token, PASSWORD, now=now)
     connection.commit()
     return account
 
@@ -45,7 +46,7 @@ def person(connection: Connection[Any], email: str = "a@example.org", *grants: G
 def sign_in(
     connection: Connection[Any], email: str, password: str, now: int, address: str = "192.0.2.1"
 ) -> int:
-    _, session_id = accounts.sign_in(
+    _, session_id = signing_in.sign_in(
         connection, email, password, face="console", address=address, agent="test", now=now
     )
     connection.commit()
@@ -58,16 +59,16 @@ def code(secret: bytes, now: int) -> str:
 
 def test_a_link_sets_the_password_once_and_within_its_days(connection: Connection[Any]) -> None:
     now = clock.now()
-    account, token = accounts.invite(
+    account, token = admission.invite(
         connection, email=" A@Example.org ", name="A", grants=[Grant(None, "owner")], now=now, actor="test"
     )
     assert account.email == "a@example.org"
     with pytest.raises(NotSignedIn):
         sign_in(connection, "a@example.org", "", now)
-    assert accounts.invited(connection, token, now=now + 7 * DAY) is None
-    accounts.accept(connection, token, PASSWORD, now=now)
+    assert admission.invited(connection, token, now=now + 7 * DAY) is None
+    admission.accept(connection, token, PASSWORD, now=now)
     with pytest.raises(NotSignedIn):
-        accounts.accept(connection, token, PASSWORD, now=now)
+        admission.accept(connection, token, PASSWORD, now=now)
     assert sign_in(connection, "A@example.org", PASSWORD, now) > 0
 
 
@@ -77,7 +78,7 @@ def test_a_link_sets_the_password_once_and_within_its_days(connection: Connectio
 def test_passwords_that_are_guessed_are_refused(connection: Connection[Any], password: str) -> None:
     account = person(connection, "a.long.address@example.org")
     with pytest.raises(Refused):
-        accounts.set_password(connection, account, password, now=clock.now())
+        signing_in.set_password(connection, account, password, now=clock.now())
 
 
 def test_who_does_not_exist_and_who_errs_are_answered_alike_and_throttled(
@@ -86,13 +87,13 @@ def test_who_does_not_exist_and_who_errs_are_answered_alike_and_throttled(
     now = clock.now()
     person(connection)
     for email in ("a@example.org", "nobody@example.org"):
-        for _ in range(accounts.TRIES_PER_ACCOUNT):
+        for _ in range(signing_in.TRIES_PER_ACCOUNT):
             with pytest.raises(NotSignedIn):
                 sign_in(connection, email, "not the password at all", now)
         with pytest.raises(Throttled):
             sign_in(connection, email, PASSWORD, now)
     throttle._seen.clear()
-    assert sign_in(connection, "a@example.org", PASSWORD, now + accounts.TRY_WINDOW) > 0
+    assert sign_in(connection, "a@example.org", PASSWORD, now + signing_in.TRY_WINDOW) > 0
 
 
 def test_what_is_shipped_slows_whoever_tries_passwords_out(connection: Connection[Any]) -> None:
@@ -112,45 +113,45 @@ def test_the_second_factor_is_taken_once(connection: Connection[Any]) -> None:
     now = clock.now() // (30 * SECOND) * 30 * SECOND
     account = person(connection)
     session_id = sign_in(connection, account.email, PASSWORD, now)
-    secret = accounts.new_second_factor()
+    secret = factors.new_second_factor()
     with pytest.raises(NotSignedIn):
-        accounts.confirm_second_factor(connection, account, secret, "000", session_id=session_id, now=now)
-    codes = accounts.confirm_second_factor(
+        factors.confirm_second_factor(connection, account, secret, "000", session_id=session_id, now=now)
+    codes = factors.confirm_second_factor(
         connection, account, secret, code(secret, now), session_id=session_id, now=now
     )
     connection.commit()
-    assert len(set(codes)) == accounts.RECOVERY_CODES
-    known = accounts.signed_in(connection, session_id, now=now)
+    assert len(set(codes)) == factors.RECOVERY_CODES
+    known = signing_in.signed_in(connection, session_id, now=now)
     assert known is not None
     assert known[1].proved_at == now
 
     later = now + 30 * SECOND
     other = sign_in(connection, account.email, PASSWORD, later)
     with pytest.raises(NotSignedIn):  # the code that set it up is used
-        accounts.prove_second_factor(connection, account, code(secret, now), session_id=other, now=later)
-    accounts.prove_second_factor(connection, account, code(secret, later), session_id=other, now=later)
+        factors.prove_second_factor(connection, account, code(secret, now), session_id=other, now=later)
+    factors.prove_second_factor(connection, account, code(secret, later), session_id=other, now=later)
     with pytest.raises(NotSignedIn):
-        accounts.prove_second_factor(connection, account, code(secret, later), session_id=other, now=later)
-    accounts.prove_second_factor(connection, account, codes[3].lower(), session_id=other, now=later)
+        factors.prove_second_factor(connection, account, code(secret, later), session_id=other, now=later)
+    factors.prove_second_factor(connection, account, codes[3].lower(), session_id=other, now=later)
     with pytest.raises(NotSignedIn):
-        accounts.prove_second_factor(connection, account, codes[3], session_id=other, now=later)
+        factors.prove_second_factor(connection, account, codes[3], session_id=other, now=later)
     found = accounts.read(connection, account.account_id)
     assert found is not None
-    assert found.recovery_codes == accounts.RECOVERY_CODES - 1
+    assert found.recovery_codes == factors.RECOVERY_CODES - 1
 
 
 def test_codes_of_the_standard(connection: Connection[Any]) -> None:
     """RFC 6238, appendix B, at 59 s and 1111111109 s, cut to six digits."""
     for seconds, wanted in ((59, "287082"), (1_111_111_109, "081804")):
-        assert accounts._step_of(b"12345678901234567890", wanted, seconds * SECOND) == seconds // 30
+        assert factors._step_of(b"12345678901234567890", wanted, seconds * SECOND) == seconds // 30
 
 
 def test_one_code_shown_by_many_at_once_is_taken_once(connection: Connection[Any]) -> None:
     now = clock.now()
     account = person(connection)
     session_id = sign_in(connection, account.email, PASSWORD, now)
-    secret = accounts.new_second_factor()
-    accounts.confirm_second_factor(
+    secret = factors.new_second_factor()
+    factors.confirm_second_factor(
         connection, account, secret, code(secret, now - 30 * SECOND), session_id=session_id, now=now
     )
     connection.commit()
@@ -159,7 +160,7 @@ def test_one_code_shown_by_many_at_once_is_taken_once(connection: Connection[Any
     def show() -> None:
         with database.connect() as own:
             try:
-                accounts.prove_second_factor(own, account, code(secret, now), session_id=session_id, now=now)
+                factors.prove_second_factor(own, account, code(secret, now), session_id=session_id, now=now)
                 taken.append(True)
             except NotSignedIn:
                 taken.append(False)
@@ -176,41 +177,41 @@ def test_sessions_end_by_rest_by_age_and_by_hand(connection: Connection[Any]) ->
     now = clock.now()
     account = person(connection)
     one, two = (sign_in(connection, account.email, PASSWORD, now) for _ in range(2))
-    assert [found.session_id for found in accounts.sessions(connection, account.account_id, now=now)] == [
+    assert [found.session_id for found in signing_in.sessions(connection, account.account_id, now=now)] == [
         two,
         one,
     ]
-    assert accounts.signed_in(connection, one, now=now + accounts.IDLE + 1) is None
+    assert signing_in.signed_in(connection, one, now=now + signing_in.IDLE + 1) is None
     at = now
     while at < now + 12 * HOUR:
-        assert accounts.signed_in(connection, one, now=at) is not None
+        assert signing_in.signed_in(connection, one, now=at) is not None
         at += HOUR
-    assert accounts.signed_in(connection, one, now=now + 12 * HOUR + MINUTE) is None
-    assert not accounts.end_session(connection, account.account_id + 1, two, now=now)
-    assert accounts.end_session(connection, account.account_id, two, now=now)
-    assert accounts.signed_in(connection, two, now=now) is None
+    assert signing_in.signed_in(connection, one, now=now + 12 * HOUR + MINUTE) is None
+    assert not signing_in.end_session(connection, account.account_id + 1, two, now=now)
+    assert signing_in.end_session(connection, account.account_id, two, now=now)
+    assert signing_in.signed_in(connection, two, now=now) is None
 
 
 def test_a_new_password_ends_every_session(connection: Connection[Any]) -> None:
     now = clock.now()
     account = person(connection)
     session_id = sign_in(connection, account.email, PASSWORD, now)
-    accounts.set_password(connection, account, "another sentence of mine", now=now)
-    assert accounts.signed_in(connection, session_id, now=now) is None
+    signing_in.set_password(connection, account, "another sentence of mine", now=now)
+    assert signing_in.signed_in(connection, session_id, now=now) is None
 
 
 def test_the_last_owner_stays(connection: Connection[Any]) -> None:
     now = clock.now()
     one, two = person(connection, "one@example.org"), person(connection, "two@example.org")
-    assert accounts.close(connection, one.account_id, now=now, actor="test")
+    assert admission.close(connection, one.account_id, now=now, actor="test")
     with pytest.raises(Refused, match="last owner"):
-        accounts.close(connection, two.account_id, now=now, actor="test")
+        admission.close(connection, two.account_id, now=now, actor="test")
     with pytest.raises(Refused, match="last owner"):
         accounts.take_back(connection, two.account_id, Grant(None, "owner"), now=now, actor="test")
     with pytest.raises(NotSignedIn):
         sign_in(connection, one.email, PASSWORD, now)
-    assert accounts.reopen(connection, one.account_id, now=now, actor="test")
-    assert accounts.close(connection, two.account_id, now=now, actor="test")
+    assert admission.reopen(connection, one.account_id, now=now, actor="test")
+    assert admission.close(connection, two.account_id, now=now, actor="test")
 
 
 def test_two_owners_who_leave_at_once_do_not_both_leave(connection: Connection[Any]) -> None:
@@ -220,7 +221,7 @@ def test_two_owners_who_leave_at_once_do_not_both_leave(connection: Connection[A
     def leave(account: Account) -> None:
         with database.connect() as own:
             try:
-                gone.append(accounts.close(own, account.account_id, now=clock.now(), actor="test"))
+                gone.append(admission.close(own, account.account_id, now=clock.now(), actor="test"))
                 own.commit()
             except Refused:
                 gone.append(False)
@@ -238,15 +239,15 @@ def test_a_pin_unlocks_and_is_not_guessed(connection: Connection[Any]) -> None:
     account = person(connection, "c@example.org", Grant(1, "cashier"))
     for weak in ("123", "1111", "1234", "987654", "12a4", "\u0661\u0662\u0664\u0669"):
         with pytest.raises(Refused):
-            accounts.set_pin(connection, account, weak, now=now)
-    accounts.set_pin(connection, account, "2958", now=now)
+            factors.set_pin(connection, account, weak, now=now)
+    factors.set_pin(connection, account, "2958", now=now)
     connection.commit()
-    accounts.prove_pin(connection, account, "2958", place="till-1", now=now)
-    for _ in range(accounts.PIN_TRIES):
+    factors.prove_pin(connection, account, "2958", place="till-1", now=now)
+    for _ in range(factors.PIN_TRIES):
         with pytest.raises(NotSignedIn):
-            accounts.prove_pin(connection, account, "0000", place="till-1", now=now)
+            factors.prove_pin(connection, account, "0000", place="till-1", now=now)
     with pytest.raises(Throttled):
-        accounts.prove_pin(connection, account, "2958", place="till-1", now=now)
+        factors.prove_pin(connection, account, "2958", place="till-1", now=now)
 
 
 def test_rights_are_those_of_the_roles_in_the_program() -> None:
@@ -268,11 +269,11 @@ def test_secrets_are_not_in_the_table(connection: Connection[Any]) -> None:
     now = clock.now()
     account = person(connection)
     session_id = sign_in(connection, account.email, PASSWORD, now)
-    secret = accounts.new_second_factor()
-    codes = accounts.confirm_second_factor(
+    secret = factors.new_second_factor()
+    codes = factors.confirm_second_factor(
         connection, account, secret, code(secret, now), session_id=session_id, now=now
     )
-    accounts.set_pin(connection, account, "2958", now=now)
+    factors.set_pin(connection, account, "2958", now=now)
     row = connection.execute("select t::text from staff_account t").fetchone()
     assert row is not None
     for value in (PASSWORD, secret.hex(), codes[0], codes[0].replace("-", "")):

@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 
 from palier.site import clock, database
-from palier.staff import accounts
+from palier.staff import accounts, admission, signing_in
 from palier.staff.accounts import Account, Grant
 from palier.staff.roles import Role
 from palier.web.console.visits import SESSION
@@ -21,7 +21,7 @@ def staff(role: Role, program_id: int | None = None, *, partner: str = "", email
     with database.connect() as connection:
         found = accounts.find(connection, address)
         if found is None:
-            found, _ = accounts.invite(
+            found, _ = admission.invite(
                 connection,
                 email=address,
                 name=f"A {role}",
@@ -38,7 +38,7 @@ def staff_client(role: Role, program_id: int | None = None, *, language: str = "
     account = staff(role, program_id, **more)
     client = Client(SERVER_NAME="localhost", HTTP_ACCEPT_LANGUAGE=language)
     with database.connect() as connection:
-        session_id = accounts.open_session(
+        session_id = signing_in.open_session(
             connection, account, face="console", address="", agent="test", now=clock.now(), proved=True
         )
         connection.commit()

@@ -13,7 +13,7 @@ from django.test import Client
 
 from palier.site import clock, database
 from palier.site.environment import environment
-from palier.staff import accounts
+from palier.staff import accounts, admission, signing_in
 from palier.staff.accounts import Grant
 from palier.web.console import urls
 from tests.api.shop import Shop
@@ -26,7 +26,7 @@ def browser(language: str = "en") -> Client:
 
 def invited(name: str = "Ada", email: str = "ada@example.org") -> str:
     with database.connect() as connection:
-        _, token = accounts.invite(
+        _, token = admission.invite(
             connection, email=email, name=name, grants=[Grant(None, "owner")], now=clock.now(), actor="test"
         )
         connection.commit()
@@ -94,7 +94,7 @@ def test_a_session_gets_a_new_id_at_each_step_and_ends_in_the_database(shop: Sho
     with database.connect() as connection:
         account = accounts.find(connection, "ada@example.org")
         assert account is not None
-        accounts.end_sessions(connection, account.account_id, now=clock.now())
+        signing_in.end_sessions(connection, account.account_id, now=clock.now())
         connection.commit()
     assert client.get(f"/console/{shop.key}/").url.startswith("/console/sign-in")  # type: ignore[attr-defined]
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from palier.engine.clock import MINUTE, SECOND
 from palier.site import clock, database
-from palier.staff import accounts, approvals
+from palier.staff import accounts, admission, approvals, signing_in
 from palier.staff.accounts import Account, Grant
 from palier.staff.operations import write_log
 from palier.staff.queries import RIGHTS, list_keys
@@ -131,7 +131,7 @@ def test_the_last_owner_stays_and_others_are_closed(shop: Shop) -> None:
 def owner_with_factor(shop: Shop) -> tuple[Client, Account, str, list[str]]:
     """An owner who signed in by the door: browser, account, secret, recovery codes."""
     with database.connect() as connection:
-        made, token = accounts.invite(
+        made, token = admission.invite(
             connection, email="ada@example.org", name="Ada", grants=[Grant(None, "owner")], now=clock.now(),
             actor="test",
         )  # fmt: skip
@@ -175,9 +175,9 @@ def test_proving_again_is_throttled(shop: Shop) -> None:
     client, *_ = owner_with_factor(shop)
     ask = {"next": "/console/", "password": "not it at all", "code": "000000"}
     statuses = [
-        client.post("/console/prove-again", ask).status_code for _ in range(accounts.TRIES_PER_ACCOUNT + 1)
+        client.post("/console/prove-again", ask).status_code for _ in range(signing_in.TRIES_PER_ACCOUNT + 1)
     ]
-    assert statuses == [422] * accounts.TRIES_PER_ACCOUNT + [429]
+    assert statuses == [422] * signing_in.TRIES_PER_ACCOUNT + [429]
 
 
 # --- keys -------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from palier.activities.previews import yearly
 from palier.programs import gallery
 from palier.site import clock
 from palier.site import database as place
-from palier.staff import accounts, session, throttle
-from palier.staff.accounts import NotSignedIn
+from palier.staff import accounts, admission, session, signing_in, throttle
+from palier.staff.signing_in import NotSignedIn
 from tests.api.shop import Shop
 from tests.api.test_live import serving
 from tests.web import browser
@@ -45,10 +45,10 @@ def test_only_who_reads_the_server_becomes_the_owner(empty: None) -> None:
     client = client_of()
     assert client.get("/")["Location"] == "/console/set-up"
     assert client.get("/console/set-up")["Location"] == "/console/set-up/first"
-    for wrong in ("", "AAAA-BBBB-CCCC", accounts.set_up_code()[:-1]):
+    for wrong in ("", "AAAA-BBBB-CCCC", admission.set_up_code()[:-1]):
         refused = client.post("/console/set-up/first", {**FORM, "code": wrong})
         assert (refused.status_code, SESSION_KEY in client.session) == (422, False), wrong
-    right = accounts.set_up_code().lower().replace("-", " ")
+    right = admission.set_up_code().lower().replace("-", " ")
     for bad in ({"email": "x"}, {"name": " "}, {"password": "short"}):
         assert client.post("/console/set-up/first", {**FORM, "code": right, **bad}).status_code == 422, bad
     with place.connect() as connection:
@@ -64,9 +64,9 @@ SESSION_KEY = "staff"
 
 def test_guessing_the_code_is_throttled(empty: None) -> None:
     client = client_of()
-    for _ in range(accounts.TRIES_PER_ACCOUNT):
+    for _ in range(signing_in.TRIES_PER_ACCOUNT):
         assert client.post("/console/set-up/first", {**FORM, "code": "AAAA-AAAA-AAAA"}).status_code == 422
-    refused = client.post("/console/set-up/first", {**FORM, "code": accounts.set_up_code()})
+    refused = client.post("/console/set-up/first", {**FORM, "code": admission.set_up_code()})
     assert refused.status_code == 429
 
 
@@ -76,8 +76,8 @@ def test_of_two_at_the_same_moment_one_becomes_the_owner(empty: None) -> None:
     def begin(number: int) -> None:
         with place.connect() as connection:
             try:
-                accounts.make_first(
-                    connection, code=accounts.set_up_code(), email=f"a{number}@example.org", name="A",
+                admission.make_first(
+                    connection, code=admission.set_up_code(), email=f"a{number}@example.org", name="A",
                     password=PASSWORD, language="en", address="", now=clock.now(),
                 )  # fmt: skip
                 made.append("made")
@@ -141,7 +141,7 @@ def test_a_new_owner_goes_from_nothing_to_a_member_with_points(
         page = visitor.page
         page.goto("/")
         visitor.look()
-        page.get_by_label(say("Set-up code", "Code d’installation")).fill(accounts.set_up_code())
+        page.get_by_label(say("Set-up code", "Code d’installation")).fill(admission.set_up_code())
         page.get_by_label(say("Your name", "Votre nom")).fill("Ada")
         page.locator("#email").fill("ada@example.org")
         page.locator("#password").fill(PASSWORD)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from palier.members import card, refs
 from palier.site import clock, database
-from palier.staff import accounts
+from palier.staff import signing_in
 from tests.api.shop import Shop
 from tests.api.test_live import Served, serving
 from tests.web import browser
@@ -110,7 +110,7 @@ def test_a_morning_at_the_till(
 
     ann = staff("cashier", shop.program_id, email="ann@shop.example")
     with database.connect() as connection:
-        accounts.set_password(connection, ann, PASSWORD, now=clock.now())
+        signing_in.set_password(connection, ann, PASSWORD, now=clock.now())
         connection.commit()
     ref = shop.post("/members", {"identities": {"card": "28012801"}}).json["member"]
     shop.sale(ref, "100.00")

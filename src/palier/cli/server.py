@@ -47,11 +47,11 @@ def _set_up_code() -> str:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
     django.setup(set_prefix=False)
-    from palier.staff import accounts
+    from palier.staff import accounts, admission
 
     try:
         with database.connect("app") as connection:
-            return accounts.set_up_code() if accounts.is_empty(connection) else ""
+            return admission.set_up_code() if accounts.is_empty(connection) else ""
     except psycopg.Error:
         return ""
 

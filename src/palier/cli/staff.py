@@ -48,12 +48,12 @@ def invite(
 ) -> int:
     """Make an account and print the path of the link by which the person sets a password; shown this once."""
     from palier.site.refusal import Refused
-    from palier.staff import accounts
+    from palier.staff import admission
 
     if language not in ("en", "fr"):
         raise Refused(f"{language[:20]!r} is no language of the pages; write en or fr.")
     with _database() as (connection, actor, now):
-        account, token = accounts.invite(
+        account, token = admission.invite(
             connection,
             email=email,
             name=name,
@@ -151,11 +151,11 @@ def take(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM) -> int
 
 def close(email: str = _EMAIL) -> int:
     """Close an account and end its sessions."""
-    from palier.staff import accounts
+    from palier.staff import admission
 
     with _database() as (connection, actor, now):
         account = _account(connection, email)
-        done = accounts.close(connection, account.account_id, now=now, actor=actor)
+        done = admission.close(connection, account.account_id, now=now, actor=actor)
         connection.commit()
     print(f"Closed {account.email}." if done else f"{account.email} was closed already.")
     return 0
@@ -163,11 +163,11 @@ def close(email: str = _EMAIL) -> int:
 
 def reopen(email: str = _EMAIL) -> int:
     """Open a closed account again."""
-    from palier.staff import accounts
+    from palier.staff import admission
 
     with _database() as (connection, actor, now):
         account = _account(connection, email)
-        done = accounts.reopen(connection, account.account_id, now=now, actor=actor)
+        done = admission.reopen(connection, account.account_id, now=now, actor=actor)
         connection.commit()
     print(f"Opened {account.email}." if done else f"{account.email} is open.")
     return 0
@@ -175,11 +175,11 @@ def reopen(email: str = _EMAIL) -> int:
 
 def link(email: str = _EMAIL, json: bool = typer.Option(False, "--json", help="Print it as JSON.")) -> int:
     """Make a new link for who has lost the first one or forgotten the password; it ends the older link."""
-    from palier.staff import accounts
+    from palier.staff import admission
 
     with _database() as (connection, _, now):
         account = _account(connection, email)
-        token = accounts.reinvite(connection, account.account_id, now=now)
+        token = admission.reinvite(connection, account.account_id, now=now)
         connection.commit()
     _print_link(account, token, json)
     return 0
@@ -187,11 +187,11 @@ def link(email: str = _EMAIL, json: bool = typer.Option(False, "--json", help="P
 
 def forget_second_factor(email: str = _EMAIL) -> int:
     """Forget a lost authenticator; the person sets up another at the next sign-in."""
-    from palier.staff import accounts
+    from palier.staff import factors
 
     with _database() as (connection, actor, now):
         account = _account(connection, email)
-        accounts.forget_second_factor(connection, account.account_id, now=now, actor=actor)
+        factors.forget_second_factor(connection, account.account_id, now=now, actor=actor)
         connection.commit()
     print(f"{account.email} sets up an authenticator at the next sign-in.")
     return 0
@@ -200,12 +200,12 @@ def forget_second_factor(email: str = _EMAIL) -> int:
 def set_up_code() -> int:
     """Print the code by which the first owner is made in the browser, while nobody has an account."""
     from palier.site.refusal import Refused
-    from palier.staff import accounts
+    from palier.staff import accounts, admission
 
     with _database() as (connection, _, _now):
         if not accounts.is_empty(connection):
             raise Refused("There is an account already; `palier staff invite` makes others.")
-    print(accounts.set_up_code())
+    print(admission.set_up_code())
     return 0
 
 

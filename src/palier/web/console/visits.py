@@ -25,7 +25,7 @@ from palier.engine.words import ProgramWords
 from palier.programs.queries import list_programs
 from palier.site import clock
 from palier.site.environment import environment
-from palier.staff import accounts
+from palier.staff import signing_in
 from palier.staff.accounts import Account
 from palier.staff.approvals import Person
 from palier.staff.session import AnyConnection, session
@@ -183,7 +183,7 @@ def visiting(
     now = clock.now()
     with session() as connection:
         session_id = request.session.get(SESSION)
-        known = accounts.signed_in(connection, session_id, now=now) if isinstance(session_id, int) else None
+        known = signing_in.signed_in(connection, session_id, now=now) if isinstance(session_id, int) else None
         connection.rollback()
         if known is None or known[1].face != "console":
             yield "stranger"

@@ -16,9 +16,10 @@ from palier.activities.runtime import Runtime
 from palier.engine.words import ProgramWords
 from palier.site.environment import environment
 from palier.site.refusal import Refused
-from palier.staff import accounts
-from palier.staff.accounts import Account, NotSignedIn
+from palier.staff import accounts, factors, signing_in
+from palier.staff.accounts import Account
 from palier.staff.session import AnyConnection
+from palier.staff.signing_in import NotSignedIn
 from palier.staff.throttle import Throttled
 from palier.tills import devices, shifts
 from palier.tills.devices import Device
@@ -108,7 +109,7 @@ def sign_in(made: TillVisit) -> HttpResponse:
         return made.page("till/sign_in.html", content)
     content["email"] = request.POST.get("email", "")[:254]
     try:
-        account, session_id = accounts.sign_in(
+        account, session_id = signing_in.sign_in(
             made.connection,
             content["email"],
             request.POST.get("password", ""),
@@ -135,7 +136,7 @@ def sign_in(made: TillVisit) -> HttpResponse:
 
 def begun(made: TillVisit, account: Account, session_id: int) -> HttpResponse:
     """What comes next for somebody who has signed in: the second factor, a PIN, or the counter."""
-    known = accounts.signed_in(made.connection, session_id, now=made.now)
+    known = signing_in.signed_in(made.connection, session_id, now=made.now)
     made.connection.rollback()
     if known is not None and account.has_second_factor and known[1].proved_at is None:
         return made.go("second")
@@ -175,7 +176,7 @@ def beginning(made: TillVisit) -> tuple[Account, int] | None:
     session_id = made.request.session.get(BEGINNING)
     if not isinstance(session_id, int):
         return None
-    known = accounts.signed_in(made.connection, session_id, now=made.now)
+    known = signing_in.signed_in(made.connection, session_id, now=made.now)
     made.connection.rollback()
     return (known[0], session_id) if known is not None and known[1].face == "till" else None
 
@@ -191,7 +192,7 @@ def second(made: TillVisit) -> HttpResponse:
     if made.request.method == "GET":
         return made.page("till/second.html")
     try:
-        accounts.prove_second_factor(
+        factors.prove_second_factor(
             made.connection,
             account,
             made.request.POST.get("code", "")[:40],
@@ -215,7 +216,7 @@ def pin(made: TillVisit) -> HttpResponse:
     if held is None:
         return made.go("sign-in")
     account, session_id = held
-    known = accounts.signed_in(made.connection, session_id, now=made.now)
+    known = signing_in.signed_in(made.connection, session_id, now=made.now)
     made.connection.rollback()
     if known is None or (account.has_second_factor and known[1].proved_at is None):
         return made.go("sign-in")
@@ -225,7 +226,7 @@ def pin(made: TillVisit) -> HttpResponse:
         return made.page("till/pin.html")
     given = made.request.POST.get("pin", "")[:20]
     try:
-        accounts.set_pin(made.connection, account, given, now=made.now)
+        factors.set_pin(made.connection, account, given, now=made.now)
     except Refused:
         made.connection.rollback()
         error = _(
@@ -262,7 +263,7 @@ def unlock(made: TillVisit) -> HttpResponse:
     try:
         if account is None or RIGHT not in account.rights_in(made.runtime.program_id):
             raise NotSignedIn
-        accounts.prove_pin(
+        factors.prove_pin(
             made.connection,
             account,
             made.request.POST.get("pin", ""),
@@ -304,7 +305,7 @@ def leave(made: TillVisit) -> HttpResponse:
     """Ends the shift and the sign-in."""
     if enter(made, locked_too=True) is None:
         shifts.end(made.connection, made.worker, now=made.now)
-        accounts.end_session(made.connection, made.worker.account_id, made.worker.session_id, now=made.now)
+        signing_in.end_session(made.connection, made.worker.account_id, made.worker.session_id, now=made.now)
         made.connection.commit()
     made.request.session.flush()
     return made.go("sign-in")
@@ -352,7 +353,7 @@ def _demonstrated(
     account: Account,
     now: int,
 ) -> None:
-    session_id = accounts.open_session(
+    session_id = signing_in.open_session(
         connection, account, face="till", address="", agent="demo", now=now, proved=True
     )
     connection.commit()

@@ -25,7 +25,7 @@ from palier.engine.words import ProgramWords
 from palier.members import refs
 from palier.site import clock
 from palier.site.environment import environment
-from palier.staff import accounts
+from palier.staff import signing_in
 from palier.staff.accounts import Account
 from palier.staff.session import AnyConnection, session
 from palier.tills import devices, shifts
@@ -238,7 +238,7 @@ def enter(made: TillVisit, *, locked_too: bool = False) -> TillRefusal | None:
     shift_id = request.session.get(SHIFT)
     shift = shifts.read(made.connection, made.device, shift_id) if isinstance(shift_id, int) else None
     known = (
-        accounts.signed_in(made.connection, shift.session_id, now=made.now)
+        signing_in.signed_in(made.connection, shift.session_id, now=made.now)
         if shift is not None and shift.open_at(made.now)
         else None
     )

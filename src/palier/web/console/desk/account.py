@@ -15,8 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from palier.site.refusal import Refused
-from palier.staff import accounts
-from palier.staff.accounts import NotSignedIn, Session
+from palier.staff import accounts, factors, signing_in
+from palier.staff.signing_in import NotSignedIn, Session
 from palier.staff.throttle import Throttled
 from palier.web.console import views
 from palier.web.console.desk import telling
@@ -37,7 +37,7 @@ def prove_again(made: StaffVisit) -> HttpResponse:
         return made.page("console/desk/prove_again.html", content)
     made.connection.rollback()
     try:
-        accounts.prove_again(
+        factors.prove_again(
             made.connection,
             made.account,
             request.POST.get("password", ""),
@@ -72,14 +72,14 @@ def own(made: StaffVisit) -> HttpResponse:
             secure=bool(settings.SESSION_COOKIE_SECURE), httponly=True,
         )  # fmt: skip
         return response
-    found = accounts.sessions(made.connection, made.account.account_id, now=made.now)
+    found = signing_in.sessions(made.connection, made.account.account_id, now=made.now)
     return made.page(
         "console/desk/own.html",
         {
             "sessions": [_session(made, one) for one in found],
             "others": len(found) > 1,
             "chosen": made.account.language,
-            "pin_digits": accounts.PIN_DIGITS,
+            "pin_digits": factors.PIN_DIGITS,
         },
     )
 
@@ -117,13 +117,13 @@ def end_sessions(made: StaffVisit) -> HttpResponse:
     own_id = made.account.account_id
     made.connection.rollback()
     if wanted == "others":
-        ended = accounts.end_sessions(made.connection, own_id, now=made.now, but=made.session_id)
+        ended = signing_in.end_sessions(made.connection, own_id, now=made.now, but=made.session_id)
         made.say(ngettext("%(count)d session ended.", "%(count)d sessions ended.", ended) % {"count": ended})
     elif (
         wanted.isascii()
         and wanted.isdigit()
         and len(wanted) < 19
-        and accounts.end_session(made.connection, own_id, int(wanted), now=made.now)
+        and signing_in.end_session(made.connection, own_id, int(wanted), now=made.now)
     ):
         made.say(_("Session ended."))
     made.connection.commit()
@@ -134,13 +134,13 @@ def end_sessions(made: StaffVisit) -> HttpResponse:
 @of_staff(None, program=False, sure=True)
 def password(made: StaffVisit) -> HttpResponse:
     """A new password; every session ends, this one too."""
-    content: dict[str, Any] = {"shortest": accounts.SHORTEST_PASSWORD}
+    content: dict[str, Any] = {"shortest": signing_in.SHORTEST_PASSWORD}
     if made.request.method == "GET":
         return made.page("console/desk/own_password.html", content)
     given = made.request.POST.get("password", "")
     made.connection.rollback()
     try:
-        accounts.set_password(made.connection, made.account, given, now=made.now)
+        signing_in.set_password(made.connection, made.account, given, now=made.now)
         made.connection.commit()
     except Refused as refused:
         made.connection.rollback()
@@ -155,18 +155,18 @@ def password(made: StaffVisit) -> HttpResponse:
 def authenticator(made: StaffVisit) -> HttpResponse:
     """Another authenticator in the place of the one there is; new recovery codes with it."""
     secret = views.offered_secret(made.request, made.account)
-    drawn = segno.make(accounts.second_factor_link(made.account, secret)).svg_inline(
+    drawn = segno.make(factors.second_factor_link(made.account, secret)).svg_inline(
         scale=4, border=2, dark="#000"
     )
     content: dict[str, Any] = {
         "picture": mark_safe(drawn),  # noqa: S308 - drawn here, of a link that is written here
-        "secret": accounts.second_factor_text(secret),
+        "secret": factors.second_factor_text(secret),
     }
     if made.request.method == "GET":
         return made.page("console/desk/own_authenticator.html", content)
     made.connection.rollback()
     try:
-        codes = accounts.confirm_second_factor(
+        codes = factors.confirm_second_factor(
             made.connection, made.account, secret, made.request.POST.get("code", "")[:40],
             session_id=made.session_id, now=made.now,
         )  # fmt: skip
@@ -187,7 +187,7 @@ def recovery(made: StaffVisit) -> HttpResponse:
     if made.request.method == "GET":
         return made.page("console/desk/own_recovery.html", {"left": made.account.recovery_codes})
     made.connection.rollback()
-    codes = accounts.new_recovery_codes(made.connection, made.account, now=made.now)
+    codes = factors.new_recovery_codes(made.connection, made.account, now=made.now)
     made.connection.commit()
     return made.page("console/recovery.html", {"codes": codes, "next": reverse("console:own")})
 
@@ -196,20 +196,18 @@ def recovery(made: StaffVisit) -> HttpResponse:
 @of_staff(None, program=False, sure=True)
 def pin(made: StaffVisit) -> HttpResponse:
     """The PIN that opens a locked till again."""
-    content: dict[str, Any] = {"least": accounts.PIN_DIGITS[0], "most": accounts.PIN_DIGITS[1]}
+    content: dict[str, Any] = {"least": factors.PIN_DIGITS[0], "most": factors.PIN_DIGITS[1]}
     if made.request.method == "GET":
         return made.page("console/desk/own_pin.html", content)
     made.connection.rollback()
     try:
-        accounts.set_pin(
-            made.connection, made.account, made.request.POST.get("pin", "").strip(), now=made.now
-        )
+        factors.set_pin(made.connection, made.account, made.request.POST.get("pin", "").strip(), now=made.now)
         made.connection.commit()
     except Refused:
         made.connection.rollback()
         content["error"] = _(
             "A PIN is %(least)d to %(most)d digits, not all alike and not in a row. It was not changed."
-        ) % {"least": accounts.PIN_DIGITS[0], "most": accounts.PIN_DIGITS[1]}
+        ) % {"least": factors.PIN_DIGITS[0], "most": factors.PIN_DIGITS[1]}
         return made.page("console/desk/own_pin.html", content, 422)
     made.say(_("Your PIN is kept."))
     return HttpResponseRedirect(reverse("console:own"))

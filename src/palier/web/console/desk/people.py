@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from palier.engine.clock import DAY
 from palier.programs.queries import list_programs
 from palier.site.refusal import Refused
-from palier.staff import accounts
+from palier.staff import accounts, admission, factors, signing_in
 from palier.staff.accounts import Account, Grant
 from palier.staff.roles import ROLES
 from palier.web.console.desk import telling
@@ -123,7 +123,7 @@ def invite(made: StaffVisit) -> HttpResponse:
     content: dict[str, Any] = {
         **_choices(made),
         "email": form.get("email", "")[:254],
-        "name": form.get("name", "")[: accounts.LONGEST_NAME],
+        "name": form.get("name", "")[: admission.LONGEST_NAME],
         "chosen": form.get("role", "support"),
         "language": "fr" if form.get("language", made.language) == "fr" else "en",
     }
@@ -138,7 +138,7 @@ def invite(made: StaffVisit) -> HttpResponse:
             made.connection.commit()
             made.say(_("%(name)s had an account already and has the role now.") % {"name": known.name})
             return made.go("desk:person", known.account_id)
-        account, token = accounts.invite(
+        account, token = admission.invite(
             made.connection,
             email=content["email"],
             name=content["name"],
@@ -168,7 +168,7 @@ def _link_shown(made: StaffVisit, account: Account, token: str) -> HttpResponse:
     link = made.request.build_absolute_uri(reverse("console:welcome", args=[token]))
     return made.page(
         "console/desk/link.html",
-        {"person": account, "link": link, "days": accounts.INVITATION_LASTS // DAY},
+        {"person": account, "link": link, "days": admission.INVITATION_LASTS // DAY},
     )
 
 
@@ -184,7 +184,7 @@ def person(made: StaffVisit, account_id: int) -> HttpResponse:
             "roles": _roles(made, found),
             "state": _state(found),
             "since": made.words.day(found.created_at),
-            "sessions": len(accounts.sessions(made.connection, account_id, now=made.now)),
+            "sessions": len(signing_in.sessions(made.connection, account_id, now=made.now)),
             "rules": _rules_person(made, found),
             "at_tills": "till:use" in found.rights_in(made.program_id),
             "elsewhere": len(found.grants) > len(found.grants_in(made.program_id)) and _rules_all(made),
@@ -200,7 +200,7 @@ def act(made: StaffVisit, account_id: int, act: str) -> HttpResponse:
     if act not in ACTS or (act not in ("give", "take") and not _rules_person(made, found)):
         raise Http404
     form = made.request.POST if made.request.method == "POST" else made.request.GET
-    held = accounts.sessions(made.connection, account_id, now=made.now)
+    held = signing_in.sessions(made.connection, account_id, now=made.now)
     content: dict[str, Any] = {
         "person": found,
         "act": act,
@@ -258,13 +258,13 @@ def _done(made: StaffVisit, found: Account, act: str, content: dict[str, Any]) -
                 if (grant.program_id, grant.role) == wanted:
                     accounts.take_back(connection, found.account_id, grant, now=now, actor=actor)
         case "close":
-            accounts.close(connection, found.account_id, now=now, actor=actor)
+            admission.close(connection, found.account_id, now=now, actor=actor)
         case "reopen":
-            accounts.reopen(connection, found.account_id, now=now, actor=actor)
+            admission.reopen(connection, found.account_id, now=now, actor=actor)
         case "forget":
-            accounts.forget_second_factor(connection, found.account_id, now=now, actor=actor)
+            factors.forget_second_factor(connection, found.account_id, now=now, actor=actor)
         case "pin":
-            accounts.forget_pin(connection, found.account_id, now=now, actor=actor)
+            factors.forget_pin(connection, found.account_id, now=now, actor=actor)
         case "link":
-            return accounts.reinvite(connection, found.account_id, now=now)
+            return admission.reinvite(connection, found.account_id, now=now)
     return ""

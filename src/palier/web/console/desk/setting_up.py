@@ -42,10 +42,10 @@ from palier.rewards import files as reward_files
 from palier.rewards import operations as rewards
 from palier.site import clock
 from palier.site.refusal import Refused
-from palier.staff import accounts
-from palier.staff.accounts import NotSignedIn
+from palier.staff import accounts, admission, signing_in
 from palier.staff.operations import write_log
 from palier.staff.session import AnyConnection, session
+from palier.staff.signing_in import NotSignedIn
 from palier.staff.throttle import Throttled
 from palier.web.console import views
 from palier.web.console.visits import NEXT, StaffVisit, of_staff, to_the_door
@@ -146,8 +146,8 @@ def first(request: HttpRequest) -> HttpResponse:
         content: dict[str, Any] = {
             "stair": _stair("owner"),
             "email": form.get("email", "")[:254],
-            "name": form.get("name", "")[: accounts.LONGEST_NAME],
-            "shortest": accounts.SHORTEST_PASSWORD,
+            "name": form.get("name", "")[: admission.LONGEST_NAME],
+            "shortest": signing_in.SHORTEST_PASSWORD,
         }
         if request.method == "GET":
             return views.bare_page(request, "console/desk/first.html", content)
@@ -156,7 +156,7 @@ def first(request: HttpRequest) -> HttpResponse:
         now = clock.now()
         status = 422
         try:
-            account = accounts.make_first(
+            account = admission.make_first(
                 connection,
                 code=form.get("code", "")[:40],
                 email=content["email"],
@@ -177,7 +177,7 @@ def first(request: HttpRequest) -> HttpResponse:
             connection.rollback()
             content["error"] = _why(content, form.get("password", ""), str(refused))
         else:
-            session_id = accounts.open_session(
+            session_id = signing_in.open_session(
                 connection, account, face="console", address=address,
                 agent=request.headers.get("User-Agent", ""), now=now,
             )  # fmt: skip
