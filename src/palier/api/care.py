@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -18,7 +16,6 @@ from palier.api.problems import Problem, not_found
 from palier.api.schemas import PAGE, Answered, Body, IdempotencyKey, InstantText, Key, Limit, Ref, problems
 from palier.care import cases, surveys
 from palier.care.cases import Case
-from palier.care.refusals import CareRefusal, CareRefused
 from palier.members import refs
 from palier.staff.operations import Answer
 
@@ -27,13 +24,6 @@ READ: Final = ApiKey("members:read")
 WRITE: Final = ApiKey("members:write")
 READ_SURVEYS: Final = ApiKey("programs:read")
 WRITE_SURVEYS: Final = ApiKey("programs:write")
-
-_STATUS: Final = {
-    CareRefusal.UNKNOWN_CASE: 404,
-    CareRefusal.UNKNOWN_SURVEY: 404,
-    CareRefusal.CASE_CLOSED: 409,
-    CareRefusal.TOO_MANY_CASES: 409,
-}
 
 CaseRef = Annotated[
     str,
@@ -44,25 +34,6 @@ CaseRef = Annotated[
 ]
 CaseState = Literal["open", "answered", "closed"]
 Said = Annotated[str, Field(min_length=1, max_length=cases.LONGEST_TEXT), AfterValidator(text_only)]
-
-
-def of_care(refused: CareRefused) -> Problem:
-    """A refusal as a problem: 404 for what is not there, 409 for what went on meanwhile."""
-    detail = f"{refused.message[:1].upper()}{refused.message[1:]}."
-    return Problem(
-        _STATUS.get(refused.code, 422), refused.code.value, detail, field=refused.field, remedy=refused.remedy
-    )
-
-
-def _told(act: Callable[[Call, str], Answer]) -> Callable[[Call, str], Answer]:
-    @wraps(act)
-    def told(made: Call, identifier: str) -> Answer:
-        try:
-            return act(made, identifier)
-        except CareRefused as refused:
-            raise of_care(refused) from None
-
-    return told
 
 
 # --- cases ------------------------------------------------------------------------------------------------
@@ -189,7 +160,6 @@ def open_case(
     The text is kept as it is, without the numbers of payment cards, which are refused.
     """
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.acting(ref)
         line = (
@@ -220,7 +190,6 @@ def answer_case(
 ) -> HttpResponse:
     """Answers the member, who reads it in the portal. Correcting the line is an adjustment or a return."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = cases.answer(
             made.connection, _case(made, case), text=body.text, once=f"api:{identifier}", by=made.person,
@@ -241,7 +210,6 @@ def answer_case(
 def close_case(request: HttpRequest, case: CaseRef, idempotency_key: IdempotencyKey = None) -> HttpResponse:
     """Closes a case; one that is closed stays as it is."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = cases.close(made.connection, _case(made, case), by=made.person, now=made.now)
         return Answer(200, encode(_shown(made, found, whole=True)))
@@ -361,7 +329,6 @@ def put_survey(request: HttpRequest, survey: Key, idempotency_key: IdempotencyKe
     Members are asked once, within 30 days of a purchase; whoever was asked before is not asked again.
     """
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         document = surveys.read_document(read_body(request))
         if document.key != survey:

@@ -5,10 +5,8 @@ Files for the bank are written on the server (`palier payouts file`): bank detai
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
-from functools import wraps
-from typing import Annotated, Any, Final, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -40,15 +38,11 @@ from palier.members import refs
 from palier.payouts import accounts, operations, queries
 from palier.payouts.accounts import Account
 from palier.payouts.queries import Batch, Payout
-from palier.payouts.refusals import PayoutRefusal, PayoutRefused
 from palier.staff import approvals
 from palier.staff.operations import Answer
 
 router = Router(tags=["Pay-outs"])
 WRITE: Final = ApiKey("payouts:write")
-
-_NOT_FOUND: Final = {PayoutRefusal.UNKNOWN_PAYOUT, PayoutRefusal.UNKNOWN_BATCH}
-_CONFLICT: Final = {PayoutRefusal.PAYOUT_NOT_OPEN, PayoutRefusal.BATCH_NOT_OPEN}
 
 PayoutRef = Annotated[
     str,
@@ -158,27 +152,6 @@ class BatchesAnswer(Answered):
     next: str | None
 
 
-_Parameters = ParamSpec("_Parameters")
-_Result = TypeVar("_Result")
-
-
-def _told(act: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """What pay-outs refuse, as a problem document."""
-
-    @wraps(act)
-    def told(*args: _Parameters.args, **more: _Parameters.kwargs) -> _Result:
-        try:
-            return act(*args, **more)
-        except PayoutRefused as refused:
-            status = 404 if refused.code in _NOT_FOUND else 409 if refused.code in _CONFLICT else 422
-            raise Problem(
-                status, refused.code.value, f"{refused.message[:1].upper()}{refused.message[1:]}.",
-                field=refused.field, remedy=refused.remedy,
-            ) from None  # fmt: skip
-
-    return told
-
-
 def _payout_shown(made: Call, payout: Payout, *, steps: bool = False) -> dict[str, Any]:
     batch = refs.encode_as("pb", payout.batch_id) if payout.batch_id is not None else None
     return {
@@ -242,7 +215,6 @@ def set_bank_account(
 ) -> HttpResponse:
     """Keeps where money goes, encrypted, in place of what was known. The IBAN's check digits are checked."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(ref, "ref")
         found = accounts.set_account(
@@ -318,7 +290,6 @@ def create_payout(
 ) -> HttpResponse:
     """Holds cash of a member's wallet until a batch takes it to the bank. At least `pay_out_from` is paid out."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(body.member)
         points = None
@@ -416,7 +387,6 @@ def cancel_payout(
 ) -> HttpResponse:
     """Frees what was held, as long as the pay-out is in no batch."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.cancel(
             made.connection,
@@ -446,7 +416,6 @@ def return_payout(
 ) -> HttpResponse:
     """Puts the money back into the wallet, into the lots that it came from."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.returned(
             made.connection,
@@ -480,7 +449,6 @@ def create_payout_batch(
 ) -> HttpResponse:
     """Collects what is asked for and asks a second person to approve it (`approval`)."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.propose(
             made.connection, made.runtime, method=body.method if body is not None else "sepa",
@@ -551,7 +519,6 @@ def stop_payout_batch(
 ) -> HttpResponse:
     """Takes back a batch that is approved and not written; what it held waits for another."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.stop(
             made.connection, made.key.program_id, _batch_id(batch), reason=_why(body), by=made.person, now=made.now
@@ -576,7 +543,6 @@ def send_payout_batch(
 ) -> HttpResponse:
     """The file was given to the bank."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.sent(
             made.connection, made.key.program_id, _batch_id(batch), reason=_why(body), by=made.person, now=made.now
@@ -601,7 +567,6 @@ def pay_payout_batch(
 ) -> HttpResponse:
     """All of it is paid but what came back; what comes back later is still told by `returned`."""
 
-    @_told
     def act(made: Call, identifier: str) -> Answer:
         found = operations.paid(
             made.connection, made.key.program_id, _batch_id(batch), reason=_why(body), by=made.person, now=made.now

@@ -10,10 +10,13 @@ from typing import Any, Final
 import msgspec
 from django.http import HttpResponse
 
+from palier.care.refusals import CareRefusal, CareRefused
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.payouts.refusals import PayoutRefusal, PayoutRefused
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.site import disk
+from palier.vouchers.refusals import VoucherRefusal, VoucherRefused
 
 CONTENT_TYPE: Final = "application/problem+json"
 _NOT_FOUND: Final = frozenset(
@@ -95,19 +98,39 @@ def of_refusal(refusal: Refusal) -> Problem:
     return Problem(status, refusal.code.value, refusal.message, field=refusal.field, remedy=refusal.remedy)
 
 
-_ORDER_STATUS: Final = {
+RoomRefused = OrderRefused | VoucherRefused | PayoutRefused | CareRefused
+"""What the rooms refuse, all of one form: a code, a sentence, a field and a remedy."""
+
+_ROOM_STATUS: Final[dict[str, int]] = {
     OrderRefusal.UNKNOWN_REWARD: 404,
     OrderRefusal.UNKNOWN_ORDER: 404,
     OrderRefusal.UNKNOWN_ITEM: 404,
     OrderRefusal.ORDER_NOT_OPEN: 409,
+    VoucherRefusal.UNKNOWN_VOUCHER: 404,
+    VoucherRefusal.UNKNOWN_USE: 404,
+    VoucherRefusal.UNKNOWN_POOL: 404,
+    VoucherRefusal.UNKNOWN_CODE: 404,
+    PayoutRefusal.UNKNOWN_PAYOUT: 404,
+    PayoutRefusal.UNKNOWN_BATCH: 404,
+    PayoutRefusal.PAYOUT_NOT_OPEN: 409,
+    PayoutRefusal.BATCH_NOT_OPEN: 409,
+    CareRefusal.UNKNOWN_CASE: 404,
+    CareRefusal.UNKNOWN_SURVEY: 404,
+    CareRefusal.CASE_CLOSED: 409,
+    CareRefusal.TOO_MANY_CASES: 409,
 }
 
 
-def of_order(refused: OrderRefused) -> Problem:
-    """A refusal of an order as a problem: 404 for what is not there, 409 for an order that went on meanwhile."""
-    status = _ORDER_STATUS.get(refused.code, 422)
+def of_room(refused: RoomRefused) -> Problem:
+    """What a room refused, as a problem: 404 for what is not there, 409 for what went on meanwhile, else 422."""
     detail = f"{refused.message[:1].upper()}{refused.message[1:]}."
-    return Problem(status, refused.code.value, detail, field=refused.field, remedy=refused.remedy)
+    return Problem(
+        _ROOM_STATUS.get(refused.code, 422),
+        refused.code.value,
+        detail,
+        field=refused.field,
+        remedy=refused.remedy,
+    )
 
 
 def refuse_when_full() -> None:

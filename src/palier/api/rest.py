@@ -44,8 +44,11 @@ from palier.api import (
 from palier.api.bodies import StrictParser, is_text, read_body, too_large
 from palier.api.calls import ApiKey
 from palier.api.problems import Problem
+from palier.care.refusals import CareRefused
+from palier.payouts.refusals import PayoutRefused
 from palier.rewards.refusals import OrderRefused
 from palier.staff.session import Unavailable
+from palier.vouchers.refusals import VoucherRefused
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +96,11 @@ def _problem(request: HttpRequest, error: Problem) -> HttpResponse:
 
 
 @api.exception_handler(OrderRefused)
-def _order_refused(request: HttpRequest, error: OrderRefused) -> HttpResponse:
-    return problems.of_order(error).response()
+@api.exception_handler(VoucherRefused)
+@api.exception_handler(PayoutRefused)
+@api.exception_handler(CareRefused)
+def _room_refused(request: HttpRequest, error: problems.RoomRefused) -> HttpResponse:
+    return problems.of_room(error).response()
 
 
 @api.exception_handler(Unavailable)

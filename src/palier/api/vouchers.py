@@ -43,38 +43,11 @@ from palier.staff.throttle import Throttled
 from palier.vouchers import guesses, operations, pictures, pools, queries
 from palier.vouchers.operations import Presented, Standing, Use
 from palier.vouchers.pools import NewCode, Pool
-from palier.vouchers.refusals import VoucherRefusal, VoucherRefused
 
 router = Router(tags=["Vouchers"])
 USE: Final = ApiKey("vouchers:use", partners=True)
 READ: Final = ApiKey("rewards:read")
 WRITE: Final = ApiKey("rewards:write")
-
-_NOT_FOUND: Final = frozenset(
-    {
-        VoucherRefusal.UNKNOWN_VOUCHER,
-        VoucherRefusal.UNKNOWN_USE,
-        VoucherRefusal.UNKNOWN_POOL,
-        VoucherRefusal.UNKNOWN_CODE,
-    }
-)
-
-
-def of_voucher(refused: VoucherRefused) -> Problem:
-    """What the vouchers room refused, as a problem: 404 where what was named does not exist, else 422."""
-    status = 404 if refused.code in _NOT_FOUND else 422
-    return Problem(
-        status, refused.code.value, f"{refused.message[:1].upper()}{refused.message[1:]}.", field=refused.field,
-        remedy=refused.remedy,
-    )  # fmt: skip
-
-
-def _answered(run: Callable[[], HttpResponse]) -> HttpResponse:
-    """Runs a call that the vouchers room may refuse."""
-    try:
-        return run()
-    except VoucherRefused as refused:
-        raise of_voucher(refused) from None
 
 
 def _guarded(
@@ -88,7 +61,7 @@ def _guarded(
             return guesses.guarded(made.connection, caller, code, run, now=made.now)
 
     try:
-        return _answered(tried)
+        return tried()
     except Throttled as throttled:
         raise Problem(
             429, "too_many_tries", "Too many codes that do not exist were tried; wait before the next.",
@@ -166,7 +139,7 @@ def issue_voucher(
         response.content = encode(shown)
         return response
 
-    return _answered(run)
+    return run()
 
 
 def _shown(found: Standing, now: int) -> dict[str, Any]:
@@ -304,7 +277,7 @@ def release_voucher(
         )
         return Answer(200, encode(_use(released)), released.replayed)
 
-    return _answered(lambda: write(request, "voucher_release", idempotency_key, act))
+    return write(request, "voucher_release", idempotency_key, act)
 
 
 @router.post(
@@ -331,7 +304,7 @@ def draw_voucher(request: HttpRequest, body: Picture) -> HttpResponse:
         drawn = pictures.picture(body.text, body.kind, body.form, scale=body.scale)
         return HttpResponse(drawn, content_type=pictures.MEDIA_TYPES[body.form])
 
-    return _answered(run)
+    return run()
 
 
 # --- by reference: after the addresses that a reference could be taken for -----------------------------------
@@ -349,7 +322,7 @@ def read_voucher(request: HttpRequest, voucher: VoucherRef) -> HttpResponse:
     with call(request, snapshot=True) as made:
         found = queries.read(made.connection, made.key.program_id, voucher)
         if found is None:
-            raise of_voucher(operations.no_such_voucher())
+            raise operations.no_such_voucher()
         return answer(_shown(found, made.now))
 
 
@@ -373,7 +346,7 @@ def cancel_voucher(
         )  # fmt: skip
         return Answer(200, encode(_shown(found, made.now)))
 
-    return _answered(lambda: write(request, "voucher_cancel", idempotency_key, act))
+    return write(request, "voucher_cancel", idempotency_key, act)
 
 
 # --- pools ------------------------------------------------------------------------------------------------
@@ -430,7 +403,7 @@ def keep_pool(
         )  # fmt: skip
         return Answer(200, encode(_pool(kept)))
 
-    return _answered(lambda: write(request, "pool", idempotency_key, act))
+    return write(request, "pool", idempotency_key, act)
 
 
 @router.post(
@@ -470,4 +443,4 @@ def add_codes(
         }
         return Answer(200, encode(shown))
 
-    return _answered(lambda: write(request, "pool_codes", idempotency_key, act))
+    return write(request, "pool_codes", idempotency_key, act)

@@ -82,3 +82,13 @@ def actor_words(made: StaffVisit, actor: str) -> str:
 
 Row = dict[str, Any]
 """One row as a template shows it."""
+
+
+def step_row(made: StaffVisit, state: str, at: int, actor: str, reason: str) -> Row:
+    """One step of an order's or a pay-out's way: the state in words, when, by whom and why."""
+    return {
+        "state": state,
+        "when": moment_words(made, at),
+        "actor": actor_words(made, actor),
+        "reason": reason,
+    }

@@ -42,7 +42,7 @@ from palier.web.console.people.acts import (
     text,
     why_not,
 )
-from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
+from palier.web.console.people.lists import ROWS, Row, after, moment_words, pages, step_row
 from palier.web.console.people.sheets import MOST_ROWS, sheet
 from palier.web.console.visits import StaffVisit, of_staff
 
@@ -282,12 +282,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
             },
             "items": [_item(made, item, names) for item in items],
             "events": [
-                {
-                    "state": state_words(event.state),
-                    "when": moment_words(made, event.at),
-                    "actor": actor_words(made, event.actor),
-                    "reason": event.reason,
-                }
+                step_row(made, state_words(event.state), event.at, event.actor, event.reason)
                 for event in events
             ],
             "sent": [_sight(made, each) for each in sent],

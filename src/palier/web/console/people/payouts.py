@@ -27,7 +27,7 @@ from palier.web.console.people.acts import (
     text,
     why_not,
 )
-from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
+from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages, step_row
 from palier.web.console.people.orders import instant_text
 from palier.web.console.people.sheets import MOST_ROWS, sheet
 from palier.web.console.visits import StaffVisit, of_staff
@@ -178,12 +178,7 @@ def payout(made: StaffVisit, ref: str) -> HttpResponse:
             "reason": found.reason,
             "by": actor_words(made, found.asked_by),
             "events": [
-                {
-                    "state": state_words(event.to_state),
-                    "when": moment_words(made, event.at),
-                    "actor": actor_words(made, event.actor),
-                    "reason": event.reason,
-                }
+                step_row(made, state_words(event.to_state), event.at, event.actor, event.reason)
                 for event in queries.events(made.connection, found)
             ],
             "steps": {
