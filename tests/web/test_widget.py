@@ -17,11 +17,13 @@ from playwright.sync_api import expect
 
 from palier.engine.clock import MINUTE
 from palier.members import page_tokens, refs
-from palier.site import clock
-from palier.web.widget import views
+from palier.site import clock, database
+from palier.staff.log import LogFilter, logged
+from palier.web.widget import rates, views
 from tests.api.shop import Shop, document
 from tests.api.test_live import serving
 from tests.web import browser
+from tests.web.staff import staff_client
 
 ORIGIN = "https://shop.example.org"
 NASTY = "<img src=x onerror=alert(1)>&\"'"
@@ -30,6 +32,7 @@ NASTY = "<img src=x onerror=alert(1)>&\"'"
 @pytest.fixture(autouse=True)
 def nothing_kept() -> None:
     views._kept.clear()
+    rates.forget()
 
 
 def widget_document(*origins: str) -> dict[str, Any]:
@@ -114,14 +117,46 @@ def test_prices_are_decided_for_the_member_of_the_token_in_his_language(shown: S
     assert set(content["member"]) == {"number", "unit", "note", "tier", "next"}, "nothing of the person"
 
 
+def test_all_page_tokens_of_a_program_are_ended_at_once(shown: Shop) -> None:
+    """Those of another program stay; what is made afterwards is good."""
+    ref = shown.enrol("2805")
+    old = shown.post(f"/members/{ref}/page-token", {}).json["token"]
+    other = Shop("elsewhere", document("elsewhere", widget={"origins": [ORIGIN]}))
+    theirs = other.post(f"/members/{other.enrol('2805')}/page-token", {}).json["token"]
+    owner = staff_client("owner", shown.program_id)
+    assert "Pages of 1 site" in owner.get("/console/shown/keys/page-tokens").content.decode()
+    assert ask(shown, {"token": old}).json()["token"] == "accepted"
+    for _ in range(2):
+        assert owner.post("/console/shown/keys/page-tokens").status_code == 302
+    assert ask(shown, {"token": old}).json()["token"] == "refused"
+    new = shown.post(f"/members/{ref}/page-token", {}).json["token"]
+    assert ask(shown, {"token": new}).json()["token"] == "accepted"
+    assert ask(other, {"token": theirs}, program="elsewhere").json()["token"] == "accepted"
+    with database.connect() as connection:
+        logged_ = logged(connection, LogFilter(action="widget.end_tokens"))
+    assert [row.reason for row in logged_] == ["generation 2", "generation 1"]
+    plain = Shop("plain", document("plain"))
+    assert staff_client("owner", plain.program_id).get("/console/plain/keys/page-tokens").status_code == 404
+
+
+def test_one_address_asks_so_often_and_no_more(shown: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rates, "MOST", 3)
+    answers = [ask(shown, {}) for _ in range(4)]
+    assert [found.status_code for found in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[3]["Retry-After"]) <= rates.WINDOW_S
+    assert answers[3]["Access-Control-Allow-Origin"] == "*"
+    assert "shown" not in answers[3].content.decode()
+    assert rates.wait("192.0.2.7") == 0, "others go on"
+
+
 def test_a_page_token_is_good_for_its_program_its_member_and_its_minutes(shown: Shop) -> None:
     ref = shown.enrol("2804")
     member_id, now = refs.decode(ref), clock.now()
-    good = page_tokens.make("shown", member_id, now + MINUTE)
-    read = functools.partial(page_tokens.read, "shown")
+    good = page_tokens.make("shown", 0, member_id, now + MINUTE)
+    read = functools.partial(page_tokens.read, "shown", 0)
     assert read(good, now) == member_id
     assert read(good, now + MINUTE) == "expired"
-    assert page_tokens.read("club", good, now) == "refused"
+    assert page_tokens.read("club", 0, good, now) == "refused"
     body, _, signature = good.rpartition(".")
     later = body.rpartition(".")[0] + f".{(now + 60 * MINUTE) // 1_000_000:x}"
     forged = [
@@ -140,8 +175,8 @@ def test_a_page_token_is_good_for_its_program_its_member_and_its_minutes(shown: 
         if len(token) <= 200 and token:
             told = ask(shown, {"token": token}).json()
             assert (told["member"], told["token"]) == (None, "refused")
-    assert ask(shown, {"token": page_tokens.make("shown", member_id, now)}).json()["token"] == "expired"
-    nobody = page_tokens.make("shown", 12345, now + MINUTE)
+    assert ask(shown, {"token": page_tokens.make("shown", 0, member_id, now)}).json()["token"] == "expired"
+    nobody = page_tokens.make("shown", 0, 12345, now + MINUTE)
     assert ask(shown, {"token": nobody}).json()["token"] == "refused"
     shown.post(f"/members/{ref}/page-token", {"minutes": 61}).problem(422, "malformed")
     lesser = shown.new_key(["activities:write"]).token

@@ -339,12 +339,14 @@ def create_page_token(request: HttpRequest, ref: Ref, body: NewPageToken) -> Htt
     """A token by which a page of the shop shows the member's balance, tier and next step for some minutes.
 
     The shop's server asks for it once it knows who is signed in there, and puts it into that page alone. Nothing is
-    stored, and nothing else can be done with the token; it cannot be taken back, so it should be short.
+    stored, and nothing else can be done with the token. All of a program can be ended at once, one cannot: so it should
+    be short.
     """
     with call(request) as made:
         member_id = made.acting(ref)
         ends_at = made.now + body.minutes * MINUTE
-        token = page_tokens.make(made.runtime.key, member_id, ends_at)
+        generation = page_tokens.generation(made.connection, made.key.program_id)
+        token = page_tokens.make(made.runtime.key, generation, member_id, ends_at)
         return answer({"token": token, "expires_at": written(ends_at // SECOND * SECOND)}, 201)
 
 

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     keys.command("create")(create)
     keys.command("list")(list_keys)
     keys.command("revoke")(revoke)
+    keys.command("end-page-tokens")(end_page_tokens)
     app.add_typer(keys, name="keys")
 
 
@@ -136,4 +137,26 @@ def revoke(prefix: str = typer.Argument(help="Its prefix, or the whole key.", sh
     if not done:
         raise Refused("There is no such key, or it has ended already; `palier keys list` shows them.")
     print(f"Revoked {plain}.")
+    return 0
+
+
+def end_page_tokens(
+    program: str = typer.Argument(help="Key of the program.", show_default=False),
+) -> int:
+    """End every page token of a program's widget that is out; shops' pages show members again with new ones."""
+    from getpass import getuser
+
+    from palier.cli.session import open_database
+    from palier.members import page_tokens
+    from palier.programs.queries import find
+    from palier.site import clock, database
+    from palier.site.refusal import Refused
+
+    with open_database(with_django=False), database.connect() as connection:
+        program_id = find(connection, program)
+        if program_id is None:
+            raise Refused(f'There is no program "{program[:60]}"; `palier programs` lists those there are.')
+        page_tokens.end_all(connection, program_id, by=f"cli:{getuser()}", role="operator", now=clock.now())
+        connection.commit()
+    print("Ended. Pages of shops show members again once they hold new tokens.")
     return 0

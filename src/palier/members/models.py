@@ -214,3 +214,20 @@ class MemberOrigin(models.Model):
 
     class Meta:
         db_table = "member_origin"
+
+
+class PageTokenGeneration(models.Model):
+    """Answers "which page tokens of a program still show a member?": those signed with its generation.
+
+    No row: generation 0. Ending all that are out raises it. Never stored here: a token.
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    program_id = models.BigIntegerField(primary_key=True)
+    generation = models.IntegerField()
+    raised_at = models.DateTimeField()
+    raised_by = models.TextField()
+
+    class Meta:
+        db_table = "page_token_generation"

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from palier.activities import queries, wire
 from palier.activities.previews import Preview, previews
 from palier.engine.amounts import AmountError, from_minor, to_minor
-from palier.engine.clock import moment
+from palier.engine.clock import MINUTE, moment
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal
 from palier.engine.words import ProgramWords
@@ -38,6 +38,7 @@ from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_anyone, visit
 from palier.web.ui import pictures
 from palier.web.ui.colour import BLACK, NIGHT, PAPER, WHITE, parse, readable_on, written
+from palier.web.widget import rates
 
 MOST_PRICES: Final = 60
 """Prices that one call may ask about."""
@@ -105,6 +106,13 @@ def show(request: HttpRequest, program: str) -> HttpResponse:
     Asked by a page whose origin the program does not name, it is refused, and the answer says nothing of the program.
     """
     origin = request.headers.get("Origin", "")
+    wait_s = rates.wait(str(request.META.get("REMOTE_ADDR", "")))
+    if wait_s:
+        response = _answer({"problem": "Too many questions from this address; ask again later."}, 429)
+        response["Retry-After"] = str(wait_s)
+        # The script may read why, wherever it runs: the answer says nothing of any program.
+        response["Access-Control-Allow-Origin"] = "*"
+        return response
     with visit(request, program, snapshot=True) as made:
         if made.program.widget is None and not environment().demo:
             raise Http404
@@ -187,7 +195,8 @@ def _member(made: Visit, token: str) -> tuple[int | None, str]:
     """The member of a token, or why there is none: whatever is not right is told alike, but for its end."""
     if not token:
         return None, ""
-    read = page_tokens.read(made.runtime.key, token, made.now)
+    generation = page_tokens.generation(made.connection, made.runtime.program_id)
+    read = page_tokens.read(made.runtime.key, generation, token, made.now)
     if isinstance(read, str):
         return None, read
     for _step in range(2):
@@ -284,7 +293,10 @@ def sample(made: Visit) -> HttpResponse:
     ref = made.request.GET.get("as", "")
     member = made.member
     if member is not None and ref != "nobody":
-        token = page_tokens.make(made.runtime.key, refs.decode(member.ref), made.now + 15 * 60 * 1_000_000)
+        generation = page_tokens.generation(made.connection, made.runtime.program_id)
+        token = page_tokens.make(
+            made.runtime.key, generation, refs.decode(member.ref), made.now + 15 * MINUTE
+        )
     return render(
         made.request,
         "widget/sample.html",

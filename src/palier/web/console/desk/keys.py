@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from palier.engine.clock import DAY
+from palier.members import page_tokens
 from palier.site.refusal import Refused
 from palier.staff import operations, queries
 from palier.staff.queries import PARTNER_RIGHTS, KeyView
@@ -26,7 +27,13 @@ def listed(made: StaffVisit) -> HttpResponse:
     """The keys, those that work first, the latest first."""
     found = queries.list_keys(made.connection, made.runtime.key)
     found.sort(key=lambda key: (_state(made, key)[1] != "good", -key.created_at))
-    return made.page("console/desk/keys.html", {"keys": [_shown(made, key) for key in found]})
+    return made.page(
+        "console/desk/keys.html",
+        {
+            "keys": [_shown(made, key) for key in found],
+            "widget": made.program.widget is not None,
+        },
+    )
 
 
 def _state(made: StaffVisit, key: KeyView) -> tuple[str, str]:
@@ -119,4 +126,19 @@ def revoke(made: StaffVisit, prefix: str) -> HttpResponse:
     operations.revoke_key(made.connection, prefix, now=made.now, actor=made.account.actor)
     made.connection.commit()
     made.say(_("The key %(name)s is revoked; within ten seconds nothing takes it.") % {"name": found.name})
+    return made.go("desk:keys")
+
+
+@require_http_methods(["GET", "POST"])
+@of_staff(RIGHT)
+def end_tokens(made: StaffVisit) -> HttpResponse:
+    """The end of all page tokens of the widget that are out. It needs no new proof: leaked ones end at once."""
+    if made.program.widget is None:
+        raise Http404
+    if made.request.method == "GET":
+        return made.page("console/desk/end_tokens.html", {"origins": made.program.widget.origins})
+    made.connection.rollback()
+    page_tokens.end_all(made.connection, made.program_id, by=made.account.actor, role="staff", now=made.now)
+    made.connection.commit()
+    made.say(_("All page tokens are ended. Pages show members again as soon as the shop asks for new ones."))
     return made.go("desk:keys")

@@ -12,6 +12,7 @@ urlpatterns = [
     path("staff/<int:account_id>/<slug:act>", people.act, name="act"),
     path("keys", keys.listed, name="keys"),
     path("keys/new", keys.create, name="new-key"),
+    path("keys/page-tokens", keys.end_tokens, name="end-tokens"),
     path("keys/<slug:prefix>/revoke", keys.revoke, name="revoke-key"),
     path("tills", tills.listed, name="tills"),
     path("tills/new", tills.expect, name="new-till"),
