@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from palier.activities.runtime import runtime
 from palier.insights import operations
+from palier.ledger import verify
 from palier.ledger.seal import seal
 from palier.site import clock, database
 from palier.staff.roles import ROLES, Role, rights_of
@@ -334,3 +335,24 @@ def test_the_page_of_components_shows_both_themes_and_languages(shop: Shop) -> N
         < sheet.index(".shown-dark")
         < sheet.index("#12181f")
     )
+
+
+def test_what_the_last_proof_found_stands_on_the_first_page(shop: Shop) -> None:
+    """Of this program alone, or of all together; until a later proof finds nothing."""
+    owner = staff_client("owner", shop.program_id)
+    fault = verify.Violation("wallet.spendable", "wallet 7", "1", "2")
+    broken, clean = (verify.Report(found, ["wallet.spendable"], {}, 0.1) for found in ([fault, fault], []))
+
+    def proved(program: str | None, found: verify.Report, later: int) -> str:
+        with database.connect() as connection:
+            verify.keep(connection, program, found, now=clock.now() + later)
+        return read(owner, shop)
+
+    other = Shop("other", document("other"))
+    assert "proof of the ledger" not in proved(other.key, broken, 0)
+    assert "found 2 faults, the first in wallet.spendable" in proved(shop.key, broken, 1)
+    assert "found 2 faults" in proved(other.key, clean, 2), (
+        "a proof of another program says nothing of this one"
+    )
+    assert "proof of the ledger" not in proved(None, clean, 3)
+    assert "found 2 faults" in proved(None, broken, 4)

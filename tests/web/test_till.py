@@ -164,7 +164,11 @@ def test_the_first_sign_in_chooses_a_pin_and_a_colleague_takes_over_by_his(shop:
     assert "not the PIN" in till.at("unlock", shift=ann.ref, pin="7391")
     till.at("unlock", shift=ann.ref, pin=PIN)
     assert till.where == "/till/club/"
-    assert "Who works here?" in till.at("leave", x="1")
+    # What the tablet keeps without the network it keeps under the name of whoever opened it last.
+    assert f'data-shift="{ann.ref}"' in till.at()
+    left = till.at("leave", x="1")
+    assert "Who works here?" in left
+    assert "data-nobody" in left
 
 
 def test_a_sale_from_scan_to_receipt_and_undone(shop: Shop, till: Tablet) -> None:

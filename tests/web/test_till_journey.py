@@ -247,6 +247,7 @@ def test_a_morning_at_the_till(
     assert shop.wallet(ref)["spendable"] == "120.00"
     owner.at("tills/review")
     assert owner.page.locator("tbody tr").count() == 1
+    expect(owner.page.locator("tbody tr")).to_contain_text("A cashier")
     shop.enrol("no-such-card")
     page.locator("#conflicts .again").click()
     expect(page.locator("#conflicts li")).to_have_count(0)

@@ -41,14 +41,22 @@ def verify(
     elif not head.is_file():
         raise Refused(f"There is no file {head}; `palier seal --head FILE` writes one.")
     with open_database():
-        from palier.ledger.verify import report
-        from palier.site import database
+        import psycopg
+
+        from palier.ledger.verify import keep, report
+        from palier.site import clock, database
 
         with database.connect("auditor") as connection:
             try:
                 found = report(connection, program, head)
             except ValueError as error:
                 raise Refused(str(error)) from None
+        try:
+            with database.connect() as connection:
+                keep(connection, program, found, now=clock.now())
+        except psycopg.Error as error:
+            # Also what can only be read is proved, such as a copy that follows; the console then does not know of it.
+            typer.echo(f"The result was not kept for the console: {str(error).splitlines()[0]}", err=True)
     _print_json(found) if json else _print_text(found, head)
     return 1 if found.violations else 0
 

@@ -1,4 +1,4 @@
-"""What waits for a person: approvals, dead letters, pools and balances that run low, refused lines, open cases.
+"""What waits for a person: faults of the ledger, approvals, dead letters, what runs low, refused lines, open cases.
 
 Each is a count that an index answers, so that the list costs the first page of the console little.
 """
@@ -14,6 +14,7 @@ from palier.activities.campaigns import campaigns
 from palier.activities.runtime import Runtime
 from palier.care import cases
 from palier.engine.clock import DAY, moment
+from palier.ledger.verify import last_proof
 from palier.rewards import suppliers
 from palier.vouchers import pools
 
@@ -28,6 +29,8 @@ Kind = Literal[
     "cases",
     "budget",
     "clock",
+    "ledger",
+    "till_sales",
 ]
 
 NEARLY: Final = 9_000
@@ -38,7 +41,9 @@ COUNTS: Final = """
 -- insights.attention
 select (select count(*) from approval where program_id = %(program)s and state = 'asked' and expires_at > %(now)s),
        (select count(*) from dispatch where program_id = %(program)s and state = 'dead'),
-       (select stopped_at is not null from clock)
+       (select stopped_at is not null from clock),
+       (select count(*) from till_entry
+        where program_id = %(program)s and state in ('refused', 'kept') and sealed is not null)
 """
 
 IMPORTS: Final = """
@@ -64,14 +69,19 @@ def attention(connection: Connection[Any], runtime: Runtime, *, now: int) -> lis
     parameters = {"program": program, "now": moment(now), "since": moment(now - _RECENT)}
     row = connection.execute(COUNTS, parameters).fetchone()
     assert row is not None
-    approvals, dead, stopped = row
+    approvals, dead, stopped, till_sales = row
     found = []
     if stopped:
         found.append(Matter("clock"))
+    proof = last_proof(connection, program)
+    if proof is not None and proof.violations:
+        found.append(Matter("ledger", proof.violations, proof.invariant))
     if dead:
         found.append(Matter("orders_stuck", dead))
     if approvals:
         found.append(Matter("approvals", approvals))
+    if till_sales:
+        found.append(Matter("till_sales", till_sales))
     if waiting := cases.counts(connection, program)["open"]:
         found.append(Matter("cases", waiting))
     for campaign in campaigns(connection, runtime, now=now):

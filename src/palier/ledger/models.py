@@ -277,3 +277,22 @@ class Block(models.Model):
                 condition=Q(last_seq=F("first_seq") + F("rows") * 2 - 1), name="block_two_postings_a_row"
             ),
         ]
+
+
+class Verification(models.Model):
+    """Answers "what did the last proof of a program's ledger find?", for those who do not read the command's output.
+
+    `program_id` 0: all programs were proved together. One row for each, written over by the next proof. Never stored
+    here: all that was found; `palier verify` finds it again.
+    """
+
+    placement: ClassVar[Placement] = "config"
+
+    program_id = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    violations = models.IntegerField()
+    invariant = models.TextField()
+    place = models.TextField()
+
+    class Meta:
+        db_table = "verification"

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from palier.engine.clock import instant, moment
 from palier.ledger.invariants import BROKEN, COUNTS, INVARIANTS
 from palier.ledger.seal import check_chain, read_heads
 from palier.staff.log import LogHead, check_log
@@ -38,6 +39,8 @@ class Report(NamedTuple):
     rows: dict[str, int]
     seconds: float
 
+
+_ALL_PROGRAMS: Final = 0
 
 StateCheck = Callable[[psycopg.Connection[Any], str | None], Iterable[Violation]]
 
@@ -106,3 +109,46 @@ def _program_id(connection: psycopg.Connection[Any], program: str | None) -> int
     if row is None:
         raise ValueError(f"there is no program {program!r}; `palier programs` lists those there are")
     return int(row[0])
+
+
+def keep(connection: psycopg.Connection[Any], program: str | None, found: Report, *, now: int) -> None:
+    """Keeps what a proof of one program (its key) or of all found, in the place of what the last one did. Commits."""
+    first = found.violations[0] if found.violations else None
+    connection.execute(
+        """
+        -- ledger.keep_verification
+        insert into verification (program_id, at, violations, invariant, place) values (%s, %s, %s, %s, %s)
+        on conflict (program_id) do update
+        set at = excluded.at, violations = excluded.violations, invariant = excluded.invariant, place = excluded.place
+        """,
+        (
+            _program_id(connection, program) or _ALL_PROGRAMS,
+            moment(now),
+            len(found.violations),
+            first.invariant if first is not None else "",
+            first.place[:500] if first is not None else "",
+        ),
+    )
+    connection.commit()
+
+
+class LastProof(NamedTuple):
+    """What the last proof that looked at a program found; `invariant` and `place` are of the first violation."""
+
+    at: int
+    violations: int
+    invariant: str
+    place: str
+
+
+def last_proof(connection: psycopg.Connection[Any], program_id: int) -> LastProof | None:
+    """The last proof of a program, alone or with all; None where there was none."""
+    row = connection.execute(
+        """
+        -- ledger.last_verification
+        select at, violations, invariant, place from verification where program_id in (%s, %s)
+        order by at desc limit 1
+        """,
+        (program_id, _ALL_PROGRAMS),
+    ).fetchone()
+    return LastProof(instant(row[0]), row[1], row[2], row[3]) if row is not None else None

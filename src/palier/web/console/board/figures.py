@@ -226,6 +226,26 @@ def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
     number = matter.count
     said, page = {
         "clock": (_("The server's clock jumped: due work waits until somebody confirms it."), ""),
+        "ledger": (
+            ngettext(
+                "The last proof of the ledger found %(count)s fault, in %(name)s: run palier verify and call whoever "
+                "keeps the server.",
+                "The last proof of the ledger found %(count)s faults, the first in %(name)s: run palier verify and "
+                "call whoever keeps the server.",
+                number,
+            )
+            % values,
+            "",
+        ),
+        "till_sales": (
+            ngettext(
+                "%(count)s sale of a till waits for a review.",
+                "%(count)s sales of tills wait for a review.",
+                number,
+            )
+            % values,
+            "desk:till-review",
+        ),
         "orders_stuck": (
             ngettext(
                 "%(count)s order is stuck with its supplier.",
@@ -279,6 +299,7 @@ def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
 
 
 _DONE_BY: Final = {
+    "desk:till-review": "tills:write",
     "people:orders": "orders:write",
     "people:cases": "members:write",
     "people:imports": "imports:write",

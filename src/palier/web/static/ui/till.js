@@ -449,9 +449,11 @@ const ready = () => {
       }
     });
   }
-  const entry = document.getElementById("entry");
-  if (entry) {
-    kept.set("shift", JSON.parse(entry.textContent).shift ?? "");
+  // Who opened the till last, by password or PIN: what is kept without the network is kept under that name.
+  if (page()?.dataset.shift) {
+    kept.set("shift", page().dataset.shift);
+  } else if (document.querySelector("[data-nobody]")) {
+    kept.set("shift", "");
   }
 };
 
