@@ -499,13 +499,6 @@ document.addEventListener("click", async (event) => {
 });
 
 sendNow.addEventListener("click", send);
-addEventListener("online", send);
-addEventListener("offline", () => {
-  if (page()?.matches(".till-counter")) {
-    goAway();
-  }
-});
-
 // The console's picture of a code leads here with it behind the #, where no server sees it.
 const takeCode = () => {
   const field = document.querySelector("[data-enrol]")?.elements.code;
@@ -514,6 +507,14 @@ const takeCode = () => {
     history.replaceState(null, "", location.pathname);
   }
 };
+
+addEventListener("hashchange", takeCode);
+addEventListener("online", send);
+addEventListener("offline", () => {
+  if (page()?.matches(".till-counter")) {
+    goAway();
+  }
+});
 
 const begin = async () => {
   takeCode();
