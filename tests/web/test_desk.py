@@ -368,7 +368,7 @@ def test_nobody_keeps_a_person_out_by_trying(shop: Shop, monkeypatch: pytest.Mon
     assert stranger.post("/console/sign-in", form).status_code == 429
     assert home.post("/console/sign-in", form).status_code == 302
     # What another account's browser keeps is worth nothing here, and a known one has its own limit.
-    stranger.cookies[views.KNOWN] = accounts.known_browser("else@example.org")
+    stranger.cookies[views.KNOWN] = signing_in.known_browser("else@example.org")
     assert stranger.post("/console/sign-in", form).status_code == 429
     answers = [home.post("/console/sign-in", wrong).status_code for _ in range(3)]
     assert answers[-1] == 429
@@ -383,13 +383,13 @@ def test_a_link_serves_once_also_at_the_same_moment(shop: Shop, monkeypatch: pyt
     token = link[1].rpartition("/")[2]
     with database.connect() as one, database.connect() as other:
         # The second has looked at the link before the first uses it.
-        found = accounts.invited(other, token, now=clock.now())
+        found = admission.invited(other, token, now=clock.now())
         other.rollback()
         monkeypatch.setattr(accounts, "invited", lambda *_a, **_n: found)
-        accounts.accept(one, token, PASSWORD, now=clock.now())
+        admission.accept(one, token, PASSWORD, now=clock.now())
         one.commit()
-        with pytest.raises(accounts.NotSignedIn):
-            accounts.accept(other, token, "another sentence of somebody", now=clock.now())
+        with pytest.raises(signing_in.NotSignedIn):
+            admission.accept(other, token, "another sentence of somebody", now=clock.now())
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30"])

@@ -19,8 +19,9 @@ from palier.rewards import orders
 from palier.rewards.orders import Wanted
 from palier.site import clock, database
 from palier.staff import accounts, factors, signing_in
-from palier.tills import devices, shifts
+from palier.tills import devices, sales, shifts
 from palier.vouchers.queries import code_of
+from palier.web.till.visits import COOKIE
 from tests.api.shop import Shop
 from tests.tills.counter import Counter
 from tests.web.staff import PASSWORD, staff
@@ -440,3 +441,61 @@ def test_a_voucher_is_looked_at_before_it_is_used_once(shop: Shop, till: Tablet)
     assert "The voucher is used." in till.at("use-voucher", x="1")
     assert "used already" in till.at("voucher", voucher=found.code)
     assert "no voucher&#x27;s code" in till.at("voucher", voucher="nonsense")
+
+
+def test_what_was_taken_back_is_what_was_shown(shop: Shop, till: Tablet) -> None:
+    """Another sale became the last, or another till took a part back, after the page was shown: it is shown anew."""
+    ref = shop.enrol()
+    shop.enrol("2802")
+
+    def sell(card: str, amount: str) -> str:
+        till.at("find", who=card)
+        once = re.findall(r'name="once" value="([^"]+)"', till.at("amount", amount=amount))[0]
+        return re.findall(r"1-F[0-9A-Z]{8}", till.at("credit", once=once))[0]
+
+    first = sell("2801", "42.10")
+    seen = re.findall(r'name="seen" value="([^"]+)"', till.at("return", sale="last"))[0]
+    assert seen == f"{first} 4210"
+    with database.connect("app") as connection:
+        # In another window of the same tablet a sale is credited meanwhile.
+        found = runtime(connection, shop.key)
+        assert found is not None
+        device = devices.devices(connection, shop.program_id)[0]
+        shift = shifts.at_device(connection, device, now=clock.now())[0]
+        other = refs.decode(shop.get("/members?card=2802").json["member"])
+        shifts.log_lookup(connection, shift, "card", other, now=clock.now())
+        connection.commit()
+        sales.credit(
+            connection, found, device, shift, other, sales.Basket("5.00"), once="FOTHER", now=clock.now()
+        )
+    page = till.at("take-back", seen=seen)
+    assert "The sale has changed meanwhile" in page
+    assert "Takes back €5" in page
+    assert shop.wallet(ref)["spendable"] == "42.10"
+    till.at("return", sale=first)
+    assert "were taken back" in till.at("take-back", seen=seen)
+    assert shop.wallet(ref)["spendable"] == "0.00"
+
+
+def test_a_receipt_says_what_the_ledger_has(shop: Shop, till: Tablet) -> None:
+    """The amount of the receipt is that of the sale that was signed, whatever was typed since in another window."""
+    counter = Counter(shop)
+    shop.enrol()
+    till.cookies[COOKIE] = counter.token
+    till.at("sign-in", email=CASHIER, password=PASSWORD)
+    till.at("amount", amount="10.00")
+    till.at("find", who="2801")
+    sent = counter.entry("42.10")
+    page = till.at("credit", entry=sent.text, signature=sent.signature)
+    assert "+42.10 stars" in page
+    assert "42.10" in page.partition("Not a proof of payment.")[0].partition("€")[2][:10]
+    assert "€10.00" not in page
+
+
+def test_who_looked_up_too_many_enrols_nobody(
+    shop: Shop, till: Tablet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "BROWSED", 0)
+    till.at("enrol", contact="new@example.org")
+    assert till.status == 422
+    assert shop.get("/members?email=new@example.org").status == 404

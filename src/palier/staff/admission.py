@@ -124,6 +124,14 @@ def accept(connection: Connection[Any], token: str, password: str, *, now: int) 
     account = invited(connection, token, now=now)
     if account is None:
         raise NotSignedIn
+    # Whoever comes at the same moment waits here, and finds the link used.
+    held = connection.execute(
+        "-- staff.hold_invitation\n"
+        "select 1 from staff_account where account_id = %s and invitation = %s for update",
+        (account.account_id, sha256(token.encode()).digest()),
+    ).fetchone()
+    if held is None:
+        raise NotSignedIn
     set_password(connection, account, password, now=now)
     return account
 

@@ -9,6 +9,7 @@ counters of tries, unless it says so.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,6 +23,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import DAY, HOUR, MINUTE, instant, moment
+from palier.site.environment import derived_key
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
 from palier.staff import throttle
@@ -100,6 +102,23 @@ def _no_password() -> str:
     return make_password(secrets.token_urlsafe(32))
 
 
+def known_browser(email: str) -> str:
+    """What a browser keeps after a whole sign-in, so that strangers' tries do not count against it."""
+    nonce = secrets.token_hex(8)
+    return f"{nonce}.{_of_browser(plain_address(email), nonce)}"
+
+
+def _of_browser(email: str, nonce: str) -> str:
+    return hmac.new(derived_key("known browser"), f"{email}\0{nonce}".encode(), sha256).hexdigest()
+
+
+def _tries_of(email: str, known: str) -> str:
+    """Under which name tries are counted: of a browser in which this account was signed in before, or of all others."""
+    nonce, _, mark = known.partition(".")
+    own = hmac.compare_digest(_of_browser(email, nonce[:16]).encode(), mark.encode())
+    return f"staff {sha256(email.encode()).hexdigest()}{f' by {nonce[:16]}' if own else ''}"
+
+
 def sign_in(
     connection: Connection[Any],
     email: str,
@@ -109,8 +128,12 @@ def sign_in(
     address: str,
     agent: str,
     now: int,
+    known: str = "",
 ) -> tuple[Account, int]:
     """Opens a session, which opens no page before the second factor was shown: the account and the session's id.
+
+    `known` is what `known_browser` gave this browser: its tries are counted apart, so that nobody who tries addresses
+    from elsewhere keeps a person out.
 
     Raises NotSignedIn where address and password do not belong together or the account is closed, and Throttled
     after too many tries. Commits the count of tries.
@@ -119,7 +142,7 @@ def sign_in(
     tries = throttle.take(
         connection,
         [
-            Limit(f"staff {sha256(wanted.encode()).hexdigest()}", TRIES_PER_ACCOUNT, TRY_WINDOW),
+            Limit(_tries_of(wanted, known), TRIES_PER_ACCOUNT, TRY_WINDOW),
             Limit(f"staff from {sha256(address.encode()).hexdigest()}", TRIES_PER_ADDRESS, TRY_WINDOW),
         ],
         now=now,

@@ -255,6 +255,7 @@ def _return(made: TillVisit) -> dict[str, Any]:
             "amount": words_.money(sale.amount),
             "returned": words_.money(sale.returned) if sale.returned else "",
             "back": words_.money(effect.money),
+            "seen": f"{sale.number} {effect.money}",
             "left": from_minor(sale.left, made.runtime.latest.exponent),
             "undo": held.sale == sales.LAST,
             "rows": [

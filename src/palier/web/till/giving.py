@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from palier.activities import batch, queries
 from palier.tills import lookups, redeeming, sales
+from palier.tills.refusals import TillRefusal, TillRefused
 from palier.web.till.acts import acts, receipts_of, said_balance
 from palier.web.till.counter import amount_of, minor_of, voucher_looked_at
 from palier.web.till.visits import (
@@ -132,6 +133,10 @@ def take_back(made: TillVisit) -> None:
     )
     part = minor_of(made, held.back) if held.back else None
     money = min(part, sale.left) if part is not None else sale.left
+    seen = made.request.POST.get("seen")
+    if seen is not None and seen != f"{sale.number} {money}" and sale.left:
+        # Another sale was credited, or another till took some of this one back: what was agreed to is what was shown.
+        raise TillRefused(TillRefusal.SALE_CHANGED)
     before = queries.wallets(made.connection, made.runtime, sale.member_id, now=made.now)
     made.connection.rollback()
     sales.take_back(

@@ -54,8 +54,8 @@ def kept(made: TillVisit) -> HttpResponse:
         )
     for sent, item in zip(body.entries, taken, strict=False):
         if item.status in ("applied", "duplicate"):
-            ticket_ = msgspec.json.decode(sent.text.encode()).get("ticket")
-            if isinstance(ticket_, str):
+            ticket_ = journal.ticket_of(sent.text)
+            if ticket_ is not None:
                 baskets.done(made.connection, made.device, ticket_, item.number, now=made.now)
     made.connection.commit()
     return finished(

@@ -19,7 +19,6 @@ from palier.members.queries import IdentityError, normalized
 from palier.tills import baskets, journal, lookups, sales, shifts
 from palier.tills.journal import EntryLine, Sent, Taken
 from palier.tills.refusals import TillRefusal, TillRefused
-from palier.tills.sales import Basket
 from palier.web.till import words
 from palier.web.till.acts import acts, receipts_of, said_balance
 from palier.web.till.counter import amount_of, minor_of, shown
@@ -96,12 +95,13 @@ def enrol(made: TillVisit) -> HttpResponse | None:
             status=422,
         )
     new = NewMember({kind: fresh_card or contact}, {"first_name": name} if name else {}, made.language, None)
+    # Counted before: who is enrolled twice is found, and finding has its limit.
+    shifts.count_lookup(made.connection, made.worker, now=made.now)
     joined = batch.attempt(
         made.connection, lambda: enrol_member(made.connection, made.runtime, new, None, now=made.now)
     ).enrolled
     if joined.problem:
         raise TillRefused(TillRefusal.UNKNOWN_MEMBER)
-    shifts.count_lookup(made.connection, made.worker, now=made.now)
     shifts.log_lookup(made.connection, made.worker, "enrolled", joined.member_id, now=made.now)
     if joined.created:
         shifts.followed(made.connection, made.worker)
@@ -198,6 +198,7 @@ def credit(made: TillVisit) -> HttpResponse | None:
     held, form = made.counter, made.request.POST
     once = form.get("once", "")
     basket = held.basket
+    ticket = basket.ticket if basket is not None else None
     if form.get("entry") and form.get("signature"):
         sent = Sent(form["entry"], form["signature"])
         taken = journal.take(made.connection, made.runtime, made.device, [sent], now=made.now)[0]
@@ -217,8 +218,11 @@ def credit(made: TillVisit) -> HttpResponse | None:
         )
     if taken.status == "refused":
         return _marked(shown(made, error=words.refused(taken.code), status=422), taken)
-    sales.follow(made.connection, made.device, made.worker, [taken], basket, now=made.now)
-    _credited(made, taken, basket)
+    if form.get("entry") and form.get("signature"):
+        # What was signed is what was credited, whatever lies on the counter by now.
+        ticket = journal.ticket_of(form["entry"])
+    sales.follow(made.connection, made.device, made.worker, [taken], ticket, now=made.now)
+    _credited(made, taken)
     held.clear()
     if made.request.headers.get("X-Requested-With") == SWAPPED:
         return _marked(shown(made, fresh=True), taken)
@@ -231,8 +235,8 @@ def _marked(response: HttpResponse, taken: Taken) -> HttpResponse:
     return response
 
 
-def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
-    """What is said, and handed over, once a sale is credited."""
+def _credited(made: TillVisit, taken: Taken) -> None:
+    """What is said, and handed over, once a sale is credited: all of it by what the ledger has of it."""
     found = queries.find_activity(made.connection, made.runtime.program_id, made.device.source, taken.number)
     if found is None or found.line is None:
         made.counter.done = {"title": _("Credited."), "fresh": True}
@@ -242,6 +246,7 @@ def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
     wallets = queries.wallets(made.connection, made.runtime, member_id, now=made.now)
     assert wallets is not None
     points = [made.words.points(minor, key) for key, minor in brought.points.items()]
+    money, _back = queries.sold_and_returned(made.connection, member_id, found.line.activity_id)
     number = sales.receipt_number(made.device, taken.number)
     made.counter.done = {
         "title": "+" + _(" and ").join(points) if points else _("Credited: no points this time."),
@@ -253,7 +258,7 @@ def _credited(made: TillVisit, taken: Taken, basket: Basket | None) -> None:
         "receipts": receipts_of(
             made,
             number,
-            minor_of(made, basket.amount) if basket is not None else None,
+            money,
             brought.points,
             wallets,
         ),
