@@ -15,7 +15,7 @@ from palier.members import operations, queries, refs
 from palier.programs.queries import find
 from palier.site import clock, database
 from palier.site.environment import environment
-from palier.staff import accounts
+from palier.staff import accounts, admission, factors
 from palier.staff.operations import create_key
 from palier.staff.queries import RIGHTS, authenticate
 from palier.staff.roles import Role
@@ -114,7 +114,7 @@ def account_of(
     """The account of one of the demo's staff, made where it is not there; its role holds in one program, or in all."""
     account = accounts.find(connection, email)
     if account is None:
-        account, _ = accounts.invite(
+        account, _ = admission.invite(
             connection,
             email=email,
             name=name,
@@ -141,7 +141,7 @@ def cashier() -> str:
         new = accounts.find(connection, CASHIER) is None
         account = account_of(connection, CASHIER, "Demo cashier", "cashier", find(connection, PROGRAM))
         if new:
-            accounts.set_pin(connection, account, PIN, now=clock.now())
+            factors.set_pin(connection, account, PIN, now=clock.now())
         connection.commit()
     return dumps(CASHIER, salt=f"demo till {PROGRAM}")
 
