@@ -99,16 +99,6 @@ def _session(made: StaffVisit, one: Session) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ago(gone: int) -> str:
-    if gone < 2 * MINUTE:
-        return _("just now")
-    if gone < HOUR:
-        minutes = gone // MINUTE
-        return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
-    hours = gone // HOUR
-    return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
-
-
 @require_POST
 @of_staff(None, program=False)
 def end_sessions(made: StaffVisit) -> HttpResponse:

@@ -111,6 +111,8 @@ def _points(payload: dict[str, Any], words: ProgramWords) -> dict[str, str]:
     except AmountError:
         return {}
     return {"points": words.points(-minor if text.startswith("-") else minor, known.key), "currency": ""}
+
+
 def time_of_day(words: ProgramWords, at: int) -> str:
     """The local time of an instant, as clocks show it."""
     _day, minute = words.clock.local(at)
@@ -121,7 +123,7 @@ def ago(gone: int) -> str:
     """How long ago something was, in words; `gone` in microseconds."""
     if gone < 2 * MINUTE:
         return gettext("just now")
-    if gone < 2 * HOUR:
+    if gone < HOUR:
         count = gone // MINUTE
         said = ngettext("%(count)d minute ago", "%(count)d minutes ago", count)
     elif gone < 2 * DAY:
