@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,8 @@ from palier.web.till.visits import (
     TillVisit,
     of_shift,
 )
+from palier.web.ui import pictures
+from palier.web.ui.pictures import Shown
 
 MOST_AMOUNT: Final = 12
 """Characters of an amount as it is typed."""
@@ -77,10 +80,9 @@ def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = 
         "offline_words": [(str(code), words.refused(code)) for code in words.OFFLINE_CODES],
     }
     if customer is not None and not customer.own:
-        content["choices"] = [
-            _choice(made, item)
-            for item in redeeming.choices(connection, runtime, customer.member_id, basket, now=now)
-        ]
+        choices = redeeming.choices(connection, runtime, customer.member_id, basket, now=now)
+        drawn = pictures.of_rewards(connection, runtime, [item.reward for item in choices], made.words)
+        content["choices"] = [_choice(made, item, drawn) for item in choices]
         connection.rollback()
     if customer is not None and basket is not None and not customer.own and customer.active:
         content |= _earning(made, customer, basket)
@@ -160,11 +162,13 @@ def _earning(made: TillVisit, customer: Customer, basket: Basket) -> dict[str, A
     }
 
 
-def _choice(made: TillVisit, item: Choice) -> dict[str, Any]:
+def _choice(made: TillVisit, item: Choice, drawn: Mapping[str, Shown]) -> dict[str, Any]:
     price = ", ".join(made.words.points(minor, key) for key, minor in item.asked.points.items())
     return {
         "key": item.reward.key,
         "name": made.words.text(item.reward.name),
+        "picture": drawn.get(item.reward.key),
+        "symbol": pictures.drawing_for(item.reward),
         "price": price or _("free"),
         "off": made.words.money(item.off) if item.off is not None else "",
         "why": _sentence(item.why[made.language == "fr"]) if item.why is not None else "",

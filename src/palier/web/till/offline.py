@@ -79,7 +79,7 @@ def kept(made: TillVisit) -> HttpResponse:
 @of_anyone
 def shell(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """The till as it is without the network: nothing of anybody, and a place to keep sales."""
-    content = place(request, found, ProgramWords(found.latest.program, language_of(request)), now)
+    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)), now)
     content["offline_words"] = [(str(code), words.refused(code)) for code in words.OFFLINE_CODES]
     content["exponent"] = found.latest.exponent
     return finished(render(request, "till/shell.html", content))
