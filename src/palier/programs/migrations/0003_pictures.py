@@ -11,10 +11,6 @@ alter table picture alter column small set storage external, alter column medium
   add constraint picture_named_by_its_bytes
     check (sha256 = encode(sha256(small || medium || large || icon), 'hex'))
 """
-NO_CHANGE = """
-create trigger picture_no_change before update on picture
-for each row execute function palier_refuse_change()
-"""
 
 
 class Migration(migrations.Migration):
@@ -53,7 +49,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(STORED, migrations.RunSQL.noop),
-        migrations.RunSQL(NO_CHANGE, "drop trigger picture_no_change on picture"),
         grants(
             # Never changed. One that must not be seen any more (a right of somebody, a mistake) is taken away whole.
             app={"picture": "SELECT, INSERT, DELETE"},

@@ -724,8 +724,8 @@ _FRENCH: Final[dict[str, str]] = {
     "What members are told of this version before it takes effect.": (
         "Ce qui est dit aux membres avant que cette version prenne effet."
     ),
-    "Whether the version that follows this one, published in the console, waits for a second person's approval.": (
-        "La version suivante, publiée dans la console, attend l'accord d'une seconde personne."
+    "Whether the version that follows this one waits for a second person's approval, which the console asks for.": (
+        "La version suivante attend l'accord d'une seconde personne, demandé dans la console."
     ),
 }
 
