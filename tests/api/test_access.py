@@ -20,6 +20,7 @@ from palier.staff.operations import create_key, log_hash, revoke_key
 from palier.staff.queries import RIGHTS, authenticate, list_keys, prefix_of
 from tests.api.paying import CASH, Paying
 from tests.api.shop import Shop, document, now_text, program_of
+from tests.connectors.drawings import file as drawn
 
 OPERATIONS = [
     (method.upper(), path, operation["operationId"], operation["x-right"])
@@ -78,10 +79,12 @@ EVERYBODYS = (
     "list_pools", "keep_pool", "list_approvals", "list_rewards", "put_reward", "import_rewards",
     "list_open_orders", "list_sweepstakes",
     "list_payouts", "list_payout_batches", "read_settlement_statement", "read_settlement_lines",
-    "read_donations", "list_cases", "list_surveys", "put_survey", "announce_ticket",
+    "read_donations", "list_cases", "list_surveys", "put_survey", "announce_ticket", "upload_picture",
 )  # fmt: skip
 """Operations that name nothing of a program: any key with the right may, and sees its own."""
 WRITES_ITS_OWN = ("create_member", "put_reward", "import_rewards", "put_survey", "announce_ticket")
+PICTURES = ("upload_picture", "put_reward_picture", "put_logo")
+"""Operations that take a picture."""
 
 
 class Ids:
@@ -287,6 +290,9 @@ def test_every_operation_by_every_key(
         address = address.partition("?")[0]
     body = ids.body(operation)
     options: dict[str, Any] = {} if body is None else {"body": body}
+    if operation in PICTURES:
+        options = {"raw": drawn(), "kind": "image/png"}
+        address += "?alt_en=A+leaf&alt_fr=Une+feuille" if method == "PUT" else ""
     if operation == "undo_erasure":
         assert shop.post(f"/members/{ids.member}/erasure", {"wait_days": 30}).status == 200
     before = _rows()

@@ -42,7 +42,7 @@ def test_a_ticket_waits_is_credited_once_and_says_so(shop: Shop, member: str) ->
                 now=clock.now(),
             )
             assert taken.status == status
-            sales.follow(connection, till.device, till.shift, [taken], basket, now=clock.now())
+            sales.follow(connection, till.device, till.shift, [taken], basket.ticket, now=clock.now())
         assert not baskets.waiting(connection, shop.program_id, "Lyon", now=clock.now())
     query = "?ticket=R1-0042&location=Lyon"
     assert shop.get(f"/tickets{query}").json["state"] == "done"

@@ -618,6 +618,7 @@ def varied() -> list[Any]:
             last in ("key", "name")
             # What others' pages show of it, and who publishes it: not what anybody gets.
             or path[0] in ("widget", "approval_to_publish")
+            or path[:2] == ("brand", "logo")
             or name in EXCEPTIONS
             or name in ("Rule.group", "Condition.field")
         )

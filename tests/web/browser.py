@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,7 +22,9 @@ def chromium() -> Iterator[Browser]:
     """A browser that speaks to nobody but the page's own server."""
     program = found()
     assert program is not None
-    with sync_playwright() as driver:
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as driver:
+        # The driver keeps an event loop in this thread; what a test asks of the database meanwhile is not part of it.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         opened = driver.chromium.launch(
             executable_path=program,
             args=[
