@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.core.signing import dumps
@@ -16,7 +16,7 @@ from tests.api.shop import Shop
 from tests.api.test_live import Served, serving
 from tests.connectors.drawings import file
 from tests.web import browser
-from tests.web.staff import staff_client
+from tests.web.staff import staff
 from tests.web.test_journeys import Visitor
 from tests.web.test_rewards import put
 
@@ -24,14 +24,23 @@ pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is 
 WITHOUT = ("a_surprise", "a_long_name")
 
 
-@pytest.fixture(scope="module")
+class Shown(NamedTuple):
+    """The served shop, a member of it, and the address of who keeps its pictures."""
+
+    web: Served
+    ref: str
+    marketer: str
+
+
+@pytest.fixture
 def opened() -> Iterator[Browser]:
     with browser.chromium() as made:
         yield made
 
 
 @pytest.fixture
-def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
+    """A catalogue with pictures and without; all is made before a browser runs in this thread."""
     monkeypatch.setenv("PALIER_DEMO", "true")
     for number, key in enumerate([*list(demo_pictures.SHEETS)[:6], *WITHOUT]):
         name = (
@@ -51,13 +60,15 @@ def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
                 raw=demo_pictures.sheet(ground, shapes), kind="image/png",
             )  # fmt: skip
             assert found.status == 201, found.content
+    ref = shop.enrol()
+    shop.sale(ref, "120.00")
     with serving(shop) as found_served:
-        yield found_served
+        yield Shown(found_served, ref, staff("marketer", shop.program_id).email)
 
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 390, "light"), ("en", 1440, "dark")])
 def test_from_the_marketers_phone_to_the_members(
-    opened: Browser, served: Served, shop: Shop, tmp_path: Path, language: str, width: int, scheme: Any
+    served: Shown, opened: Browser, tmp_path: Path, language: str, width: int, scheme: Any
 ) -> None:
     """A photo of several megabytes is made smaller by the page; logo and picture are seen at once."""
     photo = tmp_path / "photo.jpg"
@@ -65,44 +76,40 @@ def test_from_the_marketers_phone_to_the_members(
     assert photo.stat().st_size > 2_500_000
     logo = tmp_path / "logo.png"
     logo.write_bytes(demo_pictures.sheet(None, demo_pictures.LOGO))
-    address = f"http://127.0.0.1:{served.port}"
-    staff = Visitor(opened, served, language, max(width, 768), color_scheme=scheme)
-    held = staff_client("marketer", shop.program_id, language=language)
-    for name, morsel in held.cookies.items():
-        staff.context.add_cookies([{"name": name, "value": morsel.value, "url": address}])
-    page = staff.page
+    marketer = Visitor(opened, served.web, language, max(width, 768), color_scheme=scheme)
+    marketer.page.goto(f"/console/demo-sign-in?as={dumps(served.marketer, salt='demo console')}")
+    page = marketer.page
 
     page.goto("/console/club/brand")
-    staff.look()
+    marketer.look()
     page.set_input_files("#picture", logo)
     page.fill("#alt-en", "Stairs with a leaf")
     page.fill("#alt-fr", "Un escalier et une feuille")
     page.locator("form[data-picture] button[type=submit]").click()
     page.wait_for_selector(".brand-sample .logo img")
-    staff.look()
+    marketer.look()
 
     page.goto("/console/club/rewards/a_surprise/picture")
-    staff.look()
+    marketer.look()
     page.set_input_files("#picture", photo)
-    page.wait_for_function("document.querySelector('#picture').files[0].size < 2000000")
+    page.wait_for_selector("#picture-said:not(:empty)")
+    assert page.evaluate("document.querySelector('#picture').files[0].size") < 2_000_000
     assert page.locator("canvas.picture-preview").is_visible()
-    staff.look()
+    marketer.look()
     page.fill("#alt-en", "A noisy field")
     page.fill("#alt-fr", "Un champ de bruit")
     page.locator("form[data-picture] button[type=submit]").click()
     page.wait_for_selector(".picture-now img")
-    staff.look()
+    marketer.look()
     for path in ("/console/club/rewards", "/console/club/rewards/a_surprise"):
         page.goto(path)
-        staff.look()
+        marketer.look()
 
-    member = Visitor(opened, served, language, width, color_scheme=scheme)
+    member = Visitor(opened, served.web, language, width, color_scheme=scheme)
     page = member.page
     page.goto("/portal/club/door")
     member.look()
-    ref = shop.enrol()
-    shop.sale(ref, "120.00")
-    page.goto(f"/portal/club/demo?as={dumps(ref, salt='demo club')}")
+    page.goto(f"/portal/club/demo?as={dumps(served.ref, salt='demo club')}")
     for path in ("", "card", "rewards", "rewards/a_surprise", "rewards/coffee_cup", "rewards/a_long_name"):
         page.goto(f"/portal/club/{path}")
         page.wait_for_load_state("networkidle")
