@@ -78,7 +78,7 @@ _SEEN = """() => {
     if (!document.title.trim()) wrong.push("no title");
     for (const found of document.querySelectorAll("[tabindex]"))
         if (found.tabIndex > 0) wrong.push(`tabindex ${found.tabIndex}`);
-    for (const found of document.querySelectorAll("main .button.primary"))
+    for (const found of document.querySelectorAll("main :is(a, button, input).button.primary"))
         if (shown(found) && found.tabIndex < 0) wrong.push(`not reached by keys: ${found.textContent.trim()}`);
     for (const found of document.querySelectorAll("img"))
         if (shown(found) && found.complete && !found.naturalWidth) wrong.push(`no picture: ${found.src}`);
