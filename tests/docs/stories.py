@@ -26,6 +26,7 @@ from palier.engine.plan import Plan
 from palier.engine.program import Program
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.rehearsal import Rehearsal, dividend, draw, facts_made, marks, won
+from palier.engine.sentences import sentence
 from palier.engine.state import decode_state
 from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Outcome, Purse, Standing, play
 from palier.engine.trace import Trace
@@ -285,7 +286,7 @@ class DatabaseStage:
                 self.connection, self.runtime.program_id, self.members[member], row[0], now=BEGINNING
             )
         if found is None:
-            raise operations.NotDone(Refusal(unknown, "it is not known"))
+            raise operations.NotDone(Refusal(unknown, sentence("the redemption is not known")))
         return found
 
     # --- what is read back ----------------------------------------------------------------------------

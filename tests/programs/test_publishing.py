@@ -50,7 +50,7 @@ def test_what_publishing_would_do_is_shown_and_then_done(shop: Shop, connection:
     now = clock.now()
     origin = drafted(connection, shop, files.write(doubled()))
     seen = preview(connection, doubled(), starts=None, now=now)
-    assert (seen.number, seen.refused, seen.needs_second) == (2, "", False)
+    assert (seen.number, bool(seen.refused), seen.needs_second) == (2, False, False)
     assert [change.path for change in seen.changes if change.path.startswith("rules")] == [
         "rules.base.per_spend.points"
     ]
@@ -228,7 +228,7 @@ def test_a_backtest_that_cannot_be_played_says_why(shop: Shop, connection: Conne
     run = backtests.read(connection, shop.program_id, run_id)
     assert run is not None
     assert run.state == "failed"
-    assert "cannot be published yet" in run.problem
+    assert "cannot be published yet" in str(run.why)
     for number in range(backtests.MOST_WAITING):
         ask(number)
     with pytest.raises(Refused, match="wait until"):

@@ -4,6 +4,8 @@ Each area of the pages (a folder of `palier.web` with a `locale` folder, and the
 catalogue of its own; what is in no such folder belongs to the one of all pages. `python -m tests.web.messages` brings
 them up to date (new sayings come in empty, those that are gone leave) and compiles them; a guard fails while one is
 missing, empty or not compiled.
+
+What the rooms and the engine refuse (`palier.engine.sentences`) has its French in the area `refusals`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
-PAGES = Path(__file__).parents[2] / "src" / "palier" / "web"
+PALIER = Path(__file__).parents[2] / "src" / "palier"
+PAGES = PALIER / "web"
+REFUSALS = Path("refusals")
 TEMPLATES = PAGES / "templates"
 KEYWORDS: dict[str, Any] = {
     "_": None,
@@ -63,6 +67,13 @@ def said() -> Iterator[tuple[Path, Saying]]:
             continue
         for _, text, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
             yield area_of(path), (text, context, name)
+
+    for path in sorted(PALIER.rglob("*.py")):
+        if not path.is_relative_to(PAGES) and "sentence(" in (code := path.read_text()):
+            for _, text, _, context in extract(
+                "python", io.BytesIO(code.encode()), keywords={"sentence": None}
+            ):
+                yield REFUSALS, (text, context, str(path.relative_to(PALIER)))
 
 
 def po(area: Path) -> Path:

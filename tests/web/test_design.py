@@ -94,7 +94,7 @@ def test_everything_said_is_said_in_french() -> None:
         assert message is not None, f"{name}: {text!r} is not in the catalogue"
         strings = [message.string] if isinstance(message.string, str) else list(message.string)
         assert all(strings), f"{name}: {text!r} has no French"
-        places = re.compile(r"%\((\w+)\)[sd]")
+        places = re.compile(r"%\((\w+)\)[sdr]")
         english = set(places.findall(text if isinstance(text, str) else text[1]))
         for string in strings:
             assert set(places.findall(string)) == english, f"{name}: {string!r} has other places"

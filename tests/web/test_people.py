@@ -458,7 +458,7 @@ def test_a_file_comes_in_through_the_pages(shop: Shop) -> None:
     assert client.post(f"{begun['piece']}?at=0", b"x" * 20, content_type="text/plain").status_code == 422
     text = client.get(begun["then"]).content.decode()
     assert "<b>mars" not in text
-    assert "no column for source, occurred_at" in text
+    assert "No column for source, occurred_at" in text
     form = {
         "column_0": "Ticket", "field_0": "id", "column_1": "Quand", "field_1": "occurred_at",
         "column_2": "Client", "field_2": "member.external_id", "column_3": "Total", "field_3": "amount",

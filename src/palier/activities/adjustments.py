@@ -24,6 +24,7 @@ from palier.engine.clock import DAY
 from palier.engine.plan import Plan
 from palier.engine.program import AdjustmentLimit, Adjustments
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.ledger.verify import Violation, register_state_check
 from palier.members import refs
 from palier.staff import approvals
@@ -71,9 +72,9 @@ def adjust(
             raise NotDone(
                 Refusal(
                     RefusalCode.CONTENT_DIFFERS,
-                    "this id was used before with other content",
+                    sentence("this id was used before with other content"),
                     "id",
-                    "give the new adjustment an id of its own",
+                    sentence("give the new adjustment an id of its own"),
                 )
             )
         return known
@@ -149,8 +150,21 @@ def _refuse_reason(rules: Adjustments, wanted: Adjustment) -> None:
     if wanted.code in fitting or (not wanted.code and not rules.reasons):
         return
     known = ", ".join(fitting)
-    said = f"the program has no such reason to {way} points" if wanted.code else "a reason must be chosen"
-    remedy = f"use one of: {known}" if known else "leave it out" if not rules.reasons else "ask for a reason"
+    said = (
+        sentence(
+            "the program has no such reason to %(way)s points",
+            way=sentence("give") if way == "give" else sentence("take"),
+        )
+        if wanted.code
+        else sentence("a reason must be chosen")
+    )
+    remedy = (
+        sentence("use one of: %(known)s", known=known)
+        if known
+        else sentence("leave it out")
+        if not rules.reasons
+        else sentence("ask for a reason")
+    )
     raise NotDone(Refusal(RefusalCode.UNKNOWN_REASON, said, "reason_code", remedy))
 
 
@@ -159,9 +173,9 @@ def _capped(plan: Plan, wanted: Adjustment, most: str) -> NotDone:
     return NotDone(
         Refusal(
             RefusalCode.CAP_REACHED,
-            f"{asked} asked, at most {most}",
+            sentence("%(asked)s asked, at most %(most)s", asked=asked, most=most),
             "points",
-            "ask for less, or let somebody else do it",
+            sentence("ask for less, or let somebody else do it"),
         )
     )
 

@@ -54,6 +54,7 @@ from palier.engine.history import (
 from palier.engine.payment_cards import masked
 from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import Sentence, changed, sentence
 from palier.engine.state import NEVER, Lot, MemberState, decode_state, lots_given
 from palier.engine.trace import decode_trace
 from palier.members import queries as members
@@ -78,6 +79,10 @@ def one_lane(member_ids: Sequence[int]) -> list[list[int]]:
 
 lanes: Lanes = one_lane
 """The one function that differs by database engine: members grouped by where they live, in lane order."""
+
+
+_STANDINGS = {"frozen": sentence("frozen"), "erased": sentence("erased"), "merged": sentence("merged")}
+"""What a member is told to be who is not active."""
 
 
 class Conflict(Exception):
@@ -289,9 +294,9 @@ class _Batch:
                 try:
                     wanted[index] = [members.hashed(kind, value) for kind, value in read.member.items()]
                 except members.PaymentCardNumber as error:
-                    self.refuse((index, read.fact), _payment_card(str(error)))
+                    self.refuse((index, read.fact), _payment_card(error))
                 except members.IdentityError as error:
-                    self.refuse((index, read.fact), _unknown_member(str(error)))
+                    self.refuse((index, read.fact), _unknown_member(sentence("%(error)s", error=error)))
         found = self.begin([value_hash for hashes in wanted.values() for value_hash in hashes])
         for index, read in reads:
             if index in self.results:
@@ -304,17 +309,20 @@ class _Batch:
                 member_id = owners.pop() if len(owners) == 1 else 0
                 if not member_id:
                     self.refuse(
-                        (index, read.fact), _unknown_member("no member of the program has this identity")
+                        (index, read.fact),
+                        _unknown_member(sentence("no member of the program has this identity")),
                     )
                     continue
             elif isinstance(read.member, str):
                 try:
                     member_id = refs.decode(read.member)
                 except ValueError as error:
-                    self.refuse((index, read.fact), _unknown_member(str(error)))
+                    self.refuse((index, read.fact), _unknown_member(sentence("%(error)s", error=error)))
                     continue
             elif read.fact.type != RETURN and not (read.fact.sale is not None):
-                self.refuse((index, read.fact), _unknown_member("the activity does not say whose it is"))
+                self.refuse(
+                    (index, read.fact), _unknown_member(sentence("the activity does not say whose it is"))
+                )
                 continue
             live = read.fact.type in PLAYED and not self.history
             self.items.append(Item(index, read.fact, read.payload, read.sha256, member_id, live=live))
@@ -401,14 +409,19 @@ class _Batch:
             if redemption:
                 return Refusal(
                     RefusalCode.UNKNOWN_REDEMPTION,
-                    "the redemption that a tender names is not known",
+                    sentence("the redemption that a tender names is not known"),
                     "tenders",
-                    "redeem first, then send the sale",
+                    sentence("redeem first, then send the sale"),
                 )
             if item.fact.undoes is not None:
                 return _nothing_to_undo(item.fact)
             if item.fact.hold is not None:
-                return Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known", "hold", "check its id")
+                return Refusal(
+                    RefusalCode.UNKNOWN_HOLD,
+                    sentence("the hold is not known"),
+                    "hold",
+                    sentence("check its id"),
+                )
             self.parking.add(item.index)
             return None
         if item.member_id and member_id and item.member_id != member_id:
@@ -423,9 +436,9 @@ class _Batch:
                 return _nothing_to_undo(item.fact)
             return Refusal(
                 RefusalCode.UNKNOWN_REDEMPTION if redemption else RefusalCode.UNKNOWN_SALE,
-                "it belongs to another member",
+                sentence("it belongs to another member"),
                 "tenders" if redemption else "sale",
-                "check the id, or leave the member out",
+                sentence("check the id, or leave the member out"),
             )
         if not item.member_id:
             item.member_id = member_id
@@ -507,15 +520,17 @@ class _Batch:
                 continue
             standing = self.standing.get(item.member_id)
             if standing is None:
-                self.refuse(item, _unknown_member("no member of the program has this reference"))
+                self.refuse(item, _unknown_member(sentence("no member of the program has this reference")))
             elif standing[0] == "erased" or (standing[0] != "active" and item.live):
                 self.refuse(
                     item,
                     Refusal(
                         RefusalCode.MEMBER_NOT_ACTIVE,
-                        f"the member is {standing[0]}",
+                        sentence(
+                            "the member is %(standing)s", standing=_STANDINGS.get(standing[0], standing[0])
+                        ),
                         "member",
-                        "nothing can be spent until the member is active again",
+                        sentence("nothing can be spent until the member is active again"),
                     ),
                 )
             else:
@@ -642,7 +657,7 @@ class _Batch:
             else:
                 refusal = None
                 if status == "refused":
-                    refusal = Refusal(RefusalCode(code), "it was refused when it was first sent")
+                    refusal = Refusal(RefusalCode(code), sentence("it was refused when it was first sent"))
                 self.results[item.index] = Result(
                     item.fact.source, item.fact.id, "duplicate", replayed=status, refusal=refusal
                 )
@@ -1062,40 +1077,53 @@ def _of_others(item: Item, member_id: int | None) -> bool:
 
 def _nothing_to_undo(fact: Fact) -> Refusal:
     if fact.type == "revoke_tier":
-        return Refusal(RefusalCode.TIER_NOT_GIVEN, "no tier was given so", "tier", "check the source and id")
+        return Refusal(
+            RefusalCode.TIER_NOT_GIVEN,
+            sentence("no tier was given so"),
+            "tier",
+            sentence("check the source and id"),
+        )
     return Refusal(
         RefusalCode.UNKNOWN_REDEMPTION,
-        "the redemption is not known",
+        sentence("the redemption is not known"),
         "redemption",
-        "check its id",
+        sentence("check its id"),
     )
 
 
-def _unknown_member(message: str) -> Refusal:
+def _unknown_member(message: Sentence) -> Refusal:
     return Refusal(
-        RefusalCode.UNKNOWN_MEMBER, masked(message), "member", "enrol the member first, or check the identity"
+        RefusalCode.UNKNOWN_MEMBER,
+        changed(message, masked),
+        "member",
+        sentence("enrol the member first, or check the identity"),
     )
 
 
-def _payment_card(message: str) -> Refusal:
-    return Refusal(RefusalCode.PAYMENT_CARD_NUMBER, message, "member", "send another identity of the member")
+def _payment_card(error: members.PaymentCardNumber) -> Refusal:
+    return Refusal(
+        RefusalCode.PAYMENT_CARD_NUMBER,
+        sentence("%(error)s", error=error),
+        "member",
+        sentence("send another identity of the member"),
+    )
 
 
 def _already_used() -> Refusal:
     return Refusal(
         RefusalCode.REDEMPTION_ALREADY_USED,
-        "the redemption has paid another sale",
+        sentence("the redemption has paid another sale"),
         "tenders",
-        "name the redemption of this sale",
+        sentence("name the redemption of this sale"),
     )
 
 
 def _content_differs() -> Refusal:
     return Refusal(
         RefusalCode.CONTENT_DIFFERS,
-        "this id was used before, with other content",
+        sentence("this id was used before, with other content"),
         "id",
-        "send a correction as a return or an adjustment, or use a new id",
+        sentence("send a correction as a return or an adjustment, or use a new id"),
     )
 
 
@@ -1152,9 +1180,9 @@ def refold(
         if item.index not in decided:
             refusal = Refusal(
                 RefusalCode.RETURN_DOES_NOT_FIT,
-                "it does not fit its sale",
+                sentence("it does not fit its sale"),
                 "returned",
-                "check the lines of the sale",
+                sentence("check the lines of the sale"),
             )
             batch.results[item.index] = Result(
                 item.fact.source, item.fact.id, "refused", work.member_id, refusal=refusal

@@ -17,6 +17,7 @@ from palier.engine.clock import moment
 from palier.engine.facts import MADE_SOURCE, Fact
 from palier.engine.mechanics import Dividend
 from palier.engine.plan import Plan
+from palier.engine.sentences import sentence
 from palier.engine.state import MemberState, decode_state
 from palier.members import refs
 from palier.site.refusal import Refused
@@ -87,21 +88,31 @@ def decided(runtime: Runtime, membership: str, year: int, rate: str, now: int) -
     that is no decimal above 0 and at most 1 with six decimals.
     """
     if not 1970 <= year <= 9000:
-        raise Refused(f"{year} is no year of a dividend.")
+        raise Refused(sentence("%(year)s is no year of a dividend.", year=year))
     clock = runtime.latest.clock
     ends = clock.start_of_month((year + 1) * 12)
     if now < ends:
-        raise Refused(f"{year} has not ended; its dividend is decided afterwards.")
+        raise Refused(sentence("%(year)s has not ended; its dividend is decided afterwards.", year=year))
     plan = runtime.timeline.at(ends - 1)
     found = None
     if plan is not None:
         found = next((item for item in plan.program.memberships if item.key == membership), None)
     if plan is None or found is None:
-        raise Refused(f"There was no membership {membership[:60]!r} at the end of {year}.")
+        raise Refused(
+            sentence(
+                "There was no membership %(membership)r at the end of %(year)s.",
+                membership=membership[:60],
+                year=year,
+            )
+        )
     if found.dividend is None:
-        raise Refused(f"The membership {membership} pays no dividend.")
+        raise Refused(sentence("The membership %(membership)s pays no dividend.", membership=membership))
     if _RATE.fullmatch(rate) is None or ratio(rate)[0] == 0:
-        raise Refused(f"{rate[:20]!r} is no rate; write a decimal above 0 and at most 1, such as 0.10.")
+        raise Refused(
+            sentence(
+                "%(rate)r is no rate; write a decimal above 0 and at most 1, such as 0.10.", rate=rate[:20]
+            )
+        )
     return Decided(membership, year, rate, found.dividend.currency, found.dividend, plan, ends)
 
 
@@ -134,7 +145,12 @@ def run(
     connection.rollback()
     if known is not None and ratio(known.terms) != ratio(wanted.rate):
         raise Refused(
-            f"The dividend of {name} for {period} was decided at {known.terms}; it has one rate for all."
+            sentence(
+                "The dividend of %(name)s for %(period)s was decided at %(terms)s; it has one rate for all.",
+                name=name,
+                period=period,
+                terms=known.terms,
+            )
         )
     sums = Sums()
     if not dry_run and known is None:
@@ -146,7 +162,14 @@ def run(
 
         known = batch.attempt(connection, begin)
         if ratio(known.terms) != ratio(wanted.rate):
-            raise Refused(f"The dividend of {name} for {period} was decided at {known.terms} at this moment.")
+            raise Refused(
+                sentence(
+                    "The dividend of %(name)s for %(period)s was decided at %(terms)s at this moment.",
+                    name=name,
+                    period=period,
+                    terms=known.terms,
+                )
+            )
     after = -1
     while go_on():
 

@@ -12,6 +12,7 @@ from palier.activities import occasions, store
 from palier.activities.operations import NotDone
 from palier.activities.runtime import Runtime
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import decode_state
 from palier.members import operations as members
 from palier.members import queries, referral, refs
@@ -48,9 +49,9 @@ def enrol(
         raise NotDone(
             Refusal(
                 RefusalCode.SELF_REFERRAL,
-                "the referral code belongs to the one who joins",
+                sentence("the referral code belongs to the one who joins"),
                 "referred_by",
-                "join without the code",
+                sentence("join without the code"),
             )
         )
     at = new.enrolled_at or now
@@ -61,9 +62,9 @@ def enrol(
             raise NotDone(
                 Refusal(
                     RefusalCode.REFERRAL_RING,
-                    "whoever has this code was brought by the one who joins, or joined after him",
+                    sentence("whoever has this code was brought by the one who joins, or joined after him"),
                     "referred_by",
-                    "leave the code out",
+                    sentence("leave the code out"),
                 )
             )
         if not enrolled.created:
@@ -99,9 +100,9 @@ def _referrer(connection: Connection[Any], runtime: Runtime, text: str) -> int:
     """The member who has a code; refuses one that nobody has."""
     try:
         found = referral.member_of(connection, runtime.program_id, referral.read_code(text))
-        why = "nobody has this referral code"
+        why = sentence("nobody has this referral code")
     except referral.CodeError as error:
-        found, why = None, str(error)
+        found, why = None, sentence("%(error)s", error=error)
     view = queries.read(connection, runtime.program_id, found) if found is not None else None
     if view is None or view.status == "erased":
         raise NotDone(
@@ -109,7 +110,7 @@ def _referrer(connection: Connection[Any], runtime: Runtime, text: str) -> int:
                 RefusalCode.UNKNOWN_REFERRAL_CODE,
                 why,
                 "referred_by",
-                "check the code, or enrol without it",
+                sentence("check the code, or enrol without it"),
             )
         )
     return view.member_id

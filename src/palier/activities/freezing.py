@@ -9,6 +9,7 @@ from psycopg import Connection
 from palier.activities.operations import NotDone, lock_member, refuse_card_numbers, unknown_member
 from palier.activities.runtime import Runtime
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
 from palier.members import queries as members
 from palier.staff.approvals import Person
@@ -21,9 +22,9 @@ def refuse_merged(view: members.MemberView) -> None:
         raise NotDone(
             Refusal(
                 RefusalCode.MEMBER_MERGED,
-                f"the member was merged into {view.merged_into}",
+                sentence("the member was merged into %(merged_into)s", merged_into=view.merged_into),
                 "member",
-                "name the member that it was merged into",
+                sentence("name the member that it was merged into"),
             )
         )
 

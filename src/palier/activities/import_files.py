@@ -26,6 +26,8 @@ from palier.activities.imports import (
 from palier.activities.runtime import Runtime
 from palier.connectors.files import FileMapping, Reader, RefusedRow, digest, write_refused
 from palier.connectors.tables import MAXIMUM_BYTES
+from palier.engine.payment_cards import masked
+from palier.engine.sentences import Sentence, changed
 from palier.site import database
 
 MANY: Final = 1_000
@@ -69,17 +71,28 @@ def content_of(path: Path, mapping: FileMapping) -> str:
 class Refusals:
     """Writes refused lines to a file of their own: a new one, or further down the one of a killed run."""
 
-    def __init__(self, path: Path, header: Sequence[str], *, append: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: Sequence[str],
+        *,
+        append: bool = False,
+        reason: Callable[[Sentence], str] = str,
+    ) -> None:
         self.path = path
         self.header = header
         self.lines = 0
         self.append = append
+        self.reason = reason
 
     def resume(self, done: int) -> None:
         self.append = True
 
     def write(self, refused: list[RefusedLine]) -> None:
-        rows = (RefusedRow(item.row.line, item.code, item.reason, item.row.cells) for item in refused)
+        rows = (
+            RefusedRow(item.row.line, item.code, self.reason(changed(item.said, masked)), item.row.cells)
+            for item in refused
+        )
         self.lines += write_refused(self.path, self.header, rows, append=self.append)
         self.append = True
 
@@ -97,14 +110,16 @@ def import_path(
     again: bool = False,
     workers: int = 0,
     on_moved: OnMoved | None = None,
+    reason: Callable[[Sentence], str] = str,
 ) -> tuple[ImportSummary, Refusals]:
     """Imports the activities of a file: how it came out, and where its refused lines are.
 
+    `reason` writes why a line was refused.
     `workers` processes side by side; 0: this process alone. Killed, it goes on where it was; the same content again
     changes nothing. Raises FileProblem and ImportFailed.
     """
     source = reader(program, path, mapping)
-    writer = Refusals(refused, source.header)
+    writer = Refusals(refused, source.header, reason=reason)
 
     def progress(moved: Progress) -> None:
         if on_moved is not None:

@@ -39,6 +39,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.connectors.rows import Cells, Record, RowProblem
 from palier.engine.clock import moment
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import Sentence, sentence
 from palier.members.operations import NewMember
 from palier.members.queries import IdentityError, find_hashes, hashed
 from palier.site import arrays, database, disk
@@ -85,7 +86,12 @@ class RefusedLine(Struct, frozen=True):
 
     row: Row | Record
     code: str
-    reason: str
+    said: Sentence
+
+    @property
+    def reason(self) -> str:
+        """The sentence in English."""
+        return str(self.said)
 
 
 class Progress(Struct, frozen=True):
@@ -102,6 +108,10 @@ OnRefused = Callable[[list[RefusedLine]], None]
 
 class ImportFailed(Exception):
     """An import that could not go on; what was committed stays, and the next run goes on from there."""
+
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 def rows_of(batches: Iterable[Sequence[dict[str, Any]]]) -> Iterator[Row]:
@@ -201,7 +211,7 @@ def import_rows(
 def _refuse_when_full() -> None:
     if disk.full():
         raise ImportFailed(
-            "the disk is nearly full; make room and run the same import again, it goes on from here"
+            sentence("the disk is nearly full; make room and run the same import again, it goes on from here")
         )
 
 
@@ -266,7 +276,7 @@ class _File:
 # --- reading ------------------------------------------------------------------------------------------
 
 
-Wire = wire.WireActivity | tuple[str, str]
+Wire = wire.WireActivity | tuple[str, Sentence]
 """An activity as it was sent, or (code, reason) where the row holds none."""
 
 
@@ -390,13 +400,12 @@ def _judged(activity: dict[str, Any]) -> Wire:
     try:
         found = wire.from_mapping(activity)
     except (RecursionError, UnicodeEncodeError, msgspec.MsgspecError, wire.BodyError) as error:
-        return RefusalCode.MALFORMED.value, f"it cannot be sent: {error}"
+        return RefusalCode.MALFORMED.value, sentence("it cannot be sent: %(error)s", error=error)
     return _reason(found) if isinstance(found, Refusal) else found
 
 
-def _reason(refusal: Refusal) -> tuple[str, str]:
-    text = f"{refusal.message}; {refusal.remedy}" if refusal.remedy else refusal.message
-    return refusal.code.value, text
+def _reason(refusal: Refusal) -> tuple[str, Sentence]:
+    return refusal.code.value, refusal.whole
 
 
 class _Lot(Struct):
@@ -589,7 +598,7 @@ class _Outcome(Struct, array_like=True):
     """Counts (applied, duplicate, refused, parked, enrolled); refusals as (row of the batch, code, why)."""
 
     counts: tuple[int, int, int, int, int]
-    refused: list[tuple[int, str, str]]
+    refused: list[tuple[int, str, Sentence]]
 
 
 Identities = tuple[tuple[str, str], ...]
@@ -661,7 +670,7 @@ def _apply(
 ) -> _Outcome:
     """Reads and applies the rows of some bodies, each in a transaction of its own."""
     counts = {"applied": 0, "duplicate": 0, "refused": 0, "parked": 0}
-    refused: list[tuple[int, str, str]] = []
+    refused: list[tuple[int, str, Sentence]] = []
     enrolled = before = 0
     for body in bodies:
         reads: list[wire.Read | Refusal] = []
@@ -791,7 +800,7 @@ class _Workers:
 
 def _ended() -> ImportFailed:
     return ImportFailed(
-        "a worker process of the import ended; run the same import again, it goes on from here"
+        sentence("a worker process of the import ended; run the same import again, it goes on from here")
     )
 
 

@@ -19,6 +19,7 @@ from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
 from palier.engine.facts import Fact, LapsedLot, Reference, Whole
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import Sentence, sentence
 from palier.engine.state import NEVER, MemberState, decode_state, encode_state
 from palier.members import operations as enrolment
 from palier.members import queries, refs
@@ -74,7 +75,10 @@ def merge(
     if from_id == into_id:
         raise NotDone(
             Refusal(
-                RefusalCode.SAME_MEMBER, "a member is not merged into itself", "from", "name another member"
+                RefusalCode.SAME_MEMBER,
+                sentence("a member is not merged into itself"),
+                "from",
+                sentence("name another member"),
             )
         )
     states = locked(connection, [from_id, into_id])
@@ -147,14 +151,21 @@ def unmerge(
         locked(connection, [from_id, known.into_id])
         known = _standing(connection, runtime, from_id)
     if known is None:
-        raise _not_merged("the member is not merged into another")
+        raise _not_merged(sentence("the member is not merged into another"))
     into_id = known.into_id
     if now > known.merged_at + UNDONE_WITHIN_DAYS * DAY:
-        raise _not_merged(f"the merge is more than {UNDONE_WITHIN_DAYS} days old and can no longer be undone")
+        raise _not_merged(
+            sentence(
+                "the merge is more than %(undone_within_days)s days old and can no longer be undone",
+                undone_within_days=UNDONE_WITHIN_DAYS,
+            )
+        )
     if _standing(connection, runtime, into_id) is not None:
-        raise _not_merged("the member that took over was merged itself; undo that merge first")
+        raise _not_merged(sentence("the member that took over was merged itself; undo that merge first"))
     if _built_upon(connection, runtime, from_id, into_id):
-        raise _not_merged("since the merge, something was done to a sale or redemption of the merged member")
+        raise _not_merged(
+            sentence("since the merge, something was done to a sale or redemption of the merged member")
+        )
     connection.execute(
         "-- merging.end\nupdate member_merge set ended_at = %s where member_id = %s and merge_id = %s",
         (moment(now), from_id, known.merge_id),
@@ -201,9 +212,9 @@ def _decide(
         raise NotDone(
             Refusal(
                 RefusalCode.CONTENT_DIFFERS,
-                "this id was used for an earlier merge",
+                sentence("this id was used for an earlier merge"),
                 "id",
-                "give the merge an id of its own",
+                sentence("give the merge an id of its own"),
             )
         )
 
@@ -230,20 +241,20 @@ def _refuse_merged(connection: Connection[Any], runtime: Runtime, member_id: int
         raise NotDone(
             Refusal(
                 RefusalCode.MEMBER_MERGED,
-                f"the member was merged into {refs.encode(known.into_id)}",
+                sentence("the member was merged into %(encode)s", encode=refs.encode(known.into_id)),
                 field,
-                "name the member that it was merged into",
+                sentence("name the member that it was merged into"),
             )
         )
 
 
-def _not_merged(why: str) -> NotDone:
+def _not_merged(why: Sentence) -> NotDone:
     return NotDone(
         Refusal(
             RefusalCode.NOT_MERGED,
             why,
             "member",
-            "check the reference; what was given by mistake is put right by an adjustment",
+            sentence("check the reference; what was given by mistake is put right by an adjustment"),
         )
     )
 
@@ -259,9 +270,9 @@ def _whole(
         raise NotDone(
             Refusal(
                 RefusalCode.HOLDS_OPEN,
-                "the member to be merged has points set aside by an open hold",
+                sentence("the member to be merged has points set aside by an open hold"),
                 "from",
-                "capture or release the hold first",
+                sentence("capture or release the hold first"),
             )
         )
     plan = runtime.timeline.at(at) or runtime.latest
@@ -380,9 +391,9 @@ def let_leave(
         raise NotDone(
             Refusal(
                 RefusalCode.UNKNOWN_MEMBER,
-                "one of these identities is not the household's",
+                sentence("one of these identities is not the household's"),
                 "identities",
-                "send identities that the household has",
+                sentence("send identities that the household has"),
             )
         )
     own = connection.execute(
@@ -394,9 +405,9 @@ def let_leave(
         raise NotDone(
             Refusal(
                 RefusalCode.SAME_MEMBER,
-                "nobody would be left in the household",
+                sentence("nobody would be left in the household"),
                 "identities",
-                "leave it at least one identity",
+                sentence("leave it at least one identity"),
             )
         )
     view = queries.read(connection, runtime.program_id, member_id)

@@ -22,6 +22,7 @@ from palier.engine.clock import MINUTE
 from palier.engine.decide import Fold
 from palier.engine.facts import LEFT, MADE_SOURCE, OWN_SOURCE, Fact, Reference
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import MemberState, decode_state
 from palier.members import queries as members
 from palier.members import refs
@@ -48,25 +49,29 @@ def points_minor(runtime: Runtime, currency: str, text: str, *, signed: bool = F
         raise NotDone(
             Refusal(
                 RefusalCode.UNKNOWN_POINT_CURRENCY,
-                "the program has no such point currency",
+                sentence("the program has no such point currency"),
                 "currency",
-                "use one of: " + ", ".join(runtime.latest.currencies),
+                sentence("use one of: %(names)s", names=", ".join(runtime.latest.currencies)),
             )
         )
     negative = signed and text.startswith("-")
     try:
         minor = to_minor(text[1:] if negative else text, found.scale)
         if not minor:
-            raise AmountError("zero points change nothing")
+            raise AmountError(sentence("zero points change nothing"))
     except AmountError as error:
         raise NotDone(
             Refusal(
                 RefusalCode.INVALID_AMOUNT,
-                str(error),
+                sentence("%(error)s", error=error),
                 "points",
-                f'send a positive decimal with at most {found.scale} decimals, such as "12"'
+                sentence(
+                    'send a positive decimal with at most %(scale)s decimals, such as "12"', scale=found.scale
+                )
                 if not signed
-                else f'send a decimal with at most {found.scale} decimals, such as "12" or "-12"',
+                else sentence(
+                    'send a decimal with at most %(scale)s decimals, such as "12" or "-12"', scale=found.scale
+                ),
             )
         ) from None
     return -minor if negative else minor
@@ -82,9 +87,9 @@ def refuse_foreign_source(source: str, own: str) -> None:
         raise NotDone(
             Refusal(
                 RefusalCode.RESERVED_SOURCE,
-                "this source is not yours to use",
+                sentence("this source is not yours to use"),
                 "source",
-                "name the system that sends, such as till-3, or leave it out",
+                sentence("name the system that sends, such as till-3, or leave it out"),
             )
         )
 
@@ -104,9 +109,9 @@ def refuse_own_hold(redemption: Redemption) -> None:
         raise NotDone(
             Refusal(
                 RefusalCode.RESERVED_SOURCE,
-                "these points are held by the platform",
+                sentence("these points are held by the platform"),
                 "redemption",
-                "take back what they are held for",
+                sentence("take back what they are held for"),
             )
         )
 
@@ -384,18 +389,18 @@ def transfer(
         raise NotDone(
             Refusal(
                 RefusalCode.NOT_TRANSFERABLE,
-                "these points cannot be transferred between members",
+                sentence("these points cannot be transferred between members"),
                 "currency",
-                "the program allows it by `transferable: true`",
+                sentence("the program allows it by `transferable: true`"),
             )
         )
     if sender_id == receiver_id:
         raise NotDone(
             Refusal(
                 RefusalCode.SAME_MEMBER,
-                "sender and receiver are the same member",
+                sentence("sender and receiver are the same member"),
                 "to",
-                "name another member",
+                sentence("name another member"),
             )
         )
     state = states.get(sender_id, MemberState())
@@ -499,7 +504,7 @@ def unknown_member(field: str) -> Refusal:
     """The uniform refusal of a reference that is no member's, or an erased one's, or one of another program."""
     return Refusal(
         RefusalCode.UNKNOWN_MEMBER,
-        "no member of the program has this reference",
+        sentence("no member of the program has this reference"),
         field,
-        "enrol the member first, or check the reference",
+        sentence("enrol the member first, or check the reference"),
     )

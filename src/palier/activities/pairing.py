@@ -15,6 +15,7 @@ from palier.activities.runtime import Runtime
 from palier.activities.wire import Read
 from palier.engine.facts import MADE_SOURCE, Fact, encode_fact
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import MemberState
 from palier.members import refs
 
@@ -42,9 +43,9 @@ def pair(
         raise NotDone(
             Refusal(
                 RefusalCode.ALREADY_PAIRED,
-                "the two members are a pair of this streak already",
+                sentence("the two members are a pair of this streak already"),
                 "with",
-                "end the pair first, if it is to begin anew",
+                sentence("end the pair first, if it is to begin anew"),
             )
         )
     first, second = sorted((refs.encode(member_id), refs.encode(other_id)))
@@ -66,9 +67,9 @@ def unpair(
         raise NotDone(
             Refusal(
                 RefusalCode.NOT_PAIRED,
-                "the two members are no pair of this streak",
+                sentence("the two members are no pair of this streak"),
                 "with",
-                "check the references and the streak",
+                sentence("check the references and the streak"),
             )
         )
     ended = Pair(streak, name, member_id, other_id)
@@ -82,14 +83,21 @@ def _refuse(runtime: Runtime, streak: str, member_id: int, other_id: int) -> Non
         raise NotDone(
             Refusal(
                 RefusalCode.UNKNOWN_STREAK,
-                "the program has no streak of pairs with this key",
+                sentence("the program has no streak of pairs with this key"),
                 "streak",
-                f"use one of: {', '.join(pairs)}" if pairs else "the program has no streak of pairs",
+                sentence("use one of: %(names)s", names=", ".join(pairs))
+                if pairs
+                else sentence("the program has no streak of pairs"),
             )
         )
     if member_id == other_id:
         raise NotDone(
-            Refusal(RefusalCode.SAME_MEMBER, "a pair is of two members", "with", "name another member")
+            Refusal(
+                RefusalCode.SAME_MEMBER,
+                sentence("a pair is of two members"),
+                "with",
+                sentence("name another member"),
+            )
         )
 
 

@@ -27,6 +27,7 @@ from palier.engine.facts import MADE_SOURCE, Fact
 from palier.engine.goals import CLOSED_KEPT
 from palier.engine.mechanics import Leaderboard
 from palier.engine.plan import Plan
+from palier.engine.sentences import sentence
 from palier.engine.state import decode_state
 from palier.ledger.verify import Violation, register_state_check
 from palier.members import refs
@@ -350,16 +351,22 @@ def award(
     """
     found = board_of(runtime, key, now)
     if found is None:
-        raise Refused(f"There is no leaderboard {key[:60]!r} in the version in force.")
+        raise Refused(sentence("There is no leaderboard %(key)r in the version in force.", key=key[:60]))
     plan, board, kind = found
     if not board.prizes:
-        raise Refused(f"The leaderboard {key} has no prizes.")
+        raise Refused(sentence("The leaderboard %(key)s has no prizes.", key=key))
     try:
         when = period_named(plan.clock, kind, period)
     except ValueError as error:
-        raise Refused(f"{period[:40]!r} is no period of {key}: {error}.") from None
+        raise Refused(
+            sentence(
+                "%(period)r is no period of %(key)s: %(error)s.", period=period[:40], key=key, error=error
+            )
+        ) from None
     if now < when.ends_at:
-        raise Refused(f"{when.name} has not ended; prizes are given by the ranks at its end.")
+        raise Refused(
+            sentence("%(name)s has not ended; prizes are given by the ranks at its end.", name=when.name)
+        )
     most = board.prizes[-1].through
 
     def once() -> Awarded:

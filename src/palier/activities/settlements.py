@@ -18,6 +18,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.amounts import from_minor
 from palier.engine.clock import instant, moment
 from palier.engine.decisions import issuer, used_with
+from palier.engine.sentences import sentence
 from palier.engine.settlement import (
     Entry,
     Line,
@@ -132,7 +133,7 @@ def month(runtime: Runtime, text: str) -> Period:
     """The period of a month written 2026-03, in the program's zone. Refuses anything else."""
     found = _MONTH.fullmatch(text)
     if found is None:
-        raise Refused(f"{text[:20]!r} is no month; write it like 2026-03.")
+        raise Refused(sentence("%(given)r is no month; write it like 2026-03.", given=text[:20]))
     number = int(found.group(1)) * 12 + int(found.group(2)) - 1
     clock = runtime.latest.clock
     return Period(text, clock.start_of_month(number), clock.start_of_month(number + 1))

@@ -20,6 +20,7 @@ from palier.activities.writing import Item
 from palier.engine.facts import SALE, Fact
 from palier.engine.plan import Plan, Timeline
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 
 
 class Known(NamedTuple):
@@ -34,9 +35,11 @@ class Known(NamedTuple):
         """Why the second is not taken."""
         return Refusal(
             RefusalCode.SALE_KNOWN,
-            f"the sale is known: {self.source} sent it as {self.id}",
+            sentence("the sale is known: %(source)s sent it as %(id)s", source=self.source, id=self.id),
             "ticket_number",
-            "send nothing more for it; if it is another sale, send it under a new id with its own ticket",
+            sentence(
+                "send nothing more for it; if it is another sale, send it under a new id with its own ticket"
+            ),
         )
 
 

@@ -7,6 +7,8 @@ anything about anybody, is removed as soon as it is in; its refused lines are ke
 
 from __future__ import annotations
 
+import csv
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +24,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.clock import DAY, MINUTE, instant, moment
 from palier.engine.payment_cards import holds_number
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import NOTHING, Sentence, changed, packed, sentence, unpacked
 from palier.site import database, disk
 from palier.site.environment import environment
 from palier.site.ids import new_id
@@ -29,7 +32,8 @@ from palier.staff.approvals import Person
 from palier.staff.operations import write_log
 
 if TYPE_CHECKING:
-    from palier.activities.imports import ImportSummary
+    from palier.activities.imports import ImportFailed, ImportSummary
+    from palier.connectors.files import FileProblem
     from palier.connectors.rows import FileMapping
 
 State = Literal["receiving", "ready", "asked", "running", "done", "failed", "stopped"]
@@ -47,6 +51,8 @@ LEASE: Final = MINUTE
 SMALL_BYTES: Final = 1_000_000
 """A file up to this length is decided by the worker itself."""
 KEPT_DAYS: Final = 30
+MISPLACED: Final = sentence("This piece does not fit the file. Choose the file again.")
+UNREAD: Final = sentence("How long the file is was not said. Choose the file again.")
 
 
 class UploadRefused(Exception):
@@ -92,6 +98,11 @@ class Upload(Struct, frozen=True):
     changed_at: int
 
     @property
+    def why(self) -> Sentence:
+        """The problem, as the sentence that it was kept of."""
+        return unpacked(self.problem)
+
+    @property
     def open(self) -> bool:
         """Whether the worker has it, or will."""
         return self.state in ("asked", "running")
@@ -127,7 +138,7 @@ def path_of(upload: Upload) -> Path:
 
 
 def refused_path(upload: Upload) -> Path:
-    """Where the lines are that were refused, to be corrected and imported again."""
+    """Where the lines are that were refused; each reason as it is kept, for `refused_lines` to say it."""
     return _folder() / f"{upload.upload_id}.refused.csv"
 
 
@@ -144,16 +155,19 @@ def begin(
     """
     name = name.replace("\\", "/").rpartition("/")[2].strip()[:200] or "file"
     if not name.isprintable() or holds_number(name, "id"):
-        raise UploadRefused("The file's name cannot be kept. Rename it and bring it again.")
+        raise UploadRefused(sentence("The file's name cannot be kept. Rename it and bring it again."))
     if length <= 0:
-        raise UploadRefused("The file is empty. Export it again, with a header line.")
+        raise UploadRefused(sentence("The file is empty. Export it again, with a header line."))
     if length > MOST_BYTES:
         raise UploadRefused(
-            f"The file has more than {MOST_BYTES // 1_000_000} MB. Bring it in parts; each line counts once."
+            sentence(
+                "The file has more than %(value)s MB. Bring it in parts; each line counts once.",
+                value=MOST_BYTES // 1_000_000,
+            )
         )
     if disk.full():
         raise UploadRefused(
-            "The disk of the server is nearly full. Make room there, then bring the file again."
+            sentence("The disk of the server is nearly full. Make room there, then bring the file again.")
         )
     upload = Upload(
         new_id(),
@@ -196,9 +210,9 @@ def append(connection: Connection[Any], upload: Upload, offset: int, piece: byte
     assert row is not None
     upload = _upload(row)
     if upload.state != "receiving":
-        raise UploadRefused("The file is complete already.")
+        raise UploadRefused(sentence("The file is complete already."))
     if offset < 0 or offset > upload.size or offset + len(piece) > upload.length:
-        raise UploadRefused("This piece does not fit the file. Choose the file again.")
+        raise UploadRefused(MISPLACED)
     if offset + len(piece) <= upload.size:
         connection.commit()
         return upload
@@ -258,14 +272,14 @@ class Judged(Struct, frozen=True):
     """A row that would be refused, and why."""
 
     line: int
-    reason: str
+    reason: Sentence
 
 
 class Look(Struct, frozen=True):
     """What a file looks like, and what would become of its first rows; `problem` where it cannot be read so."""
 
     columns: tuple[Column, ...]
-    problem: str = ""
+    problem: Sentence = NOTHING
     rows: int = 0
     applied: int = 0
     duplicate: int = 0
@@ -342,7 +356,7 @@ def _judged(
         try:
             found = wire.from_mapping(row.activity)
         except (RecursionError, UnicodeEncodeError, msgspec.MsgspecError, wire.BodyError) as error:
-            refused.append(Judged(row.line, str(error)))
+            refused.append(Judged(row.line, sentence("it cannot be sent: %(error)s", error=error)))
             continue
         reads.append(
             found
@@ -361,12 +375,9 @@ def _judged(
             continue
         counts[result.status] += 1
         if result.refusal is not None:
-            text = result.refusal.message
-            refused.append(
-                Judged(line, f"{text}; {result.refusal.remedy}" if result.refusal.remedy else text)
-            )
+            refused.append(Judged(line, result.refusal.whole))
     return Look(
-        columns, "", len(rows), counts["applied"], counts["duplicate"], counts["parked"], unknown,
+        columns, NOTHING, len(rows), counts["applied"], counts["duplicate"], counts["parked"], unknown,
         tuple(sorted(refused, key=lambda item: item.line)),
     )  # fmt: skip
 
@@ -382,9 +393,14 @@ def _most(path: Path) -> int:
         return MOST_SHEET_BYTES if file.read(2) == b"PK" else MOST_BYTES
 
 
-def _named(problem: Exception, upload: Upload) -> str:
+def _named(problem: FileProblem | ImportFailed, upload: Upload) -> Sentence:
     """What is wrong, with the file's own name in place of the one that it has here."""
-    return str(problem).replace(str(path_of(upload)), upload.name).replace(path_of(upload).name, upload.name)
+    path = path_of(upload)
+
+    def own(text: str) -> str:
+        return text.replace(str(path), upload.name).replace(path.name, upload.name)
+
+    return changed(problem.said, own)
 
 
 # --- importing --------------------------------------------------------------------------------------------
@@ -408,7 +424,7 @@ def ask(connection: Connection[Any], upload: Upload, options: Options, *, by: Pe
         ),
     ).fetchone()  # fmt: skip
     if row is None:
-        raise UploadRefused("The file is being imported, or is in already.")
+        raise UploadRefused(sentence("The file is being imported, or is in already."))
     write_log(
         connection,
         by.actor,
@@ -502,11 +518,12 @@ def run(
                 enrol=upload.options.enrol,
                 workers=0 if upload.length <= SMALL_BYTES else all_cores(),
                 on_moved=moved,
+                reason=packed,
             )
     except _Stopped:
         return
     except (FileProblem, ImportFailed) as problem:
-        _end(connection, upload, "failed", Told(), _named(problem, upload), 0, clock())
+        _end(connection, upload, "failed", Told(), packed(_named(problem, upload)), 0, clock())
         return
     _end(connection, upload, "done", _summed(summary), "", writer.lines, clock())
     path.unlink(missing_ok=True)
@@ -598,8 +615,10 @@ def drop_old(connection: Connection[Any], *, now: int) -> int:
     return dropped
 
 
-def lines_of(path: Path, size: int = 1 << 16) -> Iterator[bytes]:
-    """The bytes of a file in pieces, as they are sent; nothing where it is gone."""
-    with suppress(OSError), path.open("rb") as file:
-        while piece := file.read(size):
-            yield piece
+def refused_lines(upload: Upload, said: Callable[[Sentence], str]) -> Iterator[list[str]]:
+    """The file of refused lines, row by row, each with its reason as it is `said`; nothing where it is gone."""
+    with suppress(OSError), refused_path(upload).open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        yield from itertools.islice(rows, 1)
+        for line, code, reason, *cells in rows:
+            yield [line, code, said(unpacked(reason)), *cells]

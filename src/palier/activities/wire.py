@@ -38,6 +38,7 @@ from palier.engine.facts import (
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Attribute
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import NOTHING, Sentence, changed, sentence
 
 MAX_LINES: Final = 1000
 """The most activities in one request."""
@@ -137,11 +138,12 @@ class BodyError(ValueError):
 class LineRefused(Exception):
     """A line that cannot be taken; `refusal` says why."""
 
-    def __init__(self, code: RefusalCode, message: str, field: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, code: RefusalCode, said: Sentence, field: str = "", advice: Sentence = NOTHING
+    ) -> None:
         # Messages quote what was sent; the number of a payment card is never among it.
-        self.refusal = Refusal(
-            code, payment_cards.masked(message), payment_cards.masked(field), payment_cards.masked(remedy)
-        )
+        masked = payment_cards.masked
+        self.refusal = Refusal(code, changed(said, masked), masked(field), changed(advice, masked))
 
 
 def split(body: bytes) -> list[WireActivity | Refusal]:
@@ -183,9 +185,9 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
         message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
         return Refusal(
             RefusalCode.MALFORMED,
-            payment_cards.masked(message),
+            sentence("%(error)s", error=payment_cards.masked(message)),
             payment_cards.masked(place.lstrip(".")),
-            "see the form of an activity in the API reference",
+            sentence("see the form of an activity in the API reference"),
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(f"the body is not JSON: {error}") from None
@@ -275,9 +277,9 @@ def refuse_card_number(value: str, field: str, holds: payment_cards.Holds = "tex
     if payment_cards.holds_number(value, holds):
         raise LineRefused(
             RefusalCode.PAYMENT_CARD_NUMBER,
-            f"{field} holds the number of a payment card, which is not stored here",
+            sentence("%(field)s holds the number of a payment card, which is not stored here", field=field),
             field,
-            "send the payment provider's token or an id of your own instead",
+            sentence("send the payment provider's token or an id of your own instead"),
         )
 
 
@@ -286,7 +288,12 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
         return None
     if not value or len(value) > LONGEST_TEXT or "\0" in value:
         raise LineRefused(
-            code, f"{field} must be 1 to {LONGEST_TEXT} characters", field, "shorten or fill it"
+            code,
+            sentence(
+                "%(field)s must be 1 to %(longest_text)s characters", field=field, longest_text=LONGEST_TEXT
+            ),
+            field,
+            sentence("shorten or fill it"),
         )
     if len(value) >= payment_cards.SHORTEST:
         refuse_card_number(value, field, "id")
@@ -295,7 +302,9 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise LineRefused(code, f"{field} is not valid Unicode text", field, "send UTF-8") from None
+        raise LineRefused(
+            code, sentence("%(field)s is not valid Unicode text", field=field), field, sentence("send UTF-8")
+        ) from None
     return value
 
 
@@ -331,9 +340,9 @@ def _unsound_goods(line: WireLine, field: str) -> LineRefused:
         refuse_card_number(line.category, f"{field}.category", "product")
     return LineRefused(
         RefusalCode.INVALID_LINES,
-        f"category and sku are at most {LONGEST_TEXT} characters",
+        sentence("category and sku are at most %(longest_text)s characters", longest_text=LONGEST_TEXT),
         field,
-        "shorten them",
+        sentence("shorten them"),
     )
 
 
@@ -345,9 +354,9 @@ def _instant_of(text: str) -> int:
     if found is None or found.tzinfo is None or len(text) > 40:
         raise LineRefused(
             RefusalCode.INVALID_INSTANT,
-            "occurred_at must be an ISO 8601 instant with its offset",
+            sentence("occurred_at must be an ISO 8601 instant with its offset"),
             "occurred_at",
-            "write it as 2026-03-01T10:00:00+01:00",
+            sentence("write it as 2026-03-01T10:00:00+01:00"),
         )
     try:
         at = instant(found)
@@ -355,7 +364,10 @@ def _instant_of(text: str) -> int:
         at = -1
     if at < EARLIEST:
         raise LineRefused(
-            RefusalCode.INVALID_INSTANT, "occurred_at is before 1970", "occurred_at", "check the year"
+            RefusalCode.INVALID_INSTANT,
+            sentence("occurred_at is before 1970"),
+            "occurred_at",
+            sentence("check the year"),
         )
     return at
 
@@ -387,14 +399,18 @@ def _money(raw: Amount, field: str, decimals: int) -> int:
     try:
         if found is None:
             shown = text[:40].decode("utf-8", "replace")
-            raise AmountError(f'{shown} is not a plain decimal such as "42.10"')
+            raise AmountError(sentence('%(shown)s is not a plain decimal such as "42.10"', shown=shown))
         return to_minor(found.group(2).decode(), decimals)
     except AmountError as error:
         raise LineRefused(
             RefusalCode.INVALID_AMOUNT,
-            f"{field}: {error}",
+            sentence("%(field)s: %(error)s", field=field, error=error),
             field,
-            f"send digits with at most {decimals} decimals, at most {from_minor(MAXIMUM_MINOR, decimals)}",
+            sentence(
+                "send digits with at most %(decimals)s decimals, at most %(maximum_minor)s",
+                decimals=decimals,
+                maximum_minor=from_minor(MAXIMUM_MINOR, decimals),
+            ),
         ) from None
 
 
@@ -402,9 +418,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     if wire.program is not None and wire.program != program_key:
         raise LineRefused(
             RefusalCode.OTHER_PROGRAM,
-            f"this key is for the program {program_key}",
+            sentence("this key is for the program %(program_key)s", program_key=program_key),
             "program",
-            "use that program's own key",
+            sentence("use that program's own key"),
         )
     source, identifier = _name(wire.source, "source"), _text(wire.id, "id")
     assert source is not None
@@ -412,50 +428,62 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
         raise LineRefused(
             RefusalCode.RESERVED_SOURCE,
-            "this source is the platform's own",
+            sentence("this source is the platform's own"),
             "source",
-            "name the system that sends, such as till-3",
+            sentence("name the system that sends, such as till-3"),
         )
     at = _instant_of(wire.occurred_at)
     if at > now + FUTURE_ALLOWED:
         raise LineRefused(
             RefusalCode.IN_THE_FUTURE,
-            "occurred_at is more than 5 minutes ahead of the server's clock",
+            sentence("occurred_at is more than 5 minutes ahead of the server's clock"),
             "occurred_at",
-            "check the sender's clock and offset, then send it again",
+            sentence("check the sender's clock and offset, then send it again"),
         )
     plan = timeline.at(at)
     if plan is None:
         raise LineRefused(
             RefusalCode.BEFORE_PROGRAM,
-            "the program had not begun at this instant",
+            sentence("the program had not begun at this instant"),
             "occurred_at",
-            "send activities dated after the first version takes effect",
+            sentence("send activities dated after the first version takes effect"),
         )
     kind = wire.type
     if kind != RETURN and (kind not in plan.activities or kind in MADE):
         if kind in COMMANDS or kind in DERIVED:
-            remedy = "redemptions, adjustments and transfers have their own endpoints"
+            remedy = sentence("redemptions, adjustments and transfers have their own endpoints")
         elif kind in MADE:
-            remedy = "the platform makes these itself, when a member joins, pairs or has a birthday"
+            remedy = sentence("the platform makes these itself, when a member joins, pairs or has a birthday")
         else:
-            remedy = "use one of: " + ", ".join([*sorted(plan.activities.keys() - MADE), RETURN])
+            remedy = sentence(
+                "use one of: %(names)s", names=", ".join([*sorted(plan.activities.keys() - MADE), RETURN])
+            )
         raise LineRefused(
-            RefusalCode.UNKNOWN_TYPE, f"the program has no activity type {kind[:60]!r}", "type", remedy
+            RefusalCode.UNKNOWN_TYPE,
+            sentence("the program has no activity type %(kind)r", kind=kind[:60]),
+            "type",
+            remedy,
         )
     if wire.currency is not None and wire.currency != plan.program.currency:
         raise LineRefused(
             RefusalCode.WRONG_CURRENCY,
-            f"currency is {wire.currency[:20]!r}; the program counts in {plan.program.currency}",
+            sentence(
+                "currency is %(currency)r; the program counts in %(currency_2)s",
+                currency=wire.currency[:20],
+                currency_2=plan.program.currency,
+            ),
             "currency",
-            "convert the amount, or leave the currency out",
+            sentence("convert the amount, or leave the currency out"),
         )
     channel, location = _name(wire.channel, "channel"), _name(wire.location, "location")
     partner = _name(wire.partner, "partner")
     ticket = _text(wire.ticket_number, "ticket_number")
     if ticket is not None and kind != SALE:
         raise LineRefused(
-            RefusalCode.MALFORMED, "only a sale has a ticket number", "ticket_number", "leave it out"
+            RefusalCode.MALFORMED,
+            sentence("only a sale has a ticket number"),
+            "ticket_number",
+            sentence("leave it out"),
         )
     if kind == RETURN:
         return _return(wire, plan, source, identifier, at, channel, location, partner)
@@ -464,9 +492,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         if wire.sale is None:
             raise LineRefused(
                 RefusalCode.MALFORMED,
-                f"it takes back a {declared.withdraws}",
+                sentence("it takes back a %(withdraws)s", withdraws=declared.withdraws),
                 "sale",
-                "name what it takes back",
+                sentence("name what it takes back"),
             )
         return Fact(
             source,
@@ -483,17 +511,26 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         )
     if wire.returned or wire.whole:
         raise LineRefused(
-            RefusalCode.INVALID_LINES, "returned and whole belong to a return", "returned", "leave them out"
+            RefusalCode.INVALID_LINES,
+            sentence("returned and whole belong to a return"),
+            "returned",
+            sentence("leave them out"),
         )
     exponent = plan.exponent
     amount = _money(wire.amount, "amount", exponent)
     if kind == SALE and not _sent(wire.amount):
         raise LineRefused(
-            RefusalCode.INVALID_AMOUNT, "a sale needs its amount", "amount", "send the total paid"
+            RefusalCode.INVALID_AMOUNT,
+            sentence("a sale needs its amount"),
+            "amount",
+            sentence("send the total paid"),
         )
     if _sent(wire.amount) and (kind == VISIT or (declared is not None and not declared.money)):
         raise LineRefused(
-            RefusalCode.INVALID_AMOUNT, f"a {kind} has no amount", "amount", "send a sale instead"
+            RefusalCode.INVALID_AMOUNT,
+            sentence("a %(kind)s has no amount", kind=kind),
+            "amount",
+            sentence("send a sale instead"),
         )
     tax = _money(wire.tax, "tax", exponent)
     shipping = _money(wire.shipping, "shipping", exponent)
@@ -501,9 +538,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         field = "tax" if tax > amount else "shipping"
         raise LineRefused(
             RefusalCode.INVALID_AMOUNT,
-            f"{field} is more than the amount it is a part of",
+            sentence("%(field)s is more than the amount it is a part of", field=field),
             field,
-            "amount is all that was paid, tax and shipping inside",
+            sentence("amount is all that was paid, tax and shipping inside"),
         )
     lines = _lines(wire.lines, exponent)
     carried = 0
@@ -513,25 +550,31 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     if shipping and any(line.kind == "shipping" for line in lines):
         raise LineRefused(
             RefusalCode.INVALID_LINES,
-            "shipping is told both as a field and as a line",
+            sentence("shipping is told both as a field and as a line"),
             "shipping",
-            "keep one of the two",
+            sentence("keep one of the two"),
         )
     if carried > amount:
         raise LineRefused(
-            RefusalCode.INVALID_LINES, "shipping lines are more than the amount", "lines", "check the amounts"
+            RefusalCode.INVALID_LINES,
+            sentence("shipping lines are more than the amount"),
+            "lines",
+            sentence("check the amounts"),
         )
     sale = wire.sale
     if sale is not None and kind not in plan.releasing:
         raise LineRefused(
             RefusalCode.MALFORMED,
-            "only returns and activities that release pending points name a sale",
+            sentence("only returns and activities that release pending points name a sale"),
             "sale",
-            "leave it out",
+            sentence("leave it out"),
         )
     if kind in plan.releasing and sale is None:
         raise LineRefused(
-            RefusalCode.MALFORMED, "this activity releases the points of a sale", "sale", "name the sale"
+            RefusalCode.MALFORMED,
+            sentence("this activity releases the points of a sale"),
+            "sale",
+            sentence("name the sale"),
         )
     attributes = attributes_of(wire.attributes, declared.attributes if declared is not None else {})
     if kind == FEE:
@@ -539,9 +582,9 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
         if amount < asked:
             raise LineRefused(
                 RefusalCode.INVALID_AMOUNT,
-                f"the fee is {from_minor(asked, exponent)}",
+                sentence("the fee is %(asked)s", asked=from_minor(asked, exponent)),
                 "amount",
-                "send what was paid, at least the fee",
+                sentence("send what was paid, at least the fee"),
             )
     return Fact(
         source,
@@ -575,16 +618,19 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
         return ()
     if len(wires) > MAX_ITEMS:
         raise LineRefused(
-            RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "lines", "add up lines of one category"
+            RefusalCode.INVALID_LINES,
+            sentence("more than %(max_items)s lines", max_items=MAX_ITEMS),
+            "lines",
+            sentence("add up lines of one category"),
         )
     lines = []
     for number, wire in enumerate(wires):
         if not 0 <= wire.quantity <= 10**9:
             raise LineRefused(
                 RefusalCode.INVALID_LINES,
-                "quantity must be a whole number from 0 to 1000000000",
+                sentence("quantity must be a whole number from 0 to 1000000000"),
                 f"lines[{number}].quantity",
-                "send 0 for goods sold by weight",
+                sentence("send 0 for goods sold by weight"),
             )
         if not _goods_sound(wire.category, wire.sku):
             raise _unsound_goods(wire, f"lines[{number}]")
@@ -609,9 +655,9 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
             if kind != "points":
                 raise LineRefused(
                     RefusalCode.INVALID_TENDERS,
-                    "only a points tender names a redemption",
+                    sentence("only a points tender names a redemption"),
                     f"tenders[{number}].redemption",
-                    "leave it out",
+                    sentence("leave it out"),
                 )
             redemption = _reference(wire.redemption, f"tenders[{number}].redemption")
             named += 1
@@ -619,16 +665,16 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
     if named > 1 or len(tenders) > 20:
         raise LineRefused(
             RefusalCode.INVALID_TENDERS,
-            "too many tenders",
+            sentence("too many tenders"),
             "tenders",
-            "at most 20, one of them by redemption",
+            sentence("at most 20, one of them by redemption"),
         )
     if sum(tender.amount for tender in tenders) != amount:
         raise LineRefused(
             RefusalCode.INVALID_TENDERS,
-            "the tenders do not add up to the amount",
+            sentence("the tenders do not add up to the amount"),
             "tenders",
-            "check the amounts",
+            sentence("check the amounts"),
         )
     return tuple(tenders)
 
@@ -646,9 +692,9 @@ def attributes_of(
             known = ", ".join(declared) or "none"
             raise LineRefused(
                 RefusalCode.INVALID_ATTRIBUTE,
-                f"{name[:60]!r} is not declared",
+                sentence("%(name)r is not declared", name=name[:60]),
                 f"attributes.{name[:60]}",
-                f"declared for this type: {known}",
+                sentence("declared for this type: %(known)s", known=known),
             )
         if value is not None:
             holds: payment_cards.Holds = "product" if attribute.product_code else "text"
@@ -657,7 +703,10 @@ def attributes_of(
     for name, attribute in declared.items():
         if attribute.required and name not in result:
             raise LineRefused(
-                RefusalCode.INVALID_ATTRIBUTE, f"{name} is required", f"attributes.{name}", "send it"
+                RefusalCode.INVALID_ATTRIBUTE,
+                sentence("%(name)s is required", name=name),
+                f"attributes.{name}",
+                sentence("send it"),
             )
     return result
 
@@ -665,7 +714,7 @@ def attributes_of(
 def attribute_value(name: str, value: str | int | bool | float, attribute: Attribute) -> str | int | bool:
     """A declared attribute's value as the engine takes it; raises LineRefused where it does not fit."""
     kind = attribute.type
-    problem = f"{name} must be of type {kind}"
+    problem = sentence("%(name)s must be of type %(kind)s", name=name, kind=kind)
     if kind == "boolean" and isinstance(value, bool):
         return value
     if kind == "integer" and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 53:
@@ -674,22 +723,28 @@ def attribute_value(name: str, value: str | int | bool | float, attribute: Attri
         try:
             return to_minor(str(value), attribute.decimals)
         except AmountError as error:
-            problem = f"{name}: {error}"
+            problem = sentence("%(name)s: %(error)s", name=name, error=error)
     elif kind == "decimal":
-        problem = f'{name} must be a decimal in quotes, such as "1.50"'
+        problem = sentence('%(name)s must be a decimal in quotes, such as "1.50"', name=name)
     if kind == "text" and isinstance(value, str):
         if len(value) <= LONGEST_TEXT and "\0" not in value:
             if attribute.choices is None or value in attribute.choices:
                 return value
-            problem = f"{name} must be one of {', '.join(attribute.choices)}"
+            problem = sentence(
+                "%(name)s must be one of %(names)s", name=name, names=", ".join(attribute.choices)
+            )
         else:
-            problem = f"{name} is at most {LONGEST_TEXT} characters"
+            problem = sentence(
+                "%(name)s is at most %(longest_text)s characters", name=name, longest_text=LONGEST_TEXT
+            )
     if kind == "date" and isinstance(value, str):
         try:
             return date.fromisoformat(value).toordinal()
         except ValueError:
-            problem = f"{name} must be a date such as 2026-03-01"
-    raise LineRefused(RefusalCode.INVALID_ATTRIBUTE, problem, f"attributes.{name}", "correct the value")
+            problem = sentence("%(name)s must be a date such as 2026-03-01", name=name)
+    raise LineRefused(
+        RefusalCode.INVALID_ATTRIBUTE, problem, f"attributes.{name}", sentence("correct the value")
+    )
 
 
 def _return(
@@ -704,14 +759,17 @@ def _return(
 ) -> Fact:
     if wire.sale is None:
         raise LineRefused(
-            RefusalCode.MALFORMED, "a return names its sale", "sale", "send sale.source and sale.id"
+            RefusalCode.MALFORMED,
+            sentence("a return names its sale"),
+            "sale",
+            sentence("send sale.source and sale.id"),
         )
     if wire.lines or wire.tenders or wire.attributes:
         raise LineRefused(
             RefusalCode.INVALID_LINES,
-            "a return has no lines, tenders or attributes of its own",
+            sentence("a return has no lines, tenders or attributes of its own"),
             "lines",
-            "name what comes back in returned",
+            sentence("name what comes back in returned"),
         )
     amount = _money(wire.amount, "amount", plan.exponent)
     if wire.whole + bool(wire.returned) + _sent(wire.amount) == 0 or (
@@ -719,29 +777,32 @@ def _return(
     ):
         raise LineRefused(
             RefusalCode.INVALID_LINES,
-            "a return says what comes back: returned lines, an amount, or the whole",
+            sentence("a return says what comes back: returned lines, an amount, or the whole"),
             "returned",
-            "send returned, amount, or whole: true",
+            sentence("send returned, amount, or whole: true"),
         )
     returned = []
     if len(wire.returned) > MAX_ITEMS:
         raise LineRefused(
-            RefusalCode.INVALID_LINES, f"more than {MAX_ITEMS} lines", "returned", "split the return"
+            RefusalCode.INVALID_LINES,
+            sentence("more than %(max_items)s lines", max_items=MAX_ITEMS),
+            "returned",
+            sentence("split the return"),
         )
     for number, item in enumerate(wire.returned):
         if not 1 <= item.line <= MAX_ITEMS or not 0 <= item.quantity <= 10**9:
             raise LineRefused(
                 RefusalCode.INVALID_LINES,
-                "line counts from 1, quantity from 0",
+                sentence("line counts from 1, quantity from 0"),
                 f"returned[{number}]",
-                "check the line's number",
+                sentence("check the line's number"),
             )
         if not _sent(item.amount) and not item.quantity:
             raise LineRefused(
                 RefusalCode.INVALID_LINES,
-                "a returned line needs an amount or a quantity",
+                sentence("a returned line needs an amount or a quantity"),
                 f"returned[{number}]",
-                "send one of them",
+                sentence("send one of them"),
             )
         money = _money(item.amount, f"returned[{number}].amount", plan.exponent)
         returned.append(ReturnedLine(item.line - 1, money, item.quantity))

@@ -40,6 +40,7 @@ from palier.api.schemas import (
 from palier.api.views import Views
 from palier.engine.clock import MINUTE, SECOND
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
 from palier.members import page_tokens
 from palier.members import queries as members
@@ -305,9 +306,9 @@ def read_history(
             raise of_refusal(
                 Refusal(
                     RefusalCode.MALFORMED,
-                    "this is not the cursor of a page",
+                    sentence("this is not the cursor of a page"),
                     "cursor",
-                    "take `next` of the page before as it is",
+                    sentence("take `next` of the page before as it is"),
                 )
             )
     with call(request, snapshot=True) as made:

@@ -12,6 +12,7 @@ from palier.activities.wire import Read
 from palier.engine.facts import RETURN, SALE, VISIT, Reference
 from palier.engine.plan import Plan
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.staff.queries import Key
 
 _ANSWERED = (
@@ -26,9 +27,11 @@ def foreign_source(key: Key, source: str, field: str) -> Refusal | None:
         return None
     return Refusal(
         RefusalCode.RESERVED_SOURCE,
-        "this source is not yours to use",
+        sentence("this source is not yours to use"),
         field,
-        f"use {key.partner}, or {key.partner}: and the name of the system that sends",
+        sentence(
+            "use %(partner)s, or %(partner)s: and the name of the system that sends", partner=key.partner
+        ),
     )
 
 
@@ -38,9 +41,9 @@ def other_partner(key: Key, partner: str | None) -> Refusal | None:
         return None
     return Refusal(
         RefusalCode.UNKNOWN_PARTNER,
-        "this key is for another partner",
+        sentence("this key is for another partner"),
         "partner",
-        f"send partner: {key.partner}",
+        sentence("send partner: %(partner)s", partner=key.partner),
     )
 
 
@@ -58,9 +61,9 @@ def own_line(key: Key, read: Read | Refusal, plan: Plan) -> Read | Refusal:
     }:
         refusal = Refusal(
             RefusalCode.UNKNOWN_TYPE,
-            "the key of a partner does not send this",
+            sentence("the key of a partner does not send this"),
             "type",
-            "send it with a key of the program",
+            sentence("send it with a key of the program"),
         )
     named: list[tuple[Reference, str]] = [(fact.sale, "sale.source")] if fact.sale is not None else []
     named += [

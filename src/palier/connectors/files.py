@@ -45,6 +45,7 @@ from palier.connectors.rows import (
 from palier.connectors.tables import MAXIMUM_BYTES, FileProblem, Table, digest, open_table
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import RefusalCode
+from palier.engine.sentences import Sentence, sentence
 
 __all__ = [
     "Cells",
@@ -127,9 +128,14 @@ def load_mapping(path: Path) -> FileMapping:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise FileProblem(f"{path} cannot be read: {error.strerror or error}", "Check the path") from error
+        raise FileProblem(
+            sentence("%(path)s cannot be read: %(strerror)s", path=path, strerror=error.strerror or error),
+            sentence("Check the path"),
+        ) from error
     except UnicodeDecodeError as error:
-        raise FileProblem(f"{path.name} is not UTF-8 text", "Save it as UTF-8") from error
+        raise FileProblem(
+            sentence("%(name)s is not UTF-8 text", name=path.name), sentence("Save it as UTF-8")
+        ) from error
     try:
         # BaseLoader builds nothing but text: a column named No or 2024 is neither a boolean nor a number.
         document = yaml.load(text, yaml.BaseLoader)  # noqa: S506
@@ -137,15 +143,19 @@ def load_mapping(path: Path) -> FileMapping:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise FileProblem(
-            f"{path.name} is not YAML ({error.problem})", "Check the indentation and the quotes", line
+            sentence("%(name)s is not YAML (%(problem)s)", name=path.name, problem=error.problem),
+            sentence("Check the indentation and the quotes"),
+            line,
         ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise FileProblem(
-            f"{path.name} is not YAML", "Write `columns:` and below it `Column: field`"
+            sentence("%(name)s is not YAML", name=path.name),
+            sentence("Write `columns:` and below it `Column: field`"),
         ) from error
     except msgspec.ValidationError as error:
         raise FileProblem(
-            f"{path.name}: {error}", f"The keys of a mapping are {', '.join(FileMapping.__struct_fields__)}"
+            sentence("%(name)s: %(error)s", name=path.name, error=error),
+            sentence("The keys of a mapping are %(names)s", names=", ".join(FileMapping.__struct_fields__)),
         ) from error
 
 
@@ -156,7 +166,10 @@ def mapping_from_options(options: Iterable[str], base: FileMapping | None = None
     for option in options:
         field, equals, column = option.partition("=")
         if not (equals and field.strip() and column.strip()):
-            raise FileProblem(f"--map {option!r} is not FIELD=COLUMN", "Write it like --map id='Ticket no'")
+            raise FileProblem(
+                sentence("--map %(option)r is not FIELD=COLUMN", option=option),
+                sentence("Write it like --map id='Ticket no'"),
+            )
         columns[column.strip()] = field.strip()
     return msgspec.structs.replace(base, columns=columns)
 
@@ -232,14 +245,17 @@ class Reader:
         numbers: list[int] = []
         basket: list[Cells] = []
         current: tuple[str | None, ...] | None = None
-        malformed: tuple[str, str] | None = None
+        malformed: tuple[str, Sentence] | None = None
         last_is_malformed = False
         for number, cells in self._table.records():
             try:
                 cells = form.checked(cells)
             except RowProblem as refused:
                 # It may belong to the basket before or after it: neither may be taken incomplete.
-                malformed = (refused.problem[0], f"line {number} {refused.problem[1]}")
+                malformed = (
+                    refused.problem[0],
+                    sentence("line %(number)s %(problem)s", number=number, problem=refused.problem[1]),
+                )
                 numbers.append(number)
                 basket.append(cells)
                 last_is_malformed = True
@@ -254,8 +270,8 @@ class Reader:
                 # Only the hash is kept: a file may hold millions of baskets.
                 if hash(key) in seen:
                     raise FileProblem(
-                        f"the rows of basket {key[-1]!r} do not stand together",
-                        'Sort the file by basket, or say lines: "scattered" in the mapping file',
+                        sentence("the rows of basket %(key)r do not stand together", key=key[-1]),
+                        sentence('Sort the file by basket, or say lines: "scattered" in the mapping file'),
                         number,
                     )
                 if form.has_id(cells):
@@ -275,7 +291,9 @@ class Reader:
             except RowProblem as refused:
                 raise FileProblem(
                     refused.problem[1],
-                    "Correct it: the basket it belongs to cannot be known, and none may be taken incomplete",
+                    sentence(
+                        "Correct it: the basket it belongs to cannot be known, and none may be taken incomplete"
+                    ),
                     number,
                 ) from refused
             numbers, basket = baskets.setdefault(
@@ -300,8 +318,12 @@ class Reader:
         if len(problems) > 1:
             line, (_, reason) = problems[0]
             raise FileProblem(
-                f"none of the first {len(problems)} rows can be read; the first: {reason}",
-                "Correct the mapping or the file; nothing was imported",
+                sentence(
+                    "none of the first %(count)s rows can be read; the first: %(reason)s",
+                    count=len(problems),
+                    reason=reason,
+                ),
+                sentence("Correct the mapping or the file; nothing was imported"),
                 line,
             )
 
@@ -310,7 +332,9 @@ def _zone(name: str) -> str:
     try:
         return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise FileProblem(f"{name!r} is not a time zone", "Name one such as Europe/Paris") from error
+        raise FileProblem(
+            sentence("%(name)r is not a time zone", name=name), sentence("Name one such as Europe/Paris")
+        ) from error
 
 
 def _known(field: str) -> str:
@@ -327,11 +351,22 @@ def _known(field: str) -> str:
     everything = [*_PLAIN, *MONEY, *JSON, *(f"line.{name}" for name in _LINE), "sale.id", "sale.source"]
     near = difflib.get_close_matches(field, everything, n=1)
     raise FileProblem(
-        f"{field!r} is not a field of an activity",
-        (f"Did you mean {near[0]}? " if near else "")
-        + "Fields are "
-        + ", ".join([*everything, "member.KIND", "tender.KIND", "attributes.NAME"]),
+        sentence("%(field)r is not a field of an activity", field=field),
+        _nearest(
+            near[0] if near else "",
+            sentence(
+                "Fields are %(names)s",
+                names=", ".join([*everything, "member.KIND", "tender.KIND", "attributes.NAME"]),
+            ),
+        ),
     )
+
+
+def _nearest(near: str, all_there_are: Sentence) -> Sentence:
+    """What may have been meant, where anything is near, and what there is."""
+    if not near:
+        return all_there_are
+    return sentence("Did you mean %(near)s? %(there)s", near=near, there=all_there_are)
 
 
 def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
@@ -341,21 +376,38 @@ def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1)
             raise FileProblem(
-                f"there is no column {column!r}",
-                (f"Did you mean {near[0]!r}? " if near else "") + f"The columns are {', '.join(header)}",
+                sentence("there is no column %(column)r", column=column),
+                _nearest(
+                    repr(near[0]) if near else "",
+                    sentence("The columns are %(names)s", names=", ".join(header)),
+                ),
             )
         field = _known(field)
         if field in fields:
             raise FileProblem(
-                f"both {fields[field]!r} and {column!r} are mapped to {field}", "Keep one of them"
+                sentence(
+                    "both %(fields)r and %(column)r are mapped to %(field)s",
+                    fields=fields[field],
+                    column=column,
+                    field=field,
+                ),
+                sentence("Keep one of them"),
             )
         fields[field] = column
     for field in mapping.constants:
         if field not in _CONSTANT:
-            raise FileProblem(f"{field!r} cannot be a constant", f"Constants are {', '.join(_CONSTANT)}")
+            raise FileProblem(
+                sentence("%(field)r cannot be a constant", field=field),
+                sentence("Constants are %(names)s", names=", ".join(_CONSTANT)),
+            )
         if field in fields:
             raise FileProblem(
-                f"{field} is both a constant and the column {fields[field]!r}", "Keep one of them"
+                sentence(
+                    "%(field)s is both a constant and the column %(fields)r",
+                    field=field,
+                    fields=fields[field],
+                ),
+                sentence("Keep one of them"),
             )
     automatic: dict[str, list[str]] = {}
     mapped = {*mapping.columns, *mapping.left_out}
@@ -369,15 +421,19 @@ def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
         exact = [column for column in columns if _normal(column) == field]
         if len(columns) > 1 and len(exact) != 1:
             raise FileProblem(
-                f"the columns {', '.join(map(repr, columns))} could all be {field}",
-                f"Say which with --map {field}=COLUMN",
+                sentence(
+                    "the columns %(names)s could all be %(field)s",
+                    names=", ".join(map(repr, columns)),
+                    field=field,
+                ),
+                sentence("Say which with --map %(field)s=COLUMN", field=field),
             )
         fields[field] = (exact or columns)[0]
     if mapping.lines and "amount" in automatic and "line.amount" not in fields:
         column = fields["amount"]
         raise FileProblem(
-            f"{column!r} may be the amount of a line or of the whole basket",
-            f"Say which with --map line.amount={column!r} or --map amount={column!r}",
+            sentence("%(column)r may be the amount of a line or of the whole basket", column=column),
+            sentence("Say which with --map line.amount=%(column)r or --map amount=%(column)r", column=column),
         )
     _check_complete(fields, header, mapping)
     return fields
@@ -405,16 +461,29 @@ def _check_complete(fields: Mapping[str, str], header: Sequence[str], mapping: F
         missing.append("member")
     if missing:
         hint = "--map " + " --map ".join(f"{field}=COLUMN" for field in missing)
+        told: Sentence | str = hint
         if "source" in missing:
-            hint += "; the source may be a constant of the mapping file, such as source: till"
+            told = sentence(
+                "%(options)s; the source may be a constant of the mapping file, such as source: till",
+                options=hint,
+            )
         raise FileProblem(
-            f"no column for {', '.join(missing)} among {', '.join(name for name in header if name)}",
-            f"Use {hint}",
+            sentence(
+                "no column for %(names)s among %(names_2)s",
+                names=", ".join(missing),
+                names_2=", ".join(name for name in header if name),
+            ),
+            sentence("Use %(hint)s", hint=told),
         )
     if mapping.lines and not any(field.startswith("line.") for field in fields):
-        raise FileProblem("lines is set, but no column is a field of a line", "Map one, such as line.amount")
+        raise FileProblem(
+            sentence("lines is set, but no column is a field of a line"),
+            sentence("Map one, such as line.amount"),
+        )
     if "lines" in fields and any(field.startswith("line.") for field in fields):
-        raise FileProblem("both lines and line.FIELD are mapped", "Keep one of the two forms")
+        raise FileProblem(
+            sentence("both lines and line.FIELD are mapped"), sentence("Keep one of the two forms")
+        )
 
 
 def write_refused(
@@ -445,7 +514,8 @@ def write_refused(
                     written += 1
     except OSError as error:
         raise FileProblem(
-            f"{path} cannot be written: {error.strerror or error}", "Name another file for the refused lines"
+            sentence("%(path)s cannot be written: %(strerror)s", path=path, strerror=error.strerror or error),
+            sentence("Name another file for the refused lines"),
         ) from error
     return written
 

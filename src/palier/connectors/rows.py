@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from palier.engine.sentences import Sentence, sentence
+
 Cells = Sequence[str | None]
 
 MONEY: Final = ("amount", "tax", "shipping", "discount")
@@ -72,7 +74,7 @@ class Row(NamedTuple):
 
     line: int
     activity: dict[str, Any]
-    problem: tuple[str, str] | None
+    problem: tuple[str, Sentence] | None
     cells: tuple[Cells, ...]
 
 
@@ -84,7 +86,7 @@ class Record(NamedTuple):
 
     lines: tuple[int, ...]
     cells: tuple[Cells, ...]
-    problem: tuple[str, str] | None = None
+    problem: tuple[str, Sentence] | None = None
 
     @property
     def line(self) -> int:
@@ -95,7 +97,7 @@ class Record(NamedTuple):
 class RowProblem(Exception):
     """A row that cannot be brought into wire form: `problem` is (code, reason)."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: Sentence) -> None:
         super().__init__(reason)
         self.problem = (code, reason)
 
@@ -190,8 +192,12 @@ class RowForm:
         if len(cells) != len(self.header) and (len(cells) < self._width or any(cells[len(self.header) :])):
             raise RowProblem(
                 "malformed_line",
-                f"has {len(cells)} cells where the header has {len(self.header)}; "
-                "a cell that contains the delimiter must be quoted",
+                sentence(
+                    "has %(count)s cells where the header has %(count_2)s; a cell that contains the "
+                    "delimiter must be quoted",
+                    count=len(cells),
+                    count_2=len(self.header),
+                ),
             )
         if self._unescape:
             return [
@@ -275,7 +281,12 @@ class RowForm:
                 if cells[index] != value:
                     raise RowProblem(
                         "mixed_basket",
-                        f"line {number} says another {self.header[index]} than line {numbers[0]}",
+                        sentence(
+                            "line %(number)s says another %(header)s than line %(numbers)s",
+                            number=number,
+                            header=self.header[index],
+                            numbers=numbers[0],
+                        ),
                     )
         activity = self._head(first, parsed)
         lines = [line for cells in rows if (line := self._basket_line(cells))]
@@ -285,7 +296,8 @@ class RowForm:
             amounts = [str(line.get("amount", "")) for line in lines]
             if not all(_DECIMAL.fullmatch(amount) for amount in amounts):
                 raise RowProblem(
-                    "bad_amount", "a line's amount is missing or no decimal, so the basket has no total"
+                    "bad_amount",
+                    sentence("a line's amount is missing or no decimal, so the basket has no total"),
                 )
             total = Decimal(0)
             for amount in amounts:
@@ -339,11 +351,16 @@ class RowForm:
             if self._mapping.decimal == ".":
                 raise RowProblem(
                     "decimal_comma",
-                    f'{cell[:40]!r} has a comma; say decimal: "," if that is the decimal mark',
+                    sentence(
+                        '%(cell)r has a comma; say decimal: "," if that is the decimal mark', cell=cell[:40]
+                    ),
                 )
             if "." in cell or cell.count(",") > 1:
                 raise RowProblem(
-                    "decimal_comma", f"{cell[:40]!r} has separators besides the decimal comma; leave them out"
+                    "decimal_comma",
+                    sentence(
+                        "%(cell)r has separators besides the decimal comma; leave them out", cell=cell[:40]
+                    ),
                 )
             cell = cell.replace(",", ".")
         if self._mapping.round_to is not None and _DECIMAL.fullmatch(cell):
@@ -361,14 +378,19 @@ class RowForm:
             else:
                 raise RowProblem(
                     "bad_instant",
-                    f"{cell[:40]!r} is not a date and time like 2026-03-01 10:00; "
-                    "say date_format in the mapping file, such as %d/%m/%Y %H:%M",
+                    sentence(
+                        "%(cell)r is not a date and time like 2026-03-01 10:00; say date_format in the "
+                        "mapping file, such as %%d/%%m/%%Y %%H:%%M",
+                        cell=cell[:40],
+                    ),
                 )
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=self._zone)
             moment = moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:
-            raise RowProblem("bad_instant", f"{cell[:40]!r} is not an instant ({error})") from error
+            raise RowProblem(
+                "bad_instant", sentence("%(cell)r is not an instant (%(error)s)", cell=cell[:40], error=error)
+            ) from error
         return moment.isoformat()[:-6] + "Z"
 
 
@@ -404,9 +426,16 @@ def _json(field: str, cell: str) -> Any:
         # Decimals stay text, so that no digit is lost on the way.
         value: Any = json.loads(cell, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError) as error:
-        raise RowProblem("bad_json", f"{cell[:40]!r} is not JSON") from error
+        raise RowProblem("bad_json", sentence("%(cell)r is not JSON", cell=cell[:40])) from error
     if not isinstance(value, shape):
-        raise RowProblem("bad_json", f"{cell[:40]!r} is no JSON {'array' if shape is list else 'object'}")
+        raise RowProblem(
+            "bad_json",
+            sentence(
+                "%(cell)r is no JSON %(value)s",
+                cell=cell[:40],
+                value=sentence("array") if shape is list else sentence("object"),
+            ),
+        )
     if shape is dict:
         return _present(value)
     return [_present(item) if isinstance(item, dict) else item for item in value]

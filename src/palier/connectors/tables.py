@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from palier.connectors.rows import Cells
+from palier.engine.sentences import Sentence, Thousands, one_of, sentence
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,15 +40,20 @@ _CHUNK = 10_000
 class FileProblem(Exception):
     """A file that cannot be read as asked: what is wrong, on which line if known, and the remedy."""
 
-    def __init__(self, message: str, remedy: str, line: int | None = None) -> None:
+    def __init__(self, message: Sentence, remedy: Sentence, line: int | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message, self.remedy = str(message), str(remedy)
         self.line = line
+        self.said = (
+            sentence("%(message)s. %(remedy)s.", message=message, remedy=remedy)
+            if line is None
+            else sentence(
+                "line %(line)s: %(message)s. %(remedy)s.", line=line, message=message, remedy=remedy
+            )
+        )
 
     def __str__(self) -> str:
-        place = f"line {self.line}: " if self.line is not None else ""
-        return f"{place}{self.message}. {self.remedy}."
+        return str(self.said)
 
 
 class Table(Protocol):
@@ -87,28 +93,46 @@ def open_table(
     except OSError as error:
         raise _unreadable(path, error) from error
     if size == 0:
-        raise FileProblem(f"{path.name} is empty", "Export it again, with a header line")
+        raise FileProblem(
+            sentence("%(name)s is empty", name=path.name), sentence("Export it again, with a header line")
+        )
     if size > maximum_bytes:
         raise FileProblem(
-            f"{path.name} has {size:,} bytes, more than the limit of {maximum_bytes:,}",
-            "Split it into smaller files; each line is imported once, whichever file it is in",
+            sentence(
+                "%(name)s has %(size)s bytes, more than the limit of %(maximum_bytes)s",
+                name=path.name,
+                size=Thousands(size),
+                maximum_bytes=Thousands(maximum_bytes),
+            ),
+            sentence("Split it into smaller files; each line is imported once, whichever file it is in"),
         )
     if head.startswith(b"PAR1"):
         return _ParquetTable(path)
     if head.startswith(b"PK"):
         return _SheetTable(path, sheet, maximum_bytes)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise FileProblem(f"{path.name} is in the old Excel format", "Save it as .xlsx or as CSV UTF-8")
+        raise FileProblem(
+            sentence("%(name)s is in the old Excel format", name=path.name),
+            sentence("Save it as .xlsx or as CSV UTF-8"),
+        )
     if head.startswith(b"\x1f\x8b"):
-        raise FileProblem(f"{path.name} is compressed", "Unpack it first (gunzip)")
+        raise FileProblem(
+            sentence("%(name)s is compressed", name=path.name), sentence("Unpack it first (gunzip)")
+        )
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        raise FileProblem(f"{path.name} is not UTF-8 text (UTF-16 or binary)", "Save it as CSV UTF-8")
+        raise FileProblem(
+            sentence("%(name)s is not UTF-8 text (UTF-16 or binary)", name=path.name),
+            sentence("Save it as CSV UTF-8"),
+        )
     return _CsvTable(path, delimiter, size)
 
 
 def _unreadable(path: Path, error: OSError) -> FileProblem:
     reason = error.strerror or str(error)
-    return FileProblem(f"{path} cannot be read: {reason}", "Check the path and the permissions")
+    return FileProblem(
+        sentence("%(path)s cannot be read: %(reason)s", path=path, reason=reason),
+        sentence("Check the path and the permissions"),
+    )
 
 
 def _checked_header(path: Path, cells: Cells, line: int) -> tuple[str, ...]:
@@ -117,10 +141,18 @@ def _checked_header(path: Path, cells: Cells, line: int) -> tuple[str, ...]:
         names.pop()
     named = [name for name in names if name]
     if not named:
-        raise FileProblem(f"{path.name} has no header", "Put the column names on the first line", line)
+        raise FileProblem(
+            sentence("%(name)s has no header", name=path.name),
+            sentence("Put the column names on the first line"),
+            line,
+        )
     for name in named:
         if named.count(name) > 1:
-            raise FileProblem(f"two columns are named {name!r}", "Give every column a name of its own", line)
+            raise FileProblem(
+                sentence("two columns are named %(name)r", name=name),
+                sentence("Give every column a name of its own"),
+                line,
+            )
     return tuple(names)
 
 
@@ -147,7 +179,10 @@ class _CsvTable:
             self.header = _checked_header(path, cells, number)
             break
         else:
-            raise FileProblem(f"{path.name} has no header", "Put the column names on the first line")
+            raise FileProblem(
+                sentence("%(name)s has no header", name=path.name),
+                sentence("Put the column names on the first line"),
+            )
 
     def _detect(self, line: str) -> str:
         widths = {}
@@ -162,8 +197,8 @@ class _CsvTable:
         found = [candidate for candidate, width in widths.items() if width == best]
         if len(found) > 1:
             raise FileProblem(
-                f"the header may be split by {' or '.join(map(repr, found))}",
-                "Say which with delimiter in the mapping file",
+                sentence("the header may be split by %(names)s", names=one_of(map(repr, found))),
+                sentence("Say which with delimiter in the mapping file"),
                 self._first,
             )
         return found[0]
@@ -187,8 +222,8 @@ class _CsvTable:
                 raise self._encoding_problem() from error
             except csv.Error as error:
                 raise FileProblem(
-                    f"not readable as CSV ({error})",
-                    "Check the quotes around this line: a quote inside a cell is written twice",
+                    sentence("not readable as CSV (%(error)s)", error=error),
+                    sentence("Check the quotes around this line: a quote inside a cell is written twice"),
                     self._first + before,
                 ) from error
 
@@ -203,8 +238,8 @@ class _CsvTable:
                     line = number
                     break
         return FileProblem(
-            f"{self._path.name} is not UTF-8 text",
-            "Save it as CSV UTF-8 (in Excel: Save as, CSV UTF-8)",
+            sentence("%(name)s is not UTF-8 text", name=self._path.name),
+            sentence("Save it as CSV UTF-8 (in Excel: Save as, CSV UTF-8)"),
             line,
         )
 
@@ -231,8 +266,8 @@ class _SheetTable:
             # The parser reports broken input as its own errors, or as a panic that is no Exception.
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 raise FileProblem(
-                    f"{path.name} is not a readable XLSX workbook",
-                    "Open it in a spreadsheet and save it again",
+                    sentence("%(name)s is not a readable XLSX workbook", name=path.name),
+                    sentence("Open it in a spreadsheet and save it again"),
                 ) from error
             raise
         self._frame = frame
@@ -244,7 +279,8 @@ class _SheetTable:
                 break
         else:
             raise FileProblem(
-                f"{path.name} has no header", "Put the column names on the first row of the sheet"
+                sentence("%(name)s has no header", name=path.name),
+                sentence("Put the column names on the first row of the sheet"),
             )
 
     def _load(self, sheet: str | None) -> pl.DataFrame:
@@ -255,12 +291,18 @@ class _SheetTable:
         names = book.sheet_names
         if sheet is None and len(names) != 1:
             raise FileProblem(
-                f"{self._path.name} has {len(names)} sheets: {', '.join(names)}",
-                "Say which with sheet in the mapping file",
+                sentence(
+                    "%(name)s has %(count)s sheets: %(names)s",
+                    name=self._path.name,
+                    count=len(names),
+                    names=", ".join(names),
+                ),
+                sentence("Say which with sheet in the mapping file"),
             )
         if sheet is not None and sheet not in names:
             raise FileProblem(
-                f"{self._path.name} has no sheet {sheet!r}", f"Name one of its sheets: {', '.join(names)}"
+                sentence("%(name)s has no sheet %(sheet)r", name=self._path.name, sheet=sheet),
+                sentence("Name one of its sheets: %(names)s", names=", ".join(names)),
             )
         # skip_rows=0 keeps blank rows on top, so that row numbers are those of the sheet.
         loaded = book.load_sheet(sheet or 0, header_row=None, skip_rows=0, dtypes="string")
@@ -280,7 +322,8 @@ class _SheetTable:
 def _check_archive(path: Path, maximum_bytes: int) -> None:
     """Inflate every member and count the real bytes: the sizes an archive declares can be forged."""
     broken = FileProblem(
-        f"{path.name} is not a readable XLSX workbook", "Open it in a spreadsheet and save it again"
+        sentence("%(name)s is not a readable XLSX workbook", name=path.name),
+        sentence("Open it in a spreadsheet and save it again"),
     )
     allowed = min(maximum_bytes, max(_RATIO_MATTERS_FROM, MAXIMUM_RATIO * path.stat().st_size))
     inflated = 0
@@ -289,8 +332,13 @@ def _check_archive(path: Path, maximum_bytes: int) -> None:
             members = archive.infolist()
             if len(members) > MAXIMUM_MEMBERS:
                 raise FileProblem(
-                    f"{path.name} holds {len(members):,} parts, more than {MAXIMUM_MEMBERS:,}",
-                    "Save only the sheet with the data",
+                    sentence(
+                        "%(name)s holds %(count)s parts, more than %(maximum_members)s",
+                        name=path.name,
+                        count=Thousands(len(members)),
+                        maximum_members=Thousands(MAXIMUM_MEMBERS),
+                    ),
+                    sentence("Save only the sheet with the data"),
                 )
             for member in members:
                 with archive.open(member) as part:
@@ -298,11 +346,18 @@ def _check_archive(path: Path, maximum_bytes: int) -> None:
                         inflated += len(chunk)
                         if inflated > allowed:
                             raise FileProblem(
-                                f"{path.name} grows beyond {allowed:,} bytes when unpacked",
-                                "Save it as CSV UTF-8, or split it",
+                                sentence(
+                                    "%(name)s grows beyond %(allowed)s bytes when unpacked",
+                                    name=path.name,
+                                    allowed=Thousands(allowed),
+                                ),
+                                sentence("Save it as CSV UTF-8, or split it"),
                             )
             if "xl/workbook.xml" not in archive.namelist():
-                raise FileProblem(f"{path.name} is a zip archive, not an XLSX workbook", "Unpack it first")
+                raise FileProblem(
+                    sentence("%(name)s is a zip archive, not an XLSX workbook", name=path.name),
+                    sentence("Unpack it first"),
+                )
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise broken from error
     except Exception as error:
@@ -330,7 +385,10 @@ class _ParquetTable:
         self._scan = scan.select([_as_text(name, kind) for name, kind in readable.items()])
 
     def _broken(self) -> FileProblem:
-        return FileProblem(f"{self._path.name} is not a readable Parquet file", "Export it again")
+        return FileProblem(
+            sentence("%(name)s is not a readable Parquet file", name=self._path.name),
+            sentence("Export it again"),
+        )
 
     def records(self) -> Iterator[tuple[int, Cells]]:
         import polars as pl

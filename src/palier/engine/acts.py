@@ -13,6 +13,7 @@ from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, Fact, Inp
 from palier.engine.plan import ActivityPlan, Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, Fee
 from palier.engine.streaks import Streaks
 from palier.engine.trace import Trace
@@ -32,9 +33,9 @@ class Acts(Streaks):
             if game is None or game.surprise or not game.active_from <= at < game.active_until:
                 return Refusal(
                     RefusalCode.GAME_CLOSED,
-                    "the game is not open",
+                    sentence("the game is not open"),
                     "attributes.game",
-                    "play while it is open",
+                    sentence("play while it is open"),
                 )
             if game.price is not None:
                 currency, points = game.price
@@ -44,9 +45,9 @@ class Acts(Streaks):
                 if points > spendable:
                     return Refusal(
                         RefusalCode.INSUFFICIENT_POINTS,
-                        asked_for(plan, currency, points, spendable, "can be spent"),
+                        asked_for(plan, currency, points, spendable, sentence("can be spent")),
                         "attributes.game",
-                        "earn what a play costs first",
+                        sentence("earn what a play costs first"),
                     )
             periods = plan.clock.periods(plan.clock.local(at)[0])
             for number, most in game.limits:
@@ -54,18 +55,24 @@ class Acts(Streaks):
                 if counter is not None and counter[0] == periods[number] and counter[1] >= most:
                     return Refusal(
                         RefusalCode.LIMIT_REACHED,
-                        f"{most} plays of {game.key} are allowed, and were played",
+                        sentence(
+                            "%(most)s plays of %(key)s are allowed, and were played", most=most, key=game.key
+                        ),
                         "attributes.game",
-                        "play again in the next period",
+                        sentence("play again in the next period"),
                     )
         elif fact.type == "quiz":
             quiz = plan.quizzes.get(str(fact.attributes.get("quiz", "")))
             if quiz is not None and self.state.quizzes.get(quiz.key, (0, 0))[0] >= quiz.attempts:
                 return Refusal(
                     RefusalCode.LIMIT_REACHED,
-                    f"{quiz.attempts} attempts at {quiz.key} are allowed, and were made",
+                    sentence(
+                        "%(attempts)s attempts at %(key)s are allowed, and were made",
+                        attempts=quiz.attempts,
+                        key=quiz.key,
+                    ),
                     "attributes.quiz",
-                    "the best attempt stands",
+                    sentence("the best attempt stands"),
                 )
         return None
 

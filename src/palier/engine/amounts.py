@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from palier.engine.sentences import sentence
+
 MAXIMUM_MINOR = 10**13
 """The largest amount accepted from outside, in minor units."""
 
@@ -27,15 +29,23 @@ def to_minor(text: str, decimals: int) -> int:
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
-        raise AmountError(f'{text[:40]!r} is not a plain decimal such as "42.10"')
+        raise AmountError(sentence('%(given)r is not a plain decimal such as "42.10"', given=text[:40]))
     whole, fraction = found.group(1), found.group(2) or ""
     if len(fraction) > decimals:
         if fraction[decimals:].strip("0"):
-            raise AmountError(f"{text} has more than {decimals} decimals")
+            raise AmountError(
+                sentence("%(given)s has more than %(decimals)s decimals", given=text, decimals=decimals)
+            )
         fraction = fraction[:decimals]
     minor = int(whole + fraction.ljust(decimals, "0"))
     if minor > MAXIMUM_MINOR:
-        raise AmountError(f"{text} is beyond the largest amount, {from_minor(MAXIMUM_MINOR, decimals)}")
+        raise AmountError(
+            sentence(
+                "%(given)s is beyond the largest amount, %(maximum_minor)s",
+                given=text,
+                maximum_minor=from_minor(MAXIMUM_MINOR, decimals),
+            )
+        )
     return minor
 
 

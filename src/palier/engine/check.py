@@ -40,6 +40,7 @@ from palier.engine.program import (
     Rule,
     Tier,
 )
+from palier.engine.sentences import all_of, sentence
 
 __all__ = ["CODES", "Problem", "check", "errors"]
 
@@ -72,8 +73,10 @@ class _Checker(MechanicsChecker):
         for index, activity_type in enumerate(program.activity_types):
             path = f"activity_types[{index}]"
             if activity_type.key in BUILT_IN | COMMANDS | DERIVED:
-                message = f'"{activity_type.key}" is a type of activity that every program has'
-                self.add(f"{path}.key", "reserved_name", message, "choose another key")
+                message = sentence(
+                    '"%(key)s" is a type of activity that every program has', key=activity_type.key
+                )
+                self.add(f"{path}.key", "reserved_name", message, sentence("choose another key"))
             self.text(activity_type.name, f"{path}.name")
             self.attributes(activity_type.attributes, f"{path}.attributes", member=False)
             self.shadowed(activity_type, f"{path}.attributes")
@@ -103,9 +106,19 @@ class _Checker(MechanicsChecker):
     def head(self) -> None:
         program = self.program
         if not program.languages:
-            self.add("languages", "missing_text", "no language is declared", "write languages: [en, fr]")
+            self.add(
+                "languages",
+                "missing_text",
+                sentence("no language is declared"),
+                sentence("write languages: [en, fr]"),
+            )
         if len(set(program.languages)) < len(program.languages):
-            self.add("languages", "duplicate_key", "a language is declared twice", "name each once")
+            self.add(
+                "languages",
+                "duplicate_key",
+                sentence("a language is declared twice"),
+                sentence("name each once"),
+            )
         self.text(program.name, "name")
         if program.description is not None:
             self.text(program.description, "description", MAX_TEXT)
@@ -116,7 +129,12 @@ class _Checker(MechanicsChecker):
             if program.widget.invitation is not None:
                 self.text(program.widget.invitation, "widget.invitation")
             if len(set(program.widget.origins)) < len(program.widget.origins):
-                self.add("widget.origins", "duplicate_key", "an origin is named twice", "name each once")
+                self.add(
+                    "widget.origins",
+                    "duplicate_key",
+                    sentence("an origin is named twice"),
+                    sentence("name each once"),
+                )
         for field, names in program.names.items():
             for key, name in names.items():
                 self.text(name, f"names.{field}.{key[:60]}")
@@ -124,11 +142,13 @@ class _Checker(MechanicsChecker):
             self.add(
                 "sale_key",
                 "contradiction",
-                "a sale has no name without its ticket number",
-                "add ticket_number",
+                sentence("a sale has no name without its ticket number"),
+                sentence("add ticket_number"),
             )
         if len(set(program.sale_key)) < len(program.sale_key):
-            self.add("sale_key", "duplicate_key", "a field is named twice", "name each once")
+            self.add(
+                "sale_key", "duplicate_key", sentence("a field is named twice"), sentence("name each once")
+            )
         try:
             ZoneInfo(program.time_zone)
             self.clock = LocalClock(program.time_zone)
@@ -136,21 +156,44 @@ class _Checker(MechanicsChecker):
             self.zone_problem()
         if program.currency not in EXPONENTS:
             close = nearest(program.currency.lower(), [code.lower() for code in EXPONENTS])
-            remedy = f"did you mean {close.upper()}?" if close else "write an ISO 4217 code, such as EUR"
-            self.add("currency", "unknown_currency", f"{program.currency} is no currency code", remedy)
+            remedy = (
+                sentence("did you mean %(close)s?", close=close.upper())
+                if close
+                else sentence("write an ISO 4217 code, such as EUR")
+            )
+            self.add(
+                "currency",
+                "unknown_currency",
+                sentence("%(currency)s is no currency code", currency=program.currency),
+                remedy,
+            )
         if program.effective_from is not None:
             try:
                 parse_instant(program.effective_from)
             except ValueError:
-                message = f'"{program.effective_from[:40]}" is no instant with its offset'
-                self.add("effective_from", "date", message, 'write it like "2026-01-01T00:00:00+01:00"')
+                message = sentence(
+                    '"%(effective_from)s" is no instant with its offset',
+                    effective_from=program.effective_from[:40],
+                )
+                self.add(
+                    "effective_from", "date", message, sentence('write it like "2026-01-01T00:00:00+01:00"')
+                )
 
     def zone_problem(self) -> None:
         name = self.program.time_zone
         zones = {zone.lower(): zone for zone in available_timezones()}
         close = nearest(name, sorted(zones))
-        remedy = f'did you mean "{zones[close]}"?' if close else 'write an IANA name, such as "Europe/Paris"'
-        self.add("time_zone", "unknown_time_zone", f'there is no time zone "{name[:60]}"', remedy)
+        remedy = (
+            sentence('did you mean "%(zones)s"?', zones=zones[close])
+            if close
+            else sentence('write an IANA name, such as "Europe/Paris"')
+        )
+        self.add(
+            "time_zone",
+            "unknown_time_zone",
+            sentence('there is no time zone "%(name)s"', name=name[:60]),
+            remedy,
+        )
 
     def point_currency(self, currency: PointCurrency, path: str) -> None:
         names: tuple[tuple[str, Noun | None], ...] = (("en", currency.name.en), ("fr", currency.name.fr))
@@ -158,12 +201,16 @@ class _Checker(MechanicsChecker):
             if language not in self.program.languages:
                 continue
             if noun is None or not noun.one.strip() or not noun.other.strip():
-                message = f'there is no "{language}" name, which `languages` declares'
-                remedy = f'add {language}: {{one: "point", other: "points"}} in your words'
+                message = sentence(
+                    'there is no "%(language)s" name, which `languages` declares', language=language
+                )
+                remedy = sentence(
+                    'add %(language)s: {one: "point", other: "points"} in your words', language=language
+                )
                 self.add(f"{path}.name.{language}", "missing_text", message, remedy)
             elif max(len(noun.one), len(noun.other)) > MAX_NAME:
-                message = f"the name is longer than {MAX_NAME} characters"
-                self.add(f"{path}.name.{language}", "too_long", message, "shorten it")
+                message = sentence("the name is longer than %(max_name)s characters", max_name=MAX_NAME)
+                self.add(f"{path}.name.{language}", "too_long", message, sentence("shorten it"))
         self.unit(currency, path)
         self.expiry(currency.expiry, f"{path}.expiry")
         if currency.pending is not None:
@@ -178,35 +225,52 @@ class _Checker(MechanicsChecker):
         """A type with an amount has the amount's fields: an attribute of that name could not be asked for."""
         for name in ("amount", "tender"):
             if activity_type.money and name in activity_type.attributes:
-                message = f'"{name}" is a field of every activity with an amount'
-                self.add(f"{path}.{name}", "reserved_name", message, "choose another name")
+                message = sentence('"%(name)s" is a field of every activity with an amount', name=name)
+                self.add(f"{path}.{name}", "reserved_name", message, sentence("choose another name"))
 
     def pending(self, pending: Pending, path: str) -> None:
         if isinstance(pending, PendingUntilActivity):
-            self.reference(pending.activity, sorted(self.types), f"{path}.activity", "declared activity type")
+            self.reference(
+                pending.activity, sorted(self.types), f"{path}.activity", sentence("declared activity type")
+            )
 
     def attributes(self, attributes: Mapping[str, Attribute], path: str, *, member: bool) -> None:
         self.size(attributes, path, "attributes")
         for name, attribute in attributes.items():
             where = f"{path}.{name}"
             if not member and name in conditions.COMMON_FIELDS:
-                message = f'"{name}" is a field that every activity has'
-                self.add(where, "reserved_name", message, "choose another name")
+                message = sentence('"%(name)s" is a field that every activity has', name=name)
+                self.add(where, "reserved_name", message, sentence("choose another name"))
             if attribute.description is not None:
                 self.text(attribute.description, f"{where}.description", MAX_TEXT)
             if attribute.product_code and (attribute.type != "text" or attribute.choices is not None):
-                message = "product_code is for type text without choices"
-                self.add(f"{where}.product_code", "contradiction", message, "leave it out")
+                message = sentence("product_code is for type text without choices")
+                self.add(f"{where}.product_code", "contradiction", message, sentence("leave it out"))
             if attribute.choices is None:
                 continue
             if attribute.type != "text":
-                message = f"choices are for type text, not {attribute.type}"
-                self.add(f"{where}.choices", "contradiction", message, "leave choices out, or use type text")
+                message = sentence("choices are for type text, not %(type)s", type=attribute.type)
+                self.add(
+                    f"{where}.choices",
+                    "contradiction",
+                    message,
+                    sentence("leave choices out, or use type text"),
+                )
             self.size(attribute.choices, f"{where}.choices", "choices")
             if not attribute.choices:
-                self.add(f"{where}.choices", "contradiction", "no value is allowed", "name the choices")
+                self.add(
+                    f"{where}.choices",
+                    "contradiction",
+                    sentence("no value is allowed"),
+                    sentence("name the choices"),
+                )
             if len(set(attribute.choices)) < len(attribute.choices):
-                self.add(f"{where}.choices", "duplicate_key", "a choice is there twice", "name each once")
+                self.add(
+                    f"{where}.choices",
+                    "duplicate_key",
+                    sentence("a choice is there twice"),
+                    sentence("name each once"),
+                )
 
     # --- rules ----------------------------------------------------------------------------------------
 
@@ -214,13 +278,21 @@ class _Checker(MechanicsChecker):
         self.text(rule.name, f"{path}.name")
         known_type = self.rule_type(rule, f"{path}.on")
         currency = None
-        if self.reference(rule.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+        if self.reference(
+            rule.currency, sorted(self.currencies), f"{path}.currency", sentence("point currency")
+        ):
             currency = self.currencies[rule.currency]
         scale = currency.scale if currency is not None else 6
         effects = [name for name in _EFFECTS if getattr(rule, name) is not None]
         if len(effects) != 1:
-            message = f"the rule has {' and '.join(effects)}" if effects else "the rule has no effect"
-            remedy = "keep one of per_spend, per_unit, fixed, multiply; write another rule for another effect"
+            message = (
+                sentence("the rule has %(names)s", names=all_of(effects))
+                if effects
+                else sentence("the rule has no effect")
+            )
+            remedy = sentence(
+                "keep one of per_spend, per_unit, fixed, multiply; write another rule for another effect"
+            )
             self.add(path if not effects else f"{path}.{effects[1]}", "one_effect", message, remedy)
         else:
             self.effect(rule, effects[0], scale, path)
@@ -235,16 +307,18 @@ class _Checker(MechanicsChecker):
         self.caps(rule.caps, scale, f"{path}.caps")
         if rule.group is not None:
             groups = [group.key for group in self.program.groups]
-            self.reference(rule.group, groups, f"{path}.group", "group")
+            self.reference(rule.group, groups, f"{path}.group", sentence("group"))
         self.rule_fate(rule, currency, path)
         self.funder(rule, path)
         self.before.append(rule)
-        self.active(rule.active_from, rule.active_until, path, "rule")
+        self.active(rule.active_from, rule.active_until, path, sentence("rule"))
 
     def rule_type(self, rule: Rule, path: str) -> bool:
         if rule.on == RETURN:
-            message = "a return earns nothing: what is kept of its sale is rated again by the sale's rules"
-            self.add(path, "reserved_name", message, "write on: sale")
+            message = sentence(
+                "a return earns nothing: what is kept of its sale is rated again by the sale's rules"
+            )
+            self.add(path, "reserved_name", message, sentence("write on: sale"))
             return False
         return self.acts(rule.on, path)
 
@@ -253,39 +327,54 @@ class _Checker(MechanicsChecker):
         if rule.funded_by == "partner" and rule.currency in self.currencies:
             issued = {partner.currency for partner in self.program.partners}
             if rule.currency not in issued:
-                message = f"no partner issues {rule.currency}"
-                remedy = f"declare partners whose currency is {rule.currency}, or leave funded_by out"
+                message = sentence("no partner issues %(currency)s", currency=rule.currency)
+                remedy = sentence(
+                    "declare partners whose currency is %(currency)s, or leave funded_by out",
+                    currency=rule.currency,
+                )
                 self.add(f"{path}.funded_by", "contradiction", message, remedy)
 
     def effect(self, rule: Rule, effect: str, scale: int, path: str) -> None:
         if rule.per_spend is not None:
-            self.positive(rule.per_spend.points, f"{path}.per_spend.points", "a rate")
+            self.positive(rule.per_spend.points, f"{path}.per_spend.points", sentence("a rate"))
             places = exponent(self.program.currency)
             where = f"{path}.per_spend.every"
-            if self.positive(rule.per_spend.every, where, "a step"):
-                self.decimals(rule.per_spend.every, places, where, f"amounts in {self.program.currency}")
+            if self.positive(rule.per_spend.every, where, sentence("a step")):
+                self.decimals(
+                    rule.per_spend.every,
+                    places,
+                    where,
+                    sentence("amounts in %(currency)s", currency=self.program.currency),
+                )
         elif rule.per_unit is not None:
-            self.positive(rule.per_unit, f"{path}.per_unit", "a rate")
+            self.positive(rule.per_unit, f"{path}.per_unit", sentence("a rate"))
         elif rule.fixed is not None:
-            if self.positive(rule.fixed, f"{path}.fixed", "a bonus"):
-                self.decimals(rule.fixed, scale, f"{path}.fixed", f"points of {rule.currency}")
+            if self.positive(rule.fixed, f"{path}.fixed", sentence("a bonus")):
+                self.decimals(
+                    rule.fixed,
+                    scale,
+                    f"{path}.fixed",
+                    sentence("points of %(currency)s", currency=rule.currency),
+                )
         else:
             self.multiply(rule, path)
         if effect == "per_spend" and not conditions.carries_money(self.program, rule.on):
             if rule.on in self.types | BUILT_IN:
-                message = f"per_spend needs an amount, and {rule.on} has none"
-                remedy = "write money: true in the activity type, or use fixed"
+                message = sentence("per_spend needs an amount, and %(on)s has none", on=rule.on)
+                remedy = sentence("write money: true in the activity type, or use fixed")
                 self.add(f"{path}.per_spend", "contradiction", message, remedy)
         elif effect == "per_unit" and rule.on != SALE and rule.on in self.types | BUILT_IN:
-            message = f"per_unit needs the lines of a sale, and {rule.on} is no sale"
-            self.add(f"{path}.per_unit", "contradiction", message, "write on: sale, or use fixed")
+            message = sentence("per_unit needs the lines of a sale, and %(on)s is no sale", on=rule.on)
+            self.add(f"{path}.per_unit", "contradiction", message, sentence("write on: sale, or use fixed"))
         self.beside_effect(rule, effect, path)
 
     def multiply(self, rule: Rule, path: str) -> None:
         factor = rule.multiply or "0"
         if not less("1", factor):
-            message = f"multiplying by {factor} adds nothing"
-            self.add(f"{path}.multiply", "no_effect", message, 'write a factor above 1, such as "2"')
+            message = sentence("multiplying by %(factor)s adds nothing", factor=factor)
+            self.add(
+                f"{path}.multiply", "no_effect", message, sentence('write a factor above 1, such as "2"')
+            )
         earlier = [
             other
             for other in self.before
@@ -294,49 +383,70 @@ class _Checker(MechanicsChecker):
             and (other.per_spend is not None or other.per_unit is not None)
         ]
         if not earlier:
-            message = f"no rule before this one brings {rule.currency} per spend or per unit on {rule.on}"
-            self.add(f"{path}.multiply", "contradiction", message, "move it after the rule it multiplies")
+            message = sentence(
+                "no rule before this one brings %(currency)s per spend or per unit on %(on)s",
+                currency=rule.currency,
+                on=rule.on,
+            )
+            self.add(
+                f"{path}.multiply", "contradiction", message, sentence("move it after the rule it multiplies")
+            )
 
     def beside_effect(self, rule: Rule, effect: str, path: str) -> None:
         """Settings that the rule's effect does not use are refused: they would be read as if they worked."""
         if rule.tenders is not None:
             if effect != "per_spend":
-                self.no_effect(f"{path}.tenders", f"tender rates scale per_spend, not {effect}")
+                self.no_effect(
+                    f"{path}.tenders", sentence("tender rates scale per_spend, not %(effect)s", effect=effect)
+                )
             self.size(rule.tenders, f"{path}.tenders", "tenders")
             if not rule.tenders:
-                self.no_effect(f"{path}.tenders", "tenders names no tender")
+                self.no_effect(f"{path}.tenders", sentence("tenders names no tender"))
         if rule.tier_multipliers is not None:
             if effect in ("fixed", "multiply"):
-                self.no_effect(f"{path}.tier_multipliers", f"{effect} is never multiplied by tier")
+                self.no_effect(
+                    f"{path}.tier_multipliers",
+                    sentence("%(effect)s is never multiplied by tier", effect=effect),
+                )
             self.size(rule.tier_multipliers, f"{path}.tier_multipliers", "tiers")
             for key in list(rule.tier_multipliers)[: SIZES["tiers"]]:
-                self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", "tier")
+                self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", sentence("tier"))
         if rule.lines is not None and effect not in ("per_spend", "per_unit"):
-            message = f"lines limit what per_spend and per_unit count, not {effect}"
+            message = sentence("lines limit what per_spend and per_unit count, not %(effect)s", effect=effect)
             self.add(
-                f"{path}.lines", "no_effect", message, "leave it out, or use `when` with category or sku"
+                f"{path}.lines",
+                "no_effect",
+                message,
+                sentence("leave it out, or use `when` with category or sku"),
             )
         if rule.base != Base() and effect != "per_spend":
-            self.no_effect(f"{path}.base", f"base says what per_spend counts; {effect} does not use it")
+            self.no_effect(
+                f"{path}.base",
+                sentence("base says what per_spend counts; %(effect)s does not use it", effect=effect),
+            )
         if rule.rounding != RoundingRule() and effect == "fixed":
-            self.no_effect(f"{path}.rounding", "fixed is exact and is not rounded")
+            self.no_effect(f"{path}.rounding", sentence("fixed is exact and is not rounded"))
         if rule.rounding.per == "line" and effect == "multiply":
-            message = "multiply rounds once per basket: it acts on points, not on lines"
-            self.add(f"{path}.rounding.per", "no_effect", message, "write per: basket")
+            message = sentence("multiply rounds once per basket: it acts on points, not on lines")
+            self.add(f"{path}.rounding.per", "no_effect", message, sentence("write per: basket"))
         if rule.rounding.per == "line" and rule.lines is None and effect in ("per_spend", "per_unit"):
-            message = "a sale sent without lines is rounded as a whole"
-            remedy = "send lines with every sale, or round per basket"
+            message = sentence("a sale sent without lines is rounded as a whole")
+            remedy = sentence("send lines with every sale, or round per basket")
             self.add(f"{path}.rounding.per", "rounding", message, remedy, "warning")
         if rule.rounding.per == "carry" and rule.rounding.mode != "floor":
-            message = "a carried remainder is what the floor leaves; another mode would count it twice"
-            self.add(f"{path}.rounding.mode", "contradiction", message, "write mode: floor")
+            message = sentence(
+                "a carried remainder is what the floor leaves; another mode would count it twice"
+            )
+            self.add(f"{path}.rounding.mode", "contradiction", message, sentence("write mode: floor"))
 
     def rule_fate(self, rule: Rule, currency: PointCurrency | None, path: str) -> None:
         if rule.expiry is not None:
             self.expiry(rule.expiry, f"{path}.expiry")
             if isinstance(rule.expiry, ExpiryInactivity):
-                message = "inactivity is counted for a whole point currency, not for one rule's points"
-                remedy = "put it on the point currency, or choose another expiry here"
+                message = sentence(
+                    "inactivity is counted for a whole point currency, not for one rule's points"
+                )
+                remedy = sentence("put it on the point currency, or choose another expiry here")
                 self.add(f"{path}.expiry.kind", "contradiction", message, remedy)
         if rule.pending is not None:
             self.pending(rule.pending, f"{path}.pending")
@@ -354,16 +464,22 @@ class _Checker(MechanicsChecker):
             cap: str | None = getattr(caps, period)
             if cap is None:
                 continue
-            if self.positive(cap, f"{path}.{period}", "a cap") and self.decimals(
-                cap, scale, f"{path}.{period}", "points of this currency"
+            if self.positive(cap, f"{path}.{period}", sentence("a cap")) and self.decimals(
+                cap, scale, f"{path}.{period}", sentence("points of this currency")
             ):
                 written.append((period, cap))
         if caps == Caps():
-            self.no_effect(path, "caps limits nothing")
+            self.no_effect(path, sentence("caps limits nothing"))
         for (shorter, low), (longer, high) in pairwise(written):
             if less(high, low):
-                message = f"the {shorter} cap of {low} is never reached: the {longer} cap is {high}"
-                remedy = f"lower it to {high} or less, or leave it out"
+                message = sentence(
+                    "the %(shorter)s cap of %(low)s is never reached: the %(longer)s cap is %(high)s",
+                    shorter=shorter,
+                    low=low,
+                    longer=longer,
+                    high=high,
+                )
+                remedy = sentence("lower it to %(high)s or less, or leave it out", high=high)
                 self.add(f"{path}.{shorter}", "contradiction", message, remedy, "warning")
 
     def groups(self) -> None:
@@ -372,12 +488,20 @@ class _Checker(MechanicsChecker):
             path = f"groups[{index}]"
             members = [rule for rule in self.before if rule.group == group.key]
             if not members:
-                message = f'no rule is in the group "{group.key}"'
-                self.add(path, "no_effect", message, f"write group: {group.key} in its rules", "warning")
+                message = sentence('no rule is in the group "%(key)s"', key=group.key)
+                self.add(
+                    path,
+                    "no_effect",
+                    message,
+                    sentence("write group: %(key)s in its rules", key=group.key),
+                    "warning",
+                )
             paid = sorted({rule.currency for rule in members})
             if len(paid) > 1 and (group.stacking == "best" or group.caps is not None):
-                message = f"the group's rules bring {' and '.join(paid)}, which cannot be compared or added"
-                self.add(path, "contradiction", message, "make one group for each point currency")
+                message = sentence(
+                    "the group's rules bring %(names)s, which cannot be compared or added", names=all_of(paid)
+                )
+                self.add(path, "contradiction", message, sentence("make one group for each point currency"))
             scales = [self.currencies[key].scale for key in paid if key in self.currencies]
             self.caps(group.caps, min(scales, default=6), f"{path}.caps")
 
@@ -387,11 +511,15 @@ class _Checker(MechanicsChecker):
         for index, cap in enumerate(self.program.caps):
             path = f"caps[{index}]"
             scale = 6
-            if self.reference(cap.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+            if self.reference(
+                cap.currency, sorted(self.currencies), f"{path}.currency", sentence("point currency")
+            ):
                 scale = self.currencies[cap.currency].scale
             if cap.currency in seen:
-                message = f"{cap.currency} has caps already"
-                self.add(f"{path}.currency", "duplicate_key", message, "put them together in one entry")
+                message = sentence("%(currency)s has caps already", currency=cap.currency)
+                self.add(
+                    f"{path}.currency", "duplicate_key", message, sentence("put them together in one entry")
+                )
             seen.add(cap.currency)
             self.caps(cap.caps, scale, f"{path}.caps")
 
@@ -402,7 +530,7 @@ class _Checker(MechanicsChecker):
         if adjustments is None:
             return
         if not adjustments.reasons and not adjustments.limits:
-            self.no_effect("adjustments", "adjustments names no reason and no limit")
+            self.no_effect("adjustments", sentence("adjustments names no reason and no limit"))
         for index, reason in enumerate(adjustments.reasons):
             self.text(reason.name, f"adjustments.reasons[{index}].name")
         self.unique([reason.key for reason in adjustments.reasons], "adjustments.reasons")
@@ -412,27 +540,40 @@ class _Checker(MechanicsChecker):
             seen.add(limit.currency)
         above = [limit.approval_above for limit in adjustments.limits if limit.approval_above is not None]
         if adjustments.approval_days != Adjustments().approval_days and not above:
-            self.no_effect("adjustments.approval_days", "no adjustment waits for a second person")
+            self.no_effect("adjustments.approval_days", sentence("no adjustment waits for a second person"))
 
     def hand_limit(self, limit: AdjustmentLimit, path: str, *, again: bool) -> None:
         scale = 6
-        if self.reference(limit.currency, sorted(self.currencies), f"{path}.currency", "point currency"):
+        if self.reference(
+            limit.currency, sorted(self.currencies), f"{path}.currency", sentence("point currency")
+        ):
             scale = self.currencies[limit.currency].scale
         if again:
-            message = f"{limit.currency} has limits already"
-            self.add(f"{path}.currency", "duplicate_key", message, "put them together in one entry")
+            message = sentence("%(currency)s has limits already", currency=limit.currency)
+            self.add(f"{path}.currency", "duplicate_key", message, sentence("put them together in one entry"))
         written: list[tuple[str, str]] = []
         for name in ("approval_above", "at_once", "day"):
             most: str | None = getattr(limit, name)
-            if most is not None and self.positive(most, f"{path}.{name}", "a limit"):
-                self.decimals(most, scale, f"{path}.{name}", "points of this currency")
+            if most is not None and self.positive(most, f"{path}.{name}", sentence("a limit")):
+                self.decimals(most, scale, f"{path}.{name}", sentence("points of this currency"))
                 written.append((name, most))
         if limit == AdjustmentLimit(limit.currency):
-            self.no_effect(path, "the entry limits nothing")
+            self.no_effect(path, sentence("the entry limits nothing"))
         for (name, low), (wider, high) in pairwise(written):
             if not less(low, high) and (name == "approval_above" or less(high, low)):
-                message = f"{name} of {low} is never reached: {wider} is {high}"
-                self.add(f"{path}.{name}", "contradiction", message, f"lower {name}, or raise {wider}")
+                message = sentence(
+                    "%(name)s of %(low)s is never reached: %(wider)s is %(high)s",
+                    name=name,
+                    low=low,
+                    wider=wider,
+                    high=high,
+                )
+                self.add(
+                    f"{path}.{name}",
+                    "contradiction",
+                    message,
+                    sentence("lower %(name)s, or raise %(wider)s", name=name, wider=wider),
+                )
 
     # --- tiers ----------------------------------------------------------------------------------------
 
@@ -441,24 +582,33 @@ class _Checker(MechanicsChecker):
         if ladder is None:
             return
         if not ladder.tiers:
-            self.add("tiers.tiers", "tiers", "the ladder has no tier", "add tiers, or leave out `tiers`")
+            self.add(
+                "tiers.tiers",
+                "tiers",
+                sentence("the ladder has no tier"),
+                sentence("add tiers, or leave out `tiers`"),
+            )
             return
         self.size(ladder.tiers, "tiers.tiers", "tiers")
         if not ladder.counts:
-            self.add("tiers.counts", "tiers", "no activity counts", "write counts: [sale]")
+            self.add(
+                "tiers.counts", "tiers", sentence("no activity counts"), sentence("write counts: [sale]")
+            )
         for index, key in enumerate(ladder.counts):
-            self.reference(key, self.earning_types(), f"tiers.counts[{index}]", "activity type")
+            self.reference(key, self.earning_types(), f"tiers.counts[{index}]", sentence("activity type"))
         if len(set(ladder.counts)) < len(ladder.counts):
-            self.add("tiers.counts", "duplicate_key", "a type is there twice", "name each once")
+            self.add(
+                "tiers.counts", "duplicate_key", sentence("a type is there twice"), sentence("name each once")
+            )
         if ladder.points_currency is not None:
             known = sorted(self.currencies)
-            self.reference(ladder.points_currency, known, "tiers.points_currency", "point currency")
+            self.reference(ladder.points_currency, known, "tiers.points_currency", sentence("point currency"))
         metrics: set[str] = set()
         for index, tier in enumerate(ladder.tiers):
             metrics |= self.tier(tier, index, f"tiers.tiers[{index}]")
         if ladder.points_currency is not None and "points" not in metrics:
-            message = "no tier has a threshold in points"
-            self.add("tiers.points_currency", "no_effect", message, "leave it out", "warning")
+            message = sentence("no tier has a threshold in points")
+            self.add("tiers.points_currency", "no_effect", message, sentence("leave it out"), "warning")
         for index in range(1, len(ladder.tiers)):
             self.above(ladder.tiers[:index], ladder.tiers[index], f"tiers.tiers[{index}]")
 
@@ -472,21 +622,27 @@ class _Checker(MechanicsChecker):
         if index == 0:
             for name in ("qualify", "keep"):
                 if getattr(tier, name) is not None:
-                    message = "the first tier is where members start: nothing grants it"
-                    remedy = f"leave out {name}, or add a first tier without it"
+                    message = sentence("the first tier is where members start: nothing grants it")
+                    remedy = sentence("leave out %(name)s, or add a first tier without it", name=name)
                     self.add(f"{path}.{name}", "tiers", message, remedy)
             return set()
         if tier.qualify is None:
-            message = f'nothing grants the tier "{tier.key}"'
-            self.add(path, "tiers", message, "add qualify: {all: [{metric: spend, at_least: ...}]}")
+            message = sentence('nothing grants the tier "%(key)s"', key=tier.key)
+            self.add(path, "tiers", message, sentence("add qualify: {all: [{metric: spend, at_least: ...}]}"))
         metrics = self.qualify(tier.qualify, f"{path}.qualify") | self.qualify(tier.keep, f"{path}.keep")
         if tier.qualify is not None and tier.keep is not None:
             asked, kept = _thresholds(tier.qualify), _thresholds(tier.keep)
             for metric in asked.keys() & kept.keys():
                 if asked[metric] < kept[metric]:
-                    message = f"keeping {tier.key} takes more {metric} than reaching it"
+                    message = sentence(
+                        "keeping %(key)s takes more %(metric)s than reaching it", key=tier.key, metric=metric
+                    )
                     self.add(
-                        f"{path}.keep", "contradiction", message, "lower keep, or raise qualify", "warning"
+                        f"{path}.keep",
+                        "contradiction",
+                        message,
+                        sentence("lower keep, or raise qualify"),
+                        "warning",
                     )
         return metrics
 
@@ -495,39 +651,57 @@ class _Checker(MechanicsChecker):
         if qualify is None or ladder is None:
             return set()
         if (qualify.all is None) == (qualify.any is None):
-            message = "qualify needs one of all and any" if qualify.all is None else "qualify has all and any"
-            self.add(path, "tiers", message, "keep one of the two")
+            message = (
+                sentence("qualify needs one of all and any")
+                if qualify.all is None
+                else sentence("qualify has all and any")
+            )
+            self.add(path, "tiers", message, sentence("keep one of the two"))
         metrics: set[str] = set()
         for name, thresholds in (("all", qualify.all), ("any", qualify.any)):
             if thresholds is None:
                 continue
             if not thresholds:
                 self.add(
-                    f"{path}.{name}", "tiers", "there is no threshold", "add {metric: spend, at_least: ...}"
+                    f"{path}.{name}",
+                    "tiers",
+                    sentence("there is no threshold"),
+                    sentence("add {metric: spend, at_least: ...}"),
                 )
             self.size(thresholds, f"{path}.{name}", "thresholds")
             for index, threshold in enumerate(thresholds):
                 where = f"{path}.{name}[{index}]"
                 if threshold.metric in metrics:
-                    message = f"{threshold.metric} is there twice"
+                    message = sentence("%(metric)s is there twice", metric=threshold.metric)
                     self.add(
-                        f"{where}.metric", "duplicate_key", message, "keep one threshold for each metric"
+                        f"{where}.metric",
+                        "duplicate_key",
+                        message,
+                        sentence("keep one threshold for each metric"),
                     )
                 metrics.add(threshold.metric)
-                self.positive(threshold.at_least, f"{where}.at_least", "a threshold")
-                places, what = 0, "visits"
+                self.positive(threshold.at_least, f"{where}.at_least", sentence("a threshold"))
+                places, what = 0, sentence("visits")
                 if threshold.metric == "spend":
-                    places, what = exponent(self.program.currency), f"amounts in {self.program.currency}"
+                    places, what = (
+                        exponent(self.program.currency),
+                        sentence("amounts in %(currency)s", currency=self.program.currency),
+                    )
                     if not any(conditions.carries_money(self.program, key) for key in ladder.counts):
-                        message = "spend comes from activities with an amount, and `counts` has none"
-                        self.add(f"{where}.metric", "contradiction", message, "add sale to counts")
+                        message = sentence(
+                            "spend comes from activities with an amount, and `counts` has none"
+                        )
+                        self.add(f"{where}.metric", "contradiction", message, sentence("add sale to counts"))
                 elif threshold.metric == "points":
                     if ladder.points_currency is None:
-                        message = "points of which currency is not said"
-                        remedy = "add points_currency beside tiers"
+                        message = sentence("points of which currency is not said")
+                        remedy = sentence("add points_currency beside tiers")
                         self.add(f"{where}.metric", "tiers", message, remedy)
                     currency = self.currencies.get(ladder.points_currency or "")
-                    places, what = (currency.scale if currency is not None else 6), "points of this currency"
+                    places, what = (
+                        (currency.scale if currency is not None else 6),
+                        sentence("points of this currency"),
+                    )
                 self.decimals(threshold.at_least, places, f"{where}.at_least", what)
         return metrics
 
@@ -542,12 +716,25 @@ class _Checker(MechanicsChecker):
             below = _thresholds(lower.qualify)
             for metric in sorted(asked.keys() & below.keys()):
                 if asked[metric] < below[metric]:
-                    message = f"{tier.key} asks for less {metric} than {lower.key}, which stands below it"
-                    self.add(f"{path}.qualify", "tiers", message, "put the tiers in order, lowest first")
+                    message = sentence(
+                        "%(key)s asks for less %(metric)s than %(key_2)s, which stands below it",
+                        key=tier.key,
+                        metric=metric,
+                        key_2=lower.key,
+                    )
+                    self.add(
+                        f"{path}.qualify", "tiers", message, sentence("put the tiers in order, lowest first")
+                    )
                     return
             if tier.qualify == lower.qualify or (asked == below and len(asked) == 1):
-                message = f"{tier.key} asks for the same as {lower.key}, which would never be held"
-                self.add(f"{path}.qualify", "tiers", message, "raise the threshold of the higher tier")
+                message = sentence(
+                    "%(key)s asks for the same as %(key_2)s, which would never be held",
+                    key=tier.key,
+                    key_2=lower.key,
+                )
+                self.add(
+                    f"{path}.qualify", "tiers", message, sentence("raise the threshold of the higher tier")
+                )
                 return
 
 

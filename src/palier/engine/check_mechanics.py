@@ -41,6 +41,7 @@ from palier.engine.mechanics import (
     WindowPeriod,
 )
 from palier.engine.program import Calendar, Campaign, PointCurrency
+from palier.engine.sentences import Sentence, all_of, sentence
 
 AUDIENCE_FIELDS: Final = ("tier", "segment", "membership")
 """What a campaign's audience may ask, beside attributes of the member: what is known before the activity."""
@@ -80,8 +81,8 @@ class MechanicsChecker(Checker):
 
     def icon(self, icon: str, path: str) -> None:
         if icon and not _ICON.fullmatch(icon):
-            message = f'"{icon[:40]}" is no name of a drawing'
-            self.add(path, "icon", message, "write a short lower-case name, such as cup or flame")
+            message = sentence('"%(icon)s" is no name of a drawing', icon=icon[:40])
+            self.add(path, "icon", message, sentence("write a short lower-case name, such as cup or flame"))
 
     def grants(self, grants: Sequence[Grant], path: str) -> None:
         """What something gives: known currencies, each once, exact and above 0."""
@@ -90,31 +91,46 @@ class MechanicsChecker(Checker):
         for index, grant in enumerate(grants):
             self.grant(grant, f"{path}[{index}]")
             if grant.currency in seen:
-                message = f"{grant.currency} is given twice here"
-                self.add(f"{path}[{index}].currency", "duplicate_key", message, "write the sum in one entry")
+                message = sentence("%(currency)s is given twice here", currency=grant.currency)
+                self.add(
+                    f"{path}[{index}].currency",
+                    "duplicate_key",
+                    message,
+                    sentence("write the sum in one entry"),
+                )
             seen.add(grant.currency)
 
     def grant(self, grant: Grant, path: str) -> None:
         currency = self.currency(grant.currency, f"{path}.currency")
         scale = currency.scale if currency is not None else 6
-        if self.positive(grant.points, f"{path}.points", "a grant"):
-            self.decimals(grant.points, scale, f"{path}.points", f"points of {grant.currency}")
+        if self.positive(grant.points, f"{path}.points", sentence("a grant")):
+            self.decimals(
+                grant.points,
+                scale,
+                f"{path}.points",
+                sentence("points of %(currency)s", currency=grant.currency),
+            )
 
     def currency(self, key: str, path: str) -> PointCurrency | None:
         """The point currency that is named, or None and a problem."""
-        self.reference(key, sorted(self.currencies), path, "point currency")
+        self.reference(key, sorted(self.currencies), path, sentence("point currency"))
         return self.currencies.get(key)
 
     def acts_on(self, types: Sequence[str], path: str, refused: Sequence[str] = ()) -> list[str]:
         """The activity types of an `on` list that exist; the others are problems."""
         self.size(types, path, "on")
         if not types:
-            self.add(path, "missing", "no activity type is named", "write on: [sale]")
+            self.add(path, "missing", sentence("no activity type is named"), sentence("write on: [sale]"))
         known = []
         for index, key in enumerate(types):
             where = f"{path}[{index}]"
             if key in types[:index]:
-                self.add(where, "duplicate_key", f"{key} is there twice", "name each once")
+                self.add(
+                    where,
+                    "duplicate_key",
+                    sentence("%(key)s is there twice", key=key),
+                    sentence("name each once"),
+                )
             elif self.acts(key, where, refused):
                 known.append(key)
         return known
@@ -122,16 +138,26 @@ class MechanicsChecker(Checker):
     def acts(self, key: str, path: str, refused: Sequence[str] = ()) -> bool:
         """Whether something may come of activities of this type; if not, a problem."""
         if key in self.withdrawing:
-            message = f"an activity of type {key} takes back another and brings nothing itself"
-            self.add(path, "contradiction", message, f"write {self.withdrawing[key]}, which it takes back")
-            return False
-        if key in refused or (key in BUILT_IN | COMMANDS | DERIVED and key not in self.earning_types()):
-            message = f'nothing comes of activities of type "{key}" here'
+            message = sentence(
+                "an activity of type %(key)s takes back another and brings nothing itself", key=key
+            )
             self.add(
-                path, "reserved_name", message, "use sale, visit, an occasion, or a declared activity type"
+                path,
+                "contradiction",
+                message,
+                sentence("write %(withdrawing)s, which it takes back", withdrawing=self.withdrawing[key]),
             )
             return False
-        return self.reference(key, self.earning_types(), path, "activity type")
+        if key in refused or (key in BUILT_IN | COMMANDS | DERIVED and key not in self.earning_types()):
+            message = sentence('nothing comes of activities of type "%(key)s" here', key=key)
+            self.add(
+                path,
+                "reserved_name",
+                message,
+                sentence("use sale, visit, an occasion, or a declared activity type"),
+            )
+            return False
+        return self.reference(key, self.earning_types(), path, sentence("activity type"))
 
     def condition(self, condition: Condition | None, types: Sequence[str], path: str) -> None:
         """A condition must be judged alike on each of the activity types; the first that cannot is told."""
@@ -142,62 +168,91 @@ class MechanicsChecker(Checker):
             if found:
                 if len(types) > 1:
                     found = [
-                        conditions.Problem(p.path, f"{p.message} (on {key})", p.remedy, p.code) for p in found
+                        conditions.Problem(
+                            p.path,
+                            sentence("%(message)s (on %(key)s)", message=p.said, key=key),
+                            p.advice,
+                            p.code,
+                        )
+                        for p in found
                     ]
                 self.problems += found
                 return
 
-    def steps(self, steps: Sequence[Step], places: int, path: str, what: str) -> None:
+    def steps(self, steps: Sequence[Step], places: int, path: str, what: Sentence) -> None:
         """Steps must rise, be exact at the measure's scale, and say what they are called."""
         for index, step in enumerate(steps):
             where = f"{path}[{index}]"
-            if self.positive(step.at, f"{where}.at", "a step"):
+            if self.positive(step.at, f"{where}.at", sentence("a step")):
                 self.decimals(step.at, places, f"{where}.at", what)
             self.text(step.name, f"{where}.name")
             self.grants(step.grants, f"{where}.grants")
-        self.rising([step.at for step in steps], path, "at", "step")
+        self.rising([step.at for step in steps], path, "at", sentence("step"))
 
-    def rising(self, values: Sequence[str | int], path: str, name: str, what: str) -> None:
+    def rising(self, values: Sequence[str | int], path: str, name: str, what: Sentence) -> None:
         for index, (low, high) in enumerate(pairwise([Fraction(value) for value in values]), 1):
             if high <= low:
-                relation = "the same as" if high == low else "below"
-                message = (
-                    f"this {what} of {values[index]} is {relation} the one before it, {values[index - 1]}"
+                relation = sentence("the same as") if high == low else sentence("below")
+                message = sentence(
+                    "this %(what)s of %(values)s is %(relation)s the one before it, %(values_2)s",
+                    what=what,
+                    values=values[index],
+                    relation=relation,
+                    values_2=values[index - 1],
                 )
                 self.add(
-                    f"{path}[{index}].{name}", "order", message, "put them in order, lowest first, each once"
+                    f"{path}[{index}].{name}",
+                    "order",
+                    message,
+                    sentence("put them in order, lowest first, each once"),
                 )
 
-    def budget(self, budget: Budget | None, currencies: Sequence[str], path: str, of: str) -> None:
+    def budget(self, budget: Budget | None, currencies: Sequence[str], path: str, of: Sentence) -> None:
         """A budget in points or money, of one point currency."""
         if budget is None:
             return
         if (budget.points is None) == (budget.money is None):
             message = (
-                "the budget has points and money" if budget.points is not None else "the budget has no amount"
+                sentence("the budget has points and money")
+                if budget.points is not None
+                else sentence("the budget has no amount")
             )
             code = "contradiction" if budget.points is not None else "missing"
-            self.add(path, code, message, "write one of points and money")
+            self.add(path, code, message, sentence("write one of points and money"))
         paid = sorted(set(currencies))
         if len(paid) > 1:
-            message = f"{of} bring {' and '.join(paid)}, which one budget cannot add"
-            self.add(path, "contradiction", message, "bring one point currency, or leave the budget out")
+            message = sentence(
+                "%(of)s bring %(names)s, which one budget cannot add", of=of, names=all_of(paid)
+            )
+            self.add(
+                path, "contradiction", message, sentence("bring one point currency, or leave the budget out")
+            )
         if not paid:
-            self.no_effect(path, f"{of} bring nothing that a budget could limit")
+            self.no_effect(path, sentence("%(of)s bring nothing that a budget could limit", of=of))
         currency = self.currencies.get(paid[0]) if len(paid) == 1 else None
-        if budget.points is not None and self.positive(budget.points, f"{path}.points", "a budget"):
+        if budget.points is not None and self.positive(budget.points, f"{path}.points", sentence("a budget")):
             scale = currency.scale if currency is not None else 6
-            self.decimals(budget.points, scale, f"{path}.points", "points of this currency")
+            self.decimals(budget.points, scale, f"{path}.points", sentence("points of this currency"))
         if budget.money is not None:
-            self.money(budget.money, f"{path}.money", "a budget")
+            self.money(budget.money, f"{path}.money", sentence("a budget"))
             if currency is not None and (currency.value is None or not less("0", currency.value)):
-                message = f"what money is in {currency.key} is not said"
-                self.add(f"{path}.money", "missing", message, f"give {currency.key} a value, or write points")
+                message = sentence("what money is in %(key)s is not said", key=currency.key)
+                self.add(
+                    f"{path}.money",
+                    "missing",
+                    message,
+                    sentence("give %(key)s a value, or write points", key=currency.key),
+                )
 
-    def money(self, text: str, path: str, what: str, *, zero: bool = False) -> None:
+    def money(self, text: str, path: str, what: Sentence, *, zero: bool = False) -> None:
         """An amount of the program's money, exact at its decimals."""
         if zero or self.positive(text, path, what):
-            self.decimals(text, exponent(self.program.currency), path, f"amounts in {self.program.currency}")
+            self.decimals(
+                text,
+                exponent(self.program.currency),
+                path,
+                sentence("amounts in %(currency)s", currency=self.program.currency),
+            )
 
     # --- currencies and activity types ------------------------------------------------------------------
 
@@ -207,18 +262,25 @@ class MechanicsChecker(Checker):
         places = exponent(self.program.currency)
         if currency.kind == "cash":
             if currency.scale != places:
-                message = f"cash counts {self.program.currency}, which has {places} decimals"
-                self.add(f"{path}.scale", "cash", message, f"write scale: {places}")
+                message = sentence(
+                    "cash counts %(currency)s, which has %(places)s decimals",
+                    currency=self.program.currency,
+                    places=places,
+                )
+                self.add(f"{path}.scale", "cash", message, sentence("write scale: %(places)s", places=places))
             if currency.value is None or Fraction(currency.value) != 1:
-                message = f"one unit of cash is one {self.program.currency}"
-                self.add(f"{path}.value", "cash", message, 'write value: "1"')
+                message = sentence("one unit of cash is one %(currency)s", currency=self.program.currency)
+                self.add(f"{path}.value", "cash", message, sentence('write value: "1"'))
         if currency.kind in _WHOLE_KINDS and currency.scale:
-            message = f"a {currency.kind} has no fraction"
-            self.add(f"{path}.scale", "contradiction", message, "write scale: 0")
+            message = sentence("a %(kind)s has no fraction", kind=currency.kind)
+            self.add(f"{path}.scale", "contradiction", message, sentence("write scale: 0"))
         if currency.pay_out_from is not None:
             if currency.kind != "cash":
-                self.no_effect(f"{path}.pay_out_from", f"only cash is paid out, not {currency.kind}")
-            self.money(currency.pay_out_from, f"{path}.pay_out_from", "a threshold")
+                self.no_effect(
+                    f"{path}.pay_out_from",
+                    sentence("only cash is paid out, not %(kind)s", kind=currency.kind),
+                )
+            self.money(currency.pay_out_from, f"{path}.pay_out_from", sentence("a threshold"))
 
     def withdrawals(self) -> None:
         """What takes back another activity must name a declared type that itself takes back nothing."""
@@ -227,23 +289,23 @@ class MechanicsChecker(Checker):
                 continue
             path = f"activity_types[{index}].withdraws"
             if kind.withdraws == kind.key:
-                message = f"{kind.key} would take back itself"
-                self.add(path, "contradiction", message, "name the type that it takes back")
+                message = sentence("%(key)s would take back itself", key=kind.key)
+                self.add(path, "contradiction", message, sentence("name the type that it takes back"))
             elif kind.withdraws == SALE:
-                message = "a sale is taken back by a return"
-                self.add(path, "reserved_name", message, "send a return, or name a declared type")
+                message = sentence("a sale is taken back by a return")
+                self.add(path, "reserved_name", message, sentence("send a return, or name a declared type"))
             elif kind.withdraws in self.withdrawing:
-                message = f"{kind.withdraws} itself takes back another"
-                self.add(path, "contradiction", message, "name the type that brings something")
+                message = sentence("%(withdraws)s itself takes back another", withdraws=kind.withdraws)
+                self.add(path, "contradiction", message, sentence("name the type that brings something"))
             else:
-                self.reference(kind.withdraws, sorted(self.types), path, "declared activity type")
+                self.reference(kind.withdraws, sorted(self.types), path, sentence("declared activity type"))
 
     # --- campaigns ------------------------------------------------------------------------------------
 
     def campaign(self, campaign: Campaign, path: str) -> None:
         """A campaign without its rules, which are checked as all rules are."""
         self.text(campaign.name, f"{path}.name")
-        self.active(campaign.active_from, campaign.active_until, path, "campaign")
+        self.active(campaign.active_from, campaign.active_until, path, sentence("campaign"))
         if campaign.audience is not None:
             known = {
                 name: field
@@ -256,17 +318,25 @@ class MechanicsChecker(Checker):
             campaign.budget,
             [rule.currency for rule in campaign.rules],
             f"{path}.budget",
-            "the campaign's rules",
+            sentence("the campaign's rules"),
         )
         if campaign.exclusive is not None:
             if len(campaign.rules) > 1:
-                message = "which of two campaigns brings most is told of one rule each"
-                remedy = "keep one rule, or put the others in a campaign that is not exclusive"
+                message = sentence("which of two campaigns brings most is told of one rule each")
+                remedy = sentence("keep one rule, or put the others in a campaign that is not exclusive")
                 self.add(f"{path}.rules", "contradiction", message, remedy)
             for index, rule in enumerate(campaign.rules):
                 if rule.group is not None:
-                    message = f"the campaign stands in the exclusive group {campaign.exclusive} already"
-                    self.add(f"{path}.rules[{index}].group", "contradiction", message, "keep one of the two")
+                    message = sentence(
+                        "the campaign stands in the exclusive group %(exclusive)s already",
+                        exclusive=campaign.exclusive,
+                    )
+                    self.add(
+                        f"{path}.rules[{index}].group",
+                        "contradiction",
+                        message,
+                        sentence("keep one of the two"),
+                    )
 
     def exclusives(self) -> None:
         """Campaigns that exclude each other must be comparable, and be at least two."""
@@ -277,18 +347,28 @@ class MechanicsChecker(Checker):
         for key, members in groups.items():
             path = f"campaigns[{members[-1]}].exclusive"
             if len(members) == 1:
-                message = f'no other campaign is in the exclusive group "{key}"'
+                message = sentence('no other campaign is in the exclusive group "%(key)s"', key=key)
                 self.add(
-                    path, "no_effect", message, "leave it out, or name the other campaign's group", "warning"
+                    path,
+                    "no_effect",
+                    message,
+                    sentence("leave it out, or name the other campaign's group"),
+                    "warning",
                 )
             paid = sorted(
                 {rule.currency for index in members for rule in self.program.campaigns[index].rules}
             )
             if len(paid) > 1:
-                message = (
-                    f"campaigns that exclude each other bring {' and '.join(paid)}, which cannot be compared"
+                message = sentence(
+                    "campaigns that exclude each other bring %(names)s, which cannot be compared",
+                    names=all_of(paid),
                 )
-                self.add(path, "contradiction", message, "make one exclusive group for each point currency")
+                self.add(
+                    path,
+                    "contradiction",
+                    message,
+                    sentence("make one exclusive group for each point currency"),
+                )
 
     def campaign_keys(self) -> None:
         """Rules of campaigns share the keys of the program's rules: caps and traces name rules by them."""
@@ -299,15 +379,17 @@ class MechanicsChecker(Checker):
             for index, rule in enumerate(campaign.rules):
                 path = f"campaigns[{number}].rules[{index}]"
                 if rule.key in first:
-                    message = f'the key "{rule.key}" is already that of {first[rule.key]}'
-                    self.add(f"{path}.key", "duplicate_key", message, "give it a key of its own")
+                    message = sentence(
+                        'the key "%(key)s" is already that of %(first)s', key=rule.key, first=first[rule.key]
+                    )
+                    self.add(f"{path}.key", "duplicate_key", message, sentence("give it a key of its own"))
                 first.setdefault(rule.key, path)
 
     def calendar(self, calendar: Calendar | None, path: str) -> None:
         if calendar is None:
             return
         if calendar == Calendar():
-            self.no_effect(path, "the calendar names no time")
+            self.no_effect(path, sentence("the calendar names no time"))
         days: tuple[tuple[str, Sequence[object] | None], ...] = (
             ("days_of_month", calendar.days_of_month),
             ("weekdays", calendar.weekdays),
@@ -315,19 +397,36 @@ class MechanicsChecker(Checker):
         for name, named in days:
             if named is not None and not named:
                 self.add(
-                    f"{path}.{name}", "contradiction", "no day is named", "name the days, or leave it out"
+                    f"{path}.{name}",
+                    "contradiction",
+                    sentence("no day is named"),
+                    sentence("name the days, or leave it out"),
                 )
             if named is not None and len(set(named)) < len(named):
-                self.add(f"{path}.{name}", "duplicate_key", "a day is there twice", "name each once")
+                self.add(
+                    f"{path}.{name}",
+                    "duplicate_key",
+                    sentence("a day is there twice"),
+                    sentence("name each once"),
+                )
         for name, text in (("from", calendar.from_), ("until", calendar.until)):
             if text is not None and (not _TIME.fullmatch(text) or (name == "from" and text == "24:00")):
-                message = f'"{text[:40]}" is no time of day'
-                self.add(f"{path}.{name}", "time", message, 'write it like "17:00"')
+                message = sentence('"%(given)s" is no time of day', given=text[:40])
+                self.add(f"{path}.{name}", "time", message, sentence('write it like "17:00"'))
         if calendar.from_ is not None and calendar.from_ == calendar.until:
-            message = f"from and until are both {calendar.from_}: no time is between them"
-            self.add(f"{path}.until", "contradiction", message, "leave both out to mean the whole day")
+            message = sentence(
+                "from and until are both %(given)s: no time is between them", given=calendar.from_
+            )
+            self.add(
+                f"{path}.until", "contradiction", message, sentence("leave both out to mean the whole day")
+            )
         if calendar.until == "00:00" and calendar.from_ is None:
-            self.add(f"{path}.until", "contradiction", "no time is before 00:00", 'write "24:00"')
+            self.add(
+                f"{path}.until",
+                "contradiction",
+                sentence("no time is before 00:00"),
+                sentence('write "24:00"'),
+            )
 
     # --- goals ----------------------------------------------------------------------------------------
 
@@ -346,66 +445,114 @@ class MechanicsChecker(Checker):
         self.goal_window(goal, path)
         self.goal_rounds(goal, places, what, path)
         if not goal.steps and goal.key not in self.measured:
-            message = "the goal has no step, and no dividend or leaderboard measures by it"
-            self.add(f"{path}.steps", "no_effect", message, "add steps, or leave the goal out", "warning")
+            message = sentence("the goal has no step, and no dividend or leaderboard measures by it")
+            self.add(
+                f"{path}.steps", "no_effect", message, sentence("add steps, or leave the goal out"), "warning"
+            )
 
-    def goal_measure(self, goal: Goal, path: str) -> tuple[int, str]:
+    def goal_measure(self, goal: Goal, path: str) -> tuple[int, Sentence]:
         """Checks what the measure needs, and gives its decimals and what its amounts are called."""
         lineless = [key for key in goal.on if key != SALE and key in self.earning_types()]
         if goal.measure == "spend":
             for index, key in enumerate(goal.on):
                 if key in self.earning_types() and not conditions.carries_money(self.program, key):
-                    message = f"spend needs an amount, and {key} has none"
-                    remedy = "write money: true in the activity type, or leave it out here"
+                    message = sentence("spend needs an amount, and %(key)s has none", key=key)
+                    remedy = sentence("write money: true in the activity type, or leave it out here")
                     self.add(f"{path}.on[{index}]", "contradiction", message, remedy)
-            return exponent(self.program.currency), f"amounts in {self.program.currency}"
+            return exponent(self.program.currency), sentence(
+                "amounts in %(currency)s", currency=self.program.currency
+            )
         if goal.measure == "points":
             if goal.currency is None:
-                message = "points of which currency is not said"
+                message = sentence("points of which currency is not said")
                 self.add(
-                    f"{path}.currency", "missing", message, "add currency: the point currency that counts"
+                    f"{path}.currency",
+                    "missing",
+                    message,
+                    sentence("add currency: the point currency that counts"),
                 )
-                return 6, "points"
+                return 6, sentence("points")
             currency = self.currency(goal.currency, f"{path}.currency")
-            return (currency.scale if currency is not None else 6), f"points of {goal.currency}"
+            return (currency.scale if currency is not None else 6), sentence(
+                "points of %(currency)s", currency=goal.currency
+            )
         if goal.measure == "units" and lineless:
-            message = f"units are those of a sale's lines, and {lineless[0]} is no sale"
-            self.add(f"{path}.on[{goal.on.index(lineless[0])}]", "contradiction", message, "write on: [sale]")
+            message = sentence(
+                "units are those of a sale's lines, and %(lineless)s is no sale", lineless=lineless[0]
+            )
+            self.add(
+                f"{path}.on[{goal.on.index(lineless[0])}]",
+                "contradiction",
+                message,
+                sentence("write on: [sale]"),
+            )
         if goal.measure == "distinct":
             if goal.distinct is None:
-                message = "new values of what are counted is not said"
-                self.add(f"{path}.distinct", "missing", message, "add distinct: category, sku, partner, ...")
-            elif goal.distinct in ("category", "sku") and lineless:
-                message = f"a {goal.distinct} is that of a sale's line, and {lineless[0]} is no sale"
+                message = sentence("new values of what are counted is not said")
                 self.add(
-                    f"{path}.on[{goal.on.index(lineless[0])}]", "contradiction", message, "write on: [sale]"
+                    f"{path}.distinct",
+                    "missing",
+                    message,
+                    sentence("add distinct: category, sku, partner, ..."),
                 )
-        return 0, {"activities": "activities", "units": "units", "distinct": "distinct values"}[goal.measure]
+            elif goal.distinct in ("category", "sku") and lineless:
+                message = sentence(
+                    "a %(distinct)s is that of a sale's line, and %(lineless)s is no sale",
+                    distinct=goal.distinct,
+                    lineless=lineless[0],
+                )
+                self.add(
+                    f"{path}.on[{goal.on.index(lineless[0])}]",
+                    "contradiction",
+                    message,
+                    sentence("write on: [sale]"),
+                )
+        return 0, {
+            "activities": sentence("activities"),
+            "units": sentence("units"),
+            "distinct": sentence("distinct values"),
+        }[goal.measure]
 
     def goal_settings(self, goal: Goal, path: str) -> None:
         """Settings of another measure are refused: they would be read as if they worked."""
         if goal.currency is not None and goal.measure != "points":
-            self.no_effect(f"{path}.currency", f"currency goes with measure: points, not {goal.measure}")
+            self.no_effect(
+                f"{path}.currency",
+                sentence("currency goes with measure: points, not %(measure)s", measure=goal.measure),
+            )
         if goal.distinct is not None and goal.measure != "distinct":
-            self.no_effect(f"{path}.distinct", f"distinct goes with measure: distinct, not {goal.measure}")
+            self.no_effect(
+                f"{path}.distinct",
+                sentence("distinct goes with measure: distinct, not %(measure)s", measure=goal.measure),
+            )
         if goal.base != Base() and goal.measure != "spend":
-            self.no_effect(f"{path}.base", f"base says what spend counts; {goal.measure} does not use it")
+            self.no_effect(
+                f"{path}.base",
+                sentence("base says what spend counts; %(measure)s does not use it", measure=goal.measure),
+            )
         if goal.free_unit is not None and goal.measure != "units":
-            message = f"free_unit goes by the units of lines that count, not by {goal.measure}"
+            message = sentence(
+                "free_unit goes by the units of lines that count, not by %(measure)s", measure=goal.measure
+            )
             self.no_effect(f"{path}.free_unit", message)
         of_lines = goal.measure in ("units", "spend") or goal.distinct in ("category", "sku")
         if goal.lines is not None and not of_lines:
-            message = f"lines say which lines count for spend, units and distinct, not for {goal.measure}"
+            message = sentence(
+                "lines say which lines count for spend, units and distinct, not for %(measure)s",
+                measure=goal.measure,
+            )
             self.no_effect(f"{path}.lines", message)
         if goal.most_per_day is not None and goal.measure == "distinct":
-            message = "a value that is new counts once anyway; a day's limit would forget which it was"
-            self.add(f"{path}.most_per_day", "contradiction", message, "leave it out")
+            message = sentence(
+                "a value that is new counts once anyway; a day's limit would forget which it was"
+            )
+            self.add(f"{path}.most_per_day", "contradiction", message, sentence("leave it out"))
 
     def goal_window(self, goal: Goal, path: str) -> None:
         window = goal.window
         days = None
         if isinstance(window, WindowDates):
-            message = "the window ends before it starts"
+            message = sentence("the window ends before it starts")
             self.period((("from", window.from_), ("until", window.until)), f"{path}.window", message)
         elif isinstance(window, WindowFromStart):
             days = window.days
@@ -422,30 +569,40 @@ class MechanicsChecker(Checker):
         elif goal.distinct == "partner" and self.program.partners:
             most, reason = len(self.program.partners), f"{len(self.program.partners)} partners"
         if most is not None and last > most:
-            message = f"{goal.steps[-1].at} is out of reach: at most {reason}"
+            message = sentence(
+                "%(at)s is out of reach: at most %(reason)s", at=goal.steps[-1].at, reason=reason
+            )
             where = f"{path}.steps[{len(goal.steps) - 1}].at"
-            self.add(where, "contradiction", message, "lower the step, or lengthen the window")
+            self.add(where, "contradiction", message, sentence("lower the step, or lengthen the window"))
 
-    def goal_rounds(self, goal: Goal, places: int, what: str, path: str) -> None:
+    def goal_rounds(self, goal: Goal, places: int, what: Sentence, path: str) -> None:
         if not goal.repeat:
             if goal.most_rounds is not None:
-                self.no_effect(f"{path}.most_rounds", "only a goal that repeats has rounds")
+                self.no_effect(f"{path}.most_rounds", sentence("only a goal that repeats has rounds"))
             if goal.surplus != "roll_over":
-                self.no_effect(f"{path}.surplus", "only a goal that repeats has a next round")
+                self.no_effect(f"{path}.surplus", sentence("only a goal that repeats has a next round"))
         elif not goal.steps:
-            self.no_effect(f"{path}.repeat", "a goal without steps has no round to repeat")
+            self.no_effect(f"{path}.repeat", sentence("a goal without steps has no round to repeat"))
         elif goal.most_rounds == 1:
-            message = "one round at most is what a goal without repeat has"
-            self.add(f"{path}.most_rounds", "contradiction", message, "raise it, or leave repeat out")
+            message = sentence("one round at most is what a goal without repeat has")
+            self.add(
+                f"{path}.most_rounds", "contradiction", message, sentence("raise it, or leave repeat out")
+            )
         if not less("0", goal.head_start):
             return
         self.decimals(goal.head_start, places, f"{path}.head_start", what)
         if not goal.steps:
-            self.no_effect(f"{path}.head_start", "a goal without steps needs no head start")
+            self.no_effect(f"{path}.head_start", sentence("a goal without steps needs no head start"))
         elif not less(goal.head_start, goal.steps[0].at):
             first = goal.steps[0].at
-            message = f"a head start of {goal.head_start} reaches the first step, {first}, with nothing done"
-            self.add(f"{path}.head_start", "contradiction", message, "lower it, or raise the first step")
+            message = sentence(
+                "a head start of %(head_start)s reaches the first step, %(first)s, with nothing done",
+                head_start=goal.head_start,
+                first=first,
+            )
+            self.add(
+                f"{path}.head_start", "contradiction", message, sentence("lower it, or raise the first step")
+            )
 
     # --- streaks --------------------------------------------------------------------------------------
 
@@ -455,34 +612,49 @@ class MechanicsChecker(Checker):
         known = self.acts_on(streak.on, f"{path}.on")
         self.condition(streak.when, known, f"{path}.when")
         if streak.of == "pair" and streak.zone != "program":
-            message = "two members may live in two zones: their days must be those of the program"
-            self.add(f"{path}.zone", "contradiction", message, "write zone: program")
+            message = sentence("two members may live in two zones: their days must be those of the program")
+            self.add(f"{path}.zone", "contradiction", message, sentence("write zone: program"))
         if streak.of == "pair" and streak.freeze is not None:
-            message = "a token saves the streak of one member, and the other's would lapse"
-            self.add(f"{path}.freeze", "contradiction", message, "leave it out")
+            message = sentence("a token saves the streak of one member, and the other's would lapse")
+            self.add(f"{path}.freeze", "contradiction", message, sentence("leave it out"))
         elif streak.freeze is not None:
             currency = self.currency(streak.freeze, f"{path}.freeze")
             if currency is not None and currency.kind != "token":
-                message = f"a freeze is paid with a token, and {streak.freeze} is of kind {currency.kind}"
+                message = sentence(
+                    "a freeze is paid with a token, and %(freeze)s is of kind %(kind)s",
+                    freeze=streak.freeze,
+                    kind=currency.kind,
+                )
                 self.add(
-                    f"{path}.freeze", "contradiction", message, "write kind: token in that point currency"
+                    f"{path}.freeze",
+                    "contradiction",
+                    message,
+                    sentence("write kind: token in that point currency"),
                 )
         if streak.at_risk_hours > _PERIOD_HOURS[streak.period]:
-            message = f"a {streak.period} is no longer than that: the streak would always be at risk"
+            message = sentence(
+                "a %(period)s is no longer than that: the streak would always be at risk",
+                period=streak.period,
+            )
             self.add(
                 f"{path}.at_risk_hours",
                 "contradiction",
                 message,
-                f"write {_PERIOD_HOURS[streak.period]} or less",
+                sentence("write %(period_hours)s or less", period_hours=_PERIOD_HOURS[streak.period]),
             )
         for index, step in enumerate(streak.steps):
             where = f"{path}.steps[{index}].grants"
             if not step.grants:
-                self.add(where, "missing", "the step gives nothing", "add a grant, or leave the step out")
+                self.add(
+                    where,
+                    "missing",
+                    sentence("the step gives nothing"),
+                    sentence("add a grant, or leave the step out"),
+                )
             self.grants(step.grants, where)
-        self.rising([step.at for step in streak.steps], f"{path}.steps", "at", "length")
+        self.rising([step.at for step in streak.steps], f"{path}.steps", "at", sentence("length"))
         if streak.repeat and not streak.steps:
-            self.no_effect(f"{path}.repeat", "a streak without steps has none to repeat")
+            self.no_effect(f"{path}.repeat", sentence("a streak without steps has none to repeat"))
 
     # --- games and quizzes ------------------------------------------------------------------------------
 
@@ -492,34 +664,38 @@ class MechanicsChecker(Checker):
         if game.kind == "surprise":
             types = self.acts_on(game.on, f"{path}.on")
             if game.price is not None:
-                message = "a surprise comes with an activity: it costs nothing"
-                self.add(f"{path}.price", "contradiction", message, "leave it out, or make it a wheel")
+                message = sentence("a surprise comes with an activity: it costs nothing")
+                self.add(
+                    f"{path}.price", "contradiction", message, sentence("leave it out, or make it a wheel")
+                )
         elif game.on:
-            message = f"a {game.kind} is played: no activity draws it"
-            self.add(f"{path}.on", "contradiction", message, "leave it out, or write kind: surprise")
+            message = sentence("a %(kind)s is played: no activity draws it", kind=game.kind)
+            self.add(
+                f"{path}.on", "contradiction", message, sentence("leave it out, or write kind: surprise")
+            )
         self.condition(game.when, types, f"{path}.when")
         for index, prize in enumerate(game.prizes):
             where = f"{path}.prizes[{index}]"
             self.text(prize.name, f"{where}.name")
             self.grants(prize.grants, f"{where}.grants")
             if prize.stock is not None and not prize.grants:
-                self.no_effect(f"{where}.stock", "a blank gives nothing, and never runs out")
+                self.no_effect(f"{where}.stock", sentence("a blank gives nothing, and never runs out"))
         self.unique([prize.key for prize in game.prizes], f"{path}.prizes")
         if not any(prize.grants for prize in game.prizes):
-            message = "nothing can be won"
-            self.add(f"{path}.prizes", "missing", message, "give one of the fields a grant")
+            message = sentence("nothing can be won")
+            self.add(f"{path}.prizes", "missing", message, sentence("give one of the fields a grant"))
         if game.price is not None:
             self.grant(game.price, f"{path}.price")
         self.play_limits(game.limits, f"{path}.limits")
         brought = [grant.currency for prize in game.prizes for grant in prize.grants]
-        self.budget(game.budget, brought, f"{path}.budget", "the prizes")
-        self.active(game.active_from, game.active_until, path, "game")
+        self.budget(game.budget, brought, f"{path}.budget", sentence("the prizes"))
+        self.active(game.active_from, game.active_until, path, sentence("game"))
 
     def play_limits(self, limits: PlayLimits | None, path: str) -> None:
         if limits is None:
             return
         if limits == PlayLimits():
-            self.no_effect(path, "limits limits nothing")
+            self.no_effect(path, sentence("limits limits nothing"))
         written = [
             (period, most)
             for period in ("day", "week", "month", "lifetime")
@@ -527,8 +703,20 @@ class MechanicsChecker(Checker):
         ]
         for (shorter, low), (longer, high) in pairwise(written):
             if high < low:
-                message = f"{low} plays a {shorter} are never reached: at most {high} by {longer}"
-                self.add(f"{path}.{shorter}", "contradiction", message, f"write {high} or less", "warning")
+                message = sentence(
+                    "%(low)s plays a %(shorter)s are never reached: at most %(high)s by %(longer)s",
+                    low=low,
+                    shorter=shorter,
+                    high=high,
+                    longer=longer,
+                )
+                self.add(
+                    f"{path}.{shorter}",
+                    "contradiction",
+                    message,
+                    sentence("write %(high)s or less", high=high),
+                    "warning",
+                )
 
     def quiz(self, quiz: Quiz, path: str) -> None:
         self.text(quiz.name, f"{path}.name")
@@ -538,19 +726,27 @@ class MechanicsChecker(Checker):
             for index, answer in enumerate(question.answers):
                 self.text(answer.text, f"{where}.answers[{index}].text", MAX_TEXT)
             if not any(answer.right for answer in question.answers):
-                message = "no answer is right"
-                self.add(f"{where}.answers", "missing", message, "write right: true on one of them")
+                message = sentence("no answer is right")
+                self.add(f"{where}.answers", "missing", message, sentence("write right: true on one of them"))
         self.size(quiz.steps, f"{path}.steps", "scores")
-        self.steps(quiz.steps, 0, f"{path}.steps", "scores")
+        self.steps(quiz.steps, 0, f"{path}.steps", sentence("scores"))
         if not quiz.steps:
-            message = "no score gives anything"
-            self.add(f"{path}.steps", "no_effect", message, "add a step, or leave the quiz out", "warning")
+            message = sentence("no score gives anything")
+            self.add(
+                f"{path}.steps",
+                "no_effect",
+                message,
+                sentence("add a step, or leave the quiz out"),
+                "warning",
+            )
         elif less(str(len(quiz.questions)), quiz.steps[-1].at):
-            message = (
-                f"a score of {quiz.steps[-1].at} is out of reach: there are {len(quiz.questions)} questions"
+            message = sentence(
+                "a score of %(at)s is out of reach: there are %(count)s questions",
+                at=quiz.steps[-1].at,
+                count=len(quiz.questions),
             )
             where = f"{path}.steps[{len(quiz.steps) - 1}].at"
-            self.add(where, "contradiction", message, "lower the step, or ask more")
+            self.add(where, "contradiction", message, sentence("lower the step, or ask more"))
 
     # --- referral and memberships -----------------------------------------------------------------------
 
@@ -558,9 +754,12 @@ class MechanicsChecker(Checker):
         known = self.acts_on(referral.on, f"{path}.on", ("friend_joined", "friend_converted"))
         self.condition(referral.when, known, f"{path}.when")
         if not referral.referrer and not referral.friend:
-            message = "neither side receives anything"
+            message = sentence("neither side receives anything")
             self.add(
-                f"{path}.referrer", "missing", message, "give a grant to referrer, to friend, or to both"
+                f"{path}.referrer",
+                "missing",
+                message,
+                sentence("give a grant to referrer, to friend, or to both"),
             )
         for name, grants in (("referrer", referral.referrer), ("friend", referral.friend)):
             self.grants(grants, f"{path}.{name}")
@@ -570,15 +769,19 @@ class MechanicsChecker(Checker):
                 if currency is not None and days is not None and referral.wait_days >= days:
                     grace = getattr(currency.expiry, "grace_days", 0)
                     if referral.wait_days >= days + grace:
-                        message = (
-                            f"it waits {referral.wait_days} days and lives {days + grace}: none is spent"
+                        message = sentence(
+                            "it waits %(wait_days)s days and lives %(value)s: none is spent",
+                            wait_days=referral.wait_days,
+                            value=days + grace,
                         )
                         where = f"{path}.{name}[{index}]"
-                        self.add(where, "contradiction", message, "shorten wait_days or lengthen expiry")
+                        self.add(
+                            where, "contradiction", message, sentence("shorten wait_days or lengthen expiry")
+                        )
 
     def membership(self, membership: Membership, path: str) -> None:
         self.text(membership.name, f"{path}.name")
-        self.money(membership.fee, f"{path}.fee", "a fee", zero=True)
+        self.money(membership.fee, f"{path}.fee", sentence("a fee"), zero=True)
         self.grants(membership.grants, f"{path}.grants")
         self.size(membership.benefits, f"{path}.benefits", "benefits")
         for index, benefit in enumerate(membership.benefits):
@@ -589,29 +792,47 @@ class MechanicsChecker(Checker):
     def dividend(self, dividend: Dividend, path: str) -> None:
         goal = self.measuring(dividend.goal, f"{path}.goal")
         if goal is not None and goal.measure != "spend":
-            message = f"a dividend is a share of spend, and {goal.key} measures {goal.measure}"
-            self.add(f"{path}.goal", "contradiction", message, "name a goal with measure: spend")
+            message = sentence(
+                "a dividend is a share of spend, and %(key)s measures %(measure)s",
+                key=goal.key,
+                measure=goal.measure,
+            )
+            self.add(f"{path}.goal", "contradiction", message, sentence("name a goal with measure: spend"))
         yearly = isinstance(goal.window, WindowPeriod) and goal.window.period == "year" if goal else True
         if goal is not None and not yearly:
-            message = f"a dividend is yearly, and the window of {goal.key} is not each year"
+            message = sentence(
+                "a dividend is yearly, and the window of %(key)s is not each year", key=goal.key
+            )
             self.add(
-                f"{path}.goal", "contradiction", message, "write window: {kind: each, period: year} there"
+                f"{path}.goal",
+                "contradiction",
+                message,
+                sentence("write window: {kind: each, period: year} there"),
             )
         currency = self.currency(dividend.currency, f"{path}.currency")
         if currency is not None and currency.kind not in ("cash", "points"):
-            message = f"a dividend is paid in cash or points, and {currency.key} is of kind {currency.kind}"
+            message = sentence(
+                "a dividend is paid in cash or points, and %(key)s is of kind %(kind)s",
+                key=currency.key,
+                kind=currency.kind,
+            )
             self.add(
-                f"{path}.currency", "contradiction", message, "name a point currency of kind cash or points"
+                f"{path}.currency",
+                "contradiction",
+                message,
+                sentence("name a point currency of kind cash or points"),
             )
         elif currency is not None and currency.value is None:
-            message = f"what a share of money is in {currency.key} is not said"
-            self.add(f"{path}.currency", "missing", message, f"give {currency.key} a value")
+            message = sentence("what a share of money is in %(key)s is not said", key=currency.key)
+            self.add(
+                f"{path}.currency", "missing", message, sentence("give %(key)s a value", key=currency.key)
+            )
         if dividend.least is not None:
-            self.money(dividend.least, f"{path}.least", "a least spend")
+            self.money(dividend.least, f"{path}.least", sentence("a least spend"))
 
     def measuring(self, key: str, path: str) -> Goal | None:
         """The goal that is named, or None and a problem."""
-        self.reference(key, [goal.key for goal in self.program.goals], path, "goal")
+        self.reference(key, [goal.key for goal in self.program.goals], path, sentence("goal"))
         return next((goal for goal in self.program.goals if goal.key == key), None)
 
     # --- coalition, rankings, notice ----------------------------------------------------------------------
@@ -628,9 +849,9 @@ class MechanicsChecker(Checker):
             self.agreement(agreement, scale, where)
         for index, (earlier, later) in enumerate(pairwise(dates), 1):
             if earlier is not None and later is not None and later <= earlier:
-                relation = "on the same day as" if later == earlier else "before"
-                message = f"this agreement begins {relation} the one above it"
-                remedy = "put them in order, the earliest first, one for each date"
+                relation = sentence("on the same day as") if later == earlier else sentence("before")
+                message = sentence("this agreement begins %(relation)s the one above it", relation=relation)
+                remedy = sentence("put them in order, the earliest first, one for each date")
                 self.add(f"{path}.agreements[{index}].from", "order", message, remedy)
         self.size(partner.benefits, f"{path}.benefits", "benefits")
         for index, benefit in enumerate(partner.benefits):
@@ -638,39 +859,60 @@ class MechanicsChecker(Checker):
 
     def agreement(self, agreement: Agreement, scale: int, path: str) -> None:
         for name in ("issue_price", "burn_price"):
-            self.decimals(getattr(agreement, name), PRICE_DECIMALS, f"{path}.{name}", "prices of a point")
+            self.decimals(
+                getattr(agreement, name), PRICE_DECIMALS, f"{path}.{name}", sentence("prices of a point")
+            )
         if agreement.most_points_month is not None and self.positive(
-            agreement.most_points_month, f"{path}.most_points_month", "a cap"
+            agreement.most_points_month, f"{path}.most_points_month", sentence("a cap")
         ):
             where = f"{path}.most_points_month"
-            self.decimals(agreement.most_points_month, scale, where, "points of this currency")
+            self.decimals(agreement.most_points_month, scale, where, sentence("points of this currency"))
         if agreement.prepaid is not None:
-            self.money(agreement.prepaid, f"{path}.prepaid", "an advance")
+            self.money(agreement.prepaid, f"{path}.prepaid", sentence("an advance"))
             if not less("0", agreement.issue_price):
-                message = "an advance is used up at the issue price, and that is 0"
+                message = sentence("an advance is used up at the issue price, and that is 0")
                 self.add(
-                    f"{path}.prepaid", "contradiction", message, "write issue_price, or leave prepaid out"
+                    f"{path}.prepaid",
+                    "contradiction",
+                    message,
+                    sentence("write issue_price, or leave prepaid out"),
                 )
 
     def leaderboard(self, leaderboard: Leaderboard, path: str) -> None:
         self.text(leaderboard.name, f"{path}.name")
         goal = self.measuring(leaderboard.goal, f"{path}.goal")
         if goal is not None and not isinstance(goal.window, WindowPeriod):
-            message = f"a ranking is that of a calendar period, and the window of {goal.key} is none"
+            message = sentence(
+                "a ranking is that of a calendar period, and the window of %(key)s is none", key=goal.key
+            )
             self.add(
-                f"{path}.goal", "contradiction", message, "write window: {kind: each, period: month} there"
+                f"{path}.goal",
+                "contradiction",
+                message,
+                sentence("write window: {kind: each, period: month} there"),
             )
         self.size(leaderboard.prizes, f"{path}.prizes", "prizes")
         for index, prize in enumerate(leaderboard.prizes):
             where = f"{path}.prizes[{index}].grants"
             if not prize.grants:
-                self.add(where, "missing", "these ranks win nothing", "add a grant, or leave the entry out")
+                self.add(
+                    where,
+                    "missing",
+                    sentence("these ranks win nothing"),
+                    sentence("add a grant, or leave the entry out"),
+                )
             self.grants(prize.grants, where)
-        self.rising([prize.through for prize in leaderboard.prizes], f"{path}.prizes", "through", "rank")
+        self.rising(
+            [prize.through for prize in leaderboard.prizes], f"{path}.prizes", "through", sentence("rank")
+        )
         if leaderboard.prizes and leaderboard.prizes[-1].through > leaderboard.shown:
-            message = f"ranks through {leaderboard.prizes[-1].through} win, and {leaderboard.shown} are shown"
+            message = sentence(
+                "ranks through %(through)s win, and %(shown)s are shown",
+                through=leaderboard.prizes[-1].through,
+                shown=leaderboard.shown,
+            )
             where = f"{path}.shown"
-            self.add(where, "contradiction", message, "show every rank that wins", "warning")
+            self.add(where, "contradiction", message, sentence("show every rank that wins"), "warning")
 
     def notice(self) -> None:
         notice = self.program.notice
@@ -679,8 +921,12 @@ class MechanicsChecker(Checker):
         self.text(notice.text, "notice.text", MAX_TEXT)
         announced = self.date(notice.announced_on, "notice.announced_on")
         if self.program.effective_from is None:
-            message = "a version that members are told of before needs the instant at which it takes effect"
-            self.add("effective_from", "missing", message, 'write it like "2026-01-01T00:00:00+01:00"')
+            message = sentence(
+                "a version that members are told of before needs the instant at which it takes effect"
+            )
+            self.add(
+                "effective_from", "missing", message, sentence('write it like "2026-01-01T00:00:00+01:00"')
+            )
         elif announced is not None and self.clock is not None:
             try:
                 starts = moment(parse_instant(self.program.effective_from))
@@ -689,18 +935,35 @@ class MechanicsChecker(Checker):
                 begins_on = None  # told where effective_from is checked
             if begins_on is not None and announced >= begins_on:
                 begins = date.fromordinal(begins_on)
-                message = f"members are told on {notice.announced_on}, and it takes effect on {begins}"
+                message = sentence(
+                    "members are told on %(announced_on)s, and it takes effect on %(begins)s",
+                    announced_on=notice.announced_on,
+                    begins=begins,
+                )
                 self.add(
-                    "notice.announced_on", "contradiction", message, "announce it before, or start it later"
+                    "notice.announced_on",
+                    "contradiction",
+                    message,
+                    sentence("announce it before, or start it later"),
                 )
         for index, key in enumerate(notice.keep_value):
             where = f"notice.keep_value[{index}]"
             currency = self.currency(key, where)
             if key in notice.keep_value[:index]:
-                self.add(where, "duplicate_key", f"{key} is there twice", "name each once")
+                self.add(
+                    where,
+                    "duplicate_key",
+                    sentence("%(key)s is there twice", key=key),
+                    sentence("name each once"),
+                )
             elif currency is not None and currency.value is None:
-                message = f"{key} has no value that could be kept"
-                self.add(where, "contradiction", message, f"give {key} a value, or leave it out here")
+                message = sentence("%(key)s has no value that could be kept", key=key)
+                self.add(
+                    where,
+                    "contradiction",
+                    message,
+                    sentence("give %(key)s a value, or leave it out here", key=key),
+                )
 
 
 __all__ = ["AUDIENCE_FIELDS", "MechanicsChecker"]

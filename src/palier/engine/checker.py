@@ -20,6 +20,7 @@ from palier.engine.program import (
     Rule,
     Text,
 )
+from palier.engine.sentences import Sentence, sentence
 
 MAX_NAME: Final = 200
 MAX_TEXT: Final = 4096
@@ -111,8 +112,8 @@ class Checker:
         self,
         path: str,
         code: str,
-        message: str,
-        remedy: str,
+        message: Sentence,
+        remedy: Sentence,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
         self.problems.append(Problem(path, message, remedy, code, severity))
@@ -125,89 +126,137 @@ class Checker:
         local = source.startswith("/") and not source.startswith("//") and ".." not in source
         outside = source.startswith("https://") and not uploaded
         if not plain or len(source) > LONGEST_SOURCE or not (local or outside):
-            message = f'"{source[:40]}" is no address of a picture'
-            remedy = "upload the picture, and write the address that it is given"
+            remedy = (
+                sentence("upload the picture, and write the address that it is given")
+                if uploaded
+                else sentence(
+                    "upload the picture, and write the address that it is given, or one that begins with https://"
+                )
+            )
             self.add(
-                path, "format", message, remedy if uploaded else f"{remedy}, or one that begins with https://"
+                path,
+                "format",
+                sentence('"%(source)s" is no address of a picture', source=source[:40]),
+                remedy,
             )
 
     def unique(self, keys: Sequence[str], path: str) -> None:
         first: dict[str, int] = {}
         for index, key in enumerate(keys):
             if key in first:
-                message = f'the key "{key}" is already that of {path}[{first[key]}]'
-                self.add(f"{path}[{index}].key", "duplicate_key", message, "give it a key of its own")
+                message = sentence(
+                    'the key "%(key)s" is already that of %(path)s[%(first)s]',
+                    key=key,
+                    path=path,
+                    first=first[key],
+                )
+                self.add(
+                    f"{path}[{index}].key", "duplicate_key", message, sentence("give it a key of its own")
+                )
             first.setdefault(key, index)
 
     def size(self, items: Sequence[object] | Mapping[str, object], path: str, name: str) -> None:
         if len(items) > SIZES[name]:
-            message = f"there are {len(items)} entries; at most {SIZES[name]} are allowed"
-            self.add(path, "too_many", message, "remove those that are not used")
+            message = sentence(
+                "there are %(count)s entries; at most %(sizes)s are allowed",
+                count=len(items),
+                sizes=SIZES[name],
+            )
+            self.add(path, "too_many", message, sentence("remove those that are not used"))
 
     def text(self, text: Text, path: str, limit: int = MAX_NAME) -> None:
         """A text must be there in every declared language, and no longer than its place allows."""
         for language, words in (("en", text.en), ("fr", text.fr)):
             if language in self.program.languages and not words.strip():
-                message = f'there is no "{language}" text, which `languages` declares'
-                remedy = f"add {language}:, or take {language} out of languages"
+                message = sentence(
+                    'there is no "%(language)s" text, which `languages` declares', language=language
+                )
+                remedy = sentence(
+                    "add %(language)s:, or take %(language)s out of languages", language=language
+                )
                 self.add(f"{path}.{language}", "missing_text", message, remedy)
             if len(words) > limit:
-                message = f"the text is longer than {limit} characters"
-                self.add(f"{path}.{language}", "too_long", message, "shorten it")
+                message = sentence("the text is longer than %(limit)s characters", limit=limit)
+                self.add(f"{path}.{language}", "too_long", message, sentence("shorten it"))
 
-    def reference(self, key: str, known: Sequence[str], path: str, what: str) -> bool:
+    def reference(self, key: str, known: Sequence[str], path: str, what: Sentence) -> bool:
         """Whether `key` is among `known`; if not, a problem that suggests the nearest."""
         if key in known:
             return True
         close = nearest(key, known)
         if close is not None:
-            remedy = f'did you mean "{close}"?'
+            remedy = sentence('did you mean "%(close)s"?', close=close)
         elif known:
-            remedy = f"use one of {', '.join(known[:40])}, or declare it"
+            remedy = sentence("use one of %(names)s, or declare it", names=", ".join(known[:40]))
         else:
-            remedy = f"declare the {what} first"
-        self.add(path, "unknown_reference", f'there is no {what} "{key[:60]}"', remedy)
+            remedy = sentence("declare the %(what)s first", what=what)
+        self.add(
+            path,
+            "unknown_reference",
+            sentence('there is no %(what)s "%(key)s"', what=what, key=key[:60]),
+            remedy,
+        )
         return False
 
-    def decimals(self, text: str, places: int, path: str, what: str) -> bool:
+    def decimals(self, text: str, places: int, path: str, what: Sentence) -> bool:
         """Whether the amount is exact at its scale, and not beyond what the platform counts."""
         exact = Fraction(text) * 10**places
         if exact.denominator != 1:
-            limit = f"at most {places} decimals" if places else "no decimals"
-            message = f'"{text}" is too fine: {what} have {limit}'
-            self.add(path, "too_many_decimals", message, "round it, or raise the scale")
+            limit = (
+                sentence("at most %(places)s decimals", places=places) if places else sentence("no decimals")
+            )
+            message = sentence(
+                '"%(given)s" is too fine: %(what)s have %(limit)s', given=text, what=what, limit=limit
+            )
+            self.add(path, "too_many_decimals", message, sentence("round it, or raise the scale"))
             return False
         if exact > MAXIMUM_MINOR:
-            message = f'"{text}" is beyond the largest amount, {from_minor(MAXIMUM_MINOR, places)}'
-            self.add(path, "too_large", message, "write a smaller amount")
+            message = sentence(
+                '"%(given)s" is beyond the largest amount, %(maximum_minor)s',
+                given=text,
+                maximum_minor=from_minor(MAXIMUM_MINOR, places),
+            )
+            self.add(path, "too_large", message, sentence("write a smaller amount"))
             return False
         return True
 
-    def positive(self, text: str, path: str, what: str) -> bool:
+    def positive(self, text: str, path: str, what: Sentence) -> bool:
         if not is_zero(text):
             return True
-        self.add(path, "zero", f"{what} of 0 has no effect", "write an amount above 0, or leave it out")
+        self.add(
+            path,
+            "zero",
+            sentence("%(what)s of 0 has no effect", what=what),
+            sentence("write an amount above 0, or leave it out"),
+        )
         return False
 
-    def no_effect(self, path: str, message: str) -> None:
-        self.add(path, "no_effect", message, "leave it out")
+    def no_effect(self, path: str, message: Sentence) -> None:
+        self.add(path, "no_effect", message, sentence("leave it out"))
 
     def date(self, text: str, path: str) -> int | None:
         """The ordinal of a date, or None and a problem."""
         try:
             return day_ordinal(text)
         except ValueError:
-            self.add(path, "date", f'"{text[:40]}" is no date', 'write it like "2026-12-31"')
+            self.add(
+                path,
+                "date",
+                sentence('"%(given)s" is no date', given=text[:40]),
+                sentence('write it like "2026-12-31"'),
+            )
             return None
 
-    def active(self, since: str | None, until: str | None, path: str, what: str) -> None:
+    def active(self, since: str | None, until: str | None, path: str, what: Sentence) -> None:
         """From when to when something acts: both readable, and in order."""
         self.period(
-            (("active_from", since), ("active_until", until)), path, f"the {what} ends before it starts"
+            (("active_from", since), ("active_until", until)),
+            path,
+            sentence("the %(what)s ends before it starts", what=what),
         )
 
     def period(
-        self, written: tuple[tuple[str, str | None], tuple[str, str | None]], path: str, message: str
+        self, written: tuple[tuple[str, str | None], tuple[str, str | None]], path: str, message: Sentence
     ) -> None:
         """A start and an end, each a date or an instant; `message` says what is wrong where they are in no order."""
         if self.clock is None:
@@ -219,10 +268,12 @@ class Checker:
             try:
                 found.append(reading(text, self.clock))
             except (ValueError, OverflowError):
-                wrong = f'"{text[:40]}" is neither a date nor an instant with its offset'
-                self.add(f"{path}.{name}", "date", wrong, 'write it like "2026-12-31"')
+                wrong = sentence(
+                    '"%(given)s" is neither a date nor an instant with its offset', given=text[:40]
+                )
+                self.add(f"{path}.{name}", "date", wrong, sentence('write it like "2026-12-31"'))
         if len(found) == 2 and found[0] >= found[1]:
-            self.add(f"{path}.{written[1][0]}", "contradiction", message, "correct one of the two")
+            self.add(f"{path}.{written[1][0]}", "contradiction", message, sentence("correct one of the two"))
 
     def earning_types(self) -> list[str]:
         """The activity types on which something may be earned."""
@@ -235,7 +286,9 @@ class Checker:
             and isinstance(expiry, ExpiryRolling)
             and pending.days >= expiry.days + expiry.grace_days
         ):
-            message = (
-                f"points wait {pending.days} days and live {expiry.days + expiry.grace_days}: none is spent"
+            message = sentence(
+                "points wait %(days)s days and live %(value)s: none is spent",
+                days=pending.days,
+                value=expiry.days + expiry.grace_days,
             )
-            self.add(f"{path}.days", "contradiction", message, "shorten pending or lengthen expiry")
+            self.add(f"{path}.days", "contradiction", message, sentence("shorten pending or lengthen expiry"))

@@ -28,6 +28,7 @@ from palier.engine.merging import Merging
 from palier.engine.plan import Plan
 from palier.engine.points import asked_for
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, HoldState, Lot, MemberState, lot_id
 from palier.engine.trace import Trace
 
@@ -61,9 +62,9 @@ class Commands(Merging):
         elif fact.currency not in plan.currencies:
             return Refusal(
                 RefusalCode.UNKNOWN_POINT_CURRENCY,
-                f"the program has no point currency {fact.currency!r}",
+                sentence("the program has no point currency %(currency)r", currency=fact.currency),
                 "currency",
-                "use one of: " + ", ".join(plan.currencies),
+                sentence("use one of: %(names)s", names=", ".join(plan.currencies)),
             )
         elif fact.type == "refund":
             refusal = self._refund(plan, fact, at, live, transfers, trace)
@@ -87,16 +88,16 @@ class Commands(Merging):
         if live and fact.partner and not plan.takes(fact.partner, currency, at):
             return Refusal(
                 RefusalCode.UNKNOWN_PARTNER,
-                "no partner of this name takes these points now",
+                sentence("no partner of this name takes these points now"),
                 "partner",
-                "name a partner of the program with an agreement in force, or leave it out",
+                sentence("name a partner of the program with an agreement in force, or leave it out"),
             )
         if live and points > wallet.spendable:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
-                asked_for(plan, currency, points, wallet.spendable, "can be spent"),
+                asked_for(plan, currency, points, wallet.spendable, sentence("can be spent")),
                 "points",
-                "ask for no more than the spendable balance",
+                sentence("ask for no more than the spendable balance"),
             )
         kind, creditor = {
             "redeem": ("redeem", used_with(fact.partner)),
@@ -178,17 +179,17 @@ class Commands(Merging):
                 return None
             return Refusal(
                 RefusalCode.HOLD_CLOSED,
-                "the hold is not open any more",
+                sentence("the hold is not open any more"),
                 "hold",
-                "create a new hold if needed",
+                sentence("create a new hold if needed"),
             )
         points = 0 if fact.type == "release" else fact.points or hold.amount
         if live and points > hold.amount:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
-                asked_for(plan, hold.currency, points, hold.amount, "are held"),
+                asked_for(plan, hold.currency, points, hold.amount, sentence("are held")),
                 "points",
-                "capture no more than is held",
+                sentence("capture no more than is held"),
             )
         del self.state.holds[key]
         wallet = self._wallet(hold.currency)
@@ -226,17 +227,17 @@ class Commands(Merging):
                 return None
             return Refusal(
                 RefusalCode.REFUND_DOES_NOT_FIT,
-                "nothing of this redemption is spent",
+                sentence("nothing of this redemption is spent"),
                 "redemption",
-                "release a hold that is open; of one that is over, nothing is left to give back",
+                sentence("release a hold that is open; of one that is over, nothing is left to give back"),
             )
         sale = self._paid_by(fact.undoes)
         if live and sale is not None:
             return Refusal(
                 RefusalCode.REDEMPTION_ALREADY_USED,
-                "the redemption has paid a sale",
+                sentence("the redemption has paid a sale"),
                 "redemption",
-                "send the return of the sale: it gives the points back with the goods",
+                sentence("send the return of the sale: it gives the points back with the goods"),
             )
         by_returns = 0
         if sale is not None and sale.fact.amount:
@@ -246,9 +247,11 @@ class Commands(Merging):
         if live and fact.points > spent.points - given:
             return Refusal(
                 RefusalCode.REFUND_DOES_NOT_FIT,
-                asked_for(plan, spent.currency, fact.points, spent.points - given, "are left to give back"),
+                asked_for(
+                    plan, spent.currency, fact.points, spent.points - given, sentence("are left to give back")
+                ),
                 "points",
-                "ask for no more than is left of the redemption",
+                sentence("ask for no more than is left of the redemption"),
             )
         spent.refunded += fact.points
         self._give_back(plan, spent, given, spent.given(by_returns) - given, at, transfers, trace)
@@ -269,13 +272,18 @@ class Commands(Merging):
                 return None
             return Refusal(
                 RefusalCode.UNKNOWN_TIER,
-                f"the program has no tier {key!r}",
+                sentence("the program has no tier %(key)r", key=key),
                 "tier",
-                "use one of: " + (", ".join(plan.levels) if plan.ladder is not None else "none"),
+                sentence("use one of: %(names)s", names=", ".join(plan.levels))
+                if plan.ladder is not None
+                else sentence("the program has no tiers; leave it out"),
             )
         if live and until <= at:
             return Refusal(
-                RefusalCode.INVALID_INSTANT, "the tier would be over already", "until", "name a later instant"
+                RefusalCode.INVALID_INSTANT,
+                sentence("the tier would be over already"),
+                "until",
+                sentence("name a later instant"),
             )
         tier = self.state.tier
         own = tier.own or tier.key
@@ -294,9 +302,9 @@ class Commands(Merging):
                 return None
             return Refusal(
                 RefusalCode.TIER_NOT_GIVEN,
-                "the tier is over, or was taken back already",
+                sentence("the tier is over, or was taken back already"),
                 "tier",
-                "there is nothing left to take back",
+                sentence("there is nothing left to take back"),
             )
         if plan.ladder is not None:
             self._stand_on(plan, own, at, trace)

@@ -20,6 +20,7 @@ from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_min
 from palier.engine.currencies import exponent
 from palier.engine.facts import FEE, RETURN, SALE
 from palier.engine.program import Attribute, Condition, Program
+from palier.engine.sentences import Sentence, all_of, sentence
 
 MAX_NODES: Final = 200
 MAX_DEPTH: Final = 20
@@ -59,10 +60,20 @@ class Problem(Struct, frozen=True):
     """Something wrong in a document: where, what, and what to do about it."""
 
     path: str
-    message: str
-    remedy: str
+    said: Sentence
+    advice: Sentence
     code: str = "condition"
     severity: Literal["error", "warning"] = "error"
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in English."""
+        return str(self.advice)
 
 
 class FieldType(Struct, frozen=True):
@@ -278,10 +289,10 @@ def operators_of(condition: Condition) -> Iterator[tuple[str, Value | list[Value
 class _Wrong(ValueError):
     """A value that its field cannot take; carries the remedy."""
 
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+    def __init__(self, said: Sentence, advice: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
+        self.advice = advice
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
@@ -290,27 +301,42 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
-def _suggestion(word: str, words: Sequence[str], what: str) -> str:
+def _suggestion(word: str, words: Sequence[str], what: str | Sentence) -> Sentence:
     close = nearest(word, words)
     if close is not None:
-        return f'did you mean "{close}"?'
-    return f"use one of {', '.join(words[:40])}" if words else f"declare {what} first"
+        return sentence('did you mean "%(close)s"?', close=close)
+    return (
+        sentence("use one of %(names)s", names=", ".join(words[:40]))
+        if words
+        else sentence("declare %(what)s first", what=what)
+    )
 
 
 def _number(value: Value, field: FieldType) -> int:
     """An amount or count as its integer of minor units; refuses text that is no plain decimal."""
     example = "20.00" if field.decimals else "20"
     if isinstance(value, bool):
-        raise _Wrong(f"{field.name} takes a number, not {str(value).lower()}", f'write it like "{example}"')
+        raise _Wrong(
+            sentence("%(name)s takes a number, not %(value)s", name=field.name, value=str(value).lower()),
+            sentence('write it like "%(example)s"', example=example),
+        )
     if isinstance(value, int) and abs(value) > MAXIMUM_MINOR:  # before str(), which is slow on huge integers
-        raise _Wrong(f"{field.name} takes at most {MAXIMUM_MINOR}", "write a smaller number")
+        raise _Wrong(
+            sentence(
+                "%(name)s takes at most %(maximum_minor)s", name=field.name, maximum_minor=MAXIMUM_MINOR
+            ),
+            sentence("write a smaller number"),
+        )
     text = str(value)
     try:
         number = to_minor(text.removeprefix("-"), field.decimals)
     except AmountError:
-        decimals = f"a plain decimal with at most {field.decimals} decimals"
-        rule = decimals if field.decimals else "a whole number"
-        raise _Wrong(f'{field.name} takes {rule}, not "{text[:40]}"', f'write it like "{example}"') from None
+        decimals = sentence("a plain decimal with at most %(decimals)s decimals", decimals=field.decimals)
+        rule = decimals if field.decimals else sentence("a whole number")
+        raise _Wrong(
+            sentence('%(name)s takes %(rule)s, not "%(given)s"', name=field.name, rule=rule, given=text[:40]),
+            sentence('write it like "%(example)s"', example=example),
+        ) from None
     return -number if text.startswith("-") else number
 
 
@@ -329,27 +355,38 @@ def _literal(value: Value, field: FieldType) -> Value:
     if kind == "boolean":
         if not isinstance(value, bool):
             raise _Wrong(
-                f'{field.name} is true or false, not "{value}"', "write true or false, without quotes"
+                sentence('%(name)s is true or false, not "%(value)s"', name=field.name, value=value),
+                sentence("write true or false, without quotes"),
             )
         return value
     if not isinstance(value, str):
-        raise _Wrong(f"{field.name} takes a text, not {str(value).lower()}", f'write "{value}" in quotes')
+        raise _Wrong(
+            sentence("%(name)s takes a text, not %(value)s", name=field.name, value=str(value).lower()),
+            sentence('write "%(value)s" in quotes', value=value),
+        )
     if kind == "time":
         if not _TIME.fullmatch(value):
-            raise _Wrong(f'"{value[:40]}" is no time of day', 'write it like "18:30"')
+            raise _Wrong(
+                sentence('"%(value)s" is no time of day', value=value[:40]), sentence('write it like "18:30"')
+            )
         return int(value[:2]) * 60 + int(value[3:])
     if kind == "date":
         try:
             return day_ordinal(value)
         except ValueError:
-            raise _Wrong(f'"{value[:40]}" is no date', 'write it like "2026-05-31"') from None
+            raise _Wrong(
+                sentence('"%(value)s" is no date', value=value[:40]), sentence('write it like "2026-05-31"')
+            ) from None
     if field.choices is not None and value not in field.choices:
-        message = f'{field.name} has no value "{value[:40]}"'
+        message = sentence('%(name)s has no value "%(value)s"', name=field.name, value=value[:40])
         raise _Wrong(message, _suggestion(value, field.choices, field.name))
     if kind in ("tier", "weekday") and field.choices is not None:
         return field.choices.index(value)
     if len(value) > MAX_TEXT:
-        raise _Wrong(f"the text is longer than {MAX_TEXT} characters", "shorten it")
+        raise _Wrong(
+            sentence("the text is longer than %(max_text)s characters", max_text=MAX_TEXT),
+            sentence("shorten it"),
+        )
     return value
 
 
@@ -410,8 +447,8 @@ def check(condition: Condition, known: Mapping[str, FieldType], path: str) -> li
     problems: list[Problem] = []
     count = _measure(condition, path, 1, problems)
     if count > MAX_NODES:
-        message = f"the condition has more than {MAX_NODES} parts"
-        problems.append(Problem(path, message, "use `in` with a list in place of many comparisons"))
+        message = sentence("the condition has more than %(max_nodes)s parts", max_nodes=MAX_NODES)
+        problems.append(Problem(path, message, sentence("use `in` with a list in place of many comparisons")))
     if problems:
         return problems
     _check_node(condition, known, path, problems)
@@ -421,8 +458,10 @@ def check(condition: Condition, known: Mapping[str, FieldType], path: str) -> li
 def _measure(condition: Condition, path: str, depth: int, problems: list[Problem]) -> int:
     """Nodes of the condition, counted no further than the bounds; too deep a part is a problem."""
     if depth > MAX_DEPTH:
-        message = f"conditions are nested more than {MAX_DEPTH} deep"
-        problems.append(Problem(path, message, "flatten it: put comparisons side by side in one `all`"))
+        message = sentence("conditions are nested more than %(max_depth)s deep", max_depth=MAX_DEPTH)
+        problems.append(
+            Problem(path, message, sentence("flatten it: put comparisons side by side in one `all`"))
+        )
         return 1
     count = 1
     for child in (
@@ -452,26 +491,34 @@ def _check_node(
     operators = dict(operators_of(condition))
     if len(present) != 1:
         message = (
-            "a condition needs one of all, any, not or field"
+            sentence("a condition needs one of all, any, not or field")
             if not present
-            else f"a condition cannot have {' and '.join(present)} together"
+            else sentence("a condition cannot have %(names)s together", names=all_of(present))
         )
-        problems.append(Problem(path, message, "write each in its own item of an `all` or `any` list"))
+        problems.append(
+            Problem(path, message, sentence("write each in its own item of an `all` or `any` list"))
+        )
         return
     if condition.field is not None:
         _check_comparison(condition, operators, known, path, problems)
         return
     stray = [*operators, *(["per"] if condition.per is not None else [])]
     for name in stray:
-        message = f"{name} needs a field beside it"
-        problems.append(Problem(f"{path}.{name}", message, f"move it into the list of `{present[0]}`"))
+        message = sentence("%(name)s needs a field beside it", name=name)
+        problems.append(
+            Problem(
+                f"{path}.{name}",
+                message,
+                sentence("move it into the list of `%(present)s`", present=present[0]),
+            )
+        )
     before = len(problems)
     children = condition.all if condition.all is not None else condition.any
     if children is not None:
         if not children:
-            message = f"`{present[0]}` is empty"
+            message = sentence("`%(present)s` is empty", present=present[0])
             problems.append(
-                Problem(f"{path}.{present[0]}", message, "put a comparison in it, or leave it out")
+                Problem(f"{path}.{present[0]}", message, sentence("put a comparison in it, or leave it out"))
             )
         for index, child in enumerate(children):
             _check_node(child, known, f"{path}.{present[0]}[{index}]", problems)
@@ -492,39 +539,71 @@ def _check_comparison(
     name = condition.field or ""
     field = known.get(name)
     if field is None:
-        message = f'there is no field "{name[:60]}" here'
-        problems.append(Problem(f"{path}.field", message, _suggestion(name, sorted(known), "the attribute")))
+        message = sentence('there is no field "%(name)s" here', name=name[:60])
+        problems.append(
+            Problem(f"{path}.field", message, _suggestion(name, sorted(known), sentence("the attribute")))
+        )
         return
     if not operators:
         allowed = ", ".join(_OPERATORS[field.kind])
-        problems.append(Problem(path, f"{name} is compared with nothing", f"add one of {allowed}"))
+        problems.append(
+            Problem(
+                path,
+                sentence("%(name)s is compared with nothing", name=name),
+                sentence("add one of %(allowed)s", allowed=allowed),
+            )
+        )
     if field.kind == "nth" and condition.per is None:
-        remedy = "add per: day, week, month, year or lifetime"
-        problems.append(Problem(path, "nth needs the window in which it counts", remedy))
+        remedy = sentence("add per: day, week, month, year or lifetime")
+        problems.append(Problem(path, sentence("nth needs the window in which it counts"), remedy))
     if field.kind == "count" and (condition.per is None or condition.of is None):
-        remedy = "add of: an activity type, and per: day, week, month, year or lifetime"
-        problems.append(Problem(path, "count needs what it counts, and in which window", remedy))
+        remedy = sentence("add of: an activity type, and per: day, week, month, year or lifetime")
+        problems.append(Problem(path, sentence("count needs what it counts, and in which window"), remedy))
     if field.kind not in ("nth", "count") and condition.per is not None:
         problems.append(
-            Problem(f"{path}.per", f"per goes with nth and count, not with {name}", "leave it out")
+            Problem(
+                f"{path}.per",
+                sentence("per goes with nth and count, not with %(name)s", name=name),
+                sentence("leave it out"),
+            )
         )
     if field.kind != "count" and condition.of is not None:
-        problems.append(Problem(f"{path}.of", f"of goes with count, not with {name}", "leave it out"))
+        problems.append(
+            Problem(
+                f"{path}.of",
+                sentence("of goes with count, not with %(name)s", name=name),
+                sentence("leave it out"),
+            )
+        )
     wrong = False
     for operator, value in operators.items():
         where = f"{path}.{operator}"
         if operator not in _OPERATORS[field.kind]:
-            remedy = f"use one of {', '.join(_OPERATORS[field.kind])}"
-            problems.append(Problem(where, f"{name} cannot be compared by {operator}", remedy))
+            remedy = sentence("use one of %(names)s", names=", ".join(_OPERATORS[field.kind]))
+            problems.append(
+                Problem(
+                    where,
+                    sentence("%(name)s cannot be compared by %(operator)s", name=name, operator=operator),
+                    remedy,
+                )
+            )
             wrong = True
             continue
         if isinstance(value, list):
             if not value:
-                problems.append(Problem(where, f"{operator} is empty", "name at least one value"))
+                problems.append(
+                    Problem(
+                        where,
+                        sentence("%(operator)s is empty", operator=operator),
+                        sentence("name at least one value"),
+                    )
+                )
                 wrong = True
             if len(value) > MAX_LIST:
-                message = f"{operator} has more than {MAX_LIST} values"
-                problems.append(Problem(where, message, "group the values, or split the rule"))
+                message = sentence(
+                    "%(operator)s has more than %(max_list)s values", operator=operator, max_list=MAX_LIST
+                )
+                problems.append(Problem(where, message, sentence("group the values, or split the rule")))
                 wrong = True
                 continue
             seen: set[Value] = set()
@@ -533,7 +612,13 @@ def _check_comparison(
                 if literal is None:
                     wrong = True
                 elif literal in seen:
-                    problems.append(Problem(f"{where}[{index}]", f'"{item}" is there twice', "remove one"))
+                    problems.append(
+                        Problem(
+                            f"{where}[{index}]",
+                            sentence('"%(item)s" is there twice', item=item),
+                            sentence("remove one"),
+                        )
+                    )
                 else:
                     seen.add(literal)
         elif operator != "every" and _check_value(value, field, where, problems) is None:
@@ -546,7 +631,7 @@ def _check_value(value: Value, field: FieldType, path: str, problems: list[Probl
     try:
         return _literal(value, field)
     except _Wrong as wrong:
-        problems.append(Problem(path, wrong.message, wrong.remedy))
+        problems.append(Problem(path, wrong.said, wrong.advice))
         return None
 
 
@@ -576,10 +661,16 @@ def _check_possible(
     for comparison in comparisons:
         if field.kind == "time":
             if comparison.from_ is not None and comparison.from_ == comparison.until:
-                message = f"from and until are both {comparison.from_}: no time is between them"
-                problems.append(Problem(f"{path}.until", message, "leave both out to mean the whole day"))
+                message = sentence(
+                    "from and until are both %(given)s: no time is between them", given=comparison.from_
+                )
+                problems.append(
+                    Problem(f"{path}.until", message, sentence("leave both out to mean the whole day"))
+                )
             if comparison.from_ == "24:00" or (comparison.until == "00:00" and comparison.from_ is None):
-                problems.append(Problem(path, "no time of day meets this", "correct from or until"))
+                problems.append(
+                    Problem(path, sentence("no time of day meets this"), sentence("correct from or until"))
+                )
             continue
         for operator, value in operators_of(comparison):
             if operator == "every":
@@ -618,8 +709,12 @@ def _check_possible(
             field.choices is not None and len(refused) == len(field.choices) and field.place == "context"
         )
     if impossible:
-        message = f"no value of {field.name} can meet this: the comparisons contradict each other"
-        problems.append(Problem(path, message, "correct the bounds, or remove one of the comparisons"))
+        message = sentence(
+            "no value of %(name)s can meet this: the comparisons contradict each other", name=field.name
+        )
+        problems.append(
+            Problem(path, message, sentence("correct the bounds, or remove one of the comparisons"))
+        )
 
 
 # --- compiling ----------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from palier.engine.facts import (
 from palier.engine.plan import PERIODS, Plan
 from palier.engine.rating import usage
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER
 from palier.engine.trace import Trace
 
@@ -74,9 +75,9 @@ class Fold(Commands):
         if plan is None:
             return Refusal(
                 RefusalCode.BEFORE_PROGRAM,
-                "the program had not begun at this instant",
+                sentence("the program had not begun at this instant"),
                 "occurred_at",
-                "send activities dated after the first version takes effect",
+                sentence("send activities dated after the first version takes effect"),
             )
         state = self.state
         if state.due_at <= at:

@@ -27,6 +27,7 @@ from palier.engine.facts import (
 from palier.engine.plan import MONTH, PERIODS, PLAIN_BASE, ActivityPlan, CompiledRule, Plan, Timeline
 from palier.engine.rating import Basket, Shared, rate, scaled, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, MemberState, lot_id
 from palier.engine.straight import ACTING, told
 from palier.engine.trace import RuleTrace, Trace
@@ -219,9 +220,9 @@ class Earning(Acts):
             return None
         return Refusal(
             RefusalCode.GAME_CLOSED,
-            "the member does not meet the condition of the game",
+            sentence("the member does not meet the condition of the game"),
             "attributes.game",
-            "play when its condition holds",
+            sentence("play when its condition holds"),
         )
 
     def _set_context(

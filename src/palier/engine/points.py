@@ -28,6 +28,7 @@ from palier.engine.facts import (
     Reference,
 )
 from palier.engine.plan import Fate, Plan, Timeline
+from palier.engine.sentences import Sentence, sentence
 from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletState, lot_id
 from palier.engine.trace import Trace
 
@@ -384,8 +385,14 @@ class Points:
         )
 
 
-def asked_for(plan: Plan, currency: str, points: int, most: int, what: str) -> str:
+def asked_for(plan: Plan, currency: str, points: int, most: int, what: Sentence) -> Sentence:
     """A sentence for a refusal: what was asked of a currency, and what there is."""
     found = plan.currencies.get(currency)
     scale = found.scale if found is not None else 0
-    return f"{from_minor(points, scale)} {currency} asked, {from_minor(most, scale)} {what}"
+    return sentence(
+        "%(asked)s %(currency)s asked, %(most)s %(what)s",
+        asked=from_minor(points, scale),
+        currency=currency,
+        most=from_minor(most, scale),
+        what=what,
+    )

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from palier.engine.sentences import NOTHING, Sentence, sentence
+
 
 class RefusalCode(StrEnum):
     """Every reason for which a line or a command is refused, in order of precedence."""
@@ -88,6 +90,23 @@ class Refusal(Struct, frozen=True):
     """A refusal of one line: its code, where in the line, and what to do about it."""
 
     code: RefusalCode
-    message: str
+    said: Sentence
     field: str = ""
-    remedy: str = ""
+    advice: Sentence = NOTHING
+
+    @property
+    def whole(self) -> Sentence:
+        """What is wrong and what to do about it."""
+        if not self.advice:
+            return self.said
+        return sentence("%(message)s; %(remedy)s", message=self.said, remedy=self.advice)
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, in English; "" where nothing can be done."""
+        return str(self.advice)

@@ -27,6 +27,7 @@ from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
 from palier.engine.rating import recorded
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, GoalState, MemberState
 from palier.engine.story import BEGINNING, SOURCE, Answer, Command, Made, Purse, Standing
 from palier.engine.streaks import deadline
@@ -195,20 +196,26 @@ class Rehearsal:
         spent = paying or fact.undoes is not None
         if not self._stands(named):
             if fact.type == "revoke_tier":
-                return Refusal(RefusalCode.TIER_NOT_GIVEN, "no tier was given so", "tier")
+                return Refusal(RefusalCode.TIER_NOT_GIVEN, sentence("no tier was given so"), "tier")
             if spent:
-                return Refusal(RefusalCode.UNKNOWN_REDEMPTION, "the redemption that it names is not known")
+                return Refusal(
+                    RefusalCode.UNKNOWN_REDEMPTION, sentence("the redemption that it names is not known")
+                )
             return (
-                Refusal(RefusalCode.UNKNOWN_HOLD, "the hold is not known") if fact.hold is not None else None
+                Refusal(RefusalCode.UNKNOWN_HOLD, sentence("the hold is not known"))
+                if fact.hold is not None
+                else None
             )
         if self.claims[(named.source, named.id)].member != member:
             code = RefusalCode.UNKNOWN_REDEMPTION if spent else RefusalCode.UNKNOWN_SALE
-            return Refusal(code, "it belongs to another member")
+            return Refusal(code, sentence("it belongs to another member"))
         if paying and self.paid.get((named.source, named.id), (fact.source, fact.id)) != (
             fact.source,
             fact.id,
         ):
-            return Refusal(RefusalCode.REDEMPTION_ALREADY_USED, "the redemption has paid another sale")
+            return Refusal(
+                RefusalCode.REDEMPTION_ALREADY_USED, sentence("the redemption has paid another sale")
+            )
         return None
 
     def _decide(
@@ -274,7 +281,7 @@ class Rehearsal:
             key = key_of(known.fact.source, known.fact.id)
             if key in by_id and (used := _used(known.inputs, by_id[key])) != known.inputs:
                 mine.known.append((Known(known.fact, used), now))
-        refusal = Refusal(RefusalCode.RETURN_DOES_NOT_FIT, "it does not fit its sale")
+        refusal = Refusal(RefusalCode.RETURN_DOES_NOT_FIT, sentence("it does not fit its sale"))
         return by_id.get(key_of(wanted.source, wanted.id), refusal)
 
     def _inputs(self, mine: _Member, fact: Fact, drawing: str) -> Inputs:
@@ -333,7 +340,7 @@ class Rehearsal:
                 signed = verb == "adjust"
                 fact = replace(fact, points=self._points(command.currency, command.points, signed=signed))
         except AmountError as error:
-            return _refused(Refusal(RefusalCode.INVALID_AMOUNT, str(error), "points"))
+            return _refused(Refusal(RefusalCode.INVALID_AMOUNT, sentence("%(error)s", error=error), "points"))
         if verb == "adjust":
             fact = replace(fact, reason=command.reason, actor="desk")
         if command.partner is not None:
@@ -368,7 +375,7 @@ class Rehearsal:
             text[1:] if negative or text.startswith("+") else text, self.plan.currencies[currency].scale
         )
         if not minor:
-            raise AmountError("zero points change nothing")
+            raise AmountError(sentence("zero points change nothing"))
         return -minor if negative else minor
 
     def _ask(self, member: str, fact: Fact, content: Fact, now: int) -> Answer:
@@ -398,10 +405,15 @@ class Rehearsal:
         declared = self.plan.program.point_currencies
         if not any(item.key == fact.currency and item.transferable for item in declared):
             return _refused(
-                Refusal(RefusalCode.NOT_TRANSFERABLE, "these points cannot be transferred between members")
+                Refusal(
+                    RefusalCode.NOT_TRANSFERABLE,
+                    sentence("these points cannot be transferred between members"),
+                )
             )
         if sender == receiver:
-            return _refused(Refusal(RefusalCode.SAME_MEMBER, "sender and receiver are the same member"))
+            return _refused(
+                Refusal(RefusalCode.SAME_MEMBER, sentence("sender and receiver are the same member"))
+            )
         mine = self.members[sender].engine
         trial = Fold(self.timeline, deepcopy(mine.state))
         trial.advance(max(now, mine.state.latest, mine.state.due_done))
@@ -567,7 +579,7 @@ def draw(plan: Plan, fact: Fact, prize: str) -> str:
         keys = [key for key, _, _ in game.prizes]
         if prize in keys:
             return next(text for n in count() if game.prizes[game.field(text := f"{n:064x}")][0] == prize)
-    raise AmountError(f"no game draws {prize!r} here")
+    raise AmountError(sentence("no game draws %(prize)r here", prize=prize))
 
 
 def _applied(trace: Trace, plan: Plan) -> Answer:
@@ -589,6 +601,8 @@ def _refused(refusal: Refusal) -> Answer:
     return Answer("refused", refusal.code.value, refusal.message)
 
 
-_CONTENT_DIFFERS = Refusal(RefusalCode.CONTENT_DIFFERS, "this id was used before, with other content", "id")
+_CONTENT_DIFFERS = Refusal(
+    RefusalCode.CONTENT_DIFFERS, sentence("this id was used before, with other content"), "id"
+)
 
 __all__ = ["Reader", "Rehearsal", "Writer", "standing_of"]

@@ -22,6 +22,7 @@ from palier.engine.plan import Plan
 from palier.engine.points import asked_for
 from palier.engine.rating import Basket, Rated, Shared, marked, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, lot_id, lots_given
 from palier.engine.trace import RuleTrace, Trace
 
@@ -40,30 +41,30 @@ class Returns(Earning):
         if record is None:
             return Refusal(
                 RefusalCode.UNKNOWN_SALE,
-                "the sale is not known",
+                sentence("the sale is not known"),
                 "sale",
-                "send the sale, or check its source and id",
+                sentence("send the sale, or check its source and id"),
             )
         if any(item.line >= len(record.fact.lines) for item in fact.returned):
             return Refusal(
                 RefusalCode.RETURN_DOES_NOT_FIT,
-                f"the sale has {len(record.fact.lines)} lines",
+                sentence("the sale has %(count)s lines", count=len(record.fact.lines)),
                 "returned",
-                "name lines of the sale, counted from 1, or return an amount",
+                sentence("name lines of the sale, counted from 1, or return an amount"),
             )
         if not record.fact.amount and record.fact.type != SALE and not fact.whole:
             return Refusal(
                 RefusalCode.RETURN_DOES_NOT_FIT,
-                "what it names has no amount",
+                sentence("what it names has no amount"),
                 "whole",
-                "take it back as a whole",
+                sentence("take it back as a whole"),
             )
         if record.fact.type in UNDOING_NOTHING:
             return Refusal(
                 RefusalCode.RETURN_DOES_NOT_FIT,
-                f"an activity of type {record.fact.type} cannot be taken back",
+                sentence("an activity of type %(type)s cannot be taken back", type=record.fact.type),
                 "sale",
-                "name a sale, a fee, or another activity that brought something",
+                sentence("name a sale, a fee, or another activity that brought something"),
             )
         if live and (refusal := self._grants_spent(plan, record, fact, at)) is not None:
             return refusal
@@ -98,9 +99,17 @@ class Returns(Earning):
                         record.returned, record.money_back, record.withdrawn = undo
                         return Refusal(
                             RefusalCode.POINTS_ALREADY_SPENT,
-                            asked_for(plan, currency, points, points - spent, "are still there to take back"),
+                            asked_for(
+                                plan,
+                                currency,
+                                points,
+                                points - spent,
+                                sentence("are still there to take back"),
+                            ),
                             "sale",
-                            "let the member earn them back, or settle the return outside the program",
+                            sentence(
+                                "let the member earn them back, or settle the return outside the program"
+                            ),
                         )
         record.results = trace.rules = rated.results
         trace.carry, trace.carry_out, trace.rooms = record.trace.carry, rated.carry_out, record.trace.rooms
@@ -164,9 +173,9 @@ class Returns(Earning):
                 if kind == "debt" and currency in refusing:
                     return Refusal(
                         RefusalCode.POINTS_ALREADY_SPENT,
-                        asked_for(plan, currency, points, 0, "are still there to take back"),
+                        asked_for(plan, currency, points, 0, sentence("are still there to take back")),
                         "sale",
-                        "let the member earn them back, or settle the return outside the program",
+                        sentence("let the member earn them back, or settle the return outside the program"),
                     )
         return None
 

@@ -14,6 +14,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.engine.amounts import AmountError, to_minor
 from palier.engine.backtest import Threshold
 from palier.engine.program import Program
+from palier.engine.sentences import packed, reason_of, sentence
 from palier.jobs.worker import ending
 from palier.programs import backtests, queries
 from palier.programs.backtests import Run
@@ -45,7 +46,7 @@ def play_next(connection: Connection[Any]) -> bool:
             result = _played(connection, speaking, run)
     except Refused as refused:
         connection.rollback()
-        backtests.fail(connection, run.run_id, problem=str(refused), now=clock.now())
+        backtests.fail(connection, run.run_id, problem=packed(reason_of(refused)), now=clock.now())
     except _Ending:
         connection.rollback()
         backtests.put_back(connection, run.run_id)
@@ -101,7 +102,7 @@ def _program(connection: Connection[Any], run: Run) -> Runtime:
             found = runtime(connection, version.key)
             if found is not None:
                 return found
-    raise Refused("The program is not there any more.")
+    raise Refused(sentence("The program is not there any more."))
 
 
 def _threshold(request: dict[str, Any], draft: Program) -> Threshold | None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import moment
+from palier.engine.sentences import sentence
 from palier.engine.state import MemberState, encode_state
 from palier.members import refs
 from palier.members.queries import MAILBOX, IdentityError, find_hashes, hashed, keyed, mailbox, normalized
@@ -52,7 +53,7 @@ def enrol(
         try:
             if not member.identities:
                 raise IdentityError(
-                    "a member needs at least one identity: a card, e-mail, phone or external_id"
+                    sentence("a member needs at least one identity: a card, e-mail, phone or external_id")
                 )
             wanted.append([(hashed(kind, value), kind) for kind, value in sorted(member.identities.items())])
         except IdentityError as error:

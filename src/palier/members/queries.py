@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from palier.engine.clock import instant
 from palier.engine.payment_cards import SHORTEST, holds_number
+from palier.engine.sentences import sentence
 from palier.members import refs
 from palier.site.environment import derived_key
 
@@ -49,24 +50,35 @@ def normalized(kind: str, value: str) -> str:
     Refuses (IdentityError) an unknown kind, an empty or overlong value, and control characters.
     """
     if kind not in KINDS:
-        raise IdentityError(f"{kind[:40]!r} is not a kind of identity; use one of {', '.join(KINDS)}")
+        raise IdentityError(
+            sentence(
+                "%(kind)r is not a kind of identity; use one of %(names)s",
+                kind=kind[:40],
+                names=", ".join(KINDS),
+            )
+        )
     text = value.strip()
     if kind == "email":
         text = text.lower()
         if text.count("@") != 1 or text.startswith("@") or text.endswith("@"):
-            raise IdentityError("an e-mail address has one @ with text on both sides")
+            raise IdentityError(sentence("an e-mail address has one @ with text on both sides"))
     elif kind == "phone":
         text = _SEPARATORS.sub("", text)
         if text.startswith("00"):
             text = "+" + text[2:]
         if not re.fullmatch(r"\+?[0-9]{4,20}", text, re.ASCII):
-            raise IdentityError("a phone number is written with digits, such as +33 6 12 34 56 78")
+            raise IdentityError(sentence("a phone number is written with digits, such as +33 6 12 34 56 78"))
     if len(text) >= SHORTEST and holds_number(text, "phone" if kind == "phone" else "id"):
         raise PaymentCardNumber(
-            f"this {kind} holds the number of a payment card; use the payment provider's token instead"
+            sentence(
+                "this %(kind)s holds the number of a payment card; use the payment provider's token instead",
+                kind=kind,
+            )
         )
     if not text or len(text) > LONGEST or not text.isprintable():
-        raise IdentityError(f"a {kind} is 1 to {LONGEST} printable characters")
+        raise IdentityError(
+            sentence("a %(kind)s is 1 to %(longest)s printable characters", kind=kind, longest=LONGEST)
+        )
     return text
 
 

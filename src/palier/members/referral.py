@@ -13,6 +13,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from palier.engine.clock import moment
+from palier.engine.sentences import sentence
 from palier.members.queries import REFERRAL, find_hashes, keyed
 from palier.site.environment import derived_key
 
@@ -31,9 +32,13 @@ def read_code(text: str) -> str:
     """A code as it is stored: upper case, without spaces and hyphens. Refuses (CodeError) what cannot be one."""
     code = text.upper().replace("-", "").replace(" ", "")
     if len(code) != LENGTH or any(character not in ALPHABET for character in code):
-        raise CodeError(f"a referral code has {LENGTH} letters and digits, without 0, 1, I, L and O")
+        raise CodeError(
+            sentence(
+                "a referral code has %(length)s letters and digits, without 0, 1, I, L and O", length=LENGTH
+            )
+        )
     if code[-1] != _check(code[:-1]):
-        raise CodeError("the check character is wrong: something is mistyped")
+        raise CodeError(sentence("the check character is wrong: something is mistyped"))
     return code
 
 

@@ -16,6 +16,7 @@ from palier.engine.clock import instant, moment
 from palier.engine.currencies import money
 from palier.engine.phrases import date_words, text_of
 from palier.engine.program import Text
+from palier.engine.sentences import sentence
 from palier.members import refs
 from palier.rewards.order_store import Order
 from palier.site.refusal import Refused
@@ -74,7 +75,9 @@ def totals(connection: Connection[Any], runtime: Runtime, period: str) -> list[T
     """
     found = _PERIOD.fullmatch(period)
     if found is None:
-        raise Refused(f"{period[:20]!r} is no period; write a year, 2026, or a month, 2026-03.")
+        raise Refused(
+            sentence("%(period)r is no period; write a year, 2026, or a month, 2026-03.", period=period[:20])
+        )
     clock = runtime.latest.clock
     first = int(found.group(1)) * 12 + (int(found.group(2)) - 1 if found.group(2) else 0)
     after = first + (1 if found.group(2) else 12)

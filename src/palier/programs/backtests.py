@@ -14,6 +14,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import SECOND, instant, moment
+from palier.engine.sentences import Sentence, sentence, unpacked
 from palier.programs import drafts
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
@@ -44,6 +45,11 @@ class Run(Struct, frozen=True):
     ended_at: int
     result: bytes | None
     problem: str
+
+    @property
+    def why(self) -> Sentence:
+        """The problem, as the sentence that it was kept of."""
+        return unpacked(self.problem)
 
     @property
     def percent(self) -> int:
@@ -103,7 +109,12 @@ def ask(
         if (draft, save, known) == (draft_id, number, asked):
             return int(run_id)
     if len(open_runs) >= MOST_WAITING:
-        raise Refused(f"{len(open_runs)} backtests wait or run already; wait until one of them is done.")
+        raise Refused(
+            sentence(
+                "%(count)s backtests wait or run already; wait until one of them is done.",
+                count=len(open_runs),
+            )
+        )
     run_id = new_id()
     drafts.keep(connection, program_id, draft_id, number)
     connection.execute(

@@ -11,6 +11,7 @@ from psycopg import Connection
 from palier.engine.checker import Checker
 from palier.engine.document import Picture
 from palier.engine.program import Brand, Program
+from palier.engine.sentences import sentence
 from palier.programs.operations import amend
 from palier.programs.queries import Version, document
 from palier.site.refusal import Refused
@@ -102,4 +103,11 @@ def refuse_unsaid(program: Program, logo: Picture) -> None:
     checker.source(logo.source, "logo", uploaded=True)
     checker.text(logo.alt, "alt")
     for problem in checker.problems:
-        raise Refused(f"{problem.path}: {problem.message}; {problem.remedy}.")
+        raise Refused(
+            sentence(
+                "%(path)s: %(message)s; %(remedy)s.",
+                path=problem.path,
+                message=problem.said,
+                remedy=problem.advice,
+            )
+        )

@@ -14,6 +14,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant, moment
+from palier.engine.sentences import Thousands, sentence
 from palier.programs.source import MAX_BYTES
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
@@ -146,9 +147,15 @@ def redone(connection: Connection[Any], program_id: int, draft_id: int, number: 
 def _named(name: str) -> str:
     name = " ".join(name.split())
     if not name:
-        raise Refused("A draft needs a name, so that others know what it is for.")
+        raise Refused(sentence("A draft needs a name, so that others know what it is for."))
     if len(name) > LONGEST_NAME:
-        raise Refused(f"The name has {len(name)} letters; a draft's name has at most {LONGEST_NAME}.")
+        raise Refused(
+            sentence(
+                "The name has %(count)s letters; a draft's name has at most %(longest_name)s.",
+                count=len(name),
+                longest_name=LONGEST_NAME,
+            )
+        )
     return name
 
 
@@ -157,9 +164,15 @@ def _text(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     size = len(text.encode("utf-8", "replace"))
     if size > MAX_BYTES:
-        raise Refused(f"The document has {size:,} bytes; at most {MAX_BYTES:,} are kept. Shorten it.")
+        raise Refused(
+            sentence(
+                "The document has %(size)s bytes; at most %(max_bytes)s are kept. Shorten it.",
+                size=Thousands(size),
+                max_bytes=Thousands(MAX_BYTES),
+            )
+        )
     if "\0" in text:
-        raise Refused("The document holds a character that no text has (NUL). Remove it.")
+        raise Refused(sentence("The document holds a character that no text has (NUL). Remove it."))
     return text
 
 
@@ -196,7 +209,11 @@ def begin(
         ).fetchone()
         assert row is not None
         if row[0] >= MOST_DRAFTS:
-            raise Refused(f"There are {row[0]} drafts already; discard one that nobody needs any more.")
+            raise Refused(
+                sentence(
+                    "There are %(row)s drafts already; discard one that nobody needs any more.", row=row[0]
+                )
+            )
         draft_id = new_id()
         connection.execute(
             """
@@ -247,7 +264,7 @@ def _locked(connection: Connection[Any], program_id: int, draft_id: int) -> tupl
         (program_id, draft_id),
     ).fetchone()
     if row is None:
-        raise Refused("This draft was discarded; begin another one.")
+        raise Refused(sentence("This draft was discarded; begin another one."))
     return int(row[0]), int(row[1])
 
 

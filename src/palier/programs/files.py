@@ -12,6 +12,7 @@ from msgspec import Struct
 from palier.engine.check import check
 from palier.engine.conditions import Problem
 from palier.engine.program import Program
+from palier.engine.sentences import Sentence
 from palier.programs.source import (
     MAX_BYTES,
     Fractional,
@@ -36,10 +37,20 @@ class DocumentProblem(Struct, frozen=True):
     path: str
     line: int
     column: int
-    message: str
-    remedy: str
+    said: Sentence
+    advice: Sentence
     code: str
     severity: Literal["error", "warning"] = "error"
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in English."""
+        return str(self.advice)
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
@@ -84,9 +95,7 @@ def source_of(raw: bytes, format: Format) -> Source | DocumentProblem:
         return read_json(raw) if format == "json" else read_yaml(raw)
     except SourceError as error:
         place = error.place
-        return DocumentProblem(
-            error.path, place.line, place.column, error.message, error.remedy, "unreadable"
-        )
+        return DocumentProblem(error.path, place.line, place.column, error.said, error.advice, "unreadable")
 
 
 def from_builtins(data: Any) -> Document:
@@ -113,8 +122,8 @@ def placed(problem: Problem, source: Source) -> DocumentProblem:
         problem.path,
         place.line,
         place.column,
-        problem.message,
-        problem.remedy,
+        problem.said,
+        problem.advice,
         problem.code,
         problem.severity,
     )

@@ -14,6 +14,7 @@ from palier.engine.check import check, errors
 from palier.engine.clock import MINUTE, moment
 from palier.engine.instants import parse_instant
 from palier.engine.program import Program, canonical
+from palier.engine.sentences import sentence
 from palier.programs.queries import Version, document, list_versions, timeline
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
@@ -51,7 +52,13 @@ def publish(
         first = wrong[0]
         more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
         raise Refused(
-            f"The program cannot be published: {first.path}: {first.message}; {first.remedy}{more}."
+            sentence(
+                "The program cannot be published: %(path)s: %(message)s; %(remedy)s%(more)s.",
+                path=first.path,
+                message=first.message,
+                remedy=first.remedy,
+                more=more,
+            )
         )
     body = canonical(program)
     digest = sha256(body).hexdigest()
@@ -60,7 +67,10 @@ def publish(
             return _publish(connection, program, body, digest, now, published_by, approved)
     except UniqueViolation:
         raise Refused(
-            f"Another version of {program.key} was published at the same moment; look at the plan again."
+            sentence(
+                "Another version of %(key)s was published at the same moment; look at the plan again.",
+                key=program.key,
+            )
         ) from None
 
 
@@ -97,8 +107,12 @@ def _publish(
             _refuse_break(before, program)
         if starts < now - PAST_TOLERANCE:
             raise Refused(
-                f"effective_from {program.effective_from} is past, and what happened since was judged by "
-                f"version {latest.version}; leave effective_from out to start now, or publish, then rerate."
+                sentence(
+                    "effective_from %(effective_from)s is past, and what happened since was judged "
+                    "by version %(version)s; leave effective_from out to start now, or publish, then rerate.",
+                    effective_from=program.effective_from,
+                    version=latest.version,
+                )
             )
     version = latest.version + 1 if latest is not None else 1
     connection.execute(
@@ -126,8 +140,12 @@ def pause_campaign(
         if present is None or all(item.key != campaign for item in present.campaigns):
             there = ", ".join(item.key for item in present.campaigns) if present is not None else ""
             raise Refused(
-                f"The version of {key} that is in force has no campaign {campaign[:60]!r}; "
-                f"it has {there or 'none at all'}."
+                sentence(
+                    "The version of %(key)s that is in force has no campaign %(campaign)r; it has %(there)s.",
+                    key=key,
+                    campaign=campaign[:60],
+                    there=there or sentence("none at all"),
+                )
             )
 
     # What stands still or goes on was approved when it was published: pausing must not wait for anybody.
@@ -163,7 +181,11 @@ def amend(
     with connection.transaction():
         found = timeline(connection, key)
         if found is None:
-            raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60]
+                )
+            )
         present = found.document_at(now)
         check(present)
         later = [(at, found.document_at(at)) for at in found.breaks(now)]
@@ -198,20 +220,32 @@ def _refuse_break(before: Program, after: Program) -> None:
     """Refuse what would give amounts already in the ledger another meaning, or leave them without any."""
     if before.currency != after.currency:
         raise Refused(
-            f"currency cannot change from {before.currency} to {after.currency}: recorded amounts would "
-            "change their meaning; publish a program with another key."
+            sentence(
+                "currency cannot change from %(currency)s to %(currency_2)s: recorded amounts "
+                "would change their meaning; publish a program with another key.",
+                currency=before.currency,
+                currency_2=after.currency,
+            )
         )
     scales = {currency.key: currency.scale for currency in after.point_currencies}
     for currency in before.point_currencies:
         if currency.key not in scales:
             raise Refused(
-                f"point currency {currency.key} cannot be removed, members may hold it; keep it, and remove "
-                "the rules that bring it."
+                sentence(
+                    "point currency %(key)s cannot be removed, members may hold it; keep it, and "
+                    "remove the rules that bring it.",
+                    key=currency.key,
+                )
             )
         if scales[currency.key] != currency.scale:
             raise Refused(
-                f"scale of {currency.key} cannot change from {currency.scale} to {scales[currency.key]}: "
-                "recorded amounts would change their meaning; declare another point currency."
+                sentence(
+                    "scale of %(key)s cannot change from %(scale)s to %(scales)s: recorded amounts "
+                    "would change their meaning; declare another point currency.",
+                    key=currency.key,
+                    scale=currency.scale,
+                    scales=scales[currency.key],
+                )
             )
 
 
@@ -269,17 +303,28 @@ def rerate_judging(
     """
     versions = list_versions(connection, key)
     if not versions:
-        raise Refused(f'There is no program "{key}"; `palier programs` lists those there are.')
+        raise Refused(
+            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key)
+        )
     if version not in {known.version for known in versions}:
-        raise Refused(f"{key} has no version {version}; its versions are 1 to {versions[-1].version}.")
+        raise Refused(
+            sentence(
+                "%(key)s has no version %(version)s; its versions are 1 to %(version_2)s.",
+                key=key,
+                version=version,
+                version_2=versions[-1].version,
+            )
+        )
     if until_at is not None and until_at <= from_at:
-        raise Refused("The period to rate again ends before it starts; correct one of its two instants.")
+        raise Refused(
+            sentence("The period to rate again ends before it starts; correct one of its two instants.")
+        )
     if not reason.strip():
-        raise Refused("Rating again needs a reason, which stays with the entry.")
+        raise Refused(sentence("Rating again needs a reason, which stays with the entry."))
     try:
         with connection.transaction():
             return _add_judging(connection, versions[0].program_id, from_at, until_at, version, now, reason)
     except UniqueViolation:
         raise Refused(
-            f"Another entry for {key} was made at the same moment; look again and repeat."
+            sentence("Another entry for %(key)s was made at the same moment; look again and repeat.", key=key)
         ) from None

@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Identifier
 from palier.connectors.pictures import Use, drawn
 from palier.engine.clock import moment
 from palier.engine.document import Picture
+from palier.engine.sentences import sentence
 from palier.site.refusal import Refused
 from palier.staff.operations import write_log
 
@@ -102,8 +103,12 @@ def keep(
     ).fetchone()
     if count is not None and count[0] >= MOST:
         raise Refused(
-            f"{program} has {MOST} pictures already; take away some that are shown no more: "
-            "`palier programs forget-picture`."
+            sentence(
+                "%(program)s has %(most)s pictures already; take away some that are shown no "
+                "more: `palier programs forget-picture`.",
+                program=program,
+                most=MOST,
+            )
         )
     row = connection.execute(
         """
@@ -134,8 +139,12 @@ def forget(
     digest = digest_of(program, source)
     if digest is None:
         raise Refused(
-            f'"{source[:120]}" is no address of a picture of {program}; write it as documents do: '
-            f"/pictures/{program}/….webp."
+            sentence(
+                '"%(source)s" is no address of a picture of %(program)s; write it as documents '
+                "do: /pictures/%(program)s/….webp.",
+                source=source[:120],
+                program=program,
+            )
         )
     row = connection.execute(
         """

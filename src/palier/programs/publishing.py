@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from psycopg import Connection
 
 from palier.engine.clock import DAY
+from palier.engine.describe.page import typeset
 from palier.engine.instants import parse_instant
 from palier.engine.lint import Report, lint
 from palier.engine.program import Program, canonical
+from palier.engine.sentences import NOTHING, Both, Sentence, sentence
 from palier.programs import drafts, files, queries
 from palier.programs.operations import PAST_TOLERANCE, publish
 from palier.programs.plan import Change, difference
@@ -49,7 +51,7 @@ class Preview(Struct, frozen=True):
     starts: int
     changes: tuple[Change, ...]
     report: Report
-    refused: str
+    refused: Sentence
     needs_second: bool
 
 
@@ -58,17 +60,36 @@ def document_of(connection: Connection[Any], program_id: int, key: str, origin: 
     if not origin.draft_id:
         found = queries.document(connection, key, origin.number)
         if found is None:
-            raise Refused(f"{key} has no version {origin.number}; look at its versions.")
+            raise Refused(
+                sentence(
+                    "%(key)s has no version %(number)s; look at its versions.", key=key, number=origin.number
+                )
+            )
         return found
     save = drafts.save_of(connection, program_id, origin.draft_id, origin.number)
     if save is None or drafts.read(connection, program_id, origin.draft_id) is None:
-        raise Refused("This draft was discarded, or what it said then is not kept any more.")
+        raise Refused(sentence("This draft was discarded, or what it said then is not kept any more."))
     document = files.read(save.text.encode(), "yaml")
     if document.program is None:
         first = document.errors[0]
-        raise Refused(f"The draft cannot be published yet: line {first.line}: {first}.")
+        raise Refused(
+            sentence(
+                "The draft cannot be published yet: line %(line)s: %(message)s; %(remedy)s.",
+                line=first.line,
+                message=sentence("%(path)s: %(message)s", path=first.path, message=first.said)
+                if first.path
+                else first.said,
+                remedy=first.advice,
+            )
+        )
     if document.program.key != key:
-        raise Refused(f'The draft says key: {document.program.key}; here it must say "key: {key}".')
+        raise Refused(
+            sentence(
+                'The draft says key: %(key)s; here it must say "key: %(key_2)s".',
+                key=document.program.key,
+                key_2=key,
+            )
+        )
     return document.program
 
 
@@ -79,17 +100,21 @@ def preview(connection: Connection[Any], document: Program, *, starts: str | Non
     """
     document = replace(document, effective_from=starts)
     before = queries.document(connection, document.key)
-    number, from_at, refused = 0, now, ""
+    number, from_at, refused = 0, now, NOTHING
     with connection.transaction(force_rollback=True):
         try:
             version = publish(connection, document, now=now, published_by="preview", approved=True)
             number, from_at = version.version, version.effective_from
         except Refused as error:
-            refused = str(error)
+            refused = sentence("%(error)s", error=error)
     report = lint(document, now=now, before=before)
     worst = next((finding for finding in report.findings if finding.severity == "error"), None)
     if not refused and worst is not None:
-        refused = f"{worst.reason}; {worst.remedy}."
+        refused = sentence(
+            "%(reason)s; %(remedy)s.",
+            reason=Both(worst.reason, typeset(worst.reason_fr, "fr")),
+            remedy=Both(worst.remedy, typeset(worst.remedy_fr, "fr")),
+        )
     return Preview(
         document,
         number,
@@ -194,11 +219,11 @@ def _approved(connection: Connection[Any], approval: Approval, now: int) -> None
             document_of(connection, approval.program_id, asked["program"], origin), effective_from=starts
         )
         if sha256(canonical(document)).hexdigest() != asked["sha256"]:
-            raise Refused("The document is not the one that was asked for.")
+            raise Refused(sentence("The document is not the one that was asked for."))
         latest = queries.list_versions(connection, asked["program"])[-1].version
         if latest != asked.get("after", latest):
             # The changes that were shown were those to another version: approving would undo what came since.
-            raise Refused(f"Version {latest} was published since it was asked for.")
+            raise Refused(sentence("Version %(latest)s was published since it was asked for.", latest=latest))
         if starts is not None and parse_instant(starts) < now - PAST_TOLERANCE:
             document = replace(document, effective_from=None)
         publish(connection, document, now=now, published_by=approval.asked_by, approved=True)

@@ -15,8 +15,30 @@ from typing import Any, Final
 import yaml
 from msgspec import Struct
 
+from palier.engine.sentences import Sentence, Thousands, sentence
+
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 100
+
+_MISWRITTEN: Final = {
+    str(told): told
+    for told in (
+        sentence("mapping values are not allowed in this context"),
+        sentence("block sequence entries are not allowed in this context"),
+        sentence("could not find expected ':'"),
+        sentence("did not find expected key"),
+        sentence("did not find expected '-' indicator"),
+        sentence("did not find expected ',' or ']'"),
+        sentence("did not find expected ',' or '}'"),
+        sentence("did not find expected node content"),
+        sentence("did not find expected <document start>"),
+        sentence("found unexpected end of stream"),
+        sentence("found unexpected document indicator"),
+        sentence("found character that cannot start any token"),
+        sentence("found unknown escape character"),
+    )
+}
+"""What the reader of YAML says of text that it cannot read."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser where it was built
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+", re.ASCII)
@@ -45,9 +67,19 @@ class Place(Struct, frozen=True):
 class SourceError(Exception):
     """Text that cannot be read at all: the path and place reached, what is wrong, and the remedy."""
 
-    def __init__(self, path: str, place: Place, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.path, self.place, self.message, self.remedy = path, place, message, remedy
+    def __init__(self, path: str, place: Place, said: Sentence, advice: Sentence) -> None:
+        super().__init__(said)
+        self.path, self.place, self.said, self.advice = path, place, said, advice
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do, in English."""
+        return str(self.advice)
 
 
 class Source(Struct, frozen=True):
@@ -72,13 +104,19 @@ def child_path(path: str, name: str | int) -> str:
 
 def _decoded(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
-        message = f"the document has {len(raw):,} bytes; at most {MAX_BYTES:,} are read"
-        raise SourceError("", Place(1, 1), message, "shorten it")
+        message = sentence(
+            "the document has %(count)s bytes; at most %(max_bytes)s are read",
+            count=Thousands(len(raw)),
+            max_bytes=Thousands(MAX_BYTES),
+        )
+        raise SourceError("", Place(1, 1), message, sentence("shorten it"))
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise SourceError("", Place(line, 1), "the text is not UTF-8", "save the file as UTF-8") from None
+        raise SourceError(
+            "", Place(line, 1), sentence("the text is not UTF-8"), sentence("save the file as UTF-8")
+        ) from None
 
 
 # --- YAML ---------------------------------------------------------------------------------------------
@@ -107,18 +145,27 @@ def read_yaml(raw: bytes) -> Source:
             mark = event.start_mark
             place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
             if isinstance(event, yaml.DocumentStartEvent) and roots:
-                raise SourceError("", place, "there is a second document", "put each program in its own file")
+                raise SourceError(
+                    "",
+                    place,
+                    sentence("there is a second document"),
+                    sentence("put each program in its own file"),
+                )
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-                message = "anchors (&) and aliases (*) are not read"
-                raise SourceError(_here(open_parts), place, message, "write the value out, or quote the text")
+                message = sentence("anchors (&) and aliases (*) are not read")
+                raise SourceError(
+                    _here(open_parts), place, message, sentence("write the value out, or quote the text")
+                )
             if isinstance(event, yaml.CollectionEndEvent):
                 open_parts.pop()
                 continue
             if not isinstance(event, yaml.NodeEvent):
                 continue
             if event.tag is not None:  # type: ignore[attr-defined]
-                message = "tags (!) are not read"
-                raise SourceError(_here(open_parts), place, message, "leave the tag out, or quote the text")
+                message = sentence("tags (!) are not read")
+                raise SourceError(
+                    _here(open_parts), place, message, sentence("leave the tag out, or quote the text")
+                )
             parent = open_parts[-1] if open_parts else None
             if parent is not None and isinstance(parent.data, dict) and parent.key is None:
                 parent.key = _key(event, parent, place, places)
@@ -139,21 +186,26 @@ def read_yaml(raw: bytes) -> Source:
                 parent.data.append(value)
             if not isinstance(event, yaml.ScalarEvent):
                 if len(open_parts) >= MAX_DEPTH:
-                    message = f"the document is nested more than {MAX_DEPTH} deep"
-                    raise SourceError(path[:120], place, message, "flatten it")
+                    message = sentence(
+                        "the document is nested more than %(max_depth)s deep", max_depth=MAX_DEPTH
+                    )
+                    raise SourceError(path[:120], place, message, sentence("flatten it"))
                 open_parts.append(_Open(value, path))
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark or error.context_mark
         place = Place(found.line + 1, found.column + 1) if found is not None else Place(1, 1)
-        message = f"this is not YAML: {error.problem or error.context or 'it cannot be read'}"
-        remedy = "check the indentation, colons and quotes of this line and the one before"
+        problem = error.problem or error.context or "it cannot be read"
+        message = sentence("this is not YAML: %(problem)s", problem=_MISWRITTEN.get(problem, problem))
+        remedy = sentence("check the indentation, colons and quotes of this line and the one before")
         raise SourceError(_here(open_parts), place, message, remedy) from None
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
-        message = "the text holds a character that YAML does not allow"
-        raise SourceError("", Place(line, 1), message, "remove control characters") from None
+        message = sentence("the text holds a character that YAML does not allow")
+        raise SourceError("", Place(line, 1), message, sentence("remove control characters")) from None
     if not roots or roots[0] is None:
-        raise SourceError("", Place(1, 1), "the document is empty", "write at least palier: 1 and a key")
+        raise SourceError(
+            "", Place(1, 1), sentence("the document is empty"), sentence("write at least palier: 1 and a key")
+        )
     return Source(roots[0], places)
 
 
@@ -169,13 +221,15 @@ def _here(open_parts: list[_Open]) -> str:
 
 def _key(event: yaml.NodeEvent, parent: _Open, place: Place, places: dict[str, Place]) -> str:
     if not isinstance(event, yaml.ScalarEvent):
-        raise SourceError(parent.path, place, "a key is not a text", "put the {braces} in quotes")
+        raise SourceError(
+            parent.path, place, sentence("a key is not a text"), sentence("put the {braces} in quotes")
+        )
     key: str = event.value
     path = child_path(parent.path, key)
     if key in parent.data:
         first = places[path].line
-        message = f'"{key[:60]}" is there already, in line {first}'
-        raise SourceError(path, place, message, "keep one of the two")
+        message = sentence('"%(key)s" is there already, in line %(first)s', key=key[:60], first=first)
+        raise SourceError(path, place, message, sentence("keep one of the two"))
     places[path] = place  # errors about a setting point at its key
     return key
 
@@ -217,7 +271,9 @@ class _JsonReader:
         data = self.value("", 0)
         self.space()
         if self.at < len(self.text):
-            raise self.wrong("", "there is text after the end of the document", "remove it")
+            raise self.wrong(
+                "", sentence("there is text after the end of the document"), sentence("remove it")
+            )
         return Source(data, self.places)
 
     def place(self) -> Place:
@@ -228,17 +284,21 @@ class _JsonReader:
         self.counted = self.at
         return Place(self.line, self.at - self.line_start + 1)
 
-    def wrong(self, path: str, message: str, remedy: str) -> SourceError:
+    def wrong(self, path: str, message: Sentence, remedy: Sentence) -> SourceError:
         return SourceError(path, self.place(), message, remedy)
 
     def space(self) -> None:
         found = _JSON_SPACE.match(self.text, self.at)
         self.at = found.end() if found is not None else self.at
 
-    def expect(self, path: str, character: str, what: str) -> None:
+    def expect(self, path: str, character: str, what: Sentence) -> None:
         self.space()
         if self.text[self.at : self.at + 1] != character:
-            raise self.wrong(path, f"this is not JSON: {what} is missing", f"write {character} here")
+            raise self.wrong(
+                path,
+                sentence("this is not JSON: %(what)s is missing", what=what),
+                sentence("write %(character)s here", character=character),
+            )
         self.at += 1
         self.space()
 
@@ -247,19 +307,27 @@ class _JsonReader:
             found, self.at = _json_text(self.text, self.at)
         except JSONDecodeError as error:
             self.at = error.pos
-            raise self.wrong(path, f"this is not JSON: {error.msg}", "close or escape the text") from None
+            raise self.wrong(
+                path,
+                sentence("this is not JSON: %(msg)s", msg=error.msg),
+                sentence("close or escape the text"),
+            ) from None
         value = str(found)
         try:
             value.encode()
         except UnicodeEncodeError:
             raise self.wrong(
-                path, "the text holds half a surrogate pair", "remove the broken escape"
+                path, sentence("the text holds half a surrogate pair"), sentence("remove the broken escape")
             ) from None
         return value
 
     def value(self, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            raise self.wrong(path[:120], f"the document is nested more than {MAX_DEPTH} deep", "flatten it")
+            raise self.wrong(
+                path[:120],
+                sentence("the document is nested more than %(max_depth)s deep", max_depth=MAX_DEPTH),
+                sentence("flatten it"),
+            )
         self.places.setdefault(path, self.place())
         first = self.text[self.at : self.at + 1]
         if first == "{":
@@ -275,7 +343,9 @@ class _JsonReader:
         number = _JSON_NUMBER.match(self.text, self.at)
         if number is None:
             raise self.wrong(
-                path, "this is not JSON: a value is missing", "write a value, texts in double quotes"
+                path,
+                sentence("this is not JSON: a value is missing"),
+                sentence("write a value, texts in double quotes"),
             )
         self.at = number.end()
         text = number.group()
@@ -283,20 +353,26 @@ class _JsonReader:
 
     def mapping(self, path: str, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        self.expect(path, "{", "an opening brace")
+        self.expect(path, "{", sentence("an opening brace"))
         while self.text[self.at : self.at + 1] != "}":
             if found:
-                self.expect(path, ",", "a comma")
+                self.expect(path, ",", sentence("a comma"))
             if self.text[self.at : self.at + 1] != '"':
-                raise self.wrong(path, "this is not JSON: a key is missing", "write a key in double quotes")
+                raise self.wrong(
+                    path,
+                    sentence("this is not JSON: a key is missing"),
+                    sentence("write a key in double quotes"),
+                )
             place = self.place()
             key = self.string(path)
             own = child_path(path, key)
             if key in found:
-                message = f'"{key[:60]}" is there already, in line {self.places[own].line}'
-                raise SourceError(own, place, message, "keep one of the two")
+                message = sentence(
+                    '"%(key)s" is there already, in line %(line)s', key=key[:60], line=self.places[own].line
+                )
+                raise SourceError(own, place, message, sentence("keep one of the two"))
             self.places[own] = place
-            self.expect(own, ":", "a colon")
+            self.expect(own, ":", sentence("a colon"))
             found[key] = self.value(own, depth + 1)
             self.space()
         self.at += 1
@@ -304,10 +380,10 @@ class _JsonReader:
 
     def sequence(self, path: str, depth: int) -> list[Any]:
         found: list[Any] = []
-        self.expect(path, "[", "an opening bracket")
+        self.expect(path, "[", sentence("an opening bracket"))
         while self.text[self.at : self.at + 1] != "]":
             if found:
-                self.expect(path, ",", "a comma")
+                self.expect(path, ",", sentence("a comma"))
             found.append(self.value(child_path(path, len(found)), depth + 1))
             self.space()
         self.at += 1

@@ -14,10 +14,26 @@ from msgspec import inspect
 
 from palier.engine.conditions import Problem, nearest
 from palier.engine.program import Program
+from palier.engine.sentences import Sentence, Value, one_of, sentence
 from palier.programs.source import Fractional, child_path
 
 _MOST_PROBLEMS: Final = 100
-_HINTS: Final = {"str": "a text", "int": "a whole number", "bool": "true or false"}
+_FORMS: Final = {
+    str(told): told
+    for told in (
+        sentence("lower-case name, unique in its list"),
+        sentence('decimal string, such as "1.50"'),
+        sentence("ISO 3166 code of two capitals, such as FR"),
+        sentence("ISO 4217 code of three capitals"),
+        sentence("ISO 4217 code"),
+        sentence("lower-case name of at most 80 letters, digits and _ . -"),
+        sentence("lower-case word of at most 40 letters, digits and _ -"),
+        sentence("name of a secret in capitals, such as TOKEN"),
+        sentence("origin, such as https://shop.example.org, without a path; http only for localhost"),
+        sentence("path of at most five lower-case names, such as food/coffee"),
+    )
+}
+"""What the types say of the form of a text, by which a page can say it in French."""
 
 
 @cache
@@ -32,56 +48,70 @@ def faults(data: Any, document: type = Program) -> list[Problem]:
     return problems[:_MOST_PROBLEMS]
 
 
-def _add(problems: list[Problem], path: str, code: str, message: str, remedy: str) -> None:
+def _add(problems: list[Problem], path: str, code: str, message: Sentence, remedy: Sentence) -> None:
     problems.append(Problem(path, message, remedy, code))
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any) -> str | Sentence:
     """A value, named for a message."""
     if value is None:
-        return "nothing"
+        return sentence("nothing")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Fractional):
-        return f"the number {value.text[:40]}"
+        return sentence("the number %(given)s", given=value.text[:40])
     if isinstance(value, int):
-        return f"the number {value}"
+        return sentence("the number %(value)s", value=value)
     if isinstance(value, str):
-        return f'the text "{value[:40]}"'
-    return "a mapping" if isinstance(value, dict) else "a list"
+        return sentence('the text "%(value)s"', value=value[:40])
+    return sentence("a mapping") if isinstance(value, dict) else sentence("a list")
 
 
-def _expected(kind: inspect.Type) -> str:
+def _expected(kind: inspect.Type) -> Value:
     if isinstance(kind, inspect.Metadata):
         return _expected(kind.type)
     if isinstance(kind, inspect.UnionType):
         named = [_expected(item) for item in kind.types if not isinstance(item, inspect.NoneType)]
-        return " or ".join(dict.fromkeys(named))
+        return one_of(item for place, item in enumerate(named) if item not in named[:place])
     if isinstance(kind, inspect.LiteralType):
-        return ("one of " if len(kind.values) > 1 else "") + ", ".join(str(value) for value in kind.values)
+        return _among([str(value) for value in kind.values])
     if isinstance(kind, inspect.StrType):
-        return "a text"
+        return sentence("a text")
     if isinstance(kind, inspect.IntType):
-        return "a whole number"
+        return sentence("a whole number")
     if isinstance(kind, inspect.BoolType):
-        return "true or false"
-    return "a list" if isinstance(kind, inspect.ListType) else "a mapping"
+        return sentence("true or false")
+    return sentence("a list") if isinstance(kind, inspect.ListType) else sentence("a mapping")
+
+
+def _among(names: list[str]) -> Value:
+    return sentence("one of %(names)s", names=", ".join(names)) if len(names) > 1 else names[0]
 
 
 def _mismatch(value: Any, kind: inspect.Type, path: str, problems: list[Problem]) -> None:
     expected = _expected(kind)
-    remedy = f"write {expected}"
+    remedy = sentence("write %(expected)s", expected=expected)
     if isinstance(value, Fractional):
-        remedy = f'write "{value.text[:40]}" in quotes' if "a text" in expected else f"write {expected}"
-    elif isinstance(value, (int, bool)) and "a text" in expected:
-        remedy = f'write "{str(value).lower()}" in quotes'
-    elif isinstance(value, str) and expected in ("a whole number", "true or false"):
-        remedy = f"write {expected}, without quotes"
+        remedy = (
+            sentence('write "%(given)s" in quotes', given=value.text[:40])
+            if "a text" in str(expected)
+            else sentence("write %(expected)s", expected=expected)
+        )
+    elif isinstance(value, (int, bool)) and "a text" in str(expected):
+        remedy = sentence('write "%(value)s" in quotes', value=str(value).lower())
+    elif isinstance(value, str) and str(expected) in ("a whole number", "true or false"):
+        remedy = sentence("write %(expected)s, without quotes", expected=expected)
     elif value is None:
-        remedy = f"write {expected} behind the colon"
-    elif expected == "a list":
-        remedy = "write a list: each item on its own line behind a dash"
-    _add(problems, path, "type", f"expected {expected}, got {_shown(value)}", remedy)
+        remedy = sentence("write %(expected)s behind the colon", expected=expected)
+    elif str(expected) == "a list":
+        remedy = sentence("write a list: each item on its own line behind a dash")
+    _add(
+        problems,
+        path,
+        "type",
+        sentence("expected %(expected)s, got %(value)s", expected=expected, value=_shown(value)),
+        remedy,
+    )
 
 
 def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems: list[Problem]) -> None:
@@ -103,9 +133,21 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
                 _mismatch(value, kind, path, problems)
                 return
             if kind.min_length is not None and len(value) < kind.min_length:
-                _add(problems, path, "size", f"at least {kind.min_length} is needed", "add one")
+                _add(
+                    problems,
+                    path,
+                    "size",
+                    sentence("at least %(min_length)s is needed", min_length=kind.min_length),
+                    sentence("add one"),
+                )
             if kind.max_length is not None and len(value) > kind.max_length:
-                _add(problems, path, "size", f"at most {kind.max_length} are allowed", "remove some")
+                _add(
+                    problems,
+                    path,
+                    "size",
+                    sentence("at most %(max_length)s are allowed", max_length=kind.max_length),
+                    sentence("remove some"),
+                )
             for index, item in enumerate(value):
                 _walk(item, kind.item_type, child_path(path, index), "", problems)
         case inspect.DictType():
@@ -125,16 +167,36 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
             if isinstance(value, bool) or not isinstance(value, int):
                 _mismatch(value, kind, path, problems)
             elif kind.ge is not None and value < kind.ge:
-                _add(problems, path, "range", f"{value} is below {kind.ge}", f"write {kind.ge} or more")
+                _add(
+                    problems,
+                    path,
+                    "range",
+                    sentence("%(value)s is below %(ge)s", value=value, ge=kind.ge),
+                    sentence("write %(ge)s or more", ge=kind.ge),
+                )
             elif kind.le is not None and value > kind.le:
-                _add(problems, path, "range", f"{value} is above {kind.le}", f"write {kind.le} or less")
+                _add(
+                    problems,
+                    path,
+                    "range",
+                    sentence("%(value)s is above %(le)s", value=value, le=kind.le),
+                    sentence("write %(le)s or less", le=kind.le),
+                )
         case inspect.StrType():
             if not isinstance(value, str):
                 _mismatch(value, kind, path, problems)
             elif kind.pattern is not None and not re.search(kind.pattern, value):
-                _add(problems, path, "format", f'"{value[:40]}" is not allowed', f"write a {description}")
+                _add(
+                    problems,
+                    path,
+                    "format",
+                    sentence('"%(value)s" is not allowed', value=value[:40]),
+                    sentence("write a %(description)s", description=_FORMS.get(description, description)),
+                )
             elif kind.pattern is not None and value.endswith("\n"):  # $ would let one line end through
-                _add(problems, path, "format", "the text ends with a line end", "remove it")
+                _add(
+                    problems, path, "format", sentence("the text ends with a line end"), sentence("remove it")
+                )
         case _:  # pragma: no cover - a new kind of type must be taught to this walk
             raise TypeError(f"no rule for {kind}")
 
@@ -159,16 +221,36 @@ def _tagged(value: Any, options: list[inspect.StructType], path: str, problems: 
     field = options[0].tag_field or "kind"
     tags = {str(option.tag): option for option in options}
     if not isinstance(value, dict):
-        remedy = f"write a mapping with {field}: one of {', '.join(tags)}"
-        _add(problems, path, "type", f"expected a mapping, got {_shown(value)}", remedy)
+        remedy = sentence(
+            "write a mapping with %(field)s: one of %(names)s", field=field, names=", ".join(tags)
+        )
+        _add(
+            problems, path, "type", sentence("expected a mapping, got %(value)s", value=_shown(value)), remedy
+        )
         return
     tag = value.get(field)
     if tag is None:
-        _add(problems, path, "missing", f"{field} is missing", f"add {field}: one of {', '.join(tags)}")
+        _add(
+            problems,
+            path,
+            "missing",
+            sentence("%(field)s is missing", field=field),
+            sentence("add %(field)s: one of %(names)s", field=field, names=", ".join(tags)),
+        )
     elif not isinstance(tag, str) or tag not in tags:
         close = nearest(str(tag), list(tags))
-        remedy = f'did you mean "{close}"?' if close is not None else f"use one of {', '.join(tags)}"
-        _add(problems, child_path(path, field), "choice", f"{_shown(tag)} is no {field} here", remedy)
+        remedy = (
+            sentence('did you mean "%(close)s"?', close=close)
+            if close is not None
+            else sentence("use one of %(names)s", names=", ".join(tags))
+        )
+        _add(
+            problems,
+            child_path(path, field),
+            "choice",
+            sentence("%(tag)s is no %(field)s here", tag=_shown(tag), field=field),
+            remedy,
+        )
     else:
         _struct(value, tags[tag], path, problems)
 
@@ -181,14 +263,30 @@ def _struct(value: dict[str, Any], kind: inspect.StructType, path: str, problems
             return
         if key not in known:
             close = nearest(key, known)
-            remedy = f'did you mean "{close}"?' if close is not None else f"use one of {', '.join(known)}"
-            _add(problems, child_path(path, key), "unknown_key", f'"{key[:60]}" is no setting here', remedy)
+            remedy = (
+                sentence('did you mean "%(close)s"?', close=close)
+                if close is not None
+                else sentence("use one of %(names)s", names=", ".join(known))
+            )
+            _add(
+                problems,
+                child_path(path, key),
+                "unknown_key",
+                sentence('"%(key)s" is no setting here', key=key[:60]),
+                remedy,
+            )
     for name, field in fields.items():
         if name in value:
             _walk(value[name], field.type, child_path(path, name), "", problems)
         elif field.required:
             what = _expected(field.type)
-            _add(problems, path, "missing", f"{name} is missing", f"add {name}: {what}")
+            _add(
+                problems,
+                path,
+                "missing",
+                sentence("%(name)s is missing", name=name),
+                sentence("add %(name)s: %(what)s", name=name, what=what),
+            )
 
 
 def _literal(value: Any, kind: inspect.LiteralType, path: str, problems: list[Problem]) -> None:
@@ -198,10 +296,10 @@ def _literal(value: Any, kind: inspect.LiteralType, path: str, problems: list[Pr
     names = [str(item) for item in allowed]
     close = nearest(value, names) if isinstance(value, str) else None
     if close is not None and any(isinstance(item, str) for item in allowed):
-        remedy = f'did you mean "{close}"?'
+        remedy = sentence('did you mean "%(close)s"?', close=close)
     else:
-        remedy = f"write {'one of ' if len(names) > 1 else ''}{', '.join(names)}"
-    _add(problems, path, "choice", f"{_shown(value)} is not allowed here", remedy)
+        remedy = sentence("write %(expected)s", expected=_among(names))
+    _add(problems, path, "choice", sentence("%(value)s is not allowed here", value=_shown(value)), remedy)
 
 
 Converted = TypeVar("Converted")

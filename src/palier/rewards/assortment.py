@@ -16,6 +16,7 @@ from palier.connectors.suppliers.mapping import Shelf, SupplierDocument
 from palier.engine.amounts import divide, from_minor, ratio, to_minor
 from palier.engine.currencies import exponent
 from palier.engine.plan import Plan
+from palier.engine.sentences import Thousands, sentence
 from palier.rewards import operations
 from palier.site.refusal import Refused
 
@@ -47,15 +48,23 @@ def articles(supplier: Supplier) -> Iterator[Article]:
     for _ in range(MOST_PAGES):
         page = supplier.catalogue(cursor)
         if not isinstance(page, Page):
-            raise Refused(f"The supplier's catalogue cannot be read: {page.reason}.")
+            raise Refused(
+                sentence("The supplier's catalogue cannot be read: %(reason)s.", reason=page.reason)
+            )
         yield from page.articles
         cursor = page.next
         if cursor is None:
             return
         if cursor in seen:
-            raise Refused("The supplier's catalogue turns in a circle; correct calls.catalogue.answer.next.")
+            raise Refused(
+                sentence("The supplier's catalogue turns in a circle; correct calls.catalogue.answer.next.")
+            )
         seen.add(cursor)
-    raise Refused(f"The supplier's catalogue has more than {MOST_PAGES:,} pages.")
+    raise Refused(
+        sentence(
+            "The supplier's catalogue has more than %(most_pages)s pages.", most_pages=Thousands(MOST_PAGES)
+        )
+    )
 
 
 def offered(article: Article, document: SupplierDocument, plan: Plan) -> Offer:
@@ -101,7 +110,9 @@ def price(value_minor: int, shelf: Shelf, plan: Plan) -> str:
     points, points_scale = ratio(shelf.price.points)
     every = to_minor(shelf.price.every, exponent(plan.program.currency))
     if every <= 0:
-        raise Refused("The supplier's shelf has a price for every 0; write shelf.price.every above 0.")
+        raise Refused(
+            sentence("The supplier's shelf has a price for every 0; write shelf.price.every above 0.")
+        )
     unit = 10**found.scale
     minor = divide(value_minor * points * unit, every * points_scale, "ceiling")
     step = shelf.price.round_up_to * unit

@@ -19,6 +19,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.clock import instant
 from palier.engine.document import Text
 from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER
 from palier.rewards import catalogue, handing_out
 from palier.rewards.order_store import decode_order_ref, order_ref
@@ -157,7 +158,12 @@ def use(
         raise NotDone(result.refusal)
     if result.trace is None:
         raise NotDone(
-            Refusal(RefusalCode.CONTENT_DIFFERS, "this id was used before", "id", "use a new Idempotency-Key")
+            Refusal(
+                RefusalCode.CONTENT_DIFFERS,
+                sentence("this id was used before"),
+                "id",
+                sentence("use a new Idempotency-Key"),
+            )
         )
     left: int = result.trace.after.get(key, 0) // unit
     return left

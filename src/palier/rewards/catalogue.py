@@ -25,6 +25,7 @@ from palier.engine.facts import SALE
 from palier.engine.instants import ends_at, starts_at
 from palier.engine.plan import Plan
 from palier.engine.program import Condition, Program
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, MemberState, decode_state
 from palier.members import queries as members
 from palier.rewards.document import Money, Price, Reward
@@ -201,7 +202,7 @@ def price_points(plan: Plan, price: Price) -> dict[str, int]:
     for key, text in price.points.items():
         currency = plan.currencies.get(key)
         if currency is None:
-            raise AmountError(f"the program has no point currency {key[:48]}")
+            raise AmountError(sentence("the program has no point currency %(key)s", key=key[:48]))
         found[key] = to_minor(text, currency.scale)
     return found
 

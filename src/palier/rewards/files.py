@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from palier.engine.conditions import Problem
 from palier.engine.program import Program
+from palier.engine.sentences import sentence
 from palier.programs import files
 from palier.programs.files import DocumentProblem, placed, source_of
 from palier.programs.source import MAX_BYTES
@@ -58,10 +59,19 @@ def read(path: Path, program: Program | None, known: Known = lambda key: None) -
     problems = []
     for index, reward in enumerate(catalogue.rewards):
         if reward.key in first:
-            message = f'the key "{reward.key}" is already that of rewards[{first[reward.key]}]'
+            message = sentence(
+                'the key "%(key)s" is already that of rewards[%(first)s]',
+                key=reward.key,
+                first=first[reward.key],
+            )
             problems.append(
                 placed(
-                    Problem(f"rewards[{index}].key", message, "give it a key of its own", "duplicate_key"),
+                    Problem(
+                        f"rewards[{index}].key",
+                        message,
+                        sentence("give it a key of its own"),
+                        "duplicate_key",
+                    ),
                     found,
                 )
             )

@@ -19,6 +19,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.clock import MINUTE, instant, moment
 from palier.engine.conditions import Problem
 from palier.engine.instants import parse_instant
+from palier.engine.sentences import sentence
 from palier.programs.structure import convert, faults
 from palier.rewards import stock
 from palier.rewards.catalogue import known
@@ -206,11 +207,18 @@ def _against(reward: Reward, there: _Stored, starts: int, now: int) -> list[Prob
     """What keeps a document from following the versions that are there."""
     found = []
     if there.kind and there.kind != reward.kind:
-        message = f"{reward.key} is a {there.kind}, and orders of it are"
-        found.append(Problem("gives.kind", message, "retire it, and write another key", "contradiction"))
+        message = sentence("%(key)s is a %(kind)s, and orders of it are", key=reward.key, kind=there.kind)
+        found.append(
+            Problem("gives.kind", message, sentence("retire it, and write another key"), "contradiction")
+        )
     if there.latest and starts < now - PAST_TOLERANCE:
-        message = f"{reward.effective_from} is past, and orders since then name another version"
-        found.append(Problem("effective_from", message, "leave it out to begin now", "contradiction"))
+        message = sentence(
+            "%(effective_from)s is past, and orders since then name another version",
+            effective_from=reward.effective_from,
+        )
+        found.append(
+            Problem("effective_from", message, sentence("leave it out to begin now"), "contradiction")
+        )
     return found
 
 
@@ -219,8 +227,20 @@ def _of_stock(levels: Mapping[str, Level], reward: Reward) -> list[Problem]:
     short = stock.below(levels, reward)
     if short is None:
         return []
-    message = f"{short.sold} of {short.key} were handed out and {short.held} are held"
-    return [Problem("stock", message, f"give at least {short.held + short.sold}", "contradiction")]
+    message = sentence(
+        "%(sold)s of %(key)s were handed out and %(held)s are held",
+        sold=short.sold,
+        key=short.key,
+        held=short.held,
+    )
+    return [
+        Problem(
+            "stock",
+            message,
+            sentence("give at least %(value)s", value=short.held + short.sold),
+            "contradiction",
+        )
+    ]
 
 
 _INSERT: Final = """

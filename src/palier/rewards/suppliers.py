@@ -19,6 +19,7 @@ from palier.connectors.suppliers.mapping import SupplierDocument
 from palier.engine.amounts import to_minor
 from palier.engine.clock import SECOND, instant, moment
 from palier.engine.currencies import exponent
+from palier.engine.sentences import sentence
 from palier.programs.source import MAX_BYTES, SourceError, read_json, read_yaml
 from palier.programs.structure import faults
 from palier.site import ciphers, clock
@@ -128,11 +129,25 @@ def read(path: Path) -> SupplierDocument:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Refused(f"{path} cannot be read ({error.strerror}); name a supplier's document.") from None
+        raise Refused(
+            sentence(
+                "%(path)s cannot be read (%(strerror)s); name a supplier's document.",
+                path=path,
+                strerror=error.strerror,
+            )
+        ) from None
     try:
         found = read_json(raw) if path.suffix.lower() == ".json" else read_yaml(raw)
     except SourceError as error:
-        raise Refused(f"{path}:{error.place.line}: {error.message}; {error.remedy}.") from None
+        raise Refused(
+            sentence(
+                "%(path)s:%(line)s: %(message)s; %(remedy)s.",
+                path=path,
+                line=error.place.line,
+                message=error.message,
+                remedy=error.remedy,
+            )
+        ) from None
     problems = faults(found.data, SupplierDocument)
     document = None
     if not problems:
@@ -212,8 +227,12 @@ def needed(connection: Connection[Any], program_id: int, key: str) -> Configured
     if found is None:
         known = ", ".join(each.key for each in listed(connection, program_id)) or "none"
         raise Refused(
-            f'The program has no supplier "{key[:60]}"; its suppliers: {known}. '
-            "`palier suppliers apply PROGRAM FILE` sets one up."
+            sentence(
+                'The program has no supplier "%(key)s"; its suppliers: %(known)s. `palier '
+                "suppliers apply PROGRAM FILE` sets one up.",
+                key=key[:60],
+                known=known,
+            )
         )
     return found
 
@@ -268,9 +287,21 @@ def set_secret(
     used = names_of(found.document)
     if name not in used:
         told = ", ".join(used) or "none"
-        raise Refused(f'The document of {key} uses no secret "{name[:60]}"; it uses: {told}.')
+        raise Refused(
+            sentence(
+                'The document of %(key)s uses no secret "%(name)s"; it uses: %(told)s.',
+                key=key,
+                name=name[:60],
+                told=told,
+            )
+        )
     if not value.isprintable() or len(value) > LONGEST_SECRET:
-        raise Refused(f"A secret is one line of at most {LONGEST_SECRET} printable characters.")
+        raise Refused(
+            sentence(
+                "A secret is one line of at most %(longest_secret)s printable characters.",
+                longest_secret=LONGEST_SECRET,
+            )
+        )
     secrets = {**found.secrets, name: value}
     if not value:
         del secrets[name]

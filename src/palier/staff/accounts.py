@@ -13,6 +13,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant, moment
+from palier.engine.sentences import sentence
 from palier.site.refusal import Refused
 from palier.staff.approvals import Person
 from palier.staff.operations import write_log
@@ -156,11 +157,15 @@ def plain_address(email: str) -> str:
 def give(connection: Connection[Any], account_id: int, grant: Grant, *, now: int, actor: str) -> None:
     """Gives a role. Refuses an unknown role, a partner's role without its partner, and the reverse."""
     if grant.role not in ROLES:
-        raise Refused(f"{grant.role!r} is no role; choose among {', '.join(ROLES)}.")
+        raise Refused(
+            sentence("%(role)r is no role; choose among %(names)s.", role=grant.role, names=", ".join(ROLES))
+        )
     if (grant.role == "partner") != bool(grant.partner):
-        raise Refused("The role partner, and it alone, names the partner whose statements the person sees.")
+        raise Refused(
+            sentence("The role partner, and it alone, names the partner whose statements the person sees.")
+        )
     if grant.role == "partner" and grant.program_id is None:
-        raise Refused("A partner belongs to one program; name it.")
+        raise Refused(sentence("A partner belongs to one program; name it."))
     connection.execute(
         """
         -- staff.give_role
@@ -218,7 +223,7 @@ def refuse_last_owner(connection: Connection[Any], account_id: int) -> None:
         """
     ).fetchall()
     if [row[0] for row in owners] == [account_id]:
-        raise Refused("This is the last owner of all programs; make another person owner first.")
+        raise Refused(sentence("This is the last owner of all programs; make another person owner first."))
 
 
 def prefer_language(connection: Connection[Any], account_id: int, language: Language) -> None:

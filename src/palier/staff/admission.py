@@ -19,6 +19,7 @@ from django.core.validators import validate_email
 from psycopg import Connection
 
 from palier.engine.clock import DAY, moment
+from palier.engine.sentences import sentence
 from palier.site.environment import derived_key
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
@@ -65,11 +66,15 @@ def invite(
     try:
         validate_email(wanted)
     except ValidationError:
-        raise Refused(f"{email[:80]!r} is no e-mail address; write one such as name@example.org.") from None
+        raise Refused(
+            sentence("%(email)r is no e-mail address; write one such as name@example.org.", email=email[:80])
+        ) from None
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Refused(f"A name is 1 to {LONGEST_NAME} printable characters.")
+        raise Refused(
+            sentence("A name is 1 to %(longest_name)s printable characters.", longest_name=LONGEST_NAME)
+        )
     if not grants:
-        raise Refused("Give the person at least one role; without one no page would open.")
+        raise Refused(sentence("Give the person at least one role; without one no page would open."))
     account_id = new_id()
     made = connection.execute(
         """
@@ -82,7 +87,12 @@ def invite(
         (account_id, wanted, name.strip(), language, moment(now)),
     ).fetchone()
     if made is None:
-        raise Refused(f"{wanted} has an account already; give it the role instead of inviting again.")
+        raise Refused(
+            sentence(
+                "%(wanted)s has an account already; give it the role instead of inviting again.",
+                wanted=wanted,
+            )
+        )
     write_staff_log(connection, actor, "staff.invite", f"staff:{account_id}", at=now)
     for grant in grants:
         give(connection, account_id, grant, now=now, actor=actor)

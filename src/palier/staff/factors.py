@@ -19,6 +19,7 @@ from django.contrib.auth.hashers import make_password
 from psycopg import Connection
 
 from palier.engine.clock import SECOND, moment
+from palier.engine.sentences import sentence
 from palier.site.ciphers import decrypted, encrypted
 from palier.site.environment import derived_key
 from palier.site.refusal import Refused
@@ -231,10 +232,12 @@ def set_pin(connection: Connection[Any], account: Account, pin: str, *, now: int
     """
     least, most = PIN_DIGITS
     if not (pin.isascii() and pin.isdecimal() and least <= len(pin) <= most):
-        raise Refused(f"A PIN is {least} to {most} digits.")
+        raise Refused(sentence("A PIN is %(least)s to %(most)s digits.", least=least, most=most))
     row = "01234567890123456789"
     if len(set(pin)) == 1 or pin in row or pin in row[::-1]:
-        raise Refused("This PIN is guessed at once; take digits that are neither alike nor in a row.")
+        raise Refused(
+            sentence("This PIN is guessed at once; take digits that are neither alike nor in a row.")
+        )
     connection.execute(
         "-- staff.set_pin\nupdate staff_account set pin = %s where account_id = %s",
         (make_password(_peppered(pin)), account.account_id),

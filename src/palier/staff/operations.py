@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from palier.engine.clock import DAY, moment
 from palier.engine.payment_cards import holds_number
+from palier.engine.sentences import sentence
 from palier.site.environment import derived_key
 from palier.site.refusal import Refused
 from palier.staff.queries import (
@@ -65,14 +66,25 @@ def create_key(
     chosen = list(dict.fromkeys(rights))
     unknown = [right for right in chosen if right not in RIGHTS]
     if unknown or not chosen:
-        what = f"{unknown[0]!r} is not a right" if unknown else "A key needs at least one right"
-        raise Refused(f"{what}; choose among {', '.join(RIGHTS)}.")
+        what = (
+            sentence("%(right)r is not a right", right=unknown[0])
+            if unknown
+            else sentence("A key needs at least one right")
+        )
+        raise Refused(sentence("%(what)s; choose among %(names)s.", what=what, names=", ".join(RIGHTS)))
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise Refused(f"A key's name is 1 to {LONGEST_NAME} printable characters; say who will use it.")
+        raise Refused(
+            sentence(
+                "A key's name is 1 to %(longest_name)s printable characters; say who will use it.",
+                longest_name=LONGEST_NAME,
+            )
+        )
     if holds_number(name):
-        raise Refused("The key's name holds the number of a payment card; name the system that will use it.")
+        raise Refused(
+            sentence("The key's name holds the number of a payment card; name the system that will use it.")
+        )
     if expires_at is not None and expires_at <= now:
-        raise Refused("The key would have expired already; give it a later end, or none.")
+        raise Refused(sentence("The key would have expired already; give it a later end, or none."))
     prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(PREFIX_LENGTH))
     body = f"pk_{prefix}_{base62(secrets.randbits(256), SECRET_LENGTH)}"
     token = body + checksum(body)

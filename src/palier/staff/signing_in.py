@@ -23,6 +23,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import DAY, HOUR, MINUTE, instant, moment
+from palier.engine.sentences import sentence
 from palier.site.environment import derived_key
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
@@ -73,15 +74,21 @@ def set_password(connection: Connection[Any], account: Account, password: str, *
     """
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise Refused(
-            f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; a sentence is a good one."
+            sentence(
+                "A password has %(shortest_password)s to %(longest_password)s characters; a sentence is a good one.",
+                shortest_password=SHORTEST_PASSWORD,
+                longest_password=LONGEST_PASSWORD,
+            )
         )
     plain = password.casefold().strip()
     try:
         CommonPasswordValidator().validate(password)
     except ValidationError:
-        raise Refused("This password is one of the most used; take a sentence of your own.") from None
+        raise Refused(
+            sentence("This password is one of the most used; take a sentence of your own.")
+        ) from None
     if plain in (account.email, account.name.casefold()) or len(set(plain)) < 5:
-        raise Refused("This password is guessed at once; take a sentence of your own.")
+        raise Refused(sentence("This password is guessed at once; take a sentence of your own."))
     connection.execute(
         "-- staff.set_password\n"
         "update staff_account set password = %s, invitation = null, invitation_ends_at = null where account_id = %s",

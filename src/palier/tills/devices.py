@@ -21,6 +21,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import HOUR, MINUTE, instant, moment
+from palier.engine.sentences import sentence
 from palier.members import refs
 from palier.site.environment import derived_key
 from palier.site.ids import new_id
@@ -148,9 +149,15 @@ def expect(
 
 
 def _check_names(name: str, location: str) -> None:
-    for what, text in (("name", name), ("location", location)):
+    for what, text in ((sentence("name"), name), (sentence("location"), location)):
         if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
-            raise Refused(f"The {what} of a till is 1 to {LONGEST_NAME} printable characters.")
+            raise Refused(
+                sentence(
+                    "The %(what)s of a till is 1 to %(longest_name)s printable characters.",
+                    what=what,
+                    longest_name=LONGEST_NAME,
+                )
+            )
 
 
 def _new_code() -> str:

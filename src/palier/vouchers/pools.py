@@ -20,6 +20,7 @@ from psycopg import Connection
 
 from palier.connectors.tables import FileProblem, Table
 from palier.engine.clock import instant, moment
+from palier.engine.sentences import sentence
 from palier.site.ciphers import decrypted, encrypted
 from palier.site.environment import derived_key
 from palier.site.ids import new_id, new_ids
@@ -249,13 +250,19 @@ def lines_of(table: Table) -> Iterator[NewCode]:
         found = [place for place, name in enumerate(table.header) if _plain(name) in names]
         if len(found) > 1:
             columns = " and ".join(repr(table.header[place]) for place in found)
-            raise FileProblem(f"the columns {columns} could both be the {field}", "Rename one of them")
+            raise FileProblem(
+                sentence("the columns %(columns)s could both be the %(field)s", columns=columns, field=field),
+                sentence("Rename one of them"),
+            )
         if found:
             places[field] = found[0]
     if "code" not in places:
         raise FileProblem(
-            f"no column is the code among {', '.join(name for name in table.header if name)}",
-            "Name it code; pin, url and expires_on may stand beside it",
+            sentence(
+                "no column is the code among %(names)s",
+                names=", ".join(name for name in table.header if name),
+            ),
+            sentence("Name it code; pin, url and expires_on may stand beside it"),
         )
     for line, cells in table.records():
         texts = {

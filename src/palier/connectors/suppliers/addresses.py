@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
+from palier.engine.sentences import sentence
 from palier.site.refusal import Refused
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -36,7 +37,10 @@ def networks(setting: str) -> tuple[Network, ...]:
             found.append(ip_network(part.strip(), strict=True))
         except ValueError as error:
             raise Refused(
-                f"PALIER_PRIVATE_NETWORKS: {error}. Write networks such as 10.1.0.0/16, separated by commas."
+                sentence(
+                    "PALIER_PRIVATE_NETWORKS: %(error)s. Write networks such as 10.1.0.0/16, separated by commas.",
+                    error=error,
+                )
             ) from None
     return tuple(found)
 

@@ -18,6 +18,7 @@ from palier.engine.amounts import AmountError, to_minor
 from palier.engine.conditions import Problem, nearest
 from palier.engine.currencies import EXPONENTS
 from palier.engine.document import Decimal, Key, Strict, Text
+from palier.engine.sentences import sentence
 
 RETRIES_S: Final = (5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200)
 """Seconds before the second, third, ... sending of an order that was not answered: over a day in all."""
@@ -270,14 +271,20 @@ def _problems(document: SupplierDocument) -> Iterator[Problem]:
     yield from _address(document.base_url)
     if document.currency not in EXPONENTS:
         yield Problem(
-            "currency", f"{document.currency[:20]} is no currency", "write a code such as EUR", "choice"
+            "currency",
+            sentence("%(currency)s is no currency", currency=document.currency[:20]),
+            sentence("write a code such as EUR"),
+            "choice",
         )
     elif document.low_balance is not None:
         try:
             to_minor(document.low_balance, EXPONENTS[document.currency])
         except AmountError as error:
             yield Problem(
-                "low_balance", str(error), "write it as an amount of the currency", "too_many_decimals"
+                "low_balance",
+                sentence("%(error)s", error=error),
+                sentence("write it as an amount of the currency"),
+                "too_many_decimals",
             )
     if isinstance(document.authentication, Signed):
         yield from _braces(
@@ -286,8 +293,8 @@ def _problems(document: SupplierDocument) -> Iterator[Problem]:
     if document.repeat == "look_first" and document.calls.status is None:
         yield Problem(
             "repeat",
-            "look_first needs a look",
-            "add calls.status, or write never: a person will look",
+            sentence("look_first needs a look"),
+            sentence("add calls.status, or write never: a person will look"),
             "missing",
         )
     seen: dict[str, str] = {}
@@ -296,7 +303,10 @@ def _problems(document: SupplierDocument) -> Iterator[Problem]:
             if seen.setdefault(word, state) != state:
                 path = f"states.{state}"
                 yield Problem(
-                    path, f'"{word[:40]}" is {seen[word]} too', "leave it in one state", "duplicate_key"
+                    path,
+                    sentence('"%(word)s" is %(seen)s too', word=word[:40], seen=seen[word]),
+                    sentence("leave it in one state"),
+                    "duplicate_key",
                 )
     for name in PLACEHOLDERS:
         call: Call | None = getattr(document.calls, name)
@@ -324,17 +334,24 @@ def _address(url: str) -> Iterator[Problem]:
     except ValueError:
         usable = False
     if not usable:
-        yield Problem("base_url", f'"{url[:80]}" is no address', "write https://host/path", "format")
+        yield Problem(
+            "base_url",
+            sentence('"%(url)s" is no address', url=url[:80]),
+            sentence("write https://host/path"),
+            "format",
+        )
     elif parts.username or parts.password or parts.query or parts.fragment:
-        remedy = "write only https://host/path; secrets go to `authentication`"
-        yield Problem("base_url", "it holds more than scheme, host and path", remedy, "format")
+        remedy = sentence("write only https://host/path; secrets go to `authentication`")
+        yield Problem("base_url", sentence("it holds more than scheme, host and path"), remedy, "format")
 
 
 def _call(path: str, name: str, call: Call) -> Iterator[Problem]:
     known = PLACEHOLDERS[name]
     if not call.path.startswith("/") or "//" in call.path or ".." in call.path or "?" in call.path:
-        remedy = "write it from its first slash on; the query goes to `query`"
-        yield Problem(f"{path}.path", f'"{call.path[:80]}" is no path', remedy, "format")
+        remedy = sentence("write it from its first slash on; the query goes to `query`")
+        yield Problem(
+            f"{path}.path", sentence('"%(path)s" is no path', path=call.path[:80]), remedy, "format"
+        )
     yield from _braces(f"{path}.path", call.path, known)
     for part in ("query", "headers", "body"):
         for key, text in getattr(call, part).items():
@@ -342,20 +359,26 @@ def _call(path: str, name: str, call: Call) -> Iterator[Problem]:
                 yield from _braces(f"{path}.{part}.{key}", text, known)
                 if part == "headers" and not text.isprintable():
                     yield Problem(
-                        f"{path}.headers.{key}", "it has unprintable characters", "remove them", "format"
+                        f"{path}.headers.{key}",
+                        sentence("it has unprintable characters"),
+                        sentence("remove them"),
+                        "format",
                     )
             if part == "body" and not _PATH.fullmatch(key):
                 yield _no_path(f"{path}.body", key)
     if call.body and call.method in ("GET", "DELETE"):
         yield Problem(
-            f"{path}.body", f"{call.method} has no body", "use query, or method: POST", "unknown_key"
+            f"{path}.body",
+            sentence("%(method)s has no body", method=call.method),
+            sentence("use query, or method: POST"),
+            "unknown_key",
         )
     for short in call.body:
         if any(long.startswith((f"{short}.", f"{short}[")) for long in call.body):
             yield Problem(
                 f"{path}.body",
-                f'"{short[:60]}" is both a value and a part',
-                "name one of them",
+                sentence('"%(short)s" is both a value and a part', short=short[:60]),
+                sentence("name one of them"),
                 "duplicate_key",
             )
     yield from _paths(f"{path}.answer", call.answer)  # type: ignore[attr-defined]
@@ -372,7 +395,12 @@ def _paths(path: str, paths: Any) -> Iterator[Problem]:
 
 
 def _no_path(path: str, text: str) -> Problem:
-    return Problem(path, f'"{text[:60]}" is no path', "write it like order.cards[0].code", "format")
+    return Problem(
+        path,
+        sentence('"%(given)s" is no path', given=text[:60]),
+        sentence("write it like order.cards[0].code"),
+        "format",
+    )
 
 
 def _braces(path: str, text: str, known: tuple[str, ...]) -> Iterator[Problem]:
@@ -380,8 +408,14 @@ def _braces(path: str, text: str, known: tuple[str, ...]) -> Iterator[Problem]:
         name = found.group(1)
         if name not in known:
             close = nearest(name, known)
-            remedy = f"did you mean {{{close}}}?" if close else f"use one of {', '.join(known) or 'none'}"
-            yield Problem(path, f"there is no {{{name[:40]}}} here", remedy, "unknown_reference")
+            remedy = (
+                sentence("did you mean {%(close)s}?", close=close)
+                if close
+                else sentence("use one of %(names)s", names=", ".join(known) or "none")
+            )
+            yield Problem(
+                path, sentence("there is no {%(name)s} here", name=name[:40]), remedy, "unknown_reference"
+            )
 
 
 # --- filling and reading ----------------------------------------------------------------------------------

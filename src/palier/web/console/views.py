@@ -29,6 +29,7 @@ from palier.staff.signing_in import NotSignedIn
 from palier.staff.throttle import Throttled
 from palier.web.console.visits import NEXT, SESSION, StaffVisit, of_staff, programs_of, to_the_door
 from palier.web.portal.visits import language_of
+from palier.web.refusals import told
 
 KNOWN: Final = "known"
 """The cookie of a browser in which somebody has signed in wholly; it opens nothing."""
@@ -189,7 +190,7 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
                 admission.accept(connection, token, request.POST.get("password", ""), now=now)
             except Refused as refused:
                 connection.rollback()
-                content["error"] = password_refused(request.POST.get("password", ""), str(refused))
+                content["error"] = told(refused)
                 return bare_page(request, "console/welcome.html", content, 422)
             session_id = signing_in.open_session(
                 connection,
@@ -203,16 +204,6 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
             begin(request, account, session_id)
             return HttpResponseRedirect(reverse("console:second"))
     return bare_page(request, "console/welcome.html", content)
-
-
-def password_refused(password: str, otherwise: str) -> str:
-    if len(password) < signing_in.SHORTEST_PASSWORD:
-        return _("A password has %(count)d characters or more. A sentence of your own is a good one.") % {
-            "count": signing_in.SHORTEST_PASSWORD
-        }
-    if len(password) > signing_in.LONGEST_PASSWORD:
-        return _("A password has at most %(count)d characters.") % {"count": signing_in.LONGEST_PASSWORD}
-    return _("This password is guessed at once. Take a sentence of your own.")
 
 
 @require_POST

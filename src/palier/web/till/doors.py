@@ -26,6 +26,7 @@ from palier.tills.devices import Device
 from palier.tills.refusals import TillRefusal, TillRefused
 from palier.tills.shifts import Shift
 from palier.web.portal.visits import language_of
+from palier.web.refusals import told
 from palier.web.till import words
 from palier.web.till.visits import (
     COOKIE,
@@ -227,12 +228,9 @@ def pin(made: TillVisit) -> HttpResponse:
     given = made.request.POST.get("pin", "")[:20]
     try:
         factors.set_pin(made.connection, account, given, now=made.now)
-    except Refused:
+    except Refused as refused:
         made.connection.rollback()
-        error = _(
-            "Take four to eight digits that are neither alike nor in a row. Nothing was kept; choose others."
-        )
-        return made.page("till/pin.html", {"error": error}, 422)
+        return made.page("till/pin.html", {"error": told(refused)}, 422)
     made.connection.commit()
     begin(made, account, session_id)
     return made.go("counter")

@@ -36,6 +36,7 @@ from palier.programs.branding import accent_of
 from palier.site.environment import environment
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_anyone, visit
+from palier.web.refusals import told
 from palier.web.ui import pictures
 from palier.web.ui.colour import BLACK, NIGHT, PAPER, WHITE, parse, readable_on, written
 from palier.web.widget import rates
@@ -258,7 +259,7 @@ def _fact(made: Visit, price: Price) -> Any:
     try:
         minor = to_minor(price.amount, plan.exponent)
     except AmountError as error:
-        return str(error)
+        return told(error)
     line = {
         "category": price.category or None,
         "sku": price.sku or None,
@@ -275,9 +276,9 @@ def _fact(made: Visit, price: Price) -> Any:
     }
     read = wire.from_mapping(sale)
     if isinstance(read, Refusal):
-        return read.message
+        return told(read.whole)
     fact = wire.to_fact(read, made.runtime.timeline, made.runtime.key, now=made.now)
-    return fact.message if isinstance(fact, Refusal) else fact.fact
+    return told(fact.whole) if isinstance(fact, Refusal) else fact.fact
 
 
 # --- the sample -------------------------------------------------------------------------------------------

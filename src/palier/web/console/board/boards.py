@@ -36,6 +36,7 @@ from palier.web.console.board.answers import (
 from palier.web.console.board.figures import known_address, studio_of
 from palier.web.console.board.meanings import means
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 from palier.web.ui.chart import Bar, across
 
 MOST_BARS: Final = 12
@@ -522,7 +523,7 @@ def pause(made: StaffVisit, campaign: str) -> HttpResponse:
         )
     except Refused as refused:
         made.connection.rollback()
-        made.say(str(refused), "bad")
+        made.say(told(refused), "bad")
         return made.go("campaigns")
     if version.is_new:
         write_log(

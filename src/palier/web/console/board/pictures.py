@@ -19,10 +19,9 @@ from palier.programs import branding, drafts, files, pictures, queries
 from palier.rewards import catalogue, picturing
 from palier.rewards.operations import NotTaken
 from palier.site.refusal import Refused
-from palier.web.console.board.rewards import named_problem
-from palier.web.console.studio.refusals import said
 from palier.web.console.studio.views import draft_ref
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import part, told
 from palier.web.ui import pictures as shown_pictures
 from palier.web.ui.colour import parse
 from palier.web.ui.icons import UNITS
@@ -189,7 +188,8 @@ def of_reward(made: StaffVisit, reward: str) -> HttpResponse:
         except NotChosen as refused:
             error = str(refused)
         except NotTaken as refused:
-            problem = named_problem(refused.problems[0])
+            first = refused.problems[0]
+            problem = {"path": first.path, "message": part(first.said), "remedy": part(first.advice)}
             error = _("Nothing was changed: %(path)s: %(message)s; %(remedy)s.") % problem
         if not error:
             made.connection.commit()
@@ -237,7 +237,7 @@ def brand(made: StaffVisit) -> HttpResponse:
         except NotChosen as refused:
             error = str(refused)
         except Refused as refused:
-            error = said(refused, made.language)
+            error = told(refused)
         made.connection.rollback()
     posted = made.request.POST
     return made.page(

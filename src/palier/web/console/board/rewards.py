@@ -22,6 +22,7 @@ from palier.rewards.operations import NotTaken
 from palier.rewards.stock import Level
 from palier.web.console.board.answers import NONE, Answer, Cell, Column, Table, Telling, period_asked, shown
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 from palier.web.ui import pictures
 
 ON_A_PAGE: Final = 50
@@ -262,7 +263,7 @@ def edit(made: StaffVisit, reward: str | None = None) -> HttpResponse:
             )
         except NotTaken as refused:
             made.connection.rollback()
-            content["problems"] = [named_problem(problem) for problem in refused.problems]
+            content["problems"] = [_problem(problem) for problem in refused.problems]
             error = _("Nothing was written: the document has errors.")
         else:
             made.connection.commit()
@@ -289,9 +290,7 @@ def judge(made: StaffVisit) -> HttpResponse:
 def _judged(made: StaffVisit, text: str, key: str | None) -> dict[str, Any]:
     """The reward that a text says, its problems, and what it would change."""
     found = files.read_one(text.encode(), made.program, catalogue.known(made.connection, made.program_id))
-    problems = [
-        {**named_problem(item), "line": item.line, "severity": item.severity} for item in found.problems
-    ]
+    problems = [{**_problem(item), "line": item.line, "severity": item.severity} for item in found.problems]
     latest = None
     if found.reward is not None and key is not None and found.reward.key != key:
         problems.append(
@@ -317,12 +316,12 @@ def _judged(made: StaffVisit, text: str, key: str | None) -> dict[str, Any]:
     return {"read": found.reward, "problems": problems, "changes": said}
 
 
-def named_problem(problem: Any) -> dict[str, Any]:
+def _problem(problem: Any) -> dict[str, Any]:
     """A problem of a document, as pages name it."""
     return {
         "path": problem.path,
-        "message": problem.message,
-        "remedy": problem.remedy,
+        "message": told(problem.said),
+        "remedy": told(problem.advice),
         "severity": getattr(problem, "severity", "error"),
         "line": getattr(problem, "line", None),
     }

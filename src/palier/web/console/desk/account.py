@@ -21,6 +21,7 @@ from palier.staff.throttle import Throttled
 from palier.web.console import views
 from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 
 _BROWSERS: Final = ("Edg", "Firefox", "Chrome", "Safari")
 _SYSTEMS: Final = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
@@ -134,7 +135,7 @@ def password(made: StaffVisit) -> HttpResponse:
         made.connection.commit()
     except Refused as refused:
         made.connection.rollback()
-        content["error"] = views.password_refused(given, str(refused))
+        content["error"] = told(refused)
         return made.page("console/desk/own_password.html", content, 422)
     made.request.session.flush()
     return HttpResponseRedirect(reverse("console:sign-in"))
@@ -193,11 +194,9 @@ def pin(made: StaffVisit) -> HttpResponse:
     try:
         factors.set_pin(made.connection, made.account, made.request.POST.get("pin", "").strip(), now=made.now)
         made.connection.commit()
-    except Refused:
+    except Refused as refused:
         made.connection.rollback()
-        content["error"] = _(
-            "A PIN is %(least)d to %(most)d digits, not all alike and not in a row. It was not changed."
-        ) % {"least": factors.PIN_DIGITS[0], "most": factors.PIN_DIGITS[1]}
+        content["error"] = told(refused)
         return made.page("console/desk/own_pin.html", content, 422)
     made.say(_("Your PIN is kept."))
     return HttpResponseRedirect(reverse("console:own"))

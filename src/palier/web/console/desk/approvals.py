@@ -16,6 +16,7 @@ from palier.staff import approvals
 from palier.staff.approvals import Approval, NotDecided
 from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import part, told
 
 RIGHT: Final = "approvals:write"
 LINES: Final = 30
@@ -111,13 +112,13 @@ def one(made: StaffVisit, approval_id: int) -> HttpResponse:
                     "It cannot be published any more: another version came meanwhile, or the draft was put away. "
                     "Refuse it, and publish the draft as it should be now."
                 ),
-            }.get(why.code, str(why))
+            }.get(why.code, told(why))
         except NotDone as why:
             content["error"] = _("It cannot be done now: %(why)s. It still waits.") % {
-                "why": why.refusal.message
+                "why": part(why.refusal.said)
             }
         except Refused as refused:
-            content["error"] = str(refused)
+            content["error"] = told(refused)
         else:
             made.say(_("Approved and done.") if approve else _("Refused. Nothing was done."))
             return made.go("desk:approvals")

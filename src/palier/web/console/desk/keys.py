@@ -15,6 +15,7 @@ from palier.staff import operations, queries
 from palier.staff.queries import PARTNER_RIGHTS, KeyView
 from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 
 RIGHT: Final = "keys:write"
 DAYS: Final = (30, 90, 365, 0)
@@ -104,7 +105,7 @@ def create(made: StaffVisit) -> HttpResponse:
             made.connection.commit()
         except Refused as refused:
             made.connection.rollback()
-            error = str(refused)
+            error = told(refused)
         else:
             return made.page("console/desk/key.html", {"token": key.token, "name": content["name"].strip()})
     content["error"] = error

@@ -23,6 +23,7 @@ from palier.staff.accounts import Account, Grant
 from palier.staff.roles import ROLES
 from palier.web.console.desk import telling
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 
 RIGHT: Final = "staff:write"
 ACTS: Final = ("give", "take", "close", "reopen", "link", "forget", "pin")
@@ -161,7 +162,7 @@ def _refusal(content: dict[str, Any], refused: Refused) -> str:
         return _("Write an e-mail address, such as name@example.org.")
     if not content["name"].strip():
         return _("Write the person's name.")
-    return str(refused)
+    return told(refused)
 
 
 def _link_shown(made: StaffVisit, account: Account, token: str) -> HttpResponse:
@@ -226,12 +227,7 @@ def act(made: StaffVisit, account_id: int, act: str) -> HttpResponse:
         made.connection.commit()
     except Refused as refused:
         made.connection.rollback()
-        last = "last owner" in str(refused)
-        content["error"] = (
-            _("This is the last owner of all programs. Make another person owner first.")
-            if last
-            else str(refused)
-        )
+        content["error"] = told(refused)
         return made.page("console/desk/act.html", content, 422)
     if token:
         return _link_shown(made, found, token)

@@ -51,6 +51,7 @@ from palier.web.console import views
 from palier.web.console.visits import NEXT, StaffVisit, of_staff, to_the_door
 from palier.web.portal.visits import language_of, visit
 from palier.web.portal.visits import sign_in as sign_in_member
+from palier.web.refusals import part, told
 from palier.web.ui.stair import Landing, stair
 
 RIGHT: Final = "programs:write"
@@ -175,7 +176,7 @@ def first(request: HttpRequest) -> HttpResponse:
             status = 429
         except Refused as refused:
             connection.rollback()
-            content["error"] = _why(content, form.get("password", ""), str(refused))
+            content["error"] = told(refused)
         else:
             session_id = signing_in.open_session(
                 connection, account, face="console", address=address,
@@ -186,14 +187,6 @@ def first(request: HttpRequest) -> HttpResponse:
             request.session[NEXT] = reverse("console:set-up")
             return HttpResponseRedirect(reverse("console:second"))
         return views.bare_page(request, "console/desk/first.html", content, status)
-
-
-def _why(content: dict[str, Any], password: str, otherwise: str) -> str:
-    if "@" not in content["email"] or "no e-mail" in otherwise:
-        return _("Write an e-mail address, such as name@example.org.")
-    if not content["name"].strip():
-        return _("Write your name.")
-    return views.password_refused(password, otherwise)
 
 
 # --- the program ------------------------------------------------------------------------------------------
@@ -291,7 +284,7 @@ def _published(
     try:
         publish(made.connection, program, now=made.now, published_by=made.account.actor)
     except Refused as refused:
-        return str(refused)
+        return told(refused)
     write_log(
         made.connection, made.account.actor, "staff", "program.publish", f"program:{program.key}", at=made.now,
         reason=f"begun from {entry.key}",
@@ -448,11 +441,11 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
             return _("Write an amount, such as 25 or 24.90.")
     read = wire.from_mapping(row)
     if isinstance(read, Refusal):
-        return read.message
+        return told(read.whole)
     line = wire.to_fact(read, found.timeline, found.key, now=made.now)
     [result] = batch.apply(made.connection, found, [line], now=made.now)
     if result.refusal is not None:
-        return _("It was not taken: %(why)s.") % {"why": result.refusal.message}
+        return _("It was not taken: %(why)s.") % {"why": part(result.refusal.whole)}
     return ""
 
 

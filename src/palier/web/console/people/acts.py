@@ -19,6 +19,7 @@ from palier.members import queries as members
 from palier.payouts.refusals import PayoutRefusal, PayoutRefused
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.web.console.visits import StaffVisit
+from palier.web.refusals import told
 
 SOURCE: Final = "palier:console"
 """The source of commands that staff give here; nobody outside can use it."""
@@ -114,7 +115,7 @@ def why_not(refused: Exception) -> str:
     if isinstance(refused, NotSaid):
         return str(refused)
     if isinstance(refused, NotDone):
-        return _command_words(refused.refusal.code)
+        return _command_words(refused.refusal.code) or told(refused.refusal.whole)
     if isinstance(refused, OrderRefused):
         return _order_words(refused.code)
     if isinstance(refused, PayoutRefused):
@@ -150,7 +151,7 @@ def _command_words(code: RefusalCode) -> str:
         RefusalCode.PAYMENT_CARD_NUMBER: _("The text holds the number of a payment card. Leave it out."),
         RefusalCode.LIMIT_REACHED: _("A limit of the program is reached. Nothing was changed."),
         RefusalCode.REFUND_DOES_NOT_FIT: _("More than was spent cannot be given back. Nothing was changed."),
-    }.get(code, _("It could not be done. Nothing was changed."))
+    }.get(code, "")
 
 
 def _order_words(code: OrderRefusal) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse, JsonResponse
@@ -13,6 +15,7 @@ from palier.activities.uploads import Column, Look, Options, Upload, UploadRefus
 from palier.web.console.people.acts import address, done
 from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import part, told
 
 FORM_BYTES: Final = 1_900_000
 """The longest file that a form without script can bring at once."""
@@ -38,7 +41,7 @@ _KINDS: Final = {"running": "accent", "asked": "accent", "done": "good", "failed
 
 
 def _row(made: StaffVisit, found: Upload) -> Row:
-    told = found.told
+    counts = found.told
     return {
         "number": found.upload_id,
         "name": found.name,
@@ -48,10 +51,10 @@ def _row(made: StaffVisit, found: Upload) -> Row:
         "size": size_words(found.length, made.language),
         "when": moment_words(made, found.created_at),
         "by": actor_words(made, found.asked_by),
-        "told": told,
+        "told": counts,
         "refused": found.refused_lines,
-        "problem": found.problem,
-        "share": min(100, 100 * told.done // told.expected) if told.expected else 0,
+        "problem": told(found.why),
+        "share": min(100, 100 * counts.done // counts.expected) if counts.expected else 0,
         "open": found.open,
     }
 
@@ -104,7 +107,7 @@ def begin(made: StaffVisit) -> HttpResponse:
             uploads.append(made.connection, upload, 0, whole.read(), now=made.now)
             return made.go("people:import", upload.upload_id)
         if not (length.isascii() and length.isdigit() and len(length) < 16):
-            raise UploadRefused
+            raise UploadRefused(uploads.UNREAD)
         upload = uploads.begin(
             made.connection,
             made.runtime,
@@ -113,11 +116,8 @@ def begin(made: StaffVisit) -> HttpResponse:
             by=made.person,
             now=made.now,
         )
-    except UploadRefused:
-        said = _(
-            "The file cannot be taken: it is empty, longer than %(most)s, or its name holds a card's number. "
-            "Choose another."
-        ) % {"most": size_words(uploads.MOST_BYTES, made.language)}
+    except UploadRefused as refused:
+        said = told(refused)
         if whole is None and length:
             return JsonResponse({"said": said}, status=422)
         made.say(said, "bad")
@@ -146,16 +146,12 @@ def piece(made: StaffVisit, number: int) -> HttpResponse:
     body = made.request.body
     made.connection.rollback()
     if not (at.isascii() and at.isdigit() and len(at) < 16) or not 0 < len(body) <= uploads.PIECE:
-        return JsonResponse(
-            {"said": _("This piece does not fit the file. Choose the file again.")}, status=422
-        )
+        return JsonResponse({"said": told(uploads.MISPLACED)}, status=422)
     try:
         found = uploads.append(made.connection, found, int(at), body, now=made.now)
-    except UploadRefused:
+    except UploadRefused as refused:
         made.connection.rollback()
-        return JsonResponse(
-            {"said": _("This piece does not fit the file. Choose the file again.")}, status=422
-        )
+        return JsonResponse({"said": told(refused)}, status=422)
     return JsonResponse({"size": found.size})
 
 
@@ -225,9 +221,10 @@ def _looked(looked: Look, options: Options) -> dict[str, Any]:
     refused = len(looked.refused) + (0 if options.enrol else looked.unknown)
     return {
         "look": looked,
+        "problem": told(looked.problem),
         "taken": taken,
         "refused_count": refused,
-        "refused_rows": looked.refused[:SHOWN_REFUSED],
+        "refused_rows": [(row.line, part(row.reason)) for row in looked.refused[:SHOWN_REFUSED]],
         "enrol": options.enrol,
         "sample": uploads.SAMPLE,
     }
@@ -291,8 +288,8 @@ def step(made: StaffVisit, number: int, step: str) -> HttpResponse:
             return made.page("console/people/import.html", content, 422)
         try:
             done(made, lambda: uploads.ask(made.connection, found, options, by=made.person, now=made.now))
-        except UploadRefused:
-            made.say(_("The file is being imported, or is in already."), "warn")
+        except UploadRefused as refused:
+            made.say(told(refused), "warn")
         return made.go("people:import", number)
     if step == "stop":
         if done(made, lambda: uploads.stop(made.connection, found, by=made.person, now=made.now)):
@@ -310,12 +307,13 @@ def step(made: StaffVisit, number: int, step: str) -> HttpResponse:
 def refused(made: StaffVisit, number: int) -> HttpResponse:
     """The lines that were refused, each with its reason, to be corrected and brought again."""
     found = _find(made, number)
-    path = uploads.refused_path(found)
-    if not path.exists():
+    if not uploads.refused_path(found).exists():
         raise Http404
     stem = found.name.rpartition(".")[0] or found.name
     safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in stem)[:80]
-    response = HttpResponse(b"".join(uploads.lines_of(path)), content_type="text/csv; charset=utf-8")
+    rows = io.StringIO(newline="")
+    csv.writer(rows).writerows(uploads.refused_lines(found, part))
+    response = HttpResponse(rows.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = (
         f'attachment; filename="{safe.encode("ascii", "ignore").decode()}.refused.csv"'
     )

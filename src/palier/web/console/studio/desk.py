@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from palier.engine.describe import Page, Part, describe
+from palier.engine.describe.page import typeset
 from palier.engine.lint import Finding, lint
 from palier.engine.program import Program
 from palier.programs import files
@@ -16,6 +16,7 @@ from palier.programs.files import Document, DocumentProblem
 from palier.programs.plan import Change, difference
 from palier.programs.source import Source
 from palier.web.console.studio.forms import Builder, Entry, Node, at, id_of, parts_of
+from palier.web.refusals import told
 
 MOST_PROBLEMS: Final = 30
 """Problems that are shown at a time."""
@@ -36,47 +37,11 @@ _SAID_IN: Final = {
     "notice": "changes",
 }
 """Part of a document -> section of the plain words that tells of it."""
-MEANINGS: Final = {
-    "cash": gettext_lazy("Points that are money must count the program's money."),
-    "choice": gettext_lazy("This value is none of those that can be chosen here."),
-    "condition": gettext_lazy("This condition cannot be judged, or can never hold."),
-    "contradiction": gettext_lazy("Two settings contradict each other."),
-    "date": gettext_lazy("This date cannot be read."),
-    "duplicate_key": gettext_lazy("Two parts have the same key."),
-    "format": gettext_lazy("This text has not the form that is asked for here."),
-    "icon": gettext_lazy("This is no name of a drawing."),
-    "missing": gettext_lazy("A setting is missing here."),
-    "missing_text": gettext_lazy("A text is missing in one of the languages."),
-    "no_effect": gettext_lazy("This setting changes nothing here."),
-    "one_effect": gettext_lazy("A rule has exactly one effect."),
-    "order": gettext_lazy("These entries must rise, or follow each other in time."),
-    "range": gettext_lazy("This number is outside what is allowed here."),
-    "reserved_name": gettext_lazy("This name belongs to something that every program has."),
-    "rounding": gettext_lazy("The rounding will not do what it seems to say."),
-    "size": gettext_lazy("There are too few entries here, or too many."),
-    "tiers": gettext_lazy("The tiers do not hold together."),
-    "time": gettext_lazy("This time of day cannot be read."),
-    "too_large": gettext_lazy("This amount is too large."),
-    "too_long": gettext_lazy("This text is too long."),
-    "too_many": gettext_lazy("There are too many entries here."),
-    "too_many_decimals": gettext_lazy("This amount has too many decimals."),
-    "type": gettext_lazy("Something else is expected here."),
-    "unknown_currency": gettext_lazy("There is no such currency of money."),
-    "unknown_key": gettext_lazy("There is no such setting here."),
-    "unknown_reference": gettext_lazy("This names something that is declared nowhere."),
-    "unknown_time_zone": gettext_lazy("There is no such time zone."),
-    "unreadable": gettext_lazy("The text cannot be read."),
-    "zero": gettext_lazy("0 has no effect here."),
-}
-"""Code of a problem -> what it says in a few words. Every code has one (a test holds it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A problem or finding ready to be read: where it is, what it says, and what to do.
-
-    `detail` is the same told exactly, in English, where the reader's language has only the short form.
-    """
+    """A problem or finding ready to be read: where it is, what it says, and what to do."""
 
     severity: str
     text: str
@@ -85,7 +50,6 @@ class Said:
     part: str
     field: str
     line: int
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +89,7 @@ def open_desk(
     document = files.read(raw, "yaml")
     readable = isinstance(source, Source) and isinstance(source.data, dict)
     data: dict[str, Any] | None = source.data if isinstance(source, Source) and readable else None
-    problems = [_problem(problem, language) for problem in document.problems[:MOST_PROBLEMS]]
+    problems = [_problem(problem) for problem in document.problems[:MOST_PROBLEMS]]
     form: Node | None = None
     outline: list[Entry] = []
     if data is not None:
@@ -181,24 +145,15 @@ def _part_of(path: str) -> str:
     return ""
 
 
-def _problem(problem: DocumentProblem, language: str) -> Said:
-    remedy = f"{problem.remedy[:1].upper()}{problem.remedy[1:]}"
-    remedy = remedy if remedy.endswith(("?", ".")) else f"{remedy}."
-    message = f"{problem.message[:1].upper()}{problem.message[1:]}."
-    told, detail = (
-        (message, "")
-        if language != "fr"
-        else (str(MEANINGS.get(problem.code, message)), f"{message} {remedy}")
-    )
+def _problem(problem: DocumentProblem) -> Said:
     return Said(
         problem.severity,
-        told,
-        remedy if language != "fr" else "",
+        told(problem.said),
+        told(problem.advice),
         problem.path,
         _part_of(problem.path),
         id_of(problem.path),
         problem.line,
-        detail,
     )
 
 
@@ -207,8 +162,8 @@ def _finding(finding: Finding, language: str, places: Source) -> Said:
     line = places.place(finding.path).line if finding.path else 0
     return Said(
         finding.severity,
-        f"{reason[:1].upper()}{reason[1:]}.",
-        f"{remedy[:1].upper()}{remedy[1:]}.",
+        told(typeset(reason, language)),
+        told(typeset(remedy, language)),
         finding.path,
         _part_of(finding.path),
         id_of(finding.path),
@@ -245,4 +200,4 @@ def count_words(count: int) -> str:
     return "" if not count else _("%(count)d to mend") % {"count": count}
 
 
-__all__ = ["MEANINGS", "Desk", "Said", "count_words", "open_desk", "sentences_of"]
+__all__ = ["Desk", "Said", "count_words", "open_desk", "sentences_of"]

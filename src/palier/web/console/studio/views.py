@@ -30,8 +30,8 @@ from palier.site.refusal import Refused
 from palier.staff import accounts
 from palier.web.console.studio import figures, forms
 from palier.web.console.studio.desk import count_words, open_desk
-from palier.web.console.studio.refusals import said
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.refusals import told
 
 READ: Final = "programs:read"
 WRITE: Final = "programs:write"
@@ -168,7 +168,7 @@ def begin(made: StaffVisit) -> HttpResponse:
             now=made.now,
         )
     except Refused as refused:
-        return _front(made, said(refused, made.language), 422)
+        return _front(made, told(refused), 422)
     return made.go("studio:desk", draft_ref(draft_id))
 
 
@@ -282,12 +282,12 @@ def _written(made: StaffVisit, ref: str, draft: Draft) -> HttpResponse:
             now=made.now,
         )
     except SourceError as problem:
-        told = _(
+        unread = _(
             "The text cannot be read at line %(line)d, so the form cannot change it. Mend the text first."
         )
-        return _answered(made, ref, place, error=told % {"line": problem.place.line}, status=422)
+        return _answered(made, ref, place, error=unread % {"line": problem.place.line}, status=422)
     except Refused as refused:
-        return _answered(made, ref, place, error=said(refused, made.language), status=422)
+        return _answered(made, ref, place, error=told(refused), status=422)
     return _answered(made, ref, place, saved=saved, whole=whole)
 
 
@@ -349,7 +349,7 @@ def rename(made: StaffVisit, ref: str) -> HttpResponse:
             made.connection, made.program_id, draft.draft_id, name=made.request.POST.get("name", "")
         )
     except Refused as refused:
-        made.say(said(refused, made.language), "bad")
+        made.say(told(refused), "bad")
     return _to_desk(made, ref)
 
 
@@ -502,13 +502,13 @@ def _publish(
         if posted.get("when") == "date" and not given:
             raise Refused(_("Write the day and time from which it holds."))
     except Refused as refused:
-        error, status = said(refused, made.language), 422
+        error, status = told(refused), 422
     seen = None
     try:
         document = publishing.document_of(made.connection, made.program_id, made.runtime.key, origin)
         seen = publishing.preview(made.connection, document, starts=starts, now=made.now)
     except Refused as refused:
-        error, status = said(refused, made.language), 422 if made.request.method == "POST" else 200
+        error, status = told(refused), 422 if made.request.method == "POST" else 200
     if made.request.method == "POST" and posted.get("confirmed") == "yes" and seen is not None and not error:
         try:
             done = publishing.put_forward(
@@ -522,7 +522,7 @@ def _publish(
                 reason=posted.get("reason", "").strip()[:500],
             )
         except Refused as refused:
-            error, status = said(refused, made.language), 422
+            error, status = told(refused), 422
         else:
             _say_done(made, done)
             return made.go("studio:front")
@@ -545,7 +545,7 @@ def _publish(
             "when": posted.get("when", "now"),
             "reason": posted.get("reason", ""),
             "zone": made.program.time_zone,
-            "error": error or (said(seen.refused, made.language) if seen is not None else ""),
+            "error": error or (told(seen.refused) if seen is not None else ""),
             "figures": figures.in_short(compared, made.words) if compared is not None else [],
             "notice": seen.program.notice if seen is not None else None,
         },
@@ -612,7 +612,7 @@ def backtest(made: StaffVisit, ref: str) -> HttpResponse:
             )
             return made.go("studio:run", refs.encode_as(RUN, run_id))
         except Refused as refused:
-            error = said(refused, made.language)
+            error = told(refused)
     document = files.read(_save(made, draft, draft.head).text.encode(), "yaml")
     names = _names(made)
     return made.page(
@@ -641,7 +641,7 @@ def _run_shown(made: StaffVisit, run: Run, names: Mapping[str, str]) -> dict[str
         "by": names.get(run.asked_by, run.asked_name),
         "state": run.state,
         "percent": run.percent,
-        "problem": said(run.problem, made.language),
+        "problem": told(run.why),
     }
 
 
