@@ -29,6 +29,7 @@ from palier.web.till.visits import (
     of_device,
     place,
 )
+from palier.web.ui import pictures
 
 
 class _Journal(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,6 +90,7 @@ def shell(request: HttpRequest, connection: AnyConnection, found: Runtime, now: 
 @of_anyone
 def worker(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """The script that keeps the till's shell on the tablet; it has to come from the till's own address."""
+    logo = pictures.logo(connection, found, ProgramWords(found.latest.program, language_of(request)))
     response = finished(
         render(
             request,
@@ -102,7 +104,9 @@ def worker(request: HttpRequest, connection: AnyConnection, found: Runtime, now:
                         "tokens.css", "ui.css", "till.css", "till.js", "till-journal.js", "till-scan.js",
                         "icons.svg", "app.svg", "fonts/source-sans-3.woff2",
                     )
-                ],
+                ]
+                + [reverse("portal:brand", args=[found.key])]
+                + ([logo.small, logo.medium, logo.large] if logo is not None else []),
             },
             content_type="text/javascript; charset=utf-8",
         )
@@ -130,7 +134,9 @@ def manifest(request: HttpRequest, connection: AnyConnection, found: Runtime, no
                 "orientation": "any",
                 "background_color": "#fbfaf7",
                 "theme_color": "#fbfaf7",
-                "icons": [{"src": static("ui/app.svg"), "sizes": "any", "type": "image/svg+xml"}],
+                "icons": pictures.installed(
+                    pictures.logo(connection, found, ProgramWords(found.latest.program, language))
+                ),
             },
             content_type="application/manifest+json",
         )
