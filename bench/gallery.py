@@ -194,7 +194,9 @@ def unmet(program: Program, reading: Reading) -> list[str]:
     """The activity types that a program counts and the history does not have."""
     types = {rule.on for rule in program.rules}
     types |= {rule.on for campaign in program.campaigns for rule in campaign.rules}
-    types |= {kind for item in (*program.goals, *program.streaks, *program.games) for kind in item.on}
+    types |= {kind for goal in program.goals for kind in goal.on}
+    types |= {kind for streak in program.streaks for kind in streak.on}
+    types |= {kind for game in program.games for kind in game.on}
     types |= {"play" for game in program.games if game.kind != "surprise"}
     types |= {"quiz"} if program.quizzes else set()
     types |= {"joined"} if program.referral is not None else set()
@@ -265,10 +267,8 @@ def _section(entry: gallery.Entry, reading: Reading, plan: Plan, totals: Totals)
     if used := totals.mechanics.used:
         lines += ["| shared limit | used | of |", "|---|---:|---:|"]
         for key in sorted(used):
-            limit, currency = limit_of(plan, key)
-            shown = [
-                _number(plan, currency, count) if currency else f"{count:,}" for count in (used[key], limit)
-            ]
+            limit, unit = limit_of(plan, key)
+            shown = [_number(plan, unit, count) if unit else f"{count:,}" for count in (used[key], limit)]
             lines.append(f"| {key} | {shown[0]} | {shown[1]} |")
         lines.append("")
     return lines

@@ -38,7 +38,7 @@ from palier.site.environment import environment
 from palier.staff.operations import create_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from palier.site import embedded
 
@@ -150,13 +150,7 @@ def fresh(server: embedded.Server, members: int = MEMBERS, name: str = COPY) -> 
 
     Within another such block the inner one is worked on; connections made before stay with theirs.
     """
-    kept = {
-        name: os.environ.get(name)
-        for name in ("PALIER_DATA_DIR", "PALIER_DATABASE_NAME", "PALIER_DATABASE_URL")
-    }
-    os.environ["PALIER_DATA_DIR"] = str(server.directory)
-    os.environ.pop("PALIER_DATABASE_URL", None)
-    try:
+    with _here(server):
         template = _template(server, members)
         _work_on(name)
         with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
@@ -171,6 +165,41 @@ def fresh(server: embedded.Server, members: int = MEMBERS, name: str = COPY) -> 
         finally:
             with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
                 _drop(connection, name)
+
+
+@contextmanager
+def standing(
+    server: embedded.Server, name: str, published: Program, make: Callable[[], None], *of: str
+) -> Iterator[None]:
+    """As `fresh`, of a database that is there for the next time too: made by `make` of one with a program alone.
+
+    Made anew when tables, the benches' program, or these files of the benches changed.
+    """
+    with _here(server):
+        wanted = _digest(*of)
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+            there = _comment(connection, name) == wanted
+        if there:
+            _work_on(name)
+        else:
+            _begin(server, name, published)
+            make()
+            with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+                _say(connection, name, wanted)
+        yield
+
+
+@contextmanager
+def _here(server: embedded.Server) -> Iterator[None]:
+    """The platform's environment is this server's for the length of a block."""
+    kept = {
+        name: os.environ.get(name)
+        for name in ("PALIER_DATA_DIR", "PALIER_DATABASE_NAME", "PALIER_DATABASE_URL")
+    }
+    os.environ["PALIER_DATA_DIR"] = str(server.directory)
+    os.environ.pop("PALIER_DATABASE_URL", None)
+    try:
+        yield
     finally:
         for name, value in kept.items():
             if value is None:
@@ -189,19 +218,33 @@ def _drop(connection: psycopg.Connection[Any], name: str) -> None:
     connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _template(server: embedded.Server, members: int) -> str:
-    """The name of the database with program and members; made anew when its tables or the program changed."""
+def _digest(*more: str) -> str:
+    """Of what a database of the benches is made: tables, program, and more files of bench/ by their names."""
     content = sha256((ROOT / "bench" / "program.yaml").read_bytes())
     for path in sorted((ROOT / "src" / "palier").glob("*/migrations/*.py")):
         content.update(path.read_bytes())
-    digest = content.hexdigest()
-    name = f"{TEMPLATE}_{members}"
+    for name in more:
+        content.update((ROOT / "bench" / name).read_bytes())
+    return content.hexdigest()
+
+
+def _comment(connection: psycopg.Connection[Any], name: str) -> str:
+    """What is written at a database of the server; "" where there is none."""
+    row = connection.execute(
+        "select shobj_description(oid, 'pg_database') from pg_database where datname = %s", [name]
+    ).fetchone()
+    return row[0] or "" if row is not None else ""
+
+
+def _say(connection: psycopg.Connection[Any], name: str, digest: str) -> None:
+    connection.execute(
+        sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(digest))
+    )
+
+
+def _begin(server: embedded.Server, name: str, published: Program) -> int:
+    """Makes a database with that program and nothing else, which is worked on; the program's id."""
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        row = connection.execute(
-            "select shobj_description(oid, 'pg_database') from pg_database where datname = %s", [name]
-        ).fetchone()
-        if row is not None and row[0] == digest:
-            return name
         _drop(connection, name)
         connection.execute(
             sql.SQL("create database {} owner palier_owner template template0 encoding 'UTF8'").format(
@@ -211,18 +254,28 @@ def _template(server: embedded.Server, members: int) -> str:
     _work_on(name)
     subprocess.run([sys.executable, "-m", "palier", "migrate"], check=True, stdout=subprocess.DEVNULL)
     with connect() as connection:
-        now = clock.now()
-        published = publish(connection, program(), now=now, published_by="bench")
+        version = publish(connection, published, now=clock.now(), published_by="bench")
         connection.commit()
+    return version.program_id
+
+
+def _template(server: embedded.Server, members: int) -> str:
+    """The name of the database with program and members; made anew when its tables or the program changed."""
+    digest = _digest()
+    name = f"{TEMPLATE}_{members}"
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
+        if _comment(connection, name) == digest:
+            return name
+    program_id = _begin(server, name, program())
+    with connect() as connection:
+        now = clock.now()
         for start in range(0, members, 5000):
-            enrol_members(connection, published.program_id, range(start, min(start + 5000, members)), now)
+            enrol_members(connection, program_id, range(start, min(start + 5000, members)), now)
     with psycopg.connect(server.dsn(name), autocommit=True) as connection:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("comment on database {} is {}").format(sql.Identifier(name), sql.Literal(digest))
-        )
+        _say(connection, name, digest)
     return name
 
 
@@ -278,29 +331,42 @@ def bodies(sales: Iterable[dict[str, Any]]) -> list[bytes]:
     return [msgspec.json.encode(sale) for sale in sales]
 
 
-_KEPT = ("member", "progress", "wallet", "lot", "activity", "transfer", "activity_claim")
+KEPT = ("member", "progress", "wallet", "lot", "activity", "transfer", "activity_claim")
+"""Tables of which every member has rows."""
 
 
-def keep(server: embedded.Server) -> None:
-    """Keeps a copy of every member with all that is stored of him, to make doubles from."""
+def keep(server: embedded.Server, tables: Sequence[str] = KEPT) -> None:
+    """Keeps a copy of every member with all that these tables store of him, to make doubles from."""
     with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"])) as connection:
         connection.execute("create schema kept")
-        for table in _KEPT:
+        for table in tables:
             connection.execute(f"create table kept.{table} as select * from {table}".encode())
 
 
+def external_id(_: str, number: int) -> str:
+    """The external id of the member of that number."""
+    return data.member(number)
+
+
 @contextmanager
-def doubled(server: embedded.Server, members: int, doubles: range) -> Iterator[None]:
+def doubled(
+    server: embedded.Server,
+    members: int,
+    doubles: range,
+    tables: Sequence[str] = KEPT,
+    kinds: Sequence[str] = ("external_id",),
+    identity: Callable[[str, int], str] = external_id,
+) -> Iterator[None]:
     """Gives every kept member (there are `members`) doubles of these numbers, with all that is stored of him.
 
     They are there, in one commit, when the block ends. The double of number n of member m is member
-    n * members + m. Foreign keys and triggers are passed over: what is copied has passed them. The doubles'
-    transfers are not queued for the sealer.
+    n * members + m, and `identity` says what finds it. Foreign keys and triggers are passed over: what is copied has
+    passed them. The doubles' transfers are not queued for the sealer.
     """
     with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"])) as connection:
         connection.execute("set session_replication_role = replica")
         connection.execute("set synchronous_commit = off")
-        for table in _KEPT:
+        for table in tables:
             names = [
                 row[0]
                 for row in connection.execute(
@@ -319,7 +385,7 @@ def doubled(server: embedded.Server, members: int, doubles: range) -> Iterator[N
             )
             connection.execute(statement.encode(), [_STEP, doubles.start, doubles.stop - 1])
         rows = connection.execute(
-            "select value_hash, member_id, program_id, kind from identity"
+            "select value_hash, member_id, program_id from identity"
             " where member_id in (select member_id from kept.member)"
         ).fetchall()
         owner = {bytes(row[0]): row[1:] for row in rows}
@@ -328,10 +394,12 @@ def doubled(server: embedded.Server, members: int, doubles: range) -> Iterator[N
         ) as copy:
             at = datetime.now(UTC)
             for number in range(members):
-                member_id, program_id, kind = owner[hashed("external_id", data.member(number))]
+                member_id, program_id = owner[hashed(kinds[0], identity(kinds[0], number))]
                 for double in doubles:
-                    value = hashed("external_id", data.member(double * members + number))
-                    copy.write_row((value, (member_id + double * _STEP) % (1 << 62), program_id, kind, at))
+                    own = (member_id + double * _STEP) % (1 << 62)
+                    for kind in kinds:
+                        value = hashed(kind, identity(kind, double * members + number))
+                        copy.write_row((value, own, program_id, kind, at))
         yield
 
 

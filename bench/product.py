@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from bench import data, instance, load, shelves, visits
+from bench import crowd, data, instance, load, shelves, visits
 from palier.activities import wire
 from palier.activities.imports import import_rows
 from palier.activities.runtime import runtime
@@ -559,32 +559,17 @@ def browse_p95(conditions: Conditions) -> list[float]:
 
 # --- pages of members -----------------------------------------------------------------------------------
 
-_KEPT_VISITORS = 1_000
-_SHELVED = 500
+_VISITORS = 500
 
 
 @_once
 def _pages(conditions: Conditions) -> list[dict[str, load.Result]]:
     """The portal's pages, each asked for by members drawn of all, on 4 connections."""
-    with instance.fresh(conditions.server, _KEPT_VISITORS), instance.Desk() as desk:
-        till = _Till(_KEPT_VISITORS)
-        for _ in range(5):
-            sales = list(till.sales(_KEPT_VISITORS))
-            desk.apply([msgspec.json.encode(sales)])
-        (currency,) = desk.program.latest.currencies
-        operations.load(
-            desk.connection, desk.program, enumerate(shelves.items(_SHELVED, currency), 1),
-            by="bench", reason="bench", now=clock.now,
-        )  # fmt: skip
-        instance.keep(conditions.server)
-        doubles = size(conditions).visited // _KEPT_VISITORS
-        with instance.doubled(conditions.server, _KEPT_VISITORS, range(1, doubles)):
-            pass
-        instance.settle(conditions.server)
-        rows = desk.connection.execute(
-            "-- bench.visitors\nselect member_id from member order by random() limit 2000"
-        ).fetchall()
-        desk.connection.rollback()
+    with crowd.there(conditions.server, size(conditions).visited):
+        with connect() as connection:
+            rows = connection.execute(
+                "-- bench.visitors\nselect member_id from member order by random() limit %s", (_VISITORS,)
+            ).fetchall()
         cookies = visits.sign_in([row[0] for row in rows])
 
         def asked(page: str, number: int) -> load.Result:

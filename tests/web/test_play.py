@@ -354,51 +354,6 @@ def test_names_are_never_markup(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
         assert "<img" not in page(client, path), path
 
 
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that pages send, as psycopg sends them."""
-    import psycopg
-
-    sent: list[str] = []
-    real = psycopg.Connection.execute
-
-    def counted(self: Any, query: Any, *args: Any, **options: Any) -> Any:
-        sent.append(str(query)[:60])
-        return real(self, query, *args, **options)
-
-    monkeypatch.setattr(psycopg.Connection, "execute", counted)
-    return sent
-
-
-BUDGET = {
-    "": 16, "goals": 6, "games/wheel": 9, "rankings": 12, "friends": 12, "earn": 22, "questions": 10, "rewards/mug": 10,
-}  # fmt: skip
-
-
-def test_no_page_asks_once_for_each_row(own: Shop, ref: str, client: Client, statements: list[str]) -> None:
-    """With ten times as much to show a page asks as often; and no more often than its budget."""
-    own.call(
-        "PUT", "/surveys/visit",
-        {"key": "visit", "name": said("Visit"), "questions": [{"key": "a", "kind": "nps", "text": said("?")}]},
-    )  # fmt: skip
-    post(client, "rewards/mug/save", {"once": "s" * 12})
-    asked: dict[str, list[int]] = {path: [] for path in BUDGET}
-    for many in (1, 4):
-        for number in range(many):
-            own.sale(ref, "21.00", id=f"q{many}-{number}")
-            if many > 1:
-                text = {"text": f"Case {number}", "once": f"{number}" * 12}
-                post(client, "questions/new", text)
-        for path in BUDGET:
-            page(client, path)
-            statements.clear()
-            page(client, path)
-            asked[path].append(len(statements))
-    assert {path: counts[1] for path, counts in asked.items() if counts[1] > BUDGET[path]} == {}
-    for path, (few, lots) in asked.items():
-        assert lots <= few + 3, (path, few, lots)
-
-
 def test_a_quiz_of_a_version_ahead_is_not_there_yet(own: Shop, client: Client) -> None:
     """What is published ahead is nobody's to take, and no defect."""
     data = arcade()

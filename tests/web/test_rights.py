@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
-
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from palier.staff.roles import ROLES, Role, rights_of
 from tests.api.shop import Shop, document
+from tests.web.addresses import addresses
 from tests.web.staff import staff_client
 
-DOOR = {"sign-in", "second", "welcome", "sign-out", "demo", "set-up", "set-up-first", "component-themes"}
-"""Pages for whoever is not signed in yet, each with its own tests; and a style sheet that says nothing of anybody."""
-ADDRESSES = {"int": "1", "slug": "x", "str": "x", "path": "x", "uuid": "00000000-0000-4000-8000-000000000000"}
-
-
-class Address(NamedTuple):
-    """One page: its name, its address with made-up objects in it, and what it asks for."""
-
-    name: str
-    path: str
-    page: Any
-    objects: bool
-    inside: bool
-
-
-def _walk(patterns: list[URLPattern | URLResolver], before: str, names: str) -> Iterator[Address]:
-    for found in patterns:
-        route = before + str(found.pattern)
-        if isinstance(found, URLResolver):
-            space = f"{names}{found.namespace}:" if found.namespace else names
-            yield from _walk(found.url_patterns, route, space)
-        else:
-            yield _address(f"{names}{found.name}", route, found.callback)
-
-
-def _address(name: str, route: str, page: Any) -> Address:
-    parts, objects = [], False
-    for part in route.split("/"):
-        while "<" in part:
-            before, _, rest = part.partition("<")
-            inner, _, after = rest.partition(">")
-            kind, _, called = inner.rpartition(":")
-            if called == "program":
-                part = f"{before}club{after}"
-            else:
-                objects = True
-                part = f"{before}{ADDRESSES[kind or 'str']}{after}"
-        parts.append(part)
-    path = "/" + "/".join(parts)
-    return Address(name, path, page, objects, "<str:program>" in route)
-
-
-def all_addresses() -> list[Address]:
-    """Everything that this installation answers."""
-    return list(_walk(get_resolver().url_patterns, "", ""))
-
-
-def addresses() -> list[Address]:
-    """All pages of the console."""
-    console = next(
-        found
-        for found in get_resolver().url_patterns
-        if isinstance(found, URLResolver) and found.namespace == "console"
+DOOR = {
+    f"console:{name}"
+    for name in (
+        "sign-in", "second", "welcome", "sign-out", "demo", "set-up", "set-up-first", "component-themes",
     )
-    return list(_walk(console.url_patterns, "console/", ""))
+}  # fmt: skip
+"""Pages for whoever is not signed in yet, each with its own tests; and a style sheet that says nothing of anybody."""
 
 
 def ask(client: Client, address: str) -> int:
@@ -80,7 +29,7 @@ def ask(client: Client, address: str) -> int:
 
 @pytest.mark.guard
 def test_every_page_says_what_right_it_asks_for() -> None:
-    found = addresses()
+    found = addresses("console")
     assert len(found) > 25
     bare = {one.name for one in found if not hasattr(one.page, "right")}
     assert bare == DOOR, "wrap the page in of_staff, or it is open to everybody"
@@ -100,14 +49,18 @@ def test_every_page_by_every_role(shop: Shop, everywhere: bool) -> None:
         client = _client(role, None if everywhere else shop.program_id)
         if client is None:
             continue
-        for one in addresses():
+        for one in addresses("console"):
             if one.name in DOOR:
                 continue
             right = one.page.right
             may = right is None or (right in rights_of(role) and (everywhere or not one.page.everywhere))
             status = ask(client, one.path)
             # Made-up objects are not there; nor is what is of nobody's yet.
-            absent = one.objects or role == "partner" or one.name in ("set-up-as-member", "desk:end-tokens")
+            absent = (
+                one.objects
+                or role == "partner"
+                or one.name in ("console:set-up-as-member", "console:desk:end-tokens")
+            )
             fits = status in (200, 302, 422) or (absent and status == 404)
             if not (fits if may else status == 404):
                 wrong.append((role, one.path, status))
@@ -127,7 +80,7 @@ def _client(role: Role, program_id: int | None) -> Client | None:
 
 def test_strangers_are_led_to_the_door(shop: Shop) -> None:
     client = Client(SERVER_NAME="localhost")
-    for one in addresses():
+    for one in addresses("console"):
         if one.name in DOOR:
             continue
         found = client.get(one.path)

@@ -16,9 +16,10 @@ from palier.tills import devices, journal
 from tests.api.shop import Shop
 from tests.tills.counter import Counter
 from tests.web.staff import PASSWORD, staff, staff_client
-from tests.web.test_till import CASHIER, PIN, Tablet, cashier, statements
+from tests.web.statements import counted
+from tests.web.test_till import CASHIER, PIN, Tablet, cashier
 
-__all__ = ["cashier", "statements"]
+__all__ = ["cashier"]
 
 
 @pytest.fixture
@@ -158,13 +159,11 @@ def test_a_forgotten_pin_is_chosen_anew_by_the_person_alone(shop: Shop, owner: C
     assert stranger.get(f"/console/club/staff/{staff('owner').account_id}/pin").status_code == 404
 
 
-def test_the_list_asks_as_much_for_one_till_as_for_many(
-    shop: Shop, owner: Client, statements: list[str]
-) -> None:
+def test_the_list_asks_as_much_for_one_till_as_for_many(shop: Shop, owner: Client) -> None:
     def asked() -> int:
-        statements.clear()
-        assert owner.get("/console/club/tills").status_code == 200
-        return len(statements)
+        with counted() as sent:
+            assert owner.get("/console/club/tills").status_code == 200
+        return len(sent)
 
     Counter(shop)
     asked()  # what the process keeps of the program is read once

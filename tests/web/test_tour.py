@@ -19,9 +19,9 @@ from django.test import Client
 from tests.api.shop import Shop
 from tests.api.test_live import serving
 from tests.web import browser, tour
+from tests.web.addresses import addresses
 from tests.web.everything import KEY, Everything
 from tests.web.staff import staff, staff_client
-from tests.web.test_rights import all_addresses
 from tests.web.tour import ACTS, STARTS, Eyes, Look, Tongues, Tour, Way
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
@@ -52,7 +52,7 @@ WHOLE = os.environ.get("PALIER_TOUR")
 def pages(client: Client) -> set[str]:
     """The names of all addresses that answer a browser with a page, as far as one can be asked."""
     found = set()
-    for one in all_addresses():
+    for one in addresses():
         if one.name.startswith(tour.FACES) and one.name not in tour.FILES:
             answer = client.get(one.path.replace("/club", f"/{KEY}"))
             page = answer.status_code != 200 or answer.headers["Content-Type"].startswith("text/html")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from palier.engine.clock import HOUR
+from palier.engine.clock import HOUR, clock_of
 from palier.engine.compiled import (
     DATES,
     LIFE,
@@ -28,7 +28,7 @@ from palier.engine.mechanics import Game, Goal, Membership, Quiz, Streak
 from palier.engine.plan import Plan
 from palier.engine.program import PointCurrency
 from palier.engine.state import NEVER, GoalState, MemberState, StreakState, Window
-from palier.engine.streaks import clock_of, complete, deadline
+from palier.engine.streaks import complete, deadline
 
 
 class StepNow(Struct, frozen=True):

@@ -70,14 +70,18 @@ where g.member_id = %(member)s and g.program_id = %(program)s and g.goal = %(goa
   and g.value > 0 and m.status <> 'erased' and m.left_rankings_at is null
 """
 
-ABOVE: Final = """
+_HIGHER: Final = """
+g.program_id = %(program)s and g.goal = %(goal)s and g.number = %(number)s and g.value >= %(value)s
+  and (g.value > %(value)s or (%(earliest)s and g.reached_at < %(reached)s))
+"""
+# All who stand above are counted in the index of ranks alone; the few of them who are not ranked are taken off again.
+ABOVE: Final = f"""
 -- rankings.above
 -- all members: how many stand above one
-select count(*) from goal_progress g join member m on m.member_id = g.member_id
-where g.program_id = %(program)s and g.goal = %(goal)s and g.number = %(number)s
-  and m.status <> 'erased' and m.left_rankings_at is null
-  and (g.value > %(value)s or (%(earliest)s and g.value = %(value)s and g.reached_at < %(reached)s))
-"""
+select (select count(*) from goal_progress g where {_HIGHER})
+  - (select count(*) from member m join goal_progress g on g.member_id = m.member_id
+     where m.program_id = %(program)s and (m.status = 'erased' or m.left_rankings_at is not null) and {_HIGHER})
+"""  # noqa: S608
 
 
 class Place(Struct, frozen=True):

@@ -19,6 +19,14 @@ from palier.engine.plan import Plan
 from palier.engine.state import NEVER
 
 
+class Said(Struct, frozen=True):
+    """A decision in words: its steps, the same in one line, and what moved of each currency in minor units."""
+
+    steps: list[Step]
+    sentence: str
+    moved: dict[str, int]
+
+
 class Story(Struct, frozen=True):
     """One decision, ready to be told: its row, what the sentences need, and the version that judged it."""
 
@@ -35,6 +43,15 @@ class Story(Struct, frozen=True):
     def steps(self, language: str) -> list[Step]:
         """One line for each rule that earned and each thing that moved."""
         return explain.lines(self.told, self.plan, language)
+
+    def said(self, language: str) -> Said:
+        """Steps and sentence at once: working them out is most of what a long history costs."""
+        steps = self.steps(language)
+        moved: dict[str, int] = {}
+        for step in steps:
+            if step.currency:
+                moved[step.currency] = moved.get(step.currency, 0) + step.points
+        return Said(steps, explain.in_one_line(steps, language), moved)
 
     def why_not(self, language: str) -> list[str]:
         """Rules that brought nothing but nearly did."""

@@ -127,3 +127,14 @@ class LocalClock:
         if before is not None and after is not None:
             return there + before - after
         return self.at_wall(at + self.offset(at) + days * DAY)
+
+
+_clocks: dict[str, LocalClock] = {}
+
+
+def clock_of(zone: str) -> LocalClock:
+    """The calendar of a time zone, kept: what it has found out of a day is known to whoever asks next."""
+    clock = _clocks.get(zone)
+    if clock is None:
+        clock = _clocks[zone] = LocalClock(zone)
+    return clock

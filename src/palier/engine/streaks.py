@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from palier.engine.clock import LocalClock
+from palier.engine.clock import clock_of
 from palier.engine.compiled import CompiledStreak, period_number, period_start
 from palier.engine.decisions import REDEMPTION, WALLET, Message, Transfer
 from palier.engine.facts import MADE_SOURCE, RETURN, Fact, Inputs, Reference
@@ -24,16 +24,6 @@ from palier.engine.state import (
     StreakState,
 )
 from palier.engine.trace import StreakTrace, Trace
-
-_clocks: dict[str, LocalClock] = {}
-
-
-def clock_of(zone: str) -> LocalClock:
-    """The calendar of a time zone, kept."""
-    clock = _clocks.get(zone)
-    if clock is None:
-        clock = _clocks[zone] = LocalClock(zone)
-    return clock
 
 
 def complete(streak: CompiledStreak, state: StreakState, index: int) -> int:

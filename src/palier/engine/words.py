@@ -8,7 +8,7 @@ from typing import Final
 
 from palier.engine import program as doc
 from palier.engine.amounts import from_minor, ratio
-from palier.engine.clock import LocalClock
+from palier.engine.clock import LocalClock, clock_of
 from palier.engine.currencies import localized, money
 from palier.engine.phrases import date_words
 from palier.engine.state import NEVER
@@ -23,7 +23,7 @@ class ProgramWords:
         self.program = program
         self.fr = language == "fr"
         self.language = language
-        self.clock = clock or LocalClock(program.time_zone)
+        self.clock = clock or clock_of(program.time_zone)
         self.units = {currency.key: currency for currency in program.point_currencies}
 
     def say(self, english: str, french: str) -> str:

@@ -35,6 +35,12 @@ class Member(models.Model):
             models.Index(
                 fields=["program_id"], condition=Q(status__in=["erased", "merged"]), name="member_gone"
             ),
+            # Few beside all: who stands above one in a ranking is counted with them, and they are taken off again.
+            models.Index(
+                fields=["program_id"],
+                condition=Q(status="erased") | Q(left_rankings_at__isnull=False),
+                name="member_unranked",
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(member_id__gte=0), name="member_id_not_negative"),

@@ -181,14 +181,15 @@ def _history(
 def _told(story: Story, language: str) -> dict[str, Any]:
     fact, line = story.fact, story.line
     money = exponent(story.plan.program.currency)
+    said = story.said(language)
     told: dict[str, Any] = {
         "at": at(line.acts_at),
         "type": line.type,
         "source": line.source,
         "id": line.id,
         "program_version": line.version,
-        "said": story.sentence(language),
-        "steps": [step.text for step in story.steps(language)],
+        "said": said.sentence,
+        "steps": [step.text for step in said.steps],
     }
     if fact is not None:
         told |= {
@@ -214,10 +215,13 @@ def _money(minor: int, decimals: int) -> str:
 
 def _orders(connection: Connection[Any], program_id: int, member_id: int) -> list[dict[str, Any]]:
     found = order_queries.of_member(connection, program_id, member_id, before=None, limit=10_000)
-    held = order_store.items(connection, member_id, [order.order_id for order in found])
+    orders = [order.order_id for order in found]
+    held = order_store.items(connection, member_id, orders)
+    sent_to = addresses.read_all(connection, member_id, orders)
+    steps = order_queries.events_of(connection, member_id, orders)
     told = []
     for order in found:
-        address = addresses.read(connection, member_id, order.order_id)
+        address = sent_to.get(order.order_id)
         told.append(
             {
                 "order": order.ref,
@@ -233,7 +237,7 @@ def _orders(connection: Connection[Any], program_id: int, member_id: int) -> lis
                 "address": msgspec.structs.asdict(address) if address is not None else None,
                 "steps": [
                     {"state": step.state, "at": at(step.at), "reason": step.reason}
-                    for step in order_queries.events(connection, member_id, order.order_id)
+                    for step in steps.get(order.order_id, [])
                 ],
                 "items": [
                     {"kind": item.kind, "state": item.state, "uses_left": item.uses_left}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,7 @@ values (%(member)s, %(order)s, %(program)s, %(sealed)s)
 
 READ: Final = """
 -- orders.address
-select sealed from order_address where member_id = %(member)s and order_id = %(order)s
+select order_id, sealed from order_address where member_id = %(member)s and order_id = any(%(orders)s)
 """
 
 THERE: Final = """
@@ -69,10 +70,15 @@ def keep(connection: Connection[Any], order: Order, address: Address) -> None:
 
 def read(connection: Connection[Any], member_id: int, order_id: int) -> Address | None:
     """Where an order is sent; None where it has no address, or the member was erased."""
-    row = connection.execute(READ, {"member": member_id, "order": order_id}).fetchone()
-    return (
-        _decode(decrypted(PURPOSE, bytes(row[0]), _place(member_id, order_id))) if row is not None else None
-    )
+    return read_all(connection, member_id, [order_id]).get(order_id)
+
+
+def read_all(connection: Connection[Any], member_id: int, order_ids: Sequence[int]) -> dict[int, Address]:
+    """Where orders of a member are sent, by order; without those that have no address."""
+    return {
+        order_id: _decode(decrypted(PURPOSE, bytes(sealed), _place(member_id, order_id)))
+        for order_id, sealed in connection.execute(READ, {"member": member_id, "orders": list(order_ids)})
+    }
 
 
 def there(connection: Connection[Any], order: Order) -> bool:

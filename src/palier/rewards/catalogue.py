@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -56,9 +56,12 @@ where r.program_id = %(program)s and r.key = %(key)s and v.valid_from <= %(at)s
 order by v.valid_from desc, v.number desc
 limit 1
 """
-_DOCUMENT: Final = """
--- rewards.version_document
-select document::text from reward_version where program_id = %s and reward_id = %s and number = %s
+_DOCUMENTS: Final = """
+-- rewards.version_documents
+select v.reward_id, v.number, v.document::text
+from unnest(%s::bigint[], %s::integer[]) as wanted (reward_id, number)
+join reward_version v on v.reward_id = wanted.reward_id and v.number = wanted.number
+where v.program_id = %s
 """
 
 
@@ -77,13 +80,21 @@ def terms(connection: Connection[Any], program_id: int, key: str, at: int) -> Te
 
 def document(connection: Connection[Any], program_id: int, reward_id: int, number: int) -> Reward:
     """The document of one version, which there must be."""
-    known_as = (program_id, reward_id, number)
-    found = remembered(known_as)
-    if found is not None:
-        return found
-    row = connection.execute(_DOCUMENT, known_as).fetchone()
-    assert row is not None, known_as
-    return remember(known_as, row[0])
+    return documents(connection, program_id, [(reward_id, number)])[reward_id, number]
+
+
+def documents(
+    connection: Connection[Any], program_id: int, versions: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], Reward]:
+    """The documents of versions (reward id, number), which there must be; what is not known is read at once."""
+    wanted = set(versions)
+    found = {one: known for one in wanted if (known := remembered((program_id, *one))) is not None}
+    missing = sorted(wanted - found.keys())
+    if missing:
+        ids, numbers = [one[0] for one in missing], [one[1] for one in missing]
+        for reward_id, number, text in connection.execute(_DOCUMENTS, (ids, numbers, program_id)):
+            found[reward_id, number] = remember((program_id, reward_id, number), text)
+    return found
 
 
 class RewardVersion(Struct, frozen=True):

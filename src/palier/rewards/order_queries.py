@@ -9,7 +9,8 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.engine.clock import instant, moment
-from palier.rewards import order_store
+from palier.rewards import catalogue, order_store
+from palier.rewards.document import Reward
 from palier.rewards.order_store import COLUMNS, Order
 
 # ruff: noqa: S608 -- statements are put together from the constants of this room alone
@@ -69,9 +70,9 @@ order by key
 
 EVENTS: Final = """
 -- orders.events
-select to_state, at, actor, reason, units from order_event
-where member_id = %(member)s and order_id = %(order)s
-order by number
+select order_id, to_state, at, actor, reason, units from order_event
+where member_id = %(member)s and order_id = any(%(orders)s)
+order by order_id, number
 """
 
 
@@ -155,7 +156,23 @@ def in_front(connection: Connection[Any], program_id: int, line: str) -> tuple[i
     return (row[0], row[1]) if row is not None else None
 
 
+def rewards_of(connection: Connection[Any], program_id: int, found: Sequence[Order]) -> dict[str, Reward]:
+    """The rewards of orders as they were when they were ordered, by key; of the latest where there are several."""
+    versions = {order.reward: (order.reward_id, order.version) for order in reversed(found)}
+    documents = catalogue.documents(connection, program_id, versions.values())
+    return {key: documents[version] for key, version in versions.items()}
+
+
 def events(connection: Connection[Any], member_id: int, order_id: int) -> list[Event]:
     """The steps of an order, the first first."""
-    rows = connection.execute(EVENTS, {"member": member_id, "order": order_id})
-    return [Event(row[0], instant(row[1]), row[2], row[3], row[4]) for row in rows]
+    return events_of(connection, member_id, [order_id]).get(order_id, [])
+
+
+def events_of(
+    connection: Connection[Any], member_id: int, order_ids: Sequence[int]
+) -> dict[int, list[Event]]:
+    """The steps of several orders of a member, the first first, by order."""
+    found: dict[int, list[Event]] = {}
+    for row in connection.execute(EVENTS, {"member": member_id, "orders": list(order_ids)}):
+        found.setdefault(row[0], []).append(Event(row[1], instant(row[2]), row[3], row[4], row[5]))
+    return found

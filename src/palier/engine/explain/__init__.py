@@ -6,6 +6,8 @@ Gold × 1.5 = 63 · daily cap 60 → 60". A fraction of a point is dropped unles
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from palier.engine.explain.nearly import why_not
 from palier.engine.explain.teller import Teller
 from palier.engine.explain.telling import Step, Told, Words
@@ -15,7 +17,11 @@ from palier.engine.words import NO_BREAK
 
 def sentence(told: Told, plan: Plan, language: str) -> str:
     """The whole explanation in one line, in "en" or "fr". `plan` is the version that the trace names."""
-    steps = lines(told, plan, language)
+    return in_one_line(lines(told, plan, language), language)
+
+
+def in_one_line(steps: Sequence[Step], language: str) -> str:
+    """The steps of an explanation as one sentence."""
     if len(steps) == 1:
         return steps[0].text
     joint = f"{NO_BREAK}: " if language == "fr" else ": "
@@ -28,4 +34,4 @@ def lines(told: Told, plan: Plan, language: str) -> list[Step]:
     return Teller(told, plan, language).steps()
 
 
-__all__ = ["Step", "Told", "Words", "lines", "sentence", "why_not"]
+__all__ = ["Step", "Told", "Words", "in_one_line", "lines", "sentence", "why_not"]

@@ -321,17 +321,23 @@ def mine(made: Visit) -> HttpResponse:
         "portal/orders.html",
         {
             "here": "rewards",
-            "orders": [_order(made, order, held.get(order.order_id, [])) for order in listed],
+            "orders": _orders(made, listed, held),
             "next": listed[-1].order_id if len(found) > TILES else None,
         },
     )
 
 
-def _order(made: Visit, order: Order, held: Sequence[Item] = ()) -> dict[str, Any]:
+def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Item]]) -> list[dict[str, Any]]:
+    rewards = order_queries.rewards_of(made.connection, made.runtime.program_id, found)
+    return [
+        _order(made, order, made.words.text(rewards[order.reward].name), held.get(order.order_id, ()))
+        for order in found
+    ]
+
+
+def _order(made: Visit, order: Order, name: str, held: Sequence[Item]) -> dict[str, Any]:
     """An order as its line says it; one of which nothing is left open says what became of that."""
-    terms = catalogue.terms(made.connection, made.runtime.program_id, order.reward, made.now)
     state = order.state_at(made.now)
-    name = made.words.text(terms.reward.name) if terms is not None else order.reward
     kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
     ends = {item.state_at(made.now) for item in held}
     over = state == "done" and len(ends) == 1 and ends <= {"used", "expired", "void"}
@@ -370,7 +376,7 @@ def order(made: Visit, ref: str) -> HttpResponse:
         "portal/order.html",
         {
             "here": "rewards",
-            "order": _order(made, found, items),
+            "order": _orders(made, [found], {found.order_id: items})[0],
             "items": [_item(made, item) for item in items],
             "said": made.request.session.pop("said", None),
             "error": made.request.session.pop("wrong", None),
@@ -441,7 +447,7 @@ def show(made: Visit, ref: str, item: int) -> HttpResponse:
         "portal/code_shown.html",
         {
             "here": "rewards",
-            "order": _order(made, found),
+            "order": _orders(made, [found], {})[0],
             "code": code,
             "pin": told.get("pin", ""),
             "address": told.get("url", ""),

@@ -85,22 +85,18 @@ def history(made: Visit) -> HttpResponse:
     words = made.words
     lines = []
     for story in stories:
-        steps = story.steps(made.language)
-        moved: dict[str, int] = {}
-        for step in steps:
-            if step.currency:
-                moved[step.currency] = moved.get(step.currency, 0) + step.points
+        said = story.said(made.language)
         lines.append(
             {
                 "day": words.day(story.line.acts_at),
                 "heading": telling.heading(words, story),
-                "sentence": story.sentence(made.language),
+                "sentence": said.sentence,
                 "moved": [
                     {"text": ("+" if minor > 0 else "") + words.points(minor, key), "plus": minor > 0}
-                    for key, minor in moved.items()
+                    for key, minor in said.moved.items()
                     if minor
                 ],
-                "steps": steps,
+                "steps": said.steps,
                 "why_not": story.why_not(made.language),
                 "id": story.line.activity_id,
             }

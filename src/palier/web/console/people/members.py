@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -33,6 +33,7 @@ from palier.web.console.people.seen import (
 )
 from palier.web.console.people.sheets import MOST_ROWS, sheet
 from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.downloads import json_file
 from palier.web.portal import telling
 
 LINES: Final = 15
@@ -246,11 +247,8 @@ def _history_rows(made: StaffVisit, member_id: int) -> list[list[object]]:
         stories, before = stories_of(made, member_id, before, 500)
         for story in stories:
             line = story.line
-            moved: dict[str, int] = {}
-            for step in story.steps(made.language):
-                if step.currency:
-                    moved[step.currency] = moved.get(step.currency, 0) + step.points
-            for currency, minor in (moved or {"": 0}).items():
+            said = story.said(made.language)
+            for currency, minor in (said.moved or {"": 0}).items():
                 rows.append(
                     [
                         orders.instant_text(line.acts_at),
@@ -258,7 +256,7 @@ def _history_rows(made: StaffVisit, member_id: int) -> list[list[object]]:
                         line.type,
                         line.source,
                         line.id,
-                        story.sentence(made.language),
+                        said.sentence,
                         currency,
                         orders.points_text(plan, minor, currency) if currency else "",
                         line.version,
@@ -283,7 +281,4 @@ def export(made: StaffVisit, ref: str) -> HttpResponse:
     made.connection.rollback()
     write_log(made.connection, made.person.actor, made.person.role, "member.export", view.ref, at=made.now)
     made.connection.commit()
-    response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
-    response["Content-Disposition"] = f'attachment; filename="{made.runtime.key}-{view.ref}.json"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return json_file(f"{made.runtime.key}-{view.ref}", content)

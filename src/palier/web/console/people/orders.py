@@ -107,12 +107,9 @@ def waits_words(order: Order) -> str:
 
 
 def _names(made: StaffVisit, found: Sequence[Order]) -> dict[str, str]:
-    """The names of the rewards of a page of orders, each looked up once."""
-    known = {order.reward: (order.reward_id, order.version) for order in found}
-    return {
-        key: made.words.text(catalogue.document(made.connection, made.program_id, *version).name)
-        for key, version in known.items()
-    }
+    """The names of the rewards of a page of orders."""
+    documents = order_queries.rewards_of(made.connection, made.program_id, found)
+    return {key: made.words.text(reward.name) for key, reward in documents.items()}
 
 
 def rows(made: StaffVisit, found: Sequence[Order]) -> list[Row]:

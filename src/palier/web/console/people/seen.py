@@ -185,11 +185,7 @@ def _rows(made: StaffVisit, stories: Sequence[Story]) -> list[Row]:
     words = made.words
     rows = []
     for story in stories:
-        steps = story.steps(made.language)
-        moved: dict[str, int] = {}
-        for step in steps:
-            if step.currency:
-                moved[step.currency] = moved.get(step.currency, 0) + step.points
+        said = story.said(made.language)
         line = story.line
         fact = story.fact
         rows.append(
@@ -197,13 +193,13 @@ def _rows(made: StaffVisit, stories: Sequence[Story]) -> list[Row]:
                 "id": line.activity_id,
                 "when": moment_words(made, line.acts_at),
                 "heading": telling.heading(words, story),
-                "sentence": story.sentence(made.language),
+                "sentence": said.sentence,
                 "moved": [
                     {"text": ("+" if minor > 0 else "") + words.points(minor, key), "plus": minor > 0}
-                    for key, minor in moved.items()
+                    for key, minor in said.moved.items()
                     if minor
                 ],
-                "steps": steps,
+                "steps": said.steps,
                 "why_not": story.why_not(made.language),
                 "source": line.source,
                 "own": line.id,

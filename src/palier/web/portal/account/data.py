@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from palier.privacy import export as exporting
+from palier.web.downloads import json_file
 from palier.web.portal.visits import Visit, of_member
 
 
@@ -22,7 +23,4 @@ def export(made: Visit) -> HttpResponse:
     """All that is known of the member, as JSON to take along."""
     assert made.member is not None
     content = exporting.everything(made.connection, made.runtime, made.member_id, made.language, now=made.now)
-    response = JsonResponse(content, json_dumps_params={"ensure_ascii": False, "indent": 1})
-    response["Content-Disposition"] = f'attachment; filename="{made.runtime.key}-{made.member.ref}.json"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return json_file(f"{made.runtime.key}-{made.member.ref}", content)

@@ -1,0 +1,33 @@
+"""What is sent to the database while something happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements that are sent meanwhile, but the question whether anybody is there."""
+    sent: list[str] = []
+    one, many = psycopg.Cursor.execute, psycopg.Cursor.executemany
+
+    def execute(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        if str(query).lower() != "select 1":
+            sent.append(str(query))
+        return one(self, query, *args, **more)
+
+    def executemany(self: Any, query: Any, *args: Any, **more: Any) -> Any:
+        sent.append(str(query))
+        return many(self, query, *args, **more)
+
+    psycopg.Cursor.execute = execute  # type: ignore[method-assign,assignment]
+    psycopg.Cursor.executemany = executemany  # type: ignore[method-assign,assignment]
+    try:
+        yield sent
+    finally:
+        psycopg.Cursor.execute = one  # type: ignore[method-assign]
+        psycopg.Cursor.executemany = many  # type: ignore[method-assign]
