@@ -354,7 +354,7 @@ def test_ones_own_language_password_pin_and_factor(shop: Shop, monkeypatch: pyte
 
 def test_nobody_keeps_a_person_out_by_trying(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries from elsewhere close the door to strangers, not to the browser in which the person signed in before."""
-    monkeypatch.setattr(accounts, "TRIES_PER_ACCOUNT", 2)
+    monkeypatch.setattr(signing_in, "TRIES_PER_ACCOUNT", 2)
     home, owner, _secret, codes = owner_with_factor(shop)
     home.post("/console/sign-out")
     form = {"email": owner.email, "password": PASSWORD}
@@ -385,7 +385,7 @@ def test_a_link_serves_once_also_at_the_same_moment(shop: Shop, monkeypatch: pyt
         # The second has looked at the link before the first uses it.
         found = admission.invited(other, token, now=clock.now())
         other.rollback()
-        monkeypatch.setattr(accounts, "invited", lambda *_a, **_n: found)
+        monkeypatch.setattr(admission, "invited", lambda *_a, **_n: found)
         admission.accept(one, token, PASSWORD, now=clock.now())
         one.commit()
         with pytest.raises(signing_in.NotSignedIn):

@@ -93,7 +93,7 @@ def test_a_marketer_changes_a_rule_tries_it_and_publishes(
         play_next(connection)
     expect(page.locator("svg.chart").first).to_be_visible(timeout=15_000)
     visitor.look()
-    page.locator("summary").first.click()
+    page.locator("main summary").first.click()
     expect(page.locator("table").first).to_be_visible()
     page.goto(desk)
     page.get_by_role("link", name=word("Publish…", "Publier…")).click()

@@ -137,10 +137,13 @@ class Tongues:
             for message in messages.catalogue(area)
             if isinstance(message.id, str) and isinstance(message.string, str) and message.id
         ]
+        # A key is a word of the document, in no language.
+        keys: set[str] = set()
         for document in documents:
             pairs += _said(document)
-        english = {one for one, _ in pairs}
-        french = {other for _, other in pairs}
+            keys |= set(_keys(document))
+        english = {one for one, _ in pairs} - keys
+        french = {other for _, other in pairs} - keys
         self.foreign = {
             "fr": {one for one in english - french if len(one) > 3},
             "en": {other for other in french - english if len(other) > 3},
@@ -149,6 +152,18 @@ class Tongues:
     def wrong(self, language: str, texts: Iterable[str]) -> list[str]:
         """The texts that are of the other language."""
         return sorted({f"not {language}: {text!r}" for text in texts if text in self.foreign[language]})
+
+
+def _keys(document: Any) -> Iterator[str]:
+    """The keys that a document gives to its parts."""
+    if isinstance(document, dict):
+        if isinstance(document.get("key"), str):
+            yield document["key"]
+        for part in document.values():
+            yield from _keys(part)
+    elif isinstance(document, list):
+        for part in document:
+            yield from _keys(part)
 
 
 def _said(part: Any) -> Iterator[tuple[str, str]]:
