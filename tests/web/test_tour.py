@@ -40,6 +40,7 @@ ELSEWHERE = {
     "console:set-up": "leads to where the first set-up stopped",
     "console:set-up-first": "an empty installation alone: test_setting_up",
     "console:set-up-activity": "after the first member: test_setting_up",
+    "console:desk:till-review": "linked while a sale waits, which a tablet kept: test_till_journey",
     "console:set-up-done": "after the first purchase: test_setting_up",
     "console:prove-again": "asked before what needs a new proof: test_desk",
     "console:people:import-progress": "a part of the page of an import, taken by its script",
