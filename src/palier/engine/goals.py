@@ -57,10 +57,7 @@ def measured(
     if measure == "points":
         return Counted(sum(item.earned for item in results if item.currency == goal.currency))
     if measure == "units":
-        units = []
-        for line, held in zip(basket.lines, basket.held, strict=False):
-            if line.kind == "product" and line.quantity and (goal.lines is None or goal.lines(line)):
-                units.append((held // line.quantity, line.quantity))
+        units = _units(goal, basket, basket)
         return Counted(sum(count for _, count in units), units=units)
     if goal.distinct in ("category", "sku"):
         found = [
@@ -72,6 +69,15 @@ def measured(
         found = [getattr(fact, goal.distinct) or ""]
     keys = list(dict.fromkeys(key for key in found if key))
     return Counted(len(keys), keys)
+
+
+def _units(goal: CompiledGoal, sold: Basket, basket: Basket) -> list[tuple[int, int]]:
+    """The (price, units) of the lines of a basket that count, at the prices at which they were sold."""
+    units = []
+    for first, line, paid in zip(sold.lines, basket.lines, sold.held, strict=False):
+        if line.kind == "product" and line.quantity and (goal.lines is None or goal.lines(line)):
+            units.append((paid // first.quantity, line.quantity))
+    return units
 
 
 def _own_part(basket: Basket, goal: CompiledGoal) -> int:
@@ -297,7 +303,10 @@ class Goals(Tiers):
             )
             self._reach(plan, plan.goals.get(old.goal, goal), window, fact, at, transfers, trace)
             if goal.free_unit:
-                gone = _less_units(measured(goal, sale, held, results, day).units, counted.units)
+                # What came back of an amount before makes no other units of those that are left.
+                sold = Basket(sale)
+                left = _units(goal, sold, kept) if counted.amount else []
+                gone = _less_units(_units(goal, sold, held), left)
                 window.units = _without(window.units, gone, old.counted - amount)
 
     def _opt(self, plan: Plan, fact: Fact, at: int, joins: bool) -> None:
