@@ -199,6 +199,35 @@ def test_a_unit_that_came_back_does_not_cheapen_the_card() -> None:
     assert worths(story) == [300]
 
 
+@pytest.mark.parametrize("parts", [(2577,), (608, 1969), (1969, 608)])
+def test_an_amount_that_came_back_in_parts_leaves_the_units_that_one_return_leaves(
+    parts: tuple[int, ...],
+) -> None:
+    """Units are told by the price at which they were sold, and not by what a return before has left of it."""
+    goal = named(
+        "card",
+        measure="units",
+        surplus="roll_over",
+        head_start="1",
+        most_per_day=3,
+        free_unit="average",
+        lines={"field": "category", "is": "coffee"},
+        steps=steps("5"),
+    )
+    story = Story(document(goal))
+    story.sale(
+        at("2026-03-02T10:00"), 0, Line("coffee", "c", 3, 900), Line("book", "b", 4, 6000), name="first"
+    )
+    story.sale(at("2026-03-04T10:00"), 0, Line("coffee", "c", 2, 600), Line("coffee", "c", 4, 720))
+    for n, amount in enumerate(parts):
+        sale = Reference("till", "first")
+        story.knowns.append(
+            Known(Fact("till", f"r{n}", RETURN, at(f"2026-03-05T1{n}:00"), sale=sale, amount=amount))
+        )
+    window = story.window()
+    assert (window.position, window.units) == (6, [(180, 1)])
+
+
 def test_another_version_moves_its_steps_and_not_the_place() -> None:
     since = at("2026-03-10T00:00")
     story = Story(
