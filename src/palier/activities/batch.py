@@ -191,9 +191,13 @@ def _apply(
             source, identifier = sent[index] if sent is not None else ("", "")
             batch.results[index] = Result(source, identifier, "refused", refusal=line)
     reads = [(index, line) for index, line in enumerate(lines) if isinstance(line, Read)]
-    batch.find_members(reads, known_members)
-    batch.run()
-    return made or results()
+    try:
+        batch.find_members(reads, known_members)
+        batch.run()
+        return made or results()
+    finally:
+        # It holds the batch, and the batch holds it: all of it would wait to be found by the collector.
+        batch.at_the_end = None
 
 
 def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> list[Result]:
