@@ -17,7 +17,7 @@ def test_a_batch_is_freed_as_soon_as_it_is_answered(connection: Connection) -> N
         sale = Fact("till", name, "sale", NOW - 1_000_000, 1_000)
         told: list[int] = []
         batch.apply(
-            connection, runtime, [line(sale, "card")], now=NOW, meanwhile=lambda all: told.append(len(all))
+            connection, runtime, [line(sale, "card")], now=NOW, meanwhile=lambda made: told.append(len(made))
         )
         assert told == [1]
 
