@@ -177,6 +177,22 @@ def test_a_member_as_staff_see_him(club: Shop) -> None:
     assert "Ce qu’a le membre" in page(french, shop, f"members/{ref}")
 
 
+def _taken(sent: Any) -> str:
+    """A file that was sent in parts."""
+    return b"".join(sent.streaming_content).decode()
+
+
+def test_a_sheet_is_as_long_as_its_table(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read in parts, each line once, in the order of the page."""
+    monkeypatch.setattr("palier.web.console.people.members.PART", 4)
+    ref = enrolled(shop)
+    for number in range(7):
+        shop.sale(ref, f"{number + 1}.00")
+    sent = staff_client("support", shop.program_id).get(f"/console/{shop.key}/members/{ref}/history.csv")
+    rows = [row.split(",") for row in _taken(sent).splitlines()[1:]]
+    assert [row[7] for row in rows if row[2] == "sale"] == [f"{n}.00" for n in range(7, 0, -1)]
+
+
 def test_sheets_hold_no_formula(shop: Shop) -> None:
     """What a spreadsheet would run is text in what is taken along; numbers stay numbers."""
     ref = enrolled(shop)
@@ -185,7 +201,7 @@ def test_sheets_hold_no_formula(shop: Shop) -> None:
     assert shop.post("/activities", body).status == 200
     sent = staff_client("support", shop.program_id).get(f"/console/{shop.key}/members/{ref}/history.csv")
     assert sent["Content-Disposition"] == f'attachment; filename="{shop.key}-{ref}-history.csv"'
-    rows = sent.content.decode("utf-8-sig").splitlines()
+    rows = _taken(sent).removeprefix("\ufeff").splitlines()
     assert any("'=cmd" in row and ",'+1+1," in row and ",10.00," in row for row in rows), rows
     assert not any(cell[:1] in "=+@\t" for row in rows for cell in row.split(",") if cell)
 
@@ -511,7 +527,7 @@ def test_an_order_is_handed_out_or_given_back(shop: Shop) -> None:
         client.post(f"/console/{shop.key}/orders/{orders[1]}/step/cancel", {"reason": "x"}).status_code == 302
     )
     assert "moved on meanwhile" in page(client, shop, f"orders/{orders[1]}")
-    assert orders[1] in client.get(f"/console/{shop.key}/orders/sheet.csv?state=cancelled").content.decode()
+    assert orders[1] in _taken(client.get(f"/console/{shop.key}/orders/sheet.csv?state=cancelled"))
     assert "mug" in page(client, shop, "orders/stock")
     with database.connect("owner") as connection:
         rows = connection.execute("select actor from audit_log where action = 'order.address'").fetchall()
@@ -551,10 +567,7 @@ def test_money_is_paid_by_two(shop: Shop) -> None:
     text, _ = asked(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
     assert "€10.00 is in the member" in text
     assert "came back" in yes(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
-    assert (
-        paying.payouts["sent"]
-        in first.get(f"/console/{shop.key}/payouts/sheet.csv?state=sent").content.decode()
-    )
+    assert paying.payouts["sent"] in _taken(first.get(f"/console/{shop.key}/payouts/sheet.csv?state=sent"))
     assert (
         staff_client("support", shop.program_id).get(f"/console/{shop.key}/payouts/{payout}").status_code
         == 404

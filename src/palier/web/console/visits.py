@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 
@@ -206,13 +207,13 @@ def visiting(
             )  # fmt: skip
 
 
-Page = Callable[..., HttpResponse]
+Page = Callable[..., HttpResponseBase]
 """A page: takes the visit, and what else its address names."""
 
 
 def of_staff(
     right: str | None, *, program: bool = True, everywhere: bool = False, sure: bool = False
-) -> Callable[[Page], Callable[..., HttpResponse]]:
+) -> Callable[[Page], Page]:
     """A page for those who have a right (None: any role) in the program of the address; see the module.
 
     With `program=False` the page is outside any program, and the right must hold in all of them; with `everywhere` it
@@ -220,9 +221,9 @@ def of_staff(
     longer than SURE_FOR ago.
     """
 
-    def wrapped(page: Page) -> Callable[..., HttpResponse]:
+    def wrapped(page: Page) -> Page:
         @wraps(page)
-        def shown(request: HttpRequest, *args: Any, **values: Any) -> HttpResponse:
+        def shown(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
             key = values.pop("program", None) if program else None
             with visiting(request, key, snapshot=request.method == "GET") as made:
                 if made == "stranger":

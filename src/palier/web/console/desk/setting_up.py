@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -116,7 +117,7 @@ def _page(
 
 
 @require_GET
-def begin(request: HttpRequest) -> HttpResponse:
+def begin(request: HttpRequest) -> HttpResponseBase:
     """On to the step at which the set-up stands."""
     with session() as connection:
         if accounts.is_empty(connection):

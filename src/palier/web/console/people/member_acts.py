@@ -43,15 +43,15 @@ from palier.web.console.people.acts import (
     why_not,
 )
 from palier.web.console.people.seen import TooMany, found_by, head, of_ref, too_many
-from palier.web.console.visits import StaffVisit, of_staff
+from palier.web.console.visits import Page, StaffVisit, of_staff
 
 Form = Callable[[StaffVisit, MemberView], HttpResponse]
 
 
-def _of_member(right: str) -> Callable[[Form], Callable[..., HttpResponse]]:
+def _of_member(right: str) -> Callable[[Form], Page]:
     """A page about one member, who is looked at; more looks than one may have are answered by their page."""
 
-    def wrapped(page: Form) -> Callable[..., HttpResponse]:
+    def wrapped(page: Form) -> Page:
         @of_staff(right)
         @wraps(page)
         def shown(made: StaffVisit, ref: str) -> HttpResponse:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from palier.activities import queries
 from palier.activities.queries import Expiry, Wallets
+from palier.activities.telling import Story
 from palier.care import cases as care
 from palier.engine.state import NEVER
 from palier.members import lookups, refs
@@ -31,7 +33,7 @@ from palier.web.console.people.seen import (
     stories_of,
     too_many,
 )
-from palier.web.console.people.sheets import MOST_ROWS, sheet
+from palier.web.console.people.sheets import PART, Rows, sheet
 from palier.web.console.visits import StaffVisit, of_staff
 from palier.web.downloads import json_file
 from palier.web.portal import telling
@@ -227,7 +229,7 @@ def history(made: StaffVisit, ref: str) -> HttpResponse:
 
 @require_GET
 @of_staff("members:read")
-def history_sheet(made: StaffVisit, ref: str) -> HttpResponse:
+def history_sheet(made: StaffVisit, ref: str) -> HttpResponseBase:
     """The lines of a member as CSV, the latest first: one row for each amount that moved."""
     try:
         view = of_ref(made, ref)
@@ -236,36 +238,37 @@ def history_sheet(made: StaffVisit, ref: str) -> HttpResponse:
     header = (
         "at", "recorded_at", "type", "source", "id", "said", "currency", "points", "version", "tier", "reason",
     )  # fmt: skip
-    return sheet(f"{made.runtime.key}-{view.ref}-history", header, _history_rows(made, view.member_id))
+    member_id = view.member_id
+
+    def part(made: StaffVisit, before: int | None) -> tuple[Rows, int | None]:
+        stories, before = stories_of(made, member_id, before, PART // 2)
+        return _history_rows(made, stories), before
+
+    return sheet(made, f"{made.runtime.key}-{view.ref}-history", header, part)
 
 
-def _history_rows(made: StaffVisit, member_id: int) -> list[list[object]]:
-    rows: list[list[object]] = []
-    before: int | None = None
+def _history_rows(made: StaffVisit, stories: list[Story]) -> Rows:
     plan = made.runtime.latest
-    while len(rows) < MOST_ROWS:
-        stories, before = stories_of(made, member_id, before, 500)
-        for story in stories:
-            line = story.line
-            said = story.said(made.language)
-            for currency, minor in (said.moved or {"": 0}).items():
-                rows.append(
-                    [
-                        orders.instant_text(line.acts_at),
-                        orders.instant_text(line.recorded_at),
-                        line.type,
-                        line.source,
-                        line.id,
-                        said.sentence,
-                        currency,
-                        orders.points_text(plan, minor, currency) if currency else "",
-                        line.version,
-                        line.tier,
-                        story.fact.reason if story.fact is not None else "",
-                    ]
-                )
-        if before is None:
-            break
+    rows: Rows = []
+    for story in stories:
+        line = story.line
+        said = story.said(made.language)
+        for currency, minor in (said.moved or {"": 0}).items():
+            rows.append(
+                [
+                    orders.instant_text(line.acts_at),
+                    orders.instant_text(line.recorded_at),
+                    line.type,
+                    line.source,
+                    line.id,
+                    said.sentence,
+                    currency,
+                    orders.points_text(plan, minor, currency) if currency else "",
+                    line.version,
+                    line.tier,
+                    story.fact.reason if story.fact is not None else "",
+                ]
+            )
     return rows
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -43,7 +44,7 @@ from palier.web.console.people.acts import (
     why_not,
 )
 from palier.web.console.people.lists import ROWS, Row, after, moment_words, pages, step_row
-from palier.web.console.people.sheets import MOST_ROWS, sheet
+from palier.web.console.people.sheets import PART, Rows, sheet
 from palier.web.console.visits import StaffVisit, of_staff
 
 WAITING: Final = ("fulfilling", "reserved", "waiting")
@@ -167,14 +168,14 @@ def _of_state(made: StaffVisit, state: str, key: tuple[int, ...] | None, limit: 
 
 @require_GET
 @of_staff("orders:write")
-def sheet_of(made: StaffVisit) -> HttpResponse:
+def sheet_of(made: StaffVisit) -> HttpResponseBase:
     """The orders of one state as CSV, in the order of the list."""
     state = _state(made)
-    rows: list[list[object]] = []
-    key: tuple[int, ...] | None = None
     plan = made.runtime.latest
-    while len(rows) < MOST_ROWS:
-        found = _of_state(made, state, key, 1000)
+
+    def part(made: StaffVisit, place: tuple[int, ...] | None) -> tuple[Rows, tuple[int, ...] | None]:
+        found = _of_state(made, state, place, PART)
+        rows: Rows = []
         for order in found:
             paid_in: list[Paid | None] = [*order.points] or [None]
             for paid in paid_in:
@@ -196,14 +197,13 @@ def sheet_of(made: StaffVisit) -> HttpResponse:
                         order.location or "",
                     ]
                 )
-        if len(found) < 1000:
-            break
-        key = (found[-1].order_id, found[-1].member_id)
+        return rows, (found[-1].order_id, found[-1].member_id) if len(found) == PART else None
+
     header = (
         "order", "member", "reward", "reward_version", "quantity", "state", "created_at", "done_at", "currency",
         "points", "refunded", "partner", "channel", "location",
     )  # fmt: skip
-    return sheet(f"{made.runtime.key}-orders-{state}", header, rows)
+    return sheet(made, f"{made.runtime.key}-orders-{state}", header, part)
 
 
 @require_GET

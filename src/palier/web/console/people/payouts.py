@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -29,7 +30,7 @@ from palier.web.console.people.acts import (
 )
 from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages, step_row
 from palier.web.console.people.orders import instant_text
-from palier.web.console.people.sheets import MOST_ROWS, sheet
+from palier.web.console.people.sheets import PART, Rows, sheet
 from palier.web.console.visits import StaffVisit, of_staff
 
 STATES: Final = ("asked", "approved", "in_file", "sent", "paid", "returned", "refused")
@@ -128,15 +129,14 @@ def listed(made: StaffVisit) -> HttpResponse:
 
 @require_GET
 @of_staff("payouts:write")
-def sheet_of(made: StaffVisit) -> HttpResponse:
+def sheet_of(made: StaffVisit) -> HttpResponseBase:
     """Pay-outs of a state as CSV, the latest first. Accounts stand by their last four characters."""
     state = _state(made)
-    rows: list[list[object]] = []
-    before: int | None = None
     exponent = made.runtime.latest.exponent
-    while len(rows) < MOST_ROWS:
-        found = queries.listed(made.connection, made.program_id, state=state, before=before, limit=1000)
-        rows += [
+
+    def part(made: StaffVisit, before: int | None) -> tuple[Rows, int | None]:
+        found = queries.listed(made.connection, made.program_id, state=state, before=before, limit=PART)
+        rows: Rows = [
             [
                 item.ref, item.reference, refs.encode(item.member_id), item.purpose,
                 from_minor(item.amount, exponent), item.money, item.state, item.country, item.last4,
@@ -145,14 +145,13 @@ def sheet_of(made: StaffVisit) -> HttpResponse:
             ]
             for item in found
         ]  # fmt: skip
-        if len(found) < 1000:
-            break
-        before = found[-1].payout_id
+        return rows, found[-1].payout_id if len(found) == PART else None
+
     header = (
         "payout", "reference", "member", "purpose", "amount", "money", "state", "country", "last4", "batch",
         "asked_at", "changed_at", "reason",
     )  # fmt: skip
-    return sheet(f"{made.runtime.key}-payouts-{state or 'all'}", header, rows)
+    return sheet(made, f"{made.runtime.key}-payouts-{state or 'all'}", header, part)
 
 
 # --- one pay-out ------------------------------------------------------------------------------------------
