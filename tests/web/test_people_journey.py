@@ -46,7 +46,7 @@ def test_somebody_in_support_helps_a_member(opened: Browser, served: Served, sho
         page, french = visitor.page, language == "fr"
         said = {True: 0, False: 1}[french]
 
-        def words(*both: str, place: int = said) -> str:
+        def words(*both: Any, place: int = said) -> Any:
             return both[place]
 
         page.goto(f"/console/demo-sign-in?as={dumps(account.email, salt='demo console')}")
@@ -89,6 +89,17 @@ def test_somebody_in_support_helps_a_member(opened: Browser, served: Served, sho
         ):
             page.goto(f"/console/house/{path}")
             visitor.look()
+        # The column is put away by keyboard, and stays so; the others stay.
+        column = words("ouverte", "opened")
+        page.get_by_text(words("Colonnes", "Columns"), exact=True).focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("checkbox", name=column).press("Space")
+        visitor.look()
+        page.reload()
+        assert [title for title in page.get_by_role("columnheader").all_inner_texts() if title] == words(
+            ["attend depuis", "membre", "à propos de", "état"], ["waits since", "member", "about", "state"]
+        )
+        assert page.get_by_role("row").last.get_by_role("cell").count() == 3
         visitor.context.close()
 
 
