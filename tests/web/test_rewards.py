@@ -67,8 +67,9 @@ def test_three_taps(shelf: Shop) -> None:
     assert shelf.wallet(ref)["spendable"] == "30.00"
     used = shelf.post("/vouchers/use", {"code": code[1], "source": "till", "id": "1"})
     assert used.status in (200, 201), used.json
-    # What is used up says so.
-    assert '<span class="chip ">used</span>' in client.get(ordered.url).content.decode()
+    # What is used up says so, and so does its line among all.
+    for address in (ordered.url, "/portal/club/mine"):
+        assert '<span class="chip ">used</span>' in client.get(address).content.decode(), address
 
 
 def test_sent_twice_is_ordered_once(shelf: Shop) -> None:

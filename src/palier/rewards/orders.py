@@ -354,9 +354,20 @@ def find(connection: Connection[Any], runtime: Runtime, member_id: int, order_id
 
 def held(connection: Connection[Any], runtime: Runtime, order: Order, *, now: int) -> list[Item]:
     """What a member holds from an order, as it stands: uses of vouchers are counted by the vouchers."""
-    found = order_store.items(connection, order.member_id, [order.order_id])[order.order_id]
-    kinds.look_at(Work(connection, runtime, order, "", now), found)
-    return found
+    return held_of(connection, runtime, [order], now=now)[order.order_id]
+
+
+def held_of(
+    connection: Connection[Any], runtime: Runtime, found: Sequence[Order], *, now: int
+) -> dict[int, list[Item]]:
+    """What one member holds from some of his orders, by order, as it stands."""
+    if not found:
+        return {}
+    held = order_store.items(connection, found[0].member_id, [order.order_id for order in found])
+    kinds.look_at(
+        Work(connection, runtime, found[0], "", now), [item for items in held.values() for item in items]
+    )
+    return held
 
 
 def confirm(

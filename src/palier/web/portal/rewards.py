@@ -316,7 +316,7 @@ def mine(made: Visit) -> HttpResponse:
         made.connection, made.runtime.program_id, made.member_id, before=start, limit=TILES + 1
     )
     listed = found[:TILES]
-    held = order_store.items(made.connection, made.member_id, [order.order_id for order in listed])
+    held = orders.held_of(made.connection, made.runtime, listed, now=made.now)
     return made.page(
         "portal/orders.html",
         {
