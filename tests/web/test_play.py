@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from palier.engine.clock import DAY, moment
+from palier.engine.payment_cards import holds_number
 from palier.members import refs
 from palier.programs.operations import publish
 from palier.site import clock, database
@@ -55,6 +56,24 @@ def post(client: Client, path: str, data: dict[str, Any] | None = None) -> Any:
 def stars(own: Shop, ref: str) -> str:
     found: str = own.wallet(ref)["spendable"]
     return found
+
+
+def test_a_member_whose_number_looks_like_a_card_is_served_as_any_other(
+    own: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members have random numbers, and one in seventy has the digits of a payment card, which no id may hold."""
+    number = next(n for n in range(4 * 10**18, 5 * 10**18) if holds_number(str(n), "id"))
+    with monkeypatch.context() as patch:
+        patch.setattr("palier.members.operations.secrets.randbits", lambda _: number)
+        ref = own.enrol()
+    assert ref == refs.encode(number)
+    own.sale(ref, "200.00")
+    client = signed_in(own, ref, monkeypatch)
+    once = {"once": "q" * 12}
+    assert post(client, "games/ticket", once).status_code == 302
+    page(client, f"games/ticket/plays/{'q' * 12}")
+    assert post(client, "rewards/mug", once).status_code == 302
+    assert 'id="try"' in page(client, "earn")
 
 
 # --- goals ------------------------------------------------------------------------------------------------
@@ -103,7 +122,7 @@ def test_a_play_is_drawn_once_and_shown_the_same(own: Shop, ref: str, client: Cl
         row = connection.execute("select seed, commitment from draw_seed order by period limit 1").fetchone()
     assert row is not None
     assert hashlib.sha256(bytes(row[0])).digest() == bytes(row[1])
-    drawn = hmac.new(bytes(row[0]), f"portal\0{refs.decode(ref)}-{once}".encode(), hashlib.sha256).hexdigest()
+    drawn = hmac.new(bytes(row[0]), f"portal\0{ref}-{once}".encode(), hashlib.sha256).hexdigest()
     assert drawn in next(iter(outcomes))
     assert bytes(row[1]).hex() in page(client, "games/wheel")
     assert bytes(row[0]).hex() not in page(client, "games/wheel")

@@ -19,6 +19,7 @@ from palier.engine.facts import SALE, Fact, Inputs
 from palier.engine.plan import PERIODS, Plan
 from palier.engine.refusals import Refusal
 from palier.engine.trace import Trace
+from palier.members import refs
 
 
 class Foretold(Struct, frozen=True):
@@ -75,7 +76,7 @@ def sale(
     `attributes` are the member's, as conditions read them.
     """
     wired = wire.WireActivity(
-        SOURCE, f"foretold:{now}:{member_id}", SALE, moment(now).isoformat(),
+        SOURCE, f"foretold:{refs.encode(member_id)}", SALE, moment(now).isoformat(),
         amount=msgspec.Raw(from_minor(amount, runtime.latest.exponent).encode()), channel=SOURCE,
     )  # fmt: skip
     read = wire.to_fact(wired, runtime.timeline, runtime.key, now=now)

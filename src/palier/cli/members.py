@@ -249,7 +249,7 @@ def _merging(program: str | None, ref: str, into: str | None, reason: str) -> tu
         ids.take_node(connection)
         connection.commit()
         gone = member_of(connection, found, ref)
-        own = f"merge-{ids.new_id()}"
+        own = refs.encode_as("merge", ids.new_id())
         told = {"reason": reason, "actor": "cli", "role": "operator", "source": "cli", "id": own}
         now = clock.now()
         act: Any

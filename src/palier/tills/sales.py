@@ -56,7 +56,7 @@ def earning(
     found = journal.fact(
         runtime,
         device,
-        number=f"look-{secrets.token_hex(8)}",
+        number=f"look-{secrets.token_hex(12)}",
         at=moment(now).isoformat(),
         member_id=member_id,
         amount=basket.amount,
@@ -284,7 +284,7 @@ def effect(
     """
     if sale.left <= 0 and sale.amount > 0:
         raise TillRefused(TillRefusal.NOTHING_LEFT)
-    read = _return_of(runtime, device, sale, amount, f"look{secrets.token_hex(8)}", now)
+    read = _return_of(runtime, device, sale, amount, f"look-{secrets.token_hex(12)}", now)
     before = queries.wallets(connection, runtime, sale.member_id, now=now)
     assert before is not None
     try:

@@ -190,7 +190,7 @@ def reward(made: Visit, key: str) -> HttpResponse:
                 member_id=made.member_id,
                 wanted=wanted,
                 source=SOURCE,
-                id=f"{made.member_id}-{once}",
+                id=made.act_id(once),
                 confirm=True,
                 actor="member",
                 now=made.now,

@@ -55,6 +55,14 @@ class Visit:
         assert self.member is not None
         return refs.decode(self.member.ref)
 
+    def act_id(self, once: str) -> str:
+        """The permanent id of an act of this member, by its form's own id.
+
+        Not with the bare number of the member: some have the digits of a payment card, and no such id is taken.
+        """
+        assert self.member is not None
+        return f"{self.member.ref}-{once}"
+
     def page(self, template: str, content: dict[str, Any], status: int = 200) -> HttpResponse:
         """A page with what every page of the portal needs."""
         shown = {

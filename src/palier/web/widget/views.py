@@ -268,7 +268,7 @@ def _fact(made: Visit, price: Price) -> Any:
     }
     sale: dict[str, Any] = {
         "source": "widget",
-        "id": f"price-{secrets.token_hex(8)}",
+        "id": f"price-{secrets.token_hex(12)}",
         "type": "sale",
         "occurred_at": moment(made.now).isoformat(),
         "amount": from_minor(minor, plan.exponent),

@@ -429,7 +429,7 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
     """Sends the activity; why it was not taken, where it was not."""
     row: dict[str, Any] = {
         "source": "set-up",
-        "id": f"first-{secrets.token_hex(8)}",
+        "id": f"first-{secrets.token_hex(12)}",
         "type": kind if kind in kinds else "sale",
         "occurred_at": moment(made.now).isoformat(),
         "member": ref,

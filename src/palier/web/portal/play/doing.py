@@ -19,17 +19,12 @@ def once(made: Visit) -> str:
     return given if given.isascii() and given.isalnum() and 8 <= len(given) <= 40 else token_hex(12)
 
 
-def named(made: Visit, key: str) -> str:
-    """The permanent id of an act of this member by a form's own id."""
-    return f"{made.member_id}-{key}"
-
-
 def act(made: Visit, kind: str, attributes: Mapping[str, str | int | bool], key: str) -> Result:
     """Applies an act of the member and commits it; the same form again changes nothing."""
     return batch.attempt(
         made.connection,
         lambda: doing.act(
-            made.connection, made.runtime, made.member_id, kind, attributes, id=named(made, key), now=made.now
+            made.connection, made.runtime, made.member_id, kind, attributes, id=made.act_id(key), now=made.now
         ),
     )
 

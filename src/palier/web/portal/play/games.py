@@ -100,9 +100,7 @@ def game(made: Visit, key: str) -> HttpResponse:
     content: dict[str, Any] = {"here": "home", "once": doing.once(made)}
     if made.request.method == "POST":
         once = content["once"]
-        before = queries.find_activity(
-            made.connection, made.runtime.program_id, SOURCE, doing.named(made, once)
-        )
+        before = queries.find_activity(made.connection, made.runtime.program_id, SOURCE, made.act_id(once))
         made.connection.rollback()
         if before is None:
             result = doing.act(made, "play", {"game": key}, once)
@@ -149,7 +147,7 @@ def _prize(made: Visit, key: str, drawn: list[tuple[str, int, str]]) -> str:
 @of_member
 def played(made: Visit, key: str, once: str) -> HttpResponse:
     """What a play drew: the same however often it is looked at, because it was stored before it was shown."""
-    found = queries.find_activity(made.connection, made.runtime.program_id, SOURCE, doing.named(made, once))
+    found = queries.find_activity(made.connection, made.runtime.program_id, SOURCE, made.act_id(once))
     line = found.line if found is not None else None
     if line is None or line.member_id != made.member_id or line.type != "play":
         raise Http404

@@ -86,7 +86,7 @@ def saving(made: Visit, wallets: Wallets) -> Saving | None:
 @of_member
 def save_for(made: Visit, key: str) -> HttpResponse:
     """Saves for this reward from now on, or for nothing any more."""
-    once = doing.named(made, doing.once(made))
+    once = made.act_id(doing.once(made))
     stops = made.request.POST.get("stop") == "yes"
     try:
         if stops:
