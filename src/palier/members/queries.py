@@ -16,7 +16,7 @@ from palier.engine.clock import instant
 from palier.engine.payment_cards import SHORTEST, holds_number
 from palier.engine.sentences import sentence
 from palier.members import refs
-from palier.site.environment import derived_key
+from palier.site.environment import derived_key, environment
 
 KINDS: Final = ("card", "email", "phone", "external_id")
 """The kinds of identity by which a member is found."""
@@ -47,6 +47,9 @@ def _key() -> bytes:
 def normalized(kind: str, value: str) -> str:
     """The form of an identity that is compared: e-mails in lower case, phones without separators.
 
+    Where the installation has a country for phones (PALIER_PHONE_COUNTRY), they are told apart as international
+    numbers: 06 12 34 56 78 and +33 (0)6 12 34 56 78 are one. An extension or short code stays as it is written.
+
     Refuses (IdentityError) an unknown kind, an empty or overlong value, and control characters.
     """
     if kind not in KINDS:
@@ -68,6 +71,9 @@ def normalized(kind: str, value: str) -> str:
             text = "+" + text[2:]
         if not re.fullmatch(r"\+?[0-9]{4,20}", text, re.ASCII):
             raise IdentityError(sentence("a phone number is written with digits, such as +33 6 12 34 56 78"))
+        country = environment().phone_country
+        if country is not None:
+            text = _international(text, country)
     if len(text) >= SHORTEST and holds_number(text, "phone" if kind == "phone" else "id"):
         raise PaymentCardNumber(
             sentence(
@@ -80,6 +86,18 @@ def normalized(kind: str, value: str) -> str:
             sentence("a %(kind)s is 1 to %(longest)s printable characters", kind=kind, longest=LONGEST)
         )
     return text
+
+
+def _international(text: str, country: str) -> str:
+    """A phone number as the world writes it (E.164), read as in this country; as it is where it can be none."""
+    import phonenumbers
+
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return text
+    possible = phonenumbers.is_possible_number(number)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if possible else text
 
 
 def hashed(kind: str, value: str) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from palier.site.refusal import Refused
@@ -69,6 +69,10 @@ class Environment(BaseSettings):
     sms_daily: int = Field(
         default=500, ge=1, description="Text messages a day that one program sends at most."
     )
+    phone_country: str | None = Field(
+        default=None,
+        description="The country (FR) of phone numbers that name none; without it they are kept as written.",
+    )
     demo: bool = Field(default=False, description="Demonstration: shows sign-in codes on the page.")
     shared_buffers_mb: int = Field(default=512, ge=16, description="Embedded PostgreSQL's shared_buffers.")
     disk_floor_mb: int = Field(
@@ -80,6 +84,16 @@ class Environment(BaseSettings):
         description="Private networks that suppliers may be in, separated by commas; none is called otherwise.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("phone_country")
+    @classmethod
+    def _country_with_phones(cls, country: str | None) -> str | None:
+        if country is not None:
+            from phonenumbers import SUPPORTED_REGIONS
+
+            if country not in SUPPORTED_REGIONS:
+                raise ValueError("it is an ISO 3166 code of two capitals, such as FR")
+        return country
 
     @property
     def directory(self) -> Path:
