@@ -9,7 +9,7 @@ from django.template import engines
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palier.web.ui.chart import WIDTH, Bar, Chart, Line, Point, across, bars, lines, scale
+from palier.web.ui.chart import NARROW, WIDTH, Bar, Chart, Line, Point, across, bars, lines, scale
 
 VALUE = st.integers(-(10**12), 10**12)
 HEAD = ("Month", "Draft", "Published")
@@ -20,8 +20,9 @@ def said(value: int) -> str:
 
 
 def drawn(chart: Chart) -> ElementTree.Element:
-    """The drawing as a tree: it is well formed, and nothing in it is given a look in place."""
-    assert "style=" not in chart.drawing
+    """The drawing as a tree: it is well formed, and nothing in it is given a look in place; nor in the narrow one."""
+    assert "style=" not in chart.drawing + chart.narrow
+    ElementTree.fromstring(chart.narrow)
     return ElementTree.fromstring(chart.drawing)
 
 
@@ -61,6 +62,8 @@ def test_a_line_has_its_name_its_interval_and_no_bridge_over_a_gap() -> None:
     assert len(list(tree.iter("circle"))) == 1  # the last point stands alone behind its gap
     texts = [item.text for item in tree.iter("text")]
     assert {"This year", "Last year", "1 May", "4 May", "0"} <= set(texts)
+    narrow = [item.text for item in ElementTree.fromstring(made.narrow).iter("text")]
+    assert {"This year", "Last year", "1 May", "4 May", "0"} <= set(narrow)
     assert made.rows[1] == ("2 May", "20 (15 – 25)", "8")
     assert made.rows[2] == ("3 May", "–", "8")
 
@@ -80,9 +83,15 @@ def test_whatever_is_drawn_is_well_formed_and_within_the_drawing(some: list[Bar]
     some = [Bar("".join(c for c in b.label if c.isprintable()), b.value, b.beside) for b in some]
     for draw in (across, bars):
         made = draw(some, title="", described="", said=said, head=HEAD)
-        for item in drawn(made).iter("rect"):
-            assert 0 <= int(item.get("x", "")) <= int(item.get("x", "")) + int(item.get("width", "")) <= WIDTH
-            assert int(item.get("height", "")) >= 0
+        for tree, width in ((drawn(made), WIDTH), (ElementTree.fromstring(made.narrow), NARROW)):
+            for item in tree.iter("rect"):
+                assert (
+                    0
+                    <= int(item.get("x", ""))
+                    <= int(item.get("x", "")) + int(item.get("width", ""))
+                    <= width
+                )
+                assert int(item.get("height", "")) >= 0
 
 
 def test_names_are_written_as_text_and_the_table_is_offered() -> None:

@@ -15,9 +15,13 @@ from typing import Final
 from django.utils.safestring import SafeString
 
 WIDTH: Final = 640
-"""The width of every drawing in its own units: at this width its text has 14 px."""
+"""The width of a drawing in its own units: at this width its text has 14 px."""
+NARROW: Final = 340
+"""The width of the drawing for phones and narrow columns, whose text would be too small in the other."""
 _LETTER: Final = 8
 """More than the mean width of a letter at 14 px: labels that are cut by it never run into their bar."""
+_BARS: Final = 80
+"""What is kept for bars where labels and figures would take it all."""
 _ROW: Final = 30
 _PAIR: Final = 44
 _UPRIGHT: Final = 180
@@ -62,12 +66,14 @@ class Line:
 class Chart:
     """A drawing with all that must stand around it. `{% chart found %}` shows it (library ui).
 
-    `described` is the answer in one sentence; `source` says where the figures come from and what they mean.
+    It is drawn twice, `narrow` for where there is little room; one of the two is shown. `described` is the answer in
+    one sentence; `source` says where the figures come from and what they mean.
     """
 
     title: str
     described: str
     drawing: SafeString
+    narrow: SafeString
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     source: str = ""
@@ -86,21 +92,24 @@ def across(
 
     `head` names the columns of the table: of labels, of values, and, where bars have one, of `beside`.
     """
-    longest = max((len(bar.label) for bar in bars), default=0)
-    left = min(max(longest * _LETTER, 40), WIDTH * 2 // 5) + 8
-    told = [said(value) for bar in bars for value in (bar.value, bar.beside) if value is not None]
-    right = max((len(text) for text in told), default=0) * _LETTER + 12
+    wide, narrow = (_across(bars, width, described, said, head) for width in (WIDTH, NARROW))
+    return Chart(title, described, wide, narrow, head, _rows(bars, said), source)
+
+
+def _across(bars: Sequence[Bar], width: int, described: str, said: Said, head: tuple[str, ...]) -> SafeString:
     values = [value for bar in bars for value in (bar.value, bar.beside) if value is not None]
     low, high = min([0, *values]), max([0, *values])
-    if low < 0:
-        # What is below nothing is told on the left of its bar.
-        left += right
-    room = max(80, WIDTH - left - right)
+    right = max((len(said(value)) for value in values), default=0) * _LETTER + 12
+    # What is below nothing is told on the left of its bar.
+    told = 2 * right if low < 0 else right
+    longest = max((len(bar.label) for bar in bars), default=0) * _LETTER
+    left = max(24, min(longest, width * 2 // 5, width - told - _BARS) + 8) + told - right
+    room = max(20, width - left - right)
     span = max(1, high - low)
     nought = left + room * -low // span
     step = _PAIR if any(bar.beside is not None for bar in bars) else _ROW
     height = step * len(bars) + 4
-    parts = [_open(height, described)]
+    parts = [_open(width, height, described)]
     for index, bar in enumerate(bars):
         top = index * step + 4
         two = bar.beside is not None
@@ -112,7 +121,7 @@ def across(
             parts.append(_lying(bar.beside, "rest", top + 22, 14, nought, room, span, said))
         parts.append("</g>")
     parts.append(f'<line class="axis" x1="{nought}" y1="0" x2="{nought}" y2="{height}"/></svg>')
-    return Chart(title, described, _safe(parts), head, _rows(bars, said), source)
+    return _safe(parts)
 
 
 def _lying(value: int, kind: str, top: int, thick: int, nought: int, room: int, span: int, said: Said) -> str:
@@ -138,19 +147,24 @@ def bars(
     source: str = "",
 ) -> Chart:
     """Upright bars side by side: the choice where labels are in an order of their own, such as days or amounts."""
+    wide, narrow = (_bars(bars, width, described, said, head) for width in (WIDTH, NARROW))
+    return Chart(title, described, wide, narrow, head, _rows(bars, said), source)
+
+
+def _bars(bars: Sequence[Bar], width: int, described: str, said: Said, head: tuple[str, ...]) -> SafeString:
     values = [value for bar in bars for value in (bar.value, bar.beside) if value is not None]
     low, high = min([0, *values]), max([0, *values])
     span = max(1, high - low)
     count = max(1, len(bars))
-    pitch = WIDTH // count
+    pitch = width // count
     head_room, foot = 22, 26
     nought = head_room + _UPRIGHT * high // span
     bottom = head_room + _UPRIGHT
     height = bottom + foot
-    named = _kept(count, _room_for([bar.label for bar in bars], WIDTH))
+    named = _kept(count, _room_for([bar.label for bar in bars], width))
     pairs = any(bar.beside is not None for bar in bars)
     most = max((len(said(value)) for value in values), default=0) * _LETTER
-    parts = [_open(height, described)]
+    parts = [_open(width, height, described)]
     for index, bar in enumerate(bars):
         wide = max(1, min(56, pitch * 7 // 10) // (2 if pairs else 1))
         middle = index * pitch + pitch // 2
@@ -165,11 +179,11 @@ def bars(
             shown = (figure, middle + 2, "start")
             parts.append(_upright(bar.beside, "rest", middle, wide, nought, span, shown))
         if index in named:
-            label = _short(bar.label, max(3, WIDTH // len(named) // _LETTER - 1))
+            label = _short(bar.label, max(3, width // len(named) // _LETTER - 1))
             parts.append(_text(middle, height - 8, label, "label", "middle"))
         parts.append("</g>")
-    parts.append(f'<line class="axis" x1="0" y1="{nought}" x2="{WIDTH}" y2="{nought}"/></svg>')
-    return Chart(title, described, _safe(parts), head, _rows(bars, said), source)
+    parts.append(f'<line class="axis" x1="0" y1="{nought}" x2="{width}" y2="{nought}"/></svg>')
+    return _safe(parts)
 
 
 def _upright(
@@ -197,8 +211,18 @@ def lines(
 ) -> Chart:
     """Lines over the same labels, each with its name at its end, and the intervals of its points as a band.
 
-    `head` names the columns of the table: of labels, then of each line; intervals stand behind their value.
+    In the narrow drawing the names stand above. `head` names the columns of the table: of labels, then of each line;
+    intervals stand behind their value.
     """
+    wide, narrow = (_lines(lines, width, described, said) for width in (WIDTH, NARROW))
+    labels = max((line.points for line in lines), key=len, default=())
+    rows = tuple(
+        (label.label, *(_cell(line, index, said) for line in lines)) for index, label in enumerate(labels)
+    )
+    return Chart(title, described, wide, narrow, head, rows, source)
+
+
+def _lines(lines: Sequence[Line], width: int, described: str, said: Said) -> SafeString:
     count = max((len(line.points) for line in lines), default=0)
     values = [
         value
@@ -209,9 +233,12 @@ def lines(
     ]
     low, high, ticks = scale(min([0, *values]), max([0, *values]))
     left = max(len(said(tick)) for tick in ticks) * _LETTER + 8
-    right = min(max((len(line.name) for line in lines), default=0) * _LETTER, WIDTH // 4) + 12
-    room = max(80, WIDTH - left - right)
-    top, height = 10, _UPRIGHT + 40
+    above = width < WIDTH
+    names = max((len(line.name) for line in lines), default=0) * _LETTER
+    right = 8 if above else min(names, width // 4) + 12
+    room = max(80, width - left - right)
+    top = 10 + (20 * len(lines) if above else 0)
+    height = top + _UPRIGHT + 30
 
     def x(index: int) -> int:
         return left + (room * index // (count - 1) if count > 1 else room // 2)
@@ -219,7 +246,7 @@ def lines(
     def y(value: int) -> int:
         return top + _UPRIGHT - _UPRIGHT * (value - low) // max(1, high - low)
 
-    parts = [_open(height, described)]
+    parts = [_open(width, height, described)]
     for tick in ticks:
         kind = "axis" if tick == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{left}" y1="{y(tick)}" x2="{left + room}" y2="{y(tick)}"/>')
@@ -230,7 +257,7 @@ def lines(
         anchor = "start" if index == 0 and count > 1 else "end" if index == count - 1 > 0 else "middle"
         parts.append(_text(x(index), height - 6, _short(labels[index].label, _LONGEST), "label", anchor))
     ends: list[int] = []
-    for line in sorted(lines, key=lambda item: item.subject):
+    for place, line in enumerate(sorted(lines, key=lambda item: item.subject)):
         kind = "subject" if line.subject else "rest"
         for run in _runs(line.points):
             band = [
@@ -247,7 +274,11 @@ def lines(
             else:
                 parts.append(f'<circle class="{kind}" cx="{corners[0][0]}" cy="{corners[0][1]}" r="3"/>')
         last = [(index, point.value) for index, point in enumerate(line.points) if point.value is not None]
-        if last:
+        if last and above:
+            at = 14 + 20 * (len(lines) - 1 - place)
+            parts.append(f'<polyline class="{kind}" points="{left},{at - 5} {left + 16},{at - 5}"/>')
+            parts.append(_text(left + 24, at, _short(line.name, room // _LETTER - 3), f"name {kind}"))
+        elif last:
             at = y(last[-1][1])
             while any(abs(at - other) < 16 for other in ends):
                 at += 4
@@ -255,10 +286,7 @@ def lines(
             name = _short(line.name, (right - 8) // _LETTER)
             parts.append(_text(x(last[-1][0]) + 8, at + 5, name, f"name {kind}"))
     parts.append("</svg>")
-    rows = tuple(
-        (labels[index].label, *(_cell(line, index, said) for line in lines)) for index in range(count)
-    )
-    return Chart(title, described, _safe(parts), head, rows, source)
+    return _safe(parts)
 
 
 def scale(low: int, high: int) -> tuple[int, int, tuple[int, ...]]:
@@ -324,9 +352,10 @@ def _rows(bars: Sequence[Bar], said: Said) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _open(height: int, described: str) -> str:
+def _open(width: int, height: int, described: str) -> str:
+    kind = "wide" if width == WIDTH else "narrow"
     return (
-        f'<svg class="chart" role="img" viewBox="0 0 {WIDTH} {height}" '
+        f'<svg class="chart {kind}" role="img" viewBox="0 0 {width} {height}" '
         f'aria-label="{escape(described, quote=True)}">'
     )
 
@@ -348,4 +377,4 @@ def _safe(parts: Sequence[str]) -> SafeString:
     return SafeString("".join(parts))
 
 
-__all__ = ["WIDTH", "Bar", "Chart", "Line", "Point", "Said", "across", "bars", "lines", "scale"]
+__all__ = ["NARROW", "WIDTH", "Bar", "Chart", "Line", "Point", "Said", "across", "bars", "lines", "scale"]
