@@ -410,10 +410,9 @@ def _monthly(
     rows = connection.execute(
         """
         -- insights.monthly
-        select d.measure, d.key, date_trunc('month', d.day)::date, sum(d.value)::bigint, min(f.first)
-        from insight_day d cross join (
-          select min(day) as first from insight_day where program_id = %(program)s and measure = 'debit'
-        ) f
+        select d.measure, d.key, date_trunc('month', d.day)::date, sum(d.value)::bigint,
+               (select min(f.day) from insight_day f where f.program_id = %(program)s and f.measure = 'debit')
+        from insight_day d
         where d.program_id = %(program)s and d.measure = any(array['debit', 'credit'])
           and d.day >= %(first)s and d.day < %(last)s group by 1, 2, 3
         """,
