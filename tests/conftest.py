@@ -88,6 +88,19 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones of a folder come first, so that none is left to one worker while the others have ended."""
+    folders = {item: item.path.parent.name for item in items}
+    places = {name: place for place, name in enumerate(dict.fromkeys(folders.values()))}
+    items.sort(key=lambda item: (places[folders[item]], not _is_long(item)))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    """Whether it takes seconds: it is marked so, or a browser visits what is served."""
+    return item.get_closest_marker("slow") is not None or "opened" in getattr(item, "fixturenames", ())
+
+
 _session_lock = pytest.StashKey[IO[str]]()
 
 

@@ -99,6 +99,7 @@ def seen(tours: list[Tour], way: Way, welcome: str, asked: set[str]) -> Iterator
         yield from ((act.name, tours[act.who == "cashier"].acted(act)) for act in ACTS)
 
 
+@pytest.mark.slow
 def test_nothing_is_wrong_with_any_page(everything: Everything) -> None:
     asked, way = pages(staff_client("owner")), way_of(everything)
     tongues = Tongues([everything.program])
