@@ -13,6 +13,7 @@ from palier.engine.clock import DAY, HOUR, moment
 from palier.engine.program import Program, Text
 from palier.jobs.backtests import play_next
 from palier.programs import backtests, drafts, files, queries
+from palier.programs.branding import accent_of, publish_change, with_look
 from palier.programs.operations import ApprovalNeeded, publish
 from palier.programs.publishing import Origin, preview, put_forward, waiting
 from palier.programs.queries import Version
@@ -233,3 +234,40 @@ def test_a_backtest_that_cannot_be_played_says_why(shop: Shop, connection: Conne
         ask(number)
     with pytest.raises(Refused, match="wait until"):
         ask(99)
+
+
+def test_a_look_is_changed_though_members_were_told_of_the_version_before(
+    shop: Shop, connection: Connection
+) -> None:
+    """What was announced of a version, and when, is that version's; the one with another look begins at once."""
+    now = clock.now()
+    told = {
+        "announced_on": moment(now - 14 * DAY).date().isoformat(),
+        "text": {"en": "Soon", "fr": "Bientôt"},
+    }
+    starts = moment(now + HOUR).isoformat()
+    publish(
+        connection,
+        program_of({**document(notice=told), "effective_from": starts}),
+        now=now - 14 * DAY,
+        published_by="test",
+    )
+    at = now + 2 * HOUR
+    made = publish_change(
+        connection,
+        "club",
+        lambda program: with_look(program, "#123456", {}),
+        by="staff:1",
+        role="owner",
+        now=at,
+        reason="look",
+    )
+    assert made.is_new
+    stored = queries.timeline(connection, "club")
+    assert stored is not None
+    present = stored.document_at(at)
+    assert present is not None
+    assert (accent_of(present), present.notice) == ("#123456", None)
+    before = stored.documents[made.version - 1].notice
+    assert before is not None
+    assert before.announced_on == told["announced_on"]

@@ -195,7 +195,8 @@ def amend(
             return next(item for item in list_versions(connection, key) if item.version == number)
         made: Version | None = None
         if present is not None:
-            document = replace(change(present), effective_from=None)
+            # Members are told of it now, and not before: what was announced is the version's that it amends.
+            document = replace(change(present), effective_from=None, notice=None)
             made = publish(connection, document, now=now, published_by=by, approved=approved)
         for at, document_then in later:
             if document_then is not None:
