@@ -1,0 +1,51 @@
+"""`palier demo` over one household in twenty: everything it does, found sound, and not done again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars
+import pytest
+
+from palier.cli import demo
+from palier.cli.demo import doors, history
+from palier.connectors import complete_journey
+from palier.ledger.verify import verify
+from palier.programs import queries
+from tests.activities.program import Connection
+
+KEPT = frozenset(f"household-{number}" for number in range(0, 2_500, 20)) | {"household-1", "household-7"}
+
+
+@pytest.mark.slow
+def test_the_demo_is_whole_and_the_second_run_changes_nothing(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = complete_journey._baskets
+    coupons = [item for item in complete_journey.redemptions() if item.household in KEPT]
+    counted: list[int] = []
+
+    def few(weeks: int) -> polars.DataFrame:
+        rows = every(weeks).filter(polars.col("member.external_id").is_in(list(KEPT)))
+        counted.append(len(rows))
+        monkeypatch.setattr(history, "BASKETS", len(rows))
+        return rows
+
+    monkeypatch.setattr(complete_journey, "_baskets", few)
+    monkeypatch.setattr(complete_journey, "redemptions", lambda: coupons)
+    summary, violations, key = demo._prepare(quiet=True, weeks=None)
+    assert violations == 0
+    imported: dict[str, Any] = summary["import"]
+    assert (imported["applied"], imported["refused"], imported["violations"]) == (counted[0], 0, [])
+    assert summary["redemptions"]["redemptions"] == len(coupons) > 0
+    assert key.startswith("pk_")
+    assert [one.standing for one in doors.visitors()] == ["new", "middle", "top"]
+    document = queries.document(connection, demo.PROGRAM)
+    assert document is not None
+    assert document.brand is not None
+    assert document.brand.logo is not None
+
+    again, _, _ = demo._prepare(quiet=True, weeks=None)
+    same = ("members", "activities", "spend", "currencies", "tiers", "redemptions")
+    assert {name: again[name] for name in same} == {name: summary[name] for name in same}
+    assert verify(connection, demo.PROGRAM) == []
