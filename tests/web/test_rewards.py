@@ -114,6 +114,28 @@ def test_too_few_points_says_how_many_are_missing(shelf: Shop) -> None:
     assert shelf.wallet(ref)["spendable"] == "20.00"
 
 
+def test_where_nobody_collects_money_points_alone_pay(shelf: Shop) -> None:
+    """A price with money beside the points is shown, and not to be had here, whatever a form says."""
+    mixed = {"key": "mixed", "points": {"stars": "20"}, "money": {"amount": "3.00", "currency": "EUR"}}
+    put(shelf, {**COFFEE, "prices": [*COFFEE["prices"], mixed]})
+    put(shelf, {**COFFEE, "key": "only_mixed", "prices": [mixed]})
+    ref = shelf.enrol()
+    shelf.sale(ref, "30.00")
+    client = visitor(ref)
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    assert "20 stars are missing" in page
+    assert "Where the shop takes the money: 20.00\u00a0stars and €3.00." in page
+    for key in ("coffee", "only_mixed"):
+        refused = client.post(f"/portal/club/rewards/{key}", {"once": "ab" * 6, "price": "mixed"})
+        assert refused.status_code == 422, key
+    assert "Get it" not in client.get("/portal/club/rewards/only_mixed").content.decode()
+    assert shelf.wallet(ref)["spendable"] == "30.00"
+    shelf.sale(ref, "40.00", id="more")
+    form = {"once": once(client.get("/portal/club/rewards/coffee").content.decode())}
+    assert client.post("/portal/club/rewards/coffee", form).status_code == 302
+    assert shelf.wallet(ref)["spendable"] == "20.00"
+
+
 def test_the_last_one_is_had_once(shelf: Shop) -> None:
     put(shelf, {**COFFEE, "key": "last", "stock": 1})
     refs = [shelf.enrol(card) for card in ("1", "2")]

@@ -77,7 +77,7 @@ def choose(
         if terms is not None and standing is not None
         else None
     )  # fmt: skip
-    asked = offer.price(None) if offer is not None and offer.seen else None
+    asked = offer.in_points if offer is not None and offer.seen else None
     if terms is None or asked is None or len(asked.points) != 1:
         raise CareRefused(
             CareRefusal.NOT_TO_BE_SAVED_FOR,

@@ -334,8 +334,17 @@ class Offer(Struct, frozen=True):
         """The price with this key, or the first that the member can pay, else the first allowed to him."""
         if key is not None:
             return next((item for item in self.prices if item.key == key), None)
-        best = next((item for item in self.prices if item.reachable), None)
-        return best or next((item for item in self.prices if item.allowed), None)
+        return _best(self.prices)
+
+    @property
+    def in_points(self) -> Asked | None:
+        """The price that takes no money beside the points: for where nobody collects money."""
+        return _best([item for item in self.prices if not item.money])
+
+
+def _best(prices: Sequence[Asked]) -> Asked | None:
+    best = next((item for item in prices if item.reachable), None)
+    return best or next((item for item in prices if item.allowed), None)
 
 
 def offer(
@@ -462,13 +471,16 @@ def _affordable(
         return
     if all(price.missing for price in allowed):
         nearest = min(allowed, key=lambda price: (len(price.missing), sum(price.missing.values())))
-        found.append(
-            Reason(
-                "too_few_points",
-                f"{_together(plan, nearest.missing, 'en')} are missing",
-                f"il manque {_together(plan, nearest.missing, 'fr')}",
-            )
-        )
+        found.append(too_few(plan, nearest.missing))
+
+
+def too_few(plan: Plan, missing: Mapping[str, int]) -> Reason:
+    """Why a price cannot be paid yet: the points that are missing, in minor units by currency."""
+    return Reason(
+        "too_few_points",
+        f"{_together(plan, missing, 'en')} are missing",
+        f"il manque {_together(plan, missing, 'fr')}",
+    )
 
 
 def points_words(plan: Plan, currency: str, minor: int, language: str) -> str:

@@ -170,9 +170,14 @@ def reward(made: Visit, key: str) -> HttpResponse:
         # What was agreed to is what was shown.
         content["error"] = _("It was changed meanwhile. Nothing was taken from you; look at it again.")
         return made.page("portal/reward.html", content, 409)
+    asked = offered.in_points
+    if asked is None:
+        content["error"] = refusal_words(OrderRefusal.REWARD_NOT_AVAILABLE)
+        return made.page("portal/reward.html", content, 422)
     wanted = Wanted(
         found.key,
-        price=form.get("price") or None,
+        # Nobody collects money here.
+        price=asked.key,
         variant=variant if found.variants else None,
         slot=form.get("slot") or None,
         address=_address(made) if isinstance(found.gives, Merchandise) else None,
@@ -232,27 +237,33 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
     forms = [(item.key, words.text(item.name)) for item in found.variants] or [("", "")]
     for variant, name in forms:
         offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant or None)
-        asked = offered.price(None)
+        asked = offered.in_points
         after = ""
         if asked is not None and len(asked.points) == 1 and not asked.missing:
             currency, minor = next(iter(asked.points.items()))
             after = words.points(member.spendable.get(currency, 0) - minor, currency)
-        said = offered.reasons[0].said(made.language) if offered.reasons else ""
+        reasons = [reason for reason in offered.reasons if reason.code != "too_few_points"]
+        if not reasons and asked is not None and asked.missing:
+            reasons = [catalogue.too_few(plan, asked.missing)]
+        said = reasons[0].said(made.language) if reasons else ""
         options.append(
             {
                 "variant": variant,
                 "name": name,
                 "price": price_words(words, asked) if asked is not None else "",
                 "after": after,
-                "reachable": offered.reachable,
+                "reachable": asked is not None and not reasons,
                 "why": said[:1].upper() + said[1:],
+                "paid": [
+                    price_words(words, price) for price in offered.prices if price.money and price.allowed
+                ],
             }
         )
     offered = catalogue.offer(
         made.runtime, found, member, at=made.now, variant=found.variants[0].key if found.variants else None
     )
     wish = wishes.read(made.connection, made.runtime.program_id, made.member_id)
-    asked = offered.price(None)
+    asked = offered.in_points
     return {
         "here": "rewards",
         "reward": {
