@@ -203,7 +203,7 @@ def test_a_wish_is_kept_told_to_the_engine_and_taken_back(shop: Shop, member: st
     own = refs.decode(member)
 
     def choose(reward: str, id: str) -> Any:
-        return act(shop, lambda c, r: wishes.choose(c, r, own, reward, language="fr", id=id, now=clock.now()))
+        return act(shop, lambda c, r: wishes.choose(c, r, own, reward, id=id, now=clock.now()))
 
     assert choose("mug", "w1").status == "applied"
     saving = shop.get(f"/members/{member}/progress").json["saving"]

@@ -233,7 +233,7 @@ def test_a_draft_is_played_published_and_gone_back_from(shop: Shop, marketer: Ma
     page = marketer.get(run)
     for said in ("1 member would have earned more.", "What does it cost?", "Who reaches which tier?", member):
         assert said in page, said
-    assert page.count('<svg class="chart"') == page.count("<table>") - 1 == 4
+    assert page.count('<svg class="chart wide"') == page.count("<table>") - 1 == 4
     page = marketer.get(f"{marketer.path}/publish")
     assert "1 member would have earned more." in page
     assert "Rule base, points per spend, points: 1 becomes 2" in page

@@ -56,7 +56,6 @@ def choose(
     member_id: int,
     reward: str,
     *,
-    language: str,
     id: str,
     now: int,
 ) -> Result:
@@ -88,12 +87,13 @@ def choose(
     currency, minor = next(iter(asked.points.items()))
     one: int = 10 ** runtime.latest.currencies[currency].scale
     name = terms.reward.name
-    text = (name.fr or name.en) if language == "fr" else (name.en or name.fr)
     attributes: dict[str, str | int | bool] = {
         "currency": currency,
         "points": -(-minor // one),
-        "name": text[:200],
+        "name": (name.en or name.fr)[:200],
     }
+    if name.fr:
+        attributes["name_fr"] = name.fr[:200]
     told = doing.act(connection, runtime, member_id, "save_for", attributes, id=id, now=now)
     if told.refusal is not None:
         raise commands.NotDone(told.refusal)

@@ -318,6 +318,7 @@ def acts(program: doc.Program) -> list[doc.ActivityType]:
         currency=text([currency.key for currency in program.point_currencies]),
         points=doc.Attribute(type="integer", required=True),
         name=text(),
+        name_fr=doc.Attribute(type="text"),
     )
     return found
 

@@ -11,6 +11,7 @@ from psycopg import Connection
 from palier.engine.describe import Page, describe
 from palier.engine.mechanics import Notice
 from palier.engine.program import Program
+from palier.engine.words import NO_BREAK
 from palier.programs.plan import Change, difference
 from palier.programs.queries import Judging, Version, list_versions, timeline
 
@@ -70,7 +71,7 @@ def _before(documents: dict[int, Program], entries: Sequence[Judging], version: 
 
 
 def _differently(before: Program, after: Program, language: str) -> tuple[Reads, ...]:
-    old, new = _sentences(describe(before, language)), _sentences(describe(after, language))
+    old, new = (_sentences(describe(version, language), language) for version in (before, after))
     titles = {key: title for page in (old, new) for key, (title, _) in page.items()}
     found = []
     for key, title in titles.items():
@@ -83,15 +84,16 @@ def _differently(before: Program, after: Program, language: str) -> tuple[Reads,
     return tuple(found)
 
 
-def _sentences(page: Page) -> dict[str, tuple[str, list[str]]]:
+def _sentences(page: Page, language: str) -> dict[str, tuple[str, list[str]]]:
     """What a page says, by section: a line for each text and each entry of a list, under its part's title."""
     told: dict[str, tuple[str, list[str]]] = {}
+    colon = f"{NO_BREAK}: " if language == "fr" else ": "
     for section in page.sections:
         if section.key == "changes":
             continue
         lines = []
         for part in section.parts:
-            head = f"{part.title}: " if part.title else ""
+            head = f"{part.title}{colon}" if part.title else ""
             lines += [f"{head}{text}" for text in (part.text, *part.items) if text]
         told[section.key] = (section.title, lines)
     return told

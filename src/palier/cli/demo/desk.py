@@ -146,7 +146,7 @@ def _wish(
 ) -> None:
     try:
         with connection.transaction():
-            wishes.choose(connection, program, member_id, reward, language="en", id=f"demo:{reward}", now=now)
+            wishes.choose(connection, program, member_id, reward, id=f"demo:{reward}", now=now)
     except (CareRefused, NotDone):
         return
 

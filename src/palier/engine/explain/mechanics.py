@@ -395,8 +395,12 @@ class Mechanics(Telling):
                 )
             ]
         if fact.type == "save_for":
-            name = str(fact.attributes.get("name", "")) or self.say("a wish", "un souhait")
-            return [Step("", self.say(f"saves for {name}", f"met de côté pour {name}"))]
+            if not fact.attributes.get("points"):
+                return [Step("", self.say("saves for nothing any more", "n'économise plus pour rien"))]
+            names = fact.attributes
+            name = str((self.fr and names.get("name_fr")) or names.get("name", ""))
+            name = name or self.say("a wish", "un souhait")
+            return [Step("", self.say(f"saves for {name}", f"économise pour {name}"))]
         return []
 
     def dividend(self) -> list[Step]:

@@ -340,8 +340,13 @@ def mine(made: Visit) -> HttpResponse:
 
 def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Item]]) -> list[dict[str, Any]]:
     rewards = order_queries.rewards_of(made.connection, made.runtime.program_id, found)
+    shown = pictures.of_rewards(made.connection, made.runtime, list(rewards.values()), made.words)
     return [
-        _order(made, order, made.words.text(rewards[order.reward].name), held.get(order.order_id, ()))
+        {
+            **_order(made, order, made.words.text(rewards[order.reward].name), held.get(order.order_id, ())),
+            "symbol": pictures.drawing_for(rewards[order.reward]),
+            "picture": shown.get(order.reward),
+        }
         for order in found
     ]
 

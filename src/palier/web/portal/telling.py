@@ -372,7 +372,11 @@ def heading(words: ProgramWords, story: Story) -> str:
             played = _played(words, story)
             if played:
                 return played
-    text = story.sentence(words.language)
+    # What happened is the first thing told; the others, and out of which lots, stand below.
+    step = story.steps(words.language)[0]
+    colon = words.say(": ", NO_BREAK + ": ")
+    text = step.text.partition(colon)[0] if story.line.type in ("redeem", "capture") else step.text
+    text = f"{step.title}{colon}{text}" if step.title else text
     return text[:1].upper() + text[1:]
 
 

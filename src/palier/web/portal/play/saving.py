@@ -99,7 +99,7 @@ def save_for(made: Visit, key: str) -> HttpResponse:
             batch.attempt(
                 made.connection,
                 lambda: wishes.choose(
-                    made.connection, made.runtime, made.member_id, key, language=made.language, id=once,
+                    made.connection, made.runtime, made.member_id, key, id=once,
                     now=made.now,
                 ),
             )  # fmt: skip
