@@ -89,11 +89,22 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones of a folder come first, so that none is left to one worker while the others have ended."""
-    folders = {item: item.path.parent.name for item in items}
-    places = {name: place for place, name in enumerate(dict.fromkeys(folders.values()))}
-    items.sort(key=lambda item: (places[folders[item]], not _is_long(item)))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each worker begins with its share of the long ones: none is left to one while the others have ended.
+
+    Workers are given equal runs of the list, and take over what others have not begun.
+    """
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    if workers == 1:
+        return
+    long = [item for item in items if _is_long(item)]
+    short = [item for item in items if not _is_long(item)]
+    bounds = [len(short) * place // workers for place in range(workers + 1)]
+    items[:] = [
+        item
+        for place in range(workers)
+        for item in (*long[place::workers], *short[bounds[place] : bounds[place + 1]])
+    ]
 
 
 def _is_long(item: pytest.Item) -> bool:

@@ -316,7 +316,11 @@ def test_what_takes_effect_later_keeps_the_logo(shelf: Shop) -> None:
 
 
 def test_where_two_publish_the_brand_waits_for_the_second(shop: Shop) -> None:
-    data = document(approval_to_publish=True)
+    """What waits is the document with another logo, and differs from what is published in nothing else."""
+    bonus = {"key": "spring_bonus", "name": {"en": "Bonus", "fr": "Bonus"}, "on": "sale", "currency": "stars",
+             "fixed": "19"}  # fmt: skip
+    campaign = {"key": "spring", "name": {"en": "Spring", "fr": "Printemps"}, "rules": [bonus]}
+    data = document(approval_to_publish=True, campaigns=[campaign])
     data.pop("effective_from")
     assert shop.post("/programs/club/publish", data).status in (200, 201)
     before = stored()[2]
@@ -326,6 +330,10 @@ def test_where_two_publish_the_brand_waits_for_the_second(shop: Shop) -> None:
     assert "/studio/" in sent.url
     assert stored()[2] == before, "nothing is published by one alone"
     assert "put the draft before him" in page(client, sent.url)
+    desk = page(client, sent.url.removesuffix("/publish"))
+    changes = desk[desk.index('class="studio-changes"') :].split("</ul>")[0]
+    assert "spring" not in changes
+    assert changes.count("<li>") == 1, changes
 
 
 def test_documents_written_out_after_all_that_change_nothing(shelf: Shop) -> None:

@@ -85,7 +85,7 @@ def _published(key: str) -> tuple[Program, int]:
         from palier.site import database
 
         with database.connect() as connection:
-            document = program_of(connection, key).latest.program
+            document = program_of(connection, key).latest.document
             return document, list_versions(connection, key)[-1].published_at
 
 

@@ -79,11 +79,12 @@ class StaffVisit:
 
     @property
     def program(self) -> Program:
-        return self.runtime.latest.program
+        """The latest version as it was written: not with the rules of its campaigns among its own, as it judges."""
+        return self.runtime.latest.document
 
     @property
     def words(self) -> ProgramWords:
-        return ProgramWords(self.program, self.language)
+        return ProgramWords(self.runtime.latest.program, self.language)
 
     @property
     def person(self) -> Person:

@@ -131,7 +131,8 @@ def _card(made: Visit, purpose: card.Purpose) -> dict[str, Any]:
 @of_anyone
 def program_page(made: Visit) -> HttpResponse:
     """The program in plain words, with the version they belong to."""
-    return made.page("portal/program.html", {"here": "me", "page": describe(made.program, made.language)})
+    page = describe(made.runtime.latest.document, made.language)
+    return made.page("portal/program.html", {"here": "me", "page": page})
 
 
 # --- what belongs to no member ----------------------------------------------------------------------------

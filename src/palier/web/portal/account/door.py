@@ -46,7 +46,7 @@ def door(made: Visit) -> HttpResponse:
         return made.go("home")
     request = made.request
     content: dict[str, Any] = {
-        "page": describe(made.program, made.language),
+        "page": describe(made.runtime.latest.document, made.language),
         "referred_by": _referred(made),
         "gifts": _gifts(made),
         "removed": request.session.pop("removed", False),
