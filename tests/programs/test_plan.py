@@ -69,7 +69,7 @@ def test_a_difference_where_and_only_where_versions_differ(one: Program, other: 
             "changed",
             "Tier gold, what grants it, all of: metric spend at least 100 becomes metric spend at least 200",
             "Niveau gold, condition d'accès, tout de : "
-            "mesure spend au moins 100 devient mesure spend au moins 200",
+            "mesure dépense au moins 100 devient mesure dépense au moins 200",
         ),
         (
             "member_attributes.city",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -123,6 +124,15 @@ _SETTINGS: Final = {
     "adjustments": ("adjustments by staff", "ajustements par l'équipe"),
     "approval_to_publish": ("publishing asks a second person", "publication soumise à une seconde personne"),
 }
+
+
+_DECIMAL: Final = re.compile(r"-?[0-9]+\.[0-9]+")
+_VALUES_FR: Final = {
+    "spend": "dépense", "visits": "visites", "units": "unités", "day": "jour", "week": "semaine", "month": "mois",
+    "year": "année", "lifetime": "toujours", "never": "jamais", "sale": "achat", "visit": "visite", "return": "retour",
+    "rolling": "glissante", "calendar": "civile",
+}  # fmt: skip
+"""Words that documents have for values, in French; other values are names that shops give."""
 
 
 def difference(old: Program | None, new: Program) -> list[Change]:
@@ -309,7 +319,10 @@ class _Difference:
             column = 1 if fr else 0
             named = ((_SETTINGS.get(key, (key, key))[column], item) for key, item in value.items())
             return " ".join(f"{name} {self.shown(item, program, language)}" for name, item in named)
-        return str(value)
+        text = str(value)
+        if not fr:
+            return text
+        return localized(text, "fr") if _DECIMAL.fullmatch(text) else _VALUES_FR.get(text, text)
 
 
 def _is_keyed(items: Sequence[Any]) -> bool:

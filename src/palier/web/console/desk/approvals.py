@@ -15,6 +15,7 @@ from palier.site.refusal import Refused
 from palier.staff import approvals
 from palier.staff.approvals import Approval, NotDecided
 from palier.web.console.desk import telling
+from palier.web.console.people.lists import actor_words
 from palier.web.console.visits import StaffVisit, of_staff
 from palier.web.refusals import part, told
 
@@ -64,7 +65,7 @@ def _shown(made: StaffVisit, item: Approval) -> dict[str, Any]:
         "until": words.day(item.expires_at),
         "state": telling.STATES[standing],
         "waits": standing == "asked",
-        "decided_by": item.decided_by,
+        "decided_by": actor_words(made, item.decided_by),
         "decided_at": words.day(item.decided_at) if item.decided_at else "",
         "decision": item.decision,
         "own": item.asked_by == made.person.actor or item.asked_name.lower() == made.person.name.lower(),

@@ -64,7 +64,6 @@ FIELDS: Final[dict[str, Promise]] = {
     "points": _("Points"),
     "reason": _("Reason"),
     "reason_code": _("Reason, by the program's list"),
-    "actor": _("By whose hand"),
     "batch": _("Batch"),
     "method": _("Way of payment"),
     "payouts": _("Pay-outs"),
