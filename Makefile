@@ -35,7 +35,7 @@ serve: $(INSTALLED) ## Database, web and worker on http://127.0.0.1:8000
 	$(BIN)/palier serve
 
 test: $(INSTALLED) browser ## The tests
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not crash and not guard"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not crash and not guard"
 
 browser: # Pages are tried in a real browser; where none is found and none can be installed, those tests are skipped.
 	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && \
