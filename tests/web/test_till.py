@@ -335,9 +335,11 @@ def test_a_reward_needs_the_members_own_code_and_is_given_once(shop: Shop, till:
         "key": "coffee", "name": {"en": "A coffee", "fr": "Un café"}, "gives": {"kind": "product", "sku": "coffee"},
         "prices": [{"points": {"stars": "50"}}],
     }  # fmt: skip
+    # The till collects no money: of its prices the one in points alone is paid, though the other comes first.
+    mixed = {"key": "mixed", "points": {"stars": "10"}, "money": {"amount": "3.00", "currency": "EUR"}}
     fiver = {
         "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
-        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
+        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [mixed, {"points": {"stars": "40"}}],
     }  # fmt: skip
     for reward in (coffee, fiver):
         assert shop.call("PUT", f"/rewards/{reward['key']}", reward).status in (200, 201)

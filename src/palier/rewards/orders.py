@@ -47,7 +47,8 @@ MOST_UNITS: Final = 1000
 class Wanted(Struct, frozen=True, omit_defaults=True):
     """What is ordered: a reward by its key, so many, at one of its prices, in one of its forms.
 
-    `wait`: whether to stand in line where the slot is full. `address` is whoever it is sent to.
+    `wait`: whether to stand in line where the slot is full. `address` is whoever it is sent to. `points_alone`:
+    not at a price with money beside the points, for where nobody collects money.
     """
 
     reward: str
@@ -59,6 +60,7 @@ class Wanted(Struct, frozen=True, omit_defaults=True):
     wait: bool = False
     channel: str | None = None
     location: str | None = None
+    points_alone: bool = False
 
 
 class Placed(Struct, frozen=True):
@@ -267,7 +269,7 @@ def _offered(runtime: Runtime, reward: Reward, wanted: Wanted, standing: MemberS
     found = catalogue.offer(
         runtime, reward, standing, at=now, variant=wanted.variant, quantity=wanted.quantity
     )
-    asked = found.price(wanted.price)
+    asked = found.in_points if wanted.points_alone else found.price(wanted.price)
     for reason in found.reasons:
         if reason.code == "member_not_active":
             raise OrderRefused(
@@ -283,6 +285,13 @@ def _offered(runtime: Runtime, reward: Reward, wanted: Wanted, standing: MemberS
                 field="reward",
                 remedy="show members only what they are offered",
             )
+    if asked is None and wanted.points_alone:
+        raise OrderRefused(
+            OrderRefusal.REWARD_NOT_AVAILABLE,
+            "the reward has no price in points alone",
+            field="reward",
+            remedy="whoever collects the money orders it, and names the price",
+        )
     if asked is None:
         raise OrderRefused(
             OrderRefusal.UNKNOWN_OPTION,

@@ -24,7 +24,6 @@ from palier.rewards.browsing import Filters
 from palier.rewards.catalogue import Asked, MemberStanding
 from palier.rewards.document import AmountOff, PercentOff, Product, Reward, Service
 from palier.rewards.orders import Wanted
-from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.tills import journal, lookups, shifts
 from palier.tills.devices import Device
 from palier.tills.refusals import TillRefusal, TillRefused
@@ -167,9 +166,9 @@ def give(
         member_id=member_id,
         wanted=Wanted(
             reward_key,
-            price=_in_points(connection, runtime, member_id, reward_key, now),
             channel=journal.CHANNEL,
             location=device.location,
+            points_alone=True,
         ),
         source=device.source,
         id=act,
@@ -194,25 +193,6 @@ def give(
         off,
         placed.replayed,
     )
-
-
-def _in_points(
-    connection: Connection[Any], runtime: Runtime, member_id: int, reward_key: str, now: int
-) -> str | None:
-    """The price of a reward that takes no money, which the till does not collect; None where orders tell why not."""
-    terms = catalogue.terms(connection, runtime.program_id, reward_key, now)
-    if terms is None:
-        return None
-    member = catalogue.standing(connection, runtime, member_id, now=now)
-    offered = catalogue.offer(runtime, terms.reward, member, at=now)
-    if offered.in_points is None and offered.prices:
-        raise OrderRefused(
-            OrderRefusal.UNKNOWN_OPTION,
-            "the reward has no price in points alone",
-            field="price",
-            remedy="collect the money in the register, and have it order the reward",
-        )
-    return offered.in_points.key if offered.in_points is not None else None
 
 
 def _off_now(

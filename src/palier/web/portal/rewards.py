@@ -170,14 +170,9 @@ def reward(made: Visit, key: str) -> HttpResponse:
         # What was agreed to is what was shown.
         content["error"] = _("It was changed meanwhile. Nothing was taken from you; look at it again.")
         return made.page("portal/reward.html", content, 409)
-    asked = offered.in_points
-    if asked is None:
-        content["error"] = refusal_words(OrderRefusal.REWARD_NOT_AVAILABLE)
-        return made.page("portal/reward.html", content, 422)
     wanted = Wanted(
         found.key,
-        # Nobody collects money here.
-        price=asked.key,
+        points_alone=True,
         variant=variant if found.variants else None,
         slot=form.get("slot") or None,
         address=_address(made) if isinstance(found.gives, Merchandise) else None,
