@@ -20,7 +20,7 @@ from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_min
 from palier.engine.currencies import exponent
 from palier.engine.facts import FEE, RETURN, SALE
 from palier.engine.program import Attribute, Condition, Program
-from palier.engine.sentences import Sentence, all_of, sentence
+from palier.engine.sentences import Advised, Sentence, all_of, sentence
 
 MAX_NODES: Final = 200
 MAX_DEPTH: Final = 20
@@ -56,7 +56,7 @@ Place = Literal["context", "member", "attribute"]
 Value = str | int | bool
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, Advised, frozen=True):
     """Something wrong in a document: where, what, and what to do about it."""
 
     path: str
@@ -64,16 +64,6 @@ class Problem(Struct, frozen=True):
     advice: Sentence
     code: str = "condition"
     severity: Literal["error", "warning"] = "error"
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in English."""
-        return str(self.said)
-
-    @property
-    def remedy(self) -> str:
-        """What to do, in English."""
-        return str(self.advice)
 
 
 class FieldType(Struct, frozen=True):

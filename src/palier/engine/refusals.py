@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from palier.engine.sentences import NOTHING, Sentence, sentence
+from palier.engine.sentences import NOTHING, Advised, Sentence, sentence
 
 
 class RefusalCode(StrEnum):
@@ -86,7 +86,7 @@ _CLAIMING = frozenset(
 )
 
 
-class Refusal(Struct, frozen=True):
+class Refusal(Struct, Advised, frozen=True):
     """A refusal of one line: its code, where in the line, and what to do about it."""
 
     code: RefusalCode
@@ -100,13 +100,3 @@ class Refusal(Struct, frozen=True):
         if not self.advice:
             return self.said
         return sentence("%(message)s; %(remedy)s", message=self.said, remedy=self.advice)
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in English."""
-        return str(self.said)
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it, in English; "" where nothing can be done."""
-        return str(self.advice)

@@ -43,6 +43,24 @@ class Both(Struct, frozen=True, tag="both"):
     french: str
 
 
+class Advised:
+    """What is told with a remedy, by its sentences `said` and `advice`; both in English as well."""
+
+    __slots__ = ()
+    said: Sentence
+    advice: Sentence
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, in English; "" where nothing can be done."""
+        return str(self.advice)
+
+
 Value = Union[str, int, Sentence, Thousands, Both]  # noqa: UP007 - read before the names are known
 NOTHING: Final = Sentence("")
 """What is said where there is nothing to say."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from palier.engine.check import check
 from palier.engine.conditions import Problem
 from palier.engine.program import Program
-from palier.engine.sentences import Sentence
+from palier.engine.sentences import Advised, Sentence
 from palier.programs.source import (
     MAX_BYTES,
     Fractional,
@@ -31,7 +31,7 @@ FLOW: Final = 90
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
 
 
-class DocumentProblem(Struct, frozen=True):
+class DocumentProblem(Struct, Advised, frozen=True):
     """A problem of a document and its place: 1-based line and column, 0 where there is no text."""
 
     path: str
@@ -41,16 +41,6 @@ class DocumentProblem(Struct, frozen=True):
     advice: Sentence
     code: str
     severity: Literal["error", "warning"] = "error"
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in English."""
-        return str(self.said)
-
-    @property
-    def remedy(self) -> str:
-        """What to do, in English."""
-        return str(self.advice)
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 from msgspec import Struct
 
-from palier.engine.sentences import Sentence, Thousands, sentence
+from palier.engine.sentences import Advised, Sentence, Thousands, sentence
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 100
@@ -64,22 +64,12 @@ class Place(Struct, frozen=True):
     column: int
 
 
-class SourceError(Exception):
+class SourceError(Advised, Exception):
     """Text that cannot be read at all: the path and place reached, what is wrong, and the remedy."""
 
     def __init__(self, path: str, place: Place, said: Sentence, advice: Sentence) -> None:
         super().__init__(said)
         self.path, self.place, self.said, self.advice = path, place, said, advice
-
-    @property
-    def message(self) -> str:
-        """What is wrong, in English."""
-        return str(self.said)
-
-    @property
-    def remedy(self) -> str:
-        """What to do, in English."""
-        return str(self.advice)
 
 
 class Source(Struct, frozen=True):

@@ -238,21 +238,23 @@ def _tagged(value: Any, options: list[inspect.StructType], path: str, problems: 
             sentence("add %(field)s: one of %(names)s", field=field, names=", ".join(tags)),
         )
     elif not isinstance(tag, str) or tag not in tags:
-        close = nearest(str(tag), list(tags))
-        remedy = (
-            sentence('did you mean "%(close)s"?', close=close)
-            if close is not None
-            else sentence("use one of %(names)s", names=", ".join(tags))
-        )
         _add(
             problems,
             child_path(path, field),
             "choice",
             sentence("%(tag)s is no %(field)s here", tag=_shown(tag), field=field),
-            remedy,
+            _instead(str(tag), list(tags)),
         )
     else:
         _struct(value, tags[tag], path, problems)
+
+
+def _instead(written: str, names: list[str]) -> Sentence:
+    """What to write in place of a name that is not known: the nearest one, or one of all."""
+    close = nearest(written, names)
+    if close is not None:
+        return sentence('did you mean "%(close)s"?', close=close)
+    return sentence("use one of %(names)s", names=", ".join(names))
 
 
 def _struct(value: dict[str, Any], kind: inspect.StructType, path: str, problems: list[Problem]) -> None:
@@ -262,18 +264,12 @@ def _struct(value: dict[str, Any], kind: inspect.StructType, path: str, problems
         if len(problems) >= _MOST_PROBLEMS:
             return
         if key not in known:
-            close = nearest(key, known)
-            remedy = (
-                sentence('did you mean "%(close)s"?', close=close)
-                if close is not None
-                else sentence("use one of %(names)s", names=", ".join(known))
-            )
             _add(
                 problems,
                 child_path(path, key),
                 "unknown_key",
                 sentence('"%(key)s" is no setting here', key=key[:60]),
-                remedy,
+                _instead(key, known),
             )
     for name, field in fields.items():
         if name in value:
