@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from copy import copy
+from datetime import datetime
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.test import Client
 
+from palier.engine.clock import DAY, moment
 from palier.engine.program import Program
 from palier.members import operations as members
 from palier.members import refs
@@ -227,10 +230,13 @@ class Shop:
         return wallet
 
 
+def here(days: int = 0) -> datetime:
+    """The server's instant, some days from now, on a wall in Paris, where its programs are."""
+    return moment(clock.now() + days * DAY).astimezone(ZoneInfo("Europe/Paris"))
+
+
 def now_text(days: int = 0) -> str:
     """The server's instant, some days from now."""
-    from palier.engine.clock import DAY, moment
-
     return moment(clock.now() + days * DAY).isoformat()
 
 

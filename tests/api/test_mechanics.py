@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ import pytest
 from palier.activities import draws, rankings
 from palier.activities.runtime import runtime
 from palier.api import limits
-from palier.engine.clock import DAY, moment
+from palier.engine.clock import DAY, instant, moment
 from palier.site import clock, database
 from palier.staff import session
 from palier.staff.queries import forget_keys
-from tests.api.shop import Shop, document, now_text, program_of
+from tests.api.shop import Shop, document, here, now_text, program_of
 from tests.api.test_fast_reads import Desk, stand_still  # noqa: F401 (a fixture)
 from tests.api.test_live import Served, serving
 
@@ -162,7 +161,8 @@ def test_both_paths_tell_the_same(
     club.sale(who, "42.10")
     send(club, who, "play", "p", attributes={"game": "wheel"})
     desk = Desk(club)
-    stand_still(clock.now() + later * DAY)
+    # Not of an evening, when a streak is at risk.
+    stand_still(instant(here(later).replace(hour=12)) if later else clock.now())
     forget_keys()
     ((fast, slow, quick),) = desk.both(desk.asked(f"/v1/members/{who}/progress"))
     desk.bridge.close()
@@ -236,8 +236,7 @@ def test_a_leaderboard_shows_pseudonyms(club: Shop) -> None:
     ]
     assert (found["own"]["rank"], found["own"]["value"]) == (3, "10.00")
     assert not set(members) & set(json.dumps(found["places"]).split('"'))
-    month = date.fromisoformat(now_text()[:10]).strftime("%Y-%m")
-    assert club.get(f"/leaderboards/top?period={month}").status == 200
+    assert club.get(f"/leaderboards/top?period={here():%Y-%m}").status == 200
     club.get("/leaderboards/top?period=2026-W01").problem(422, "malformed", "period")
     club.get("/leaderboards/none").problem(404, "unknown_leaderboard")
     club.get("/leaderboards/top?member=m_0000000000000").problem(404, "unknown_member", "member")
@@ -327,7 +326,7 @@ def test_pausing_holds_in_versions_that_come_later(club: Shop) -> None:
 
 def test_a_dividend_is_paid_once(club: Shop, stand_still: Callable[[int], None]) -> None:  # noqa: F811
     who = club.enrol()
-    year = int(now_text()[:4])
+    year = here().year
     send(club, who, "fee", "f", amount="20.00", attributes={"membership": "club"})
     club.sale(who, "123.45")
     asked = {"membership": "club", "year": year, "rate": "0.10"}

@@ -15,7 +15,7 @@ from palier.api.reference import schema
 from palier.connectors.bank_files import plain_cell
 from palier.programs import gallery
 from palier.staff.queries import RIGHTS
-from tests.api.shop import Answered, Shop, now_text
+from tests.api.shop import Answered, Shop, here, now_text
 from tests.api.test_live import Served, served  # noqa: F401 (a fixture)
 from tests.commands import palier
 
@@ -65,7 +65,7 @@ def shop(scene: Callable[[Callable[[], Town]], Town]) -> Town:
 
 
 def month() -> str:
-    return now_text()[:7]
+    return f"{here():%Y-%m}"
 
 
 def pages(town: Shop, token: str, query: str = "") -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from palier.staff.roles import ROLES, Role, rights_of
 from palier.web.console.people import urls
 from tests.api.paying import CASH, IBAN, Paying
 from tests.api.shop import Shop, document, now_text
-from tests.api.test_partners import Town
+from tests.api.test_partners import Town, month
 from tests.web.staff import staff, staff_client
 
 ADJUSTMENTS = {
@@ -578,7 +578,7 @@ def test_partners_see_their_own_side_alone(shop: Shop) -> None:
     """The operator sees all statements and lines; a partner's person his own, whatever he asks for."""
     town = Town()
     assert town.sold("grocer", town.ours, "g1").status == 200
-    period = now_text()[:7]
+    period = month()
     operator = staff_client("accountant", town.program_id)
     text = page(operator, town, f"settlements?period={period}")
     assert "g1" in text
