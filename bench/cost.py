@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import psycopg
 
+from palier.site.exchange import Answer, Exchange
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class Cost(msgspec.Struct):
@@ -39,7 +41,7 @@ class Meter:
     def __init__(self) -> None:
         self._backends: set[int] = set()
         self._now: Cost | None = None
-        whole = psycopg.Cursor.execute
+        meter, whole, together = self, psycopg.Cursor.execute, Exchange.ask
 
         def execute(cursor: Any, query: Any, *args: Any, **more: Any) -> Any:
             self._backends.add(cursor.connection.info.backend_pid)
@@ -51,6 +53,14 @@ class Meter:
                     spent = (time.perf_counter() - started) * 1000
                     self._now.statements.append((str(query), spent))
 
+        def ask(self: Exchange, statement: str, parameters: Mapping[str, Any]) -> Answer:
+            meter._backends.add(self.backend_pid)
+            if meter._now is not None:
+                # Answered together with others: nobody knows what it took alone.
+                meter._now.statements.append((statement, 0.0))
+            return together(self, statement, parameters)
+
+        Exchange.ask = ask  # type: ignore[method-assign]
         psycopg.Cursor.execute = execute  # type: ignore[method-assign,assignment]
 
     @contextmanager

@@ -32,7 +32,7 @@ from palier.members.operations import NewMember, enrol
 from palier.members.queries import hashed
 from palier.programs import files
 from palier.programs.operations import publish
-from palier.site import arrays, clock, ids
+from palier.site import clock, ids
 from palier.site.database import connect
 from palier.site.environment import environment
 from palier.staff.operations import create_key
@@ -296,7 +296,6 @@ class Desk:
 
     def __init__(self) -> None:
         self.connection = connect()
-        arrays.register(self.connection)
         ids.take_node(self.connection)
         found = runtime(self.connection, "bench")
         assert found is not None

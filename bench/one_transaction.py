@@ -15,7 +15,7 @@ import msgspec
 from palier.activities import batch, wire
 from palier.activities.answers import body
 from palier.activities.runtime import runtime
-from palier.site import arrays, clock, ids
+from palier.site import clock, ids
 from palier.site.database import connect
 
 CONNECTIONS = 16
@@ -42,7 +42,6 @@ def _apply(raw: bytes) -> tuple[int, bytes]:
     connection = getattr(_own, "connection", None)
     if connection is None:
         connection = _own.connection = connect()
-        arrays.register(connection)
     program = runtime(connection, "bench")
     assert program is not None
     now = clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from palier.activities import batch
 from palier.rewards import orders
 from palier.rewards.orders import Placed, Wanted
 from palier.site import database
+from palier.site.exchange import Answer, Exchange
 from tests.activities.program import NOW, Connection
 from tests.rewards.ordering import ADDRESS, Shelf, reward
 
@@ -23,20 +24,32 @@ class Cut(Exception):
     """The connection was lost."""
 
 
-def cut_after(connection: Connection, statements: int) -> Callable[[], int]:
+@contextlib.contextmanager
+def cut_after(connection: Connection, statements: int) -> Iterator[Callable[[], int]]:
     """Closes the connection just before the statement of this number; what tells how many there were."""
     count = 0
-    run = connection.execute
+    run, together = connection.execute, Exchange.ask
 
-    def execute(*given: Any, **more: Any) -> Any:
+    def one_more() -> None:
         nonlocal count
         count += 1
         if count > statements:
             connection.close()
+
+    def execute(*given: Any, **more: Any) -> Any:
+        one_more()
         return run(*given, **more)
 
+    def ask(asked: Exchange, statement: str, parameters: Mapping[str, Any]) -> Answer:
+        one_more()
+        return together(asked, statement, parameters)
+
     connection.execute = execute  # type: ignore[method-assign]
-    return lambda: count
+    Exchange.ask = ask  # type: ignore[method-assign]
+    try:
+        yield lambda: count
+    finally:
+        Exchange.ask = together  # type: ignore[method-assign]
 
 
 @pytest.fixture
@@ -81,8 +94,10 @@ def settled(shelf: Shelf, step: Step, again: Callable[[Placed], None]) -> int:
     statements = 0
     while True:
         before = shelf.rows(), shelf.wallet(), vouchers(shelf)
-        with contextlib.closing(database.connect("app")) as connection:
-            seen = cut_after(connection, statements)
+        with (
+            contextlib.closing(database.connect("app")) as connection,
+            cut_after(connection, statements) as seen,
+        ):
             try:
                 again(step(connection))
             except (psycopg.Error, Cut):

@@ -60,6 +60,7 @@ from palier.engine.trace import decode_trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.site.arrays import Documents
+from palier.site.exchange import exchange
 from palier.site.ids import new_id, new_ids, stay_ahead
 
 _NEVER_RETURNED = COMMANDS | {RETURN, VISIT}
@@ -273,16 +274,14 @@ class _Batch:
 
     def begin(self, hashes: list[bytes]) -> dict[bytes, int]:
         """Settles what judges until the transaction ends; the members of these identities, by hash."""
-        with self.connection.pipeline():
-            head = share(self.connection, self.runtime.program_id)
-            rows = None
+        with exchange(self.connection) as server:
+            head = share(server, self.runtime.program_id)
+            found = None
             if hashes:
-                rows = self.connection.execute(
-                    members.FIND_HASHES, {**self.parameters, "hashes": sorted(set(hashes))}, binary=True
-                )
+                found = server.ask(members.FIND_HASHES, {**self.parameters, "hashes": sorted(set(hashes))})
         self.runtime = current(self.connection, self.runtime, head)
         self.timeline = self.runtime.timeline
-        return dict(rows.fetchall()) if rows is not None else {}
+        return dict(found.rows) if found is not None else {}
 
     # --- who ------------------------------------------------------------------------------------------
 
@@ -496,24 +495,24 @@ class _Batch:
         """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange."""
         wanted = sorted({item.member_id for item in self.items if item.member_id})
         sales = sorted({item.fact.id for item in self.items if item.fact.type not in _NEVER_RETURNED})
-        with self.connection.pipeline():
+        with exchange(self.connection) as server:
             locked = [
-                self.connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True)
+                server.ask(store.LOCK, {"members": sorted(lane)})
                 for lane in (lanes(wanted) if wanted else ())
             ]
             standing = waiting = None
             if wanted:
-                standing = self.connection.execute(store.STANDING, {**self.parameters, "members": wanted})
+                standing = server.ask(store.STANDING, {**self.parameters, "members": wanted})
             if sales:
-                waiting = self.connection.execute(store.FIND_PARKED, {**self.parameters, "ids": sales})
-        for rows in locked:
-            self.states.update(rows.fetchall())
+                waiting = server.ask(store.FIND_PARKED, {**self.parameters, "ids": sales})
+        for states in locked:
+            self.states.update(states.rows)
         if standing is not None:
             self.standing = {
-                member_id: (status, fields, zone) for member_id, status, fields, zone in standing
+                member_id: (status, fields, zone) for member_id, status, fields, zone in standing.rows
             }
         if waiting is not None:
-            self.waiting = waiting.fetchall()
+            self.waiting = waiting.rows
 
     def _check_standing(self) -> None:
         """Members must be of this program and active; what rules ask of them is recorded with each line."""
@@ -586,21 +585,21 @@ class _Batch:
         for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
             item.activity_id = identifier
         rows = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
-        won = self.connection.execute(
-            store.CLAIM,
-            {
-                **self.parameters,
-                "ids": [item.fact.id for item in rows],
-                "sources": [item.fact.source for item in rows],
-                "members": [item.member_id for item in rows],
-                "activities": [item.activity_id for item in rows],
-                "hashes": [item.sha256 for item in rows],
-                "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
-            },
-            binary=True,
-        )
-        if won.rowcount < len(rows):
-            winners = {row[0] for row in won}
+        with exchange(self.connection) as server:
+            won = server.ask(
+                store.CLAIM,
+                {
+                    **self.parameters,
+                    "ids": [item.fact.id for item in rows],
+                    "sources": [item.fact.source for item in rows],
+                    "members": [item.member_id for item in rows],
+                    "activities": [item.activity_id for item in rows],
+                    "hashes": [item.sha256 for item in rows],
+                    "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
+                },
+            )
+        if won.count < len(rows):
+            winners = {row[0] for row in won.rows}
             losers = [item for item in rows if item.activity_id not in winners]
             self._answer_again(losers)
             self.items = [item for item in self.items if item.activity_id in winners]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from psycopg import Connection
-
-from palier.engine.clock import moment
 from palier.engine.state import MemberState, Window
+from palier.site.arrays import Instants
+from palier.site.exchange import Exchange
 
 MOVE: Final = """
 -- rankings.move
@@ -54,13 +53,13 @@ class Copies:
             if anew or (key, window.number) in moved:
                 self.rows.append((member_id, key, window.number, window.position, window.counted_at))
 
-    def write(self, connection: Connection[Any], program_id: int) -> None:
-        """Writes what was noted. Does not commit."""
+    def write(self, server: Exchange, program_id: int) -> None:
+        """Asks for what was noted to be written."""
         if self.anew:
-            connection.execute(FORGET, {"members": self.anew, "goals": self.goals})
+            server.ask(FORGET, {"members": self.anew, "goals": self.goals})
         if self.rows:
             members, goals, numbers, values, reached = map(list, zip(*self.rows, strict=True))
-            connection.execute(
+            server.ask(
                 MOVE,
                 {
                     "program": program_id,
@@ -68,6 +67,6 @@ class Copies:
                     "goals": goals,
                     "numbers": numbers,
                     "values": values,
-                    "reached": [moment(at) for at in reached],
+                    "reached": Instants(reached),
                 },
             )

@@ -42,7 +42,7 @@ from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.sentences import Sentence, sentence
 from palier.members.operations import NewMember
 from palier.members.queries import IdentityError, find_hashes, hashed
-from palier.site import arrays, database, disk
+from palier.site import database, disk
 from palier.site.environment import environment
 from palier.site.ids import new_id, take_node
 
@@ -819,7 +819,6 @@ def _work(pipe: Pipe, settings: dict[str, str], program_key: str, reading: _Read
             assert program is not None, "the parent has found it"
             take_node(connection)
             connection.commit()
-            arrays.register(connection)
             gc.collect()
             gc.freeze()
             gc.set_threshold(*_FEW_COLLECTIONS)

@@ -17,6 +17,7 @@ from palier.engine.decisions import Decision
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
 from palier.site.arrays import Documents, Instants
+from palier.site.exchange import Exchange, exchange
 from palier.site.ids import new_ids
 
 EXPIRED: Final = "expired"
@@ -107,20 +108,18 @@ class Lapses:
         if not members:
             return
         common = {"program": program_id, "now": moment(now), "distinct": members}
-        with connection.pipeline():
+        with exchange(connection) as server:
             if self.activities:
-                self._lapse(connection, common)
-            connection.execute(
-                store.UPDATE_PROGRESS, {**common, "members": members, "states": states, "due": due}
-            )
+                self._lapse(server, common)
+            server.ask(store.UPDATE_PROGRESS, {**common, "members": members, "states": states, "due": due})
 
-    def _lapse(self, connection: Connection[Any], common: dict[str, Any]) -> None:
+    def _lapse(self, server: Exchange, common: dict[str, Any]) -> None:
         activity_ids = new_ids(len(self.activities))
         transfer_ids = new_ids(len(self.transfers))
         members, effective, versions, traces, tiers, counts, sums = map(
             list, zip(*self.activities, strict=True)
         )
-        connection.execute(
+        server.ask(
             INSERT_ACTIVITIES,
             {
                 **common,
@@ -140,7 +139,7 @@ class Lapses:
             list, zip(*self.transfers, strict=True)
         )
         moved = {**common, "members": members, "lots": lots, "amounts": amounts, "transfers": transfer_ids}
-        connection.execute(
+        server.ask(
             INSERT_TRANSFERS,
             {
                 **moved,
@@ -150,10 +149,10 @@ class Lapses:
                 "versions": versions,
             },
         )
-        connection.execute(store.QUEUE_SEAL, {**moved, **decided})
-        connection.execute(LAPSE_LOTS, moved)
+        server.ask(store.QUEUE_SEAL, {**moved, **decided})
+        server.ask(LAPSE_LOTS, moved)
         owners, names = map(list, zip(*self.wallets, strict=True))
-        connection.execute(
+        server.ask(
             LAPSE_WALLETS,
             {**common, "members": owners, "currencies": names, "amounts": list(self.wallets.values())},
         )

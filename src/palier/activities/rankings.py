@@ -32,6 +32,7 @@ from palier.engine.state import decode_state
 from palier.ledger.verify import Violation, register_state_check
 from palier.members import refs
 from palier.site.environment import derived_key
+from palier.site.exchange import exchange
 from palier.site.refusal import Refused
 
 AT_ONCE: Final = 1_000
@@ -460,7 +461,8 @@ def rebuild(connection: Connection[Any], runtime: Runtime, *, by: str, now: int)
                     store.LOCK, {"members": sorted(lane)}, binary=True
                 ):
                     copies.take(member_id, decode_state(state), set(), anew=True)
-            copies.write(connection, program.program_id)
+            with exchange(connection) as server:
+                copies.write(server, program.program_id)
             return members
 
         members = batch.attempt(connection, once)

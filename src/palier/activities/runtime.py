@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 
 from palier.engine.plan import Plan, Timeline
 from palier.programs import queries as programs
+from palier.site.exchange import Answer, Exchange, exchange
 
 
 class Runtime:
@@ -52,26 +53,26 @@ _lock = threading.Lock()
 _compiled: dict[str, Runtime] = {}
 
 
-def share(connection: Connection[Any], program_id: int) -> Cursor[Any]:
+def share(server: Exchange, program_id: int) -> Answer:
     """Holds what judges this program as it is to the end of the transaction; the answer is for `current`.
 
     Two statements: the second reads as of after the wait of the first.
     """
-    connection.execute(programs.SHARE_JUDGING, {"program": program_id})
-    return connection.execute(programs.HEAD, {"program": program_id})
+    server.ask(programs.SHARE_JUDGING, {"program": program_id})
+    return server.ask(programs.HEAD, {"program": program_id})
 
 
-def current(connection: Connection[Any], known: Runtime, head: Cursor[Any]) -> Runtime:
+def current(connection: Connection[Any], known: Runtime, head: Answer) -> Runtime:
     """`known` while nothing was published since, else the program as it judges now."""
-    if programs.is_head(known.stored, head.fetchone()):
+    if programs.is_head(known.stored, next(iter(head.rows), None)):
         return known
     return runtime(connection, known.key) or known
 
 
 def settled(connection: Connection[Any], known: Runtime) -> Runtime:
     """The program as it judges until the transaction ends: whoever publishes or rates again waits for it."""
-    with connection.pipeline():
-        head = share(connection, known.program_id)
+    with exchange(connection) as server:
+        head = share(server, known.program_id)
     return current(connection, known, head)
 
 

@@ -18,6 +18,7 @@ from palier.engine.history import Correction
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
 from palier.site.arrays import Documents, Instants
+from palier.site.exchange import Exchange, exchange
 from palier.site.ids import new_ids
 
 
@@ -113,11 +114,12 @@ class Writer:
     ) -> None:
         for work in works:
             self._member(work)
-        with connection.pipeline():
-            self._send(connection)
+        with exchange(connection) as server:
+            self._send(server)
             if at_the_end is not None:
                 # Where a write before it fails, the server passes it over like all that follows.
-                connection.execute(store.COMMIT)
+                server.ask(store.COMMIT, {})
+                server.send()
                 at_the_end()
 
     def _member(self, work: Work) -> None:
@@ -291,7 +293,7 @@ class Writer:
             else:
                 self.ended_holds.append((member_id, hold_id, captured, standing))
 
-    def _send(self, connection: Connection[Any]) -> None:
+    def _send(self, server: Exchange) -> None:
         parameters: dict[str, Any] = {"program": self.runtime.program_id, "now": moment(self.now)}
         moved: tuple[list[int], list[int]] = [], []
         if self.activities:
@@ -299,42 +301,42 @@ class Writer:
                 "members activities sources ids types occurred acts versions payloads inputs traces tiers counts"
                 " sums corrects sales"
             )
-            connection.execute(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
+            server.ask(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
         if self.transfers:
             names = (
                 "members activities kinds debits credits currencies lots amounts effective versions corrects"
             )
             ids = new_ids(len(self.transfers))
             columns = _columns(names, self.transfers)
-            connection.execute(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
+            server.ask(store.INSERT_TRANSFERS, {**parameters, **columns, "transfers": ids})
             moved = columns["members"], ids
         if self.activities:
-            self._announce(connection, parameters, *moved)
+            self._announce(server, parameters, *moved)
         if self.wallets:
             rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
             columns = _columns("members currencies posted pending held debt", rows)
-            connection.execute(store.MOVE_WALLETS, {**parameters, **columns})
+            server.ask(store.MOVE_WALLETS, {**parameters, **columns})
         if self.lots:
             rows = [(*key, *row) for key, row in sorted(self.lots.items())]
             columns = _columns(
                 "members lots currencies funders expires first earned redeemed expired reversed held remaining",
                 rows,
             )
-            connection.execute(store.MOVE_LOTS, {**parameters, **columns})
+            server.ask(store.MOVE_LOTS, {**parameters, **columns})
         if self.new_holds:
             columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
-            connection.execute(store.INSERT_HOLDS, {**parameters, **columns})
+            server.ask(store.INSERT_HOLDS, {**parameters, **columns})
         if self.ended_holds:
             columns = _columns("members holds captured states", sorted(self.ended_holds))
-            connection.execute(store.UPDATE_HOLDS, {**parameters, **columns})
+            server.ask(store.UPDATE_HOLDS, {**parameters, **columns})
         if self.progress:
             columns = _columns("members states due", self.progress)
-            connection.execute(store.UPDATE_PROGRESS, {**parameters, **columns})
-        self.copies.write(connection, self.runtime.program_id)
+            server.ask(store.UPDATE_PROGRESS, {**parameters, **columns})
+        self.copies.write(server, self.runtime.program_id)
 
     def _announce(
         self,
-        connection: Connection[Any],
+        server: Exchange,
         parameters: dict[str, Any],
         members: list[int],
         transfers: list[int],
@@ -344,9 +346,7 @@ class Writer:
             "activity_members": [row[0] for row in self.activities],
             "activities": [row[1] for row in self.activities],
         }
-        connection.execute(
-            store.QUEUE_SEAL, {**parameters, "members": members, "transfers": transfers, **decided}
-        )
+        server.ask(store.QUEUE_SEAL, {**parameters, "members": members, "transfers": transfers, **decided})
 
 
 _ARRAYS: Final[dict[str, type[list[Any]]]] = {

@@ -28,7 +28,7 @@ from palier.programs import queries as programs
 from palier.rewards import browsing, operations, suppliers, upkeep
 from palier.rewards.forwarding import Couriers
 from palier.rewards.fulfilment import StoredOrders
-from palier.site import arrays, clock, database, ids
+from palier.site import clock, database, ids
 from palier.site.environment import environment
 from palier.staff import approvals, throttle
 from palier.staff.operations import drop_old_answers
@@ -61,7 +61,6 @@ def _connected() -> psycopg.Connection[Any]:
     connection = _own.connection
     if connection is None or not _lives(connection):
         connection = _own.connection = database.connect("app")
-        arrays.register(connection)
         with _node:
             if not _node_taken:
                 ids.take_node(connection)
@@ -80,12 +79,6 @@ def _lives(connection: psycopg.Connection[Any]) -> bool:
         connection.close()
         return False
     return True
-
-
-def _courier_connection() -> psycopg.Connection[Any]:
-    connection = database.connect("app")
-    arrays.register(connection)
-    return connection
 
 
 def _programs(connection: psycopg.Connection[Any]) -> list[Runtime]:
@@ -379,7 +372,7 @@ def forget_old_answers() -> None:
     connection.rollback()
 
 
-_couriers = Couriers(_courier_connection, StoredOrders())
+_couriers = Couriers(database.connect, StoredOrders())
 
 
 @periodic(every_s=0.5, line="suppliers")

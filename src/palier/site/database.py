@@ -3,6 +3,7 @@
 from typing import Any, Final, Literal
 
 import psycopg
+from psycopg._preparing import PrepareManager
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from palier.site import arrays, embedded
@@ -49,8 +50,22 @@ def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connecti
     It sends `arrays.Instants` and `arrays.Documents` as what they are.
     """
     opened = psycopg.connect(dsn(role), autocommit=autocommit, application_name="palier")
+    opened._prepared = _OwnStatements()
     arrays.know(opened)
     return opened
+
+
+class _OwnStatements(PrepareManager):
+    """What the driver has prepared on a connection: where it gives that up, what others prepared stays.
+
+    After a ROLLBACK it would tell the server to forget all that is prepared, also by `exchange`.
+    """
+
+    def clear(self) -> bool:
+        self._counts.clear()
+        self._to_flush.extend(self._names.values())
+        self._names.clear()
+        return bool(self._to_flush)
 
 
 def refresh_statistics() -> None:
