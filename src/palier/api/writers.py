@@ -28,7 +28,7 @@ from palier.api import frames
 from palier.api.frames import Answered, Sent
 from palier.api.partners import own_answer, own_line
 from palier.engine.refusals import Refusal
-from palier.site import arrays, clock, database, ids
+from palier.site import clock, database, ids
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,6 @@ class _Writer:
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = database.connect("app")
-            arrays.register(self._connection)
             self._connection.execute("set statement_timeout = '10s'")
             self._connection.commit()
         return self._connection

@@ -43,6 +43,9 @@ TURN_S: Final = 5.0
 HANDS: Final = 2
 """Chunks of due work at a time: while the database writes one, the next is decided."""
 
+AHEAD: Final = 8
+"""Chunks of due work looked up at a time: no hand waits for another in between."""
+
 _seen_at: tuple[float, int] | None = None
 
 
@@ -98,7 +101,7 @@ def due_work() -> None:
     for program in _programs(connection):
         with ThreadPoolExecutor(HANDS, thread_name_prefix="due") as hands:
             while time.monotonic() < until:
-                members = due.due_members(connection, program.program_id, now, HANDS * due.CHUNK)
+                members = due.due_members(connection, program.program_id, now, AHEAD * due.CHUNK)
                 connection.rollback()
                 if not members:
                     break
