@@ -13,7 +13,7 @@ from palier.site.exchange import Answer, Exchange
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """The statements that are sent meanwhile, but the question whether anybody is there."""
+    """The statements that are sent meanwhile, but the question whether anybody is there, and beginnings."""
     sent: list[str] = []
     one, many, together = psycopg.Cursor.execute, psycopg.Cursor.executemany, Exchange.ask
 
@@ -27,7 +27,8 @@ def counted() -> Iterator[list[str]]:
         return many(self, query, *args, **more)
 
     def ask(self: Exchange, statement: str, parameters: Mapping[str, Any]) -> Answer:
-        sent.append(statement)
+        if statement != "begin":
+            sent.append(statement)
         return together(self, statement, parameters)
 
     Exchange.ask = ask  # type: ignore[method-assign]

@@ -47,7 +47,7 @@ BUDGET = {
     "console:people:orders": 5, "console:people:orders-sheet": 4, "console:people:payout": 5,
     "console:people:payouts": 6, "console:people:payouts-sheet": 4, "console:people:persons": 7,
     "console:people:settlement-lines": 4, "console:people:settlements": 6, "console:people:statement": 6,
-    "console:people:stock": 4, "console:people:suppliers": 5, "console:people:transfer": 7,
+    "console:people:stock": 5, "console:people:suppliers": 5, "console:people:transfer": 7,
     "console:program": 15, "console:progress": 7, "console:prove-again": 2, "console:reward": 6,
     "console:reward-edit": 5, "console:reward-new": 4, "console:reward-picture": 4, "console:rewards": 10,
     "console:rules": 7, "console:set-up-chosen": 2, "console:set-up-gallery": 5, "console:set-up-member": 5,

@@ -12,13 +12,15 @@ from django.urls import reverse
 
 from palier.activities import uploads
 from palier.care import cases
+from palier.engine.phrases import date_words
 from palier.members import lookups, refs
 from palier.site import clock, database
 from palier.site.environment import environment
 from palier.staff.roles import ROLES, Role, rights_of
+from palier.web.console.people import orders as people_orders
 from palier.web.console.people import urls
 from tests.api.paying import CASH, IBAN, Paying
-from tests.api.shop import Shop, document, now_text
+from tests.api.shop import Shop, document, here, now_text
 from tests.api.test_partners import Town, month
 from tests.web.staff import staff, staff_client
 
@@ -534,6 +536,50 @@ def test_an_order_is_handed_out_or_given_back(shop: Shop) -> None:
     assert len(rows) == 1
     found = client.post(f"/console/{shop.key}/members", {"what": orders[0]})
     assert found["Location"] == f"/console/{shop.key}/orders/{orders[0]}"
+
+
+def test_stock_is_told_by_names_a_page_at_a_time(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reward, form, date and period as people read them; what its document has no more by its key."""
+    monkeypatch.setattr(people_orders, "ROWS", 2)
+    mug = {
+        **{name: value for name, value in MUG.items() if name != "stock"},
+        "limits": {"per_period": {"n": 4, "period": "month"}},
+        "variants": [{"key": "xl", "name": {"en": "Large", "fr": "Grande"}, "stock": 2}],
+    }
+    put = shop.call("PUT", "/rewards/mug", mug)
+    assert put.status in (200, 201), put.content
+    begins = here(40)
+    tour = {
+        "key": "tour",
+        "name": {"en": "Tour", "fr": "Visite"},
+        "gives": {"kind": "experience"},
+        "prices": [{"points": {"stars": "5"}}],
+        "slots": [{"key": "one", "starts_at": begins.replace(hour=9, minute=5).isoformat(),
+                   "ends_at": begins.replace(hour=10).isoformat(), "capacity": 3}],
+    }  # fmt: skip
+    put = shop.call("PUT", "/rewards/tour", tour)
+    assert put.status in (200, 201), put.content
+    ref = enrolled(shop)
+    shop.sale(ref, "100.00")
+    bought = {"member": ref, "reward": "mug", "variant": "xl", "address": ADDRESS}
+    assert shop.post("/orders", bought).status == 201
+    assert shop.post("/orders", {"member": ref, "reward": "tour", "slot": "one"}).status == 201
+    client = staff_client("owner", shop.program_id)
+    first = page(client, shop, "orders/stock")
+    rows = re.findall(
+        r'<th scope="row"><a href="([^"]+)">([^<]+)</a>(?: <span class="quiet small">([^<]+))?', first
+    )
+    month = date_words(f"{here():%Y-%m-01}", "en")
+    assert rows == [
+        (f"/console/{shop.key}/rewards/mug", "A &lt;b&gt;mug", part) for part in (f"since {month}", "Large")
+    ]
+    (following,) = re.findall(r'href="(\?after=[^"]+)"', first)
+    second = client.get(f"/console/{shop.key}/orders/stock{following}").content.decode()
+    assert f"{date_words(f'{begins:%Y-%m-%d}', 'en')}, 09:05" in second
+    assert "A &lt;b&gt;mug" not in second
+    other = {"key": "xs", "name": {"en": "Small", "fr": "Petite"}, "stock": 2}
+    assert shop.call("PUT", "/rewards/mug", {**mug, "variants": [other]}).status == 201
+    assert ">xl<" in page(client, shop, "orders/stock")
 
 
 def test_money_is_paid_by_two(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from django.test import Client
 from palier.members import card, refs, signing
 from palier.site import clock, database
 from palier.site.environment import environment
+from palier.staff import throttle
 from tests.api.shop import Shop, document
 
 
@@ -129,6 +130,21 @@ def test_codes_cannot_be_asked_for_without_end(shop: Shop, letters: list[Any]) -
     assert refused.status_code == 429
     assert len(letters) == signing.PER_CONTACT
     assert "Too many codes" in refused.content.decode()
+
+
+def test_strangers_do_not_use_up_a_members_codes(shop: Shop) -> None:
+    with database.connect("app") as connection:
+
+        def asked(address: str) -> None:
+            signing.ask(connection, shop.program_id, "a@example.org", address, now=clock.now())
+
+        for number in range(signing.PER_CONTACT_ANYWHERE - 1):
+            asked(f"stranger {number // signing.PER_CONTACT}")
+        with pytest.raises(throttle.Throttled):
+            asked("stranger 0")
+        asked("the member's")
+        with pytest.raises(throttle.Throttled):
+            asked("nobody has asked from here")
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,11 @@ def stock(
 
     with open_database(), database.connect() as connection:
         found = program_of(connection, program)
-        levels = counts.of_program(connection, found.program_id, reward)
+        levels = (
+            counts.with_parts(connection, found.program_id, reward)
+            if reward
+            else counts.of_program(connection, found.program_id)
+        )
     if json:
         shown = [
             {

@@ -24,8 +24,12 @@ LASTS: Final = 10 * MINUTE
 TRIES: Final = 5
 """Wrong codes after which a new one must be asked for: one chance in 200,000 for whoever guesses."""
 PER_CONTACT: Final = 5
+PER_CONTACT_ANYWHERE: Final = 20
 PER_ADDRESS: Final = 60
-"""Codes asked for in an hour: for one contact, and from one network address."""
+"""Codes asked for in an hour: for one contact from one network address, for it from all, and for all from one.
+
+A stranger who asks for somebody's codes uses up his own address's share: from the member's there is one still.
+"""
 
 Kind = Literal["email", "phone"]
 
@@ -70,9 +74,11 @@ def ask(connection: Connection[Any], program_id: int, contact: str, address: str
     """
     kind = kind_of(contact)
     own = hashed(kind, contact)
+    place = sha256(address.encode()).hexdigest()
     limits = [
-        Limit(f"code {program_id} {own.hex()}", PER_CONTACT, HOUR),
-        Limit(f"code {program_id} from {sha256(address.encode()).hexdigest()}", PER_ADDRESS, HOUR),
+        Limit(f"code {program_id} {own.hex()} from {place}", PER_CONTACT, HOUR),
+        Limit(f"code {program_id} {own.hex()}", PER_CONTACT_ANYWHERE, HOUR),
+        Limit(f"code {program_id} from {place}", PER_ADDRESS, HOUR),
     ]
     if kind == "phone":
         # Each costs money: whoever asks for many numbers finds an end.

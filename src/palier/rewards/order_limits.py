@@ -8,7 +8,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from palier.activities.runtime import Runtime
-from palier.engine.clock import moment
+from palier.engine.clock import LocalClock, moment
 from palier.engine.plan import Plan
 from palier.rewards import kinds, stock
 from palier.rewards.document import Mystery, PerPeriod, Reward
@@ -70,13 +70,21 @@ def _beyond(message: str) -> OrderRefused:
 def period_start(plan: Plan, period: PerPeriod, now: int) -> int:
     """The first instant of the period in which an instant lies, in the program's zone."""
     clock = plan.clock
-    day, _ = clock.local(now)
-    number = clock.periods(day)[_PERIODS.index(period.period)]
-    if period.period == "day":
-        return clock.start_of_day(day)
-    if period.period == "week":
+    return _begin(clock, period.period, clock.periods(clock.local(now)[0])[_PERIODS.index(period.period)])
+
+
+def period_begin(clock: LocalClock, key: str) -> int:
+    """The first instant of the period whose row of stock has this key."""
+    kind, _, number = key.partition(":")
+    return _begin(clock, kind, int(number))
+
+
+def _begin(clock: LocalClock, kind: str, number: int) -> int:
+    if kind == "day":
+        return clock.start_of_day(number)
+    if kind == "week":
         return clock.start_of_day(number * 7 + 1)
-    if period.period == "month":
+    if kind == "month":
         return clock.start_of_month(number)
     return clock.start_of_month(number * 12)
 

@@ -8,7 +8,7 @@ is made with the total of the reward's document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 from psycopg import Connection
@@ -82,6 +82,28 @@ class Need(Struct, frozen=True):
     what: Literal["reward", "variant", "slot", "chance", "period"] = "reward"
 
 
+class Part(NamedTuple):
+    """What a row is of: a reward, and the kind ("variant", "slot", "chance", "period"; "" for the whole) and key of
+    its part.
+    """
+
+    reward: str
+    kind: str = ""
+    key: str = ""
+
+
+_PARTS: Final = {"#": "variant", "@": "slot", "?": "chance", "!": "period"}
+
+
+def part_of(row: str) -> Part:
+    """What the row with this key is of."""
+    for mark, kind in _PARTS.items():
+        reward, found, key = row.partition(mark)
+        if found:
+            return Part(reward, kind, key)
+    return Part(row)
+
+
 def of_reward(reward: str) -> str:
     """The row of a reward."""
     return reward
@@ -113,14 +135,31 @@ def read(connection: Connection[Any], program_id: int, keys: Iterable[str]) -> d
     return {row[0]: Level(*row) for row in rows}
 
 
-def of_program(connection: Connection[Any], program_id: int, reward: str | None = None) -> list[Level]:
-    """All rows of a program that were used already, or those of one reward."""
+def of_program(
+    connection: Connection[Any], program_id: int, *, after: str = "", limit: int | None = None
+) -> list[Level]:
+    """Rows of a program that were used already, by key, behind a key; all of them without a limit."""
     rows = connection.execute(
         """
         -- stock.of_program
         select key, total, held, sold, waiting from reward_stock
+        where program_id = %(program)s and key > %(after)s
+        order by key
+        limit %(limit)s
+        """,
+        {"program": program_id, "after": after, "limit": limit},
+    )
+    return [Level(*row) for row in rows]
+
+
+def with_parts(connection: Connection[Any], program_id: int, reward: str) -> list[Level]:
+    """The rows of one reward and of its parts that were used already."""
+    rows = connection.execute(
+        """
+        -- stock.with_parts
+        select key, total, held, sold, waiting from reward_stock
         where program_id = %(program)s
-          and (%(reward)s::text is null or key = %(reward)s or (starts_with(key, %(reward)s)
+          and (key = %(reward)s or (starts_with(key, %(reward)s)
                and substr(key, length(%(reward)s) + 1, 1) = any('{#,@,?,!}')))
         order by key
         """,

@@ -21,6 +21,7 @@ from palier.rewards.document import Reward
 from palier.rewards.operations import NotTaken
 from palier.rewards.stock import Level
 from palier.web.console.board.answers import NONE, Answer, Cell, Column, Table, Telling, period_asked, shown
+from palier.web.console.stock_words import part_words
 from palier.web.console.visits import StaffVisit, of_staff
 from palier.web.refusals import told
 from palier.web.ui import pictures
@@ -46,7 +47,7 @@ def rewards(made: StaffVisit) -> HttpResponse:
     after = made.request.GET.get("after", "")[:80]
     found = queries.read(made.connection, made.runtime, period)
     terms = catalogue.shelf(made.connection, made.program_id, words=asked, after=after, limit=ON_A_PAGE + 1)
-    levels = {level.key: level for level in stock.of_program(made.connection, made.program_id)}
+    levels = stock.read(made.connection, made.program_id, [stock.of_reward(one.reward.key) for one in terms])
     question = _("Which rewards are wanted?")
     content: dict[str, Any] = {"asked": asked, "may_write": made.may("rewards:write"), "next": ""}
     if not terms and not asked and not after:
@@ -168,10 +169,10 @@ def reward(made: StaffVisit, reward: str) -> HttpResponse:
             }
         )
         before = version.reward
-    levels = stock.of_program(made.connection, made.program_id, reward)
+    levels = stock.with_parts(made.connection, made.program_id, reward)
     rows = [
         [
-            Cell(level.key.removeprefix(reward) or _("the whole reward")),
+            Cell(part_words(stock.part_of(level.key), latest.reward, told.words) or _("the whole reward")),
             Cell(told.count(level.total) if level.total is not None else _("without end")),
             Cell(told.count(level.held)),
             Cell(told.count(level.sold)),

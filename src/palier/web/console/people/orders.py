@@ -45,6 +45,7 @@ from palier.web.console.people.acts import (
 )
 from palier.web.console.people.lists import ROWS, Row, after, moment_words, pages, step_row
 from palier.web.console.people.sheets import PART, Rows, sheet
+from palier.web.console.stock_words import part_words
 from palier.web.console.visits import StaffVisit, of_staff
 
 WAITING: Final = ("fulfilling", "reserved", "waiting")
@@ -210,28 +211,33 @@ def sheet_of(made: StaffVisit) -> HttpResponseBase:
 @of_staff("orders:write")
 def stock_levels(made: StaffVisit) -> HttpResponse:
     """What there is of rewards, their forms and dates: held, handed out, left."""
-    levels = [
-        {
-            **_level(level.key),
-            "total": level.total,
-            "held": level.held,
-            "sold": level.sold,
-            "left": level.remaining,
-            "waiting": level.waiting,
-            "low": level.remaining is not None and level.remaining <= 0,
-        }
-        for level in stock.of_program(made.connection, made.program_id)
-    ]
-    return made.page("console/people/stock.html", {"levels": levels})
-
-
-def _level(key: str) -> dict[str, str]:
-    """What a level of stock is of: a reward, and the form, date, draw or period of it."""
-    for mark, said in (("#", _("form")), ("@", _("date")), ("?", _("draw")), ("!", _("period"))):
-        reward, found, part = key.partition(mark)
-        if found:
-            return {"key": reward, "part": f"{said} {part}"}
-    return {"key": key, "part": ""}
+    behind = made.request.GET.get("after", "")[:200]
+    found = stock.of_program(made.connection, made.program_id, after=behind, limit=ROWS + 1)
+    shown = found[:ROWS]
+    parts = [stock.part_of(level.key) for level in shown]
+    keys = sorted({part.reward for part in parts})
+    rewards = {one.reward.key: one.reward for one in catalogue.latest(made.connection, made.program_id, keys)}
+    levels = []
+    for level, part in zip(shown, parts, strict=True):
+        reward = rewards.get(part.reward)
+        levels.append(
+            {
+                "name": made.words.text(reward.name) if reward is not None else part.reward,
+                "key": part.reward,
+                "part": part_words(part, reward, made.words),
+                "total": level.total,
+                "held": level.held,
+                "sold": level.sold,
+                "left": level.remaining,
+                "waiting": level.waiting,
+                "low": level.remaining is not None and level.remaining <= 0,
+            }
+        )
+    more = (shown[-1].key,) if len(found) > ROWS else None
+    return made.page(
+        "console/people/stock.html",
+        {"levels": levels, "pages": pages(made, more), "may_read": made.may("rewards:read")},
+    )
 
 
 # --- one order --------------------------------------------------------------------------------------------
