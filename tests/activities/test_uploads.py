@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from palier.activities import import_files, uploads
@@ -178,6 +180,42 @@ def test_an_import_that_lost_its_worker_goes_on(
     assert found is not None
     assert found.state == "done"
     assert connection.execute("select count(*) from activity where type = 'sale'").fetchone() == (60,)
+
+
+@pytest.mark.parametrize("database_is_back", [False, True])
+def test_a_defect_ends_an_import_and_a_lost_database_does_not(
+    connection: Connection, shop: Runtime, monkeypatch: pytest.MonkeyPatch, database_is_back: bool
+) -> None:
+    """What would fail again and again is told; what comes back is waited for. Both go on where they were."""
+    upload = brought(connection, shop, content(rows(20)))
+    uploads.ask(connection, upload, Options(enrol=True), by=BY, now=NOW)
+    connection.commit()
+    taken = uploads.take_next(connection, now=NOW)
+    assert taken is not None
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise psycopg.OperationalError if database_is_back else ZeroDivisionError
+
+    monkeypatch.setattr(import_files, "import_path", fails)
+    with pytest.raises(psycopg.OperationalError) if database_is_back else contextlib.nullcontext():
+        uploads.run(connection, taken, clock=lambda: NOW)
+    monkeypatch.undo()
+    found = uploads.read(connection, shop.program_id, upload.upload_id)
+    assert found is not None
+    connection.rollback()
+    later = NOW + uploads.LEASE
+    if database_is_back:
+        assert found.state == "running"
+        taken = uploads.take_next(connection, now=later)
+        assert taken is not None
+        uploads.run(connection, taken, clock=lambda: later)
+    else:
+        assert (found.state, "its log says why" in str(found.problem)) == ("failed", True)
+        assert uploads.take_next(connection, now=later) is None
+        imported(connection, shop, upload, Options(enrol=True))
+    found = uploads.read(connection, shop.program_id, upload.upload_id)
+    assert found is not None
+    assert (found.state, found.told.applied) == ("done", 20)
 
 
 def test_an_import_is_stopped_and_taken_up_again(connection: Connection, shop: Runtime) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+import psycopg
 from msgspec import Struct
 from psycopg import Connection
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from palier.activities.imports import ImportFailed, ImportSummary
     from palier.connectors.files import FileProblem
     from palier.connectors.rows import FileMapping
+
+logger = logging.getLogger(__name__)
 
 State = Literal["receiving", "ready", "asked", "running", "done", "failed", "stopped"]
 
@@ -524,6 +528,16 @@ def run(
         return
     except (FileProblem, ImportFailed) as problem:
         _end(connection, upload, "failed", Told(), packed(_named(problem, upload)), 0, clock())
+        return
+    except psycopg.OperationalError:
+        # The database will be back: another worker takes the file up.
+        raise
+    except Exception:
+        # The next worker would fail in the same way: it ends here, and the log has the reason.
+        logger.exception("import %s failed", upload.upload_id)
+        connection.rollback()
+        said = sentence("the platform failed on this file, and its log says why; what is in stays")
+        _end(connection, upload, "failed", Told(), packed(said), 0, clock())
         return
     _end(connection, upload, "done", _summed(summary), "", writer.lines, clock())
     path.unlink(missing_ok=True)
