@@ -439,6 +439,98 @@ def test_what_was_taken_back_is_what_was_shown(shop: Shop, till: Tablet) -> None
     assert shop.wallet(ref)["spendable"] == "0.00"
 
 
+def test_what_is_no_amount_is_said_and_stays_to_be_mended(shop: Shop, till: Tablet) -> None:
+    """Nothing is cut to fit, nothing that was typed is lost, and nothing is offered for what is none."""
+    ref = shop.enrol()
+    till.at("find", who="2801")
+    for wrong in ("1000000000", "1" * 40, "-5", "\uff11\uff12", "1.000,50", "1e3", "abc"):
+        till.at("amount", amount="42.10")
+        page = till.at("amount", amount=wrong)
+        assert till.status == 422
+        assert "The amount is not one" in page, wrong
+        assert f'name="amount" inputmode="decimal" autocomplete="off" value="{wrong}"' in page, wrong
+        assert "data-credit" not in page, wrong
+    till.at("amount", amount="42.10")
+    page = till.at("line", amount="x1", category="bread")
+    assert 'value="x1"' in page
+    assert "Earns 42.10 stars" in till.at("line", drop="7"), "a line that is gone already changes nothing"
+    assert "Earns 12.50 stars" in till.at("amount", amount="12,5")
+    assert shop.wallet(ref)["spendable"] == "0.00"
+
+
+def test_a_part_that_is_none_takes_nothing_back(shop: Shop, till: Tablet) -> None:
+    shop.enrol()
+    till.at("find", who="2801")
+    once = re.findall(r'name="once" value="([^"]+)"', till.at("amount", amount="42.10"))[0]
+    number = re.findall(r"1-F[0-9A-Z]{8}", till.at("credit", once=once))[0]
+    for wrong in ("abc", "-5", "0", "\uff11\uff12", "99999", "42.11"):
+        page = till.at("return", sale=number, back=wrong)
+        assert (
+            "The amount is not one" in page or "At most \u20ac42.10 of this sale can be taken back." in page
+        ), wrong
+        assert re.search(rf'value="{re.escape(wrong)}(\.00)?" autofocus aria-invalid="true"', page), wrong
+        # Enter is with the field, not with what takes the whole sale back.
+        assert "data-enter autofocus" not in page
+    page = till.at("return", sale=number, back="10")
+    assert "Takes back \u20ac10.00" in page
+    assert "At most \u20ac42.10." in page
+    assert "data-enter autofocus" in page
+
+
+def test_points_are_not_used_for_nothing_off(shop: Shop, till: Tablet) -> None:
+    """What takes something off a basket waits for the basket, on the page and behind it."""
+    fiver = {
+        "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
+        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
+    }  # fmt: skip
+    assert shop.call("PUT", "/rewards/fiver", fiver).status in (200, 201)
+    ref = shop.enrol()
+    shop.sale(ref, "100.00")
+    page = till.at("find", who="2801")
+    assert "Type the amount first" in page
+    till.at("reward", reward="fiver")
+    page = till.at("give", code=card.code("club", refs.decode(ref), clock.now(), "use"))
+    assert "This reward takes nothing off this basket. No points were used" in page
+    assert shop.wallet(ref)["spendable"] == "100.00"
+    till.at("amount", amount="20")
+    till.at("reward", reward="fiver")
+    # The code was not used up by what was refused.
+    assert "Take \u20ac5.00 off" in till.at(
+        "give", code=card.code("club", refs.decode(ref), clock.now(), "use")
+    )
+    assert shop.wallet(ref)["spendable"] == "60.00"
+    assert "cannot be had here now" in till.at("reward", reward="nothing")
+
+
+def test_all_within_reach_is_there_the_rest_a_fold_away(shop: Shop, till: Tablet) -> None:
+    for number in range(11):
+        reward = {
+            "key": f"r{number:02}", "name": {"en": f"Thing {number:02}", "fr": "Chose"},
+            "gives": {"kind": "product", "sku": "x"}, "prices": [{"points": {"stars": f"{10 + number}"}}],
+        }  # fmt: skip
+        assert shop.call("PUT", f"/rewards/{reward['key']}", reward).status in (200, 201)
+    ref = shop.enrol()
+    shop.sale(ref, "100.00")
+    page = till.at("find", who="2801")
+    seen, fold = page.split("More rewards")
+    assert (seen.count("Thing "), fold.count("Thing ")) == (8, 3)
+    for number in (0, 10):
+        assert f"Thing {number:02}" in till.at("reward", reward=f"r{number:02}")
+        till.at("close", x="1")
+
+
+def test_a_printed_card_is_found_however_it_is_typed(shop: Shop, till: Tablet) -> None:
+    number = re.findall(
+        r"P-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", till.at("enrol", contact="", first_name="Zoe")
+    )[0]
+    bare = number.replace("-", "")
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in number)
+    for typed in (number.lower(), bare, bare.lower(), number.replace("-", " "), wide):
+        till.at("clear", x="1")
+        assert "Zoe" in till.at("find", who=typed), typed
+        assert "Already a member" in till.at("enrol", contact=typed), typed
+
+
 def test_a_receipt_says_what_the_ledger_has(shop: Shop, till: Tablet) -> None:
     """The amount of the receipt is that of the sale that was signed, whatever was typed since in another window."""
     counter = Counter(shop)

@@ -146,6 +146,25 @@ def test_a_morning_at_the_till(
     page.locator("#amount").press_sequentially("42.10", delay=60)
     expect(page.locator("#earns")).to_contain_text("42")
     till.step(f"{name}-4-basket")
+
+    # What is credited is what was shown: an amount that was just typed over it is looked at first.
+    page.locator("#amount").fill("12.5")
+    page.locator("[data-credit] .till-big").click()
+    expect(page.locator("#earns")).to_contain_text("12")
+    expect(page.locator(".till-title")).to_have_count(0)
+    assert shop.wallet(ref)["spendable"] == "100.00"
+    page.locator("#amount").fill("-5")
+    expect(page.locator("[data-credit]")).to_have_count(0)
+    page.locator("#amount").fill("42.10")
+    expect(page.locator("#earns")).to_contain_text("42")
+
+    # Esc closes what is open, and leaves the customer.
+    page.locator('[data-key="v"]').click()
+    expect(page.locator("#voucher")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#amount")).to_have_value("42.10")
+    expect(page.locator(".till-balance").first).to_contain_text("100")
+    page.locator("#amount").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".till-action .till-big")).to_be_focused()
     page.keyboard.press("Enter")
@@ -241,6 +260,8 @@ def test_a_morning_at_the_till(
     expect(page.locator("#conflicts .said")).to_contain_text(
         said("No member has this card", "Aucun membre n’a cette carte")
     )
+    expect(page.locator("#conflicts .what")).to_contain_text("no-such-card")
+    expect(page.locator("#conflicts .what")).to_contain_text(said("€6.00", "6,00\u00a0€"))
     page.wait_for_url("**/till/club/")
     expect(page.locator("#who")).to_be_visible()
     till.step(f"{name}-12-back")

@@ -5,6 +5,8 @@ Who is not found is answered alike, whatever the reason. Every lookup counts for
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -27,6 +29,8 @@ How = Literal["code", "card", "phone", "email", "ref", "enrolled"]
 
 _NAMES: Final = ("first_name", "given_name", "name")
 LONGEST: Final = 200
+_PRINTED: Final = re.compile(r"(p)([0-9a-z]{4})([0-9a-z]{4})([0-9a-z]{4})", re.ASCII | re.IGNORECASE)
+"""The number of a card that a till has printed, however it is typed: P-7KQ2-M4XD-9RTB."""
 
 
 class Customer(Struct, frozen=True):
@@ -42,6 +46,15 @@ class Customer(Struct, frozen=True):
     own: bool = False
 
 
+def read(text: str) -> str:
+    """What was typed or scanned, as it is looked for: the letters and digits of every width, a printed card's number
+    as it is printed.
+    """
+    plain = unicodedata.normalize("NFKC", text)[:LONGEST].strip()
+    printed = _PRINTED.fullmatch(re.sub(r"[\s-]", "", plain))
+    return "-".join(printed.groups()).upper() if printed is not None else plain
+
+
 def find(
     connection: Connection[Any], runtime: Runtime, device: Device, shift: Shift, text: str, *, now: int
 ) -> Customer | None:
@@ -50,7 +63,7 @@ def find(
     Refused (TillRefused): too_many_lookups; code_used for a card's code that another till has read.
     """
     shifts.count_lookup(connection, shift, now=now)
-    how, member_id, code = _named(connection, runtime, text[:LONGEST].strip(), now)
+    how, member_id, code = _named(connection, runtime, read(text), now)
     member_id = _standing(connection, runtime, member_id)
     shifts.log_lookup(connection, shift, how, member_id, now=now)
     if member_id is not None and code is not None:
@@ -130,7 +143,7 @@ def of_card(connection: Connection[Any], program_id: int, number: str) -> int | 
     else:
         return member_id if members.read(connection, program_id, member_id) is not None else None
     try:
-        return members.find(connection, program_id, {"card": number})
+        return members.find(connection, program_id, {"card": read(number)})
     except IdentityError:
         return None
 

@@ -34,9 +34,13 @@ from palier.vouchers import operations as vouchers
 from palier.vouchers import queries as voucher_queries
 from palier.vouchers.operations import Presented, Standing
 
-SHOWN: Final = 8
+MOST: Final = 60
+"""Rewards within reach that are looked at."""
 AT_THE_TILL: Final = (PercentOff, AmountOff, Product, Service)
 """What of all that rewards give is had where one stands."""
+OFF: Final = (PercentOff, AmountOff)
+"""What is had from a basket alone."""
+_NO_BASKET: Final = ("type the amount first", "tapez d'abord le montant")
 
 
 class Choice(Struct, frozen=True):
@@ -88,9 +92,7 @@ def choices(
     member = catalogue.standing(connection, runtime, member_id, now=now)
     if member is None or member.status != "active":
         return []
-    page = browsing.browse(
-        connection, runtime, Filters(reachable=True), now=now, limit=3 * SHOWN, member=member
-    )
+    page = browsing.browse(connection, runtime, Filters(reachable=True), now=now, limit=MOST, member=member)
     counted = priced(runtime, basket)
     found: list[Choice] = []
     for line in page.lines:
@@ -104,7 +106,7 @@ def choices(
         alone = msgspec.structs.replace(member, spendable=dict(member.spendable))
         found.append(_choice(runtime, reward, asked, counted, alone, now))
     found.sort(key=lambda choice: (choice.why is not None, -(choice.off or 0)))
-    return found[:SHOWN]
+    return found
 
 
 def _choice(
@@ -116,7 +118,7 @@ def _choice(
     now: int,
 ) -> Choice:
     if basket is None or isinstance(reward.gives, Service):
-        return Choice(reward, asked)
+        return Choice(reward, asked, why=_NO_BASKET if isinstance(reward.gives, OFF) else None)
     offer = baskets.of_known(runtime, "reward", reward, member, now=now).offer
     off, why = _off(calculate(basket, [offer], None))
     # A product that no line of the basket is told to be is handed over beside it.
@@ -146,7 +148,7 @@ def give(
     """Orders a reward with the member's code, and uses at once what came of it. Does not commit: inside `attempt`.
 
     Refused (TillRefused): own_account; code_needed for a code that is not the member's own, not one by which he lets
-    his points be used, or over; code_used. Refused (OrderRefused) as orders are.
+    his points be used, or over; code_used; nothing_off. Refused (OrderRefused) as orders are.
     """
     if member_id == shift.own_member_id:
         raise TillRefused(TillRefusal.OWN_ACCOUNT)
@@ -179,6 +181,9 @@ def give(
     terms = catalogue.terms(connection, runtime.program_id, reward_key, now)
     assert terms is not None
     if not placed.replayed:
+        if off is None and isinstance(terms.reward.gives, OFF):
+            # Points for nothing: the basket is not there yet, or the reward does not fit it.
+            raise TillRefused(TillRefusal.NOTHING_OFF)
         for item in placed.items:
             if item.kind == "voucher":
                 _use_held(connection, runtime, device, shift, member_id, item.details, act, now)

@@ -44,6 +44,8 @@ class TillRefusal(StrEnum):
     """The code of the card was used before, at another till or for something else."""
     CODE_NEEDED = "code_needed"
     """The member has not agreed: his code for using points is missing, over, or of another member."""
+    NOTHING_OFF = "nothing_off"
+    """The reward takes something off a basket, and off this one it takes nothing."""
     UNKNOWN_SALE = "unknown_sale"
     """No sale has this number."""
     SALE_CHANGED = "sale_changed"

@@ -33,8 +33,10 @@ from palier.web.till.visits import (
 from palier.web.ui import pictures
 from palier.web.ui.pictures import Shown
 
-MOST_AMOUNT: Final = 12
-"""Characters of an amount as it is typed."""
+_AMOUNT: Final = re.compile(r"[0-9]{0,9}([.][0-9]*)?", re.ASCII)
+"""An amount as it is typed: less than a thousand millions, as without the network."""
+SEEN: Final = 8
+"""Rewards within reach that are seen at once; the others are a fold away."""
 QUICK: Final = 9
 """Categories offered as keys."""
 
@@ -49,8 +51,18 @@ def counter(made: TillVisit) -> HttpResponse:
     return shown(made)
 
 
-def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = False) -> HttpResponse:
-    """The counter, with what went wrong. `fresh`: what was done has just been done, and is heard."""
+def shown(
+    made: TillVisit,
+    *,
+    error: str = "",
+    status: int = 200,
+    fresh: bool = False,
+    typed: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The counter, with what went wrong. `fresh`: what was done has just been done, and is heard.
+
+    `typed` is what stands in fields (amount, line, back) and was not taken: it is there to be mended.
+    """
     held, connection, runtime, now = made.counter, made.connection, made.runtime, made.now
     customer = (
         lookups.customer(connection, runtime, held.member, made.worker, now=now) if held.member else None
@@ -62,7 +74,6 @@ def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = 
     content: dict[str, Any] = {
         "counter": held,
         "customer": _customer(made, customer) if customer is not None else None,
-        "exponent": runtime.latest.exponent,
         "total": made.words.money(minor_of(made, held.amount)) if held.amount else "",
         "lines": [
             {
@@ -74,6 +85,7 @@ def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = 
         ],
         "categories": categories(made.program, made.language),
         "error": error,
+        "typed": {name: text[:40] for name, text in (typed or {}).items()},
         "fresh": fresh,
         "done": _done(made),
         "undo": bool(held.done.get("undo")),
@@ -82,7 +94,8 @@ def shown(made: TillVisit, *, error: str = "", status: int = 200, fresh: bool = 
     if customer is not None and not customer.own:
         choices = redeeming.choices(connection, runtime, customer.member_id, basket, now=now)
         drawn = pictures.of_rewards(connection, runtime, [item.reward for item in choices], made.words)
-        content["choices"] = [_choice(made, item, drawn) for item in choices]
+        told = [_choice(made, item, drawn) for item in choices]
+        content["choices"], content["more_choices"] = told[:SEEN], told[SEEN:]
         connection.rollback()
     if customer is not None and basket is not None and not customer.own and customer.active:
         content |= _earning(made, customer, basket)
@@ -183,15 +196,16 @@ def _panel(made: TillVisit, customer: Customer | None, content: dict[str, Any]) 
     """What is open beside the basket."""
     held = made.counter
     if held.panel == "reward":
-        found = next((item for item in content.get("choices", []) if item["key"] == held.reward), None)
+        told = [*content.get("choices", []), *content.get("more_choices", [])]
+        found = next((item for item in told if item["key"] == held.reward), None)
         if found is None:
             held.close()
-            return {}
+            return {"error": _("This reward cannot be had here now. Nothing was used.")}
         return {"chosen": found}
     if held.panel == "voucher" and held.voucher:
         return voucher_looked_at(made, customer)
     if held.panel == "return" and held.sale:
-        return _return(made)
+        return _return(made, content)
     if held.panel == "join":
         return {
             "join_qr": _qr(_portal(made.request, made.runtime.key)),
@@ -232,7 +246,7 @@ def voucher_looked_at(made: TillVisit, customer: Customer | None) -> dict[str, A
     }
 
 
-def _return(made: TillVisit) -> dict[str, Any]:
+def _return(made: TillVisit, content: dict[str, Any]) -> dict[str, Any]:
     held, words_ = made.counter, made.words
     try:
         sale = (
@@ -243,6 +257,12 @@ def _return(made: TillVisit) -> dict[str, Any]:
         if sale.member_id == made.worker.own_member_id:
             raise TillRefused(TillRefusal.OWN_ACCOUNT)
         amount = minor_of(made, held.back) if held.back else None
+        if amount is not None and amount > sale.left:
+            content["typed"] = {"back": held.back}
+            content["error"] = _("At most %(money)s of this sale can be taken back.") % {
+                "money": words_.money(sale.left)
+            }
+            held.back, amount = "", None
         effect = sales.effect(made.connection, made.runtime, made.device, sale, amount, now=made.now)
     except TillRefused as refused:
         held.sale = held.back = ""
@@ -260,7 +280,7 @@ def _return(made: TillVisit) -> dict[str, Any]:
             "returned": words_.money(sale.returned) if sale.returned else "",
             "back": words_.money(effect.money),
             "seen": f"{sale.number} {effect.money}",
-            "left": from_minor(sale.left, made.runtime.latest.exponent),
+            "left": words_.money(sale.left),
             "undo": held.sale == sales.LAST,
             "rows": [
                 {
@@ -296,13 +316,20 @@ def minor_of(made: TillVisit, text: str) -> int:
 
 def amount_of(made: TillVisit, text: str) -> str | None:
     """An amount as it was typed, as plain decimal text; None for what is none, or zero."""
-    plain = re.sub(r"[\s\u00a0\u202f]", "", text)[:MOST_AMOUNT].replace(",", ".")
+    plain = re.sub(r"\s", "", text[:100]).replace(",", ".")
     exponent = made.runtime.latest.exponent
+    if not _AMOUNT.fullmatch(plain):
+        return None
     try:
         minor = to_minor(plain, exponent)
     except AmountError:
         return None
     return from_minor(minor, exponent) if minor else None
+
+
+def no_amount() -> str:
+    """That what was typed is no amount, and how one is written."""
+    return _("The amount is not one. Write digits, such as 12.50.")
 
 
 def categories(program: Program, language: str) -> list[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from palier.activities import batch, queries
 from palier.tills import lookups, redeeming, sales
 from palier.tills.refusals import TillRefusal, TillRefused
 from palier.web.till.acts import acts, receipts_of, said_balance
-from palier.web.till.counter import amount_of, minor_of, voucher_looked_at
+from palier.web.till.counter import amount_of, minor_of, no_amount, shown, voucher_looked_at
 from palier.web.till.visits import (
     TillVisit,
     new_once,
@@ -109,15 +110,19 @@ def use_voucher(made: TillVisit) -> None:
 
 
 @acts
-def back(made: TillVisit) -> None:
+def back(made: TillVisit) -> HttpResponse | None:
     """A sale that is taken back, whole or in part; its effect is shown before anything is done."""
     form = made.request.POST
     held = made.counter
     sale = form.get("sale", "")[:80].strip()
-    part = amount_of(made, form.get("back", "")) or ""
+    text = form.get("back", "").strip()
+    part = amount_of(made, text) if text else ""
     held.close()
     held.done = {}
-    held.panel, held.sale, held.back = "return", sale, part
+    held.panel, held.sale, held.back = "return", sale, part or ""
+    if part is None:
+        return shown(made, error=no_amount(), status=422, typed={"back": text})
+    return None
 
 
 @acts

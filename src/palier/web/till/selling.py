@@ -21,7 +21,7 @@ from palier.tills.journal import EntryLine, Sent, Taken
 from palier.tills.refusals import TillRefusal, TillRefused
 from palier.web.till import words
 from palier.web.till.acts import acts, receipts_of, said_balance
-from palier.web.till.counter import amount_of, minor_of, shown
+from palier.web.till.counter import amount_of, minor_of, no_amount, shown
 from palier.web.till.visits import (
     SWAPPED,
     TillVisit,
@@ -77,7 +77,7 @@ def join(made: TillVisit) -> None:
 def enrol(made: TillVisit) -> HttpResponse | None:
     """Enrols somebody: one field, and a first name if he likes. Without any, a card is made and printed."""
     held, form = made.counter, made.request.POST
-    contact = form.get("contact", "").strip()[:200]
+    contact = lookups.read(form.get("contact", ""))
     name = " ".join(form.get("first_name", "").split())[:40]
     fresh_card = "" if contact else _new_card()
     try:
@@ -150,7 +150,7 @@ def amount(made: TillVisit) -> HttpResponse | None:
         held.amount = ""
         if text.strip() in ("", "0"):
             return None
-        return shown(made, error=_("The amount is not one. Write digits, such as 12.50."), status=422)
+        return shown(made, error=no_amount(), status=422, typed={"amount": text})
     held.amount = found
     return None
 
@@ -161,12 +161,17 @@ def line(made: TillVisit) -> HttpResponse | None:
     held = made.counter
     held.done = {}
     dropped = made.request.POST.get("drop", "")
-    if dropped.isascii() and dropped.isdigit():
-        held.lines = [item for number, item in enumerate(held.lines) if number != int(dropped)]
+    if dropped:
+        kept = [item for number, item in enumerate(held.lines) if str(number) != dropped]
+        if len(kept) == len(held.lines):
+            # It is gone already: the basket stays as it is.
+            return None
+        held.lines = kept
     else:
-        found = amount_of(made, made.request.POST.get("amount", ""))
+        text = made.request.POST.get("amount", "")
+        found = amount_of(made, text)
         if found is None:
-            return shown(made, error=_("The amount is not one. Write digits, such as 12.50."), status=422)
+            return shown(made, error=no_amount(), status=422, typed={"line": text})
         if not held.lines and held.amount:
             held.lines = [EntryLine(held.amount)]
         if len(held.lines) >= journal.LINES:

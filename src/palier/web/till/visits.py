@@ -146,6 +146,8 @@ def place(
         "program_name": words.text(found.latest.program.name),
         "brand_logo": pictures.logo(connection, found, words),
         "version": found.latest.version,
+        "currency": found.latest.program.currency,
+        "exponent": found.latest.exponent,
         "server_ms": now // 1000,
         "demo": environment().demo,
     }

@@ -34,6 +34,9 @@ def refused(code: TillRefusal | str) -> str:
             "This is not the member's code for using points, or its half minute is over. Nothing was taken; "
             "let him open it again and scan it."
         ),
+        TillRefusal.NOTHING_OFF: _(
+            "This reward takes nothing off this basket. No points were used; type the amount first, or choose another."
+        ),
         TillRefusal.UNKNOWN_SALE: _(
             "No sale has this number. Nothing was changed; read it from the receipt, such as 3-42."
         ),

@@ -136,7 +136,7 @@ const put = (text, onlyParts) => {
     return false;
   }
   if (onlyParts) {
-    for (const part of ["#earns", ".till-action", ".till-member"]) {
+    for (const part of ["#earns", "#lines", ".till-action", ".till-member"]) {
       const from = fresh.querySelector(part);
       const to = old.querySelector(part);
       if (from && to) {
@@ -195,14 +195,23 @@ const busy = (form, submitter) => {
 let sending = false;
 let latest = 0;
 
+// Whether the amount in the field is another than what the page offers to credit.
+let unsettled = false;
+
 const submit = async (form, submitter) => {
   if (sending) {
     return;
+  }
+  if (form.hasAttribute("data-credit") && unsettled) {
+    // What is credited is what was shown: the amount as it stands now is looked at first.
+    form = document.getElementById("amount-form");
+    submitter = null;
   }
   sending = true;
   latest += 1;
   const free = busy(form, submitter);
   const body = new FormData(form, submitter);
+  unsettled = false;
   try {
     let entry = null;
     if (form.hasAttribute("data-credit") && journal) {
@@ -240,12 +249,15 @@ const submit = async (form, submitter) => {
 let live = 0;
 const liveChange = (form) => {
   clearTimeout(live);
+  unsettled = true;
   live = setTimeout(async () => {
     const turn = (latest += 1);
     try {
       const answer = await post(form, new FormData(form));
       const text = await answer.text();
-      if (turn === latest && !answer.redirected && answer.ok) {
+      // What is no amount takes the offer away too; the error waits until somebody asks for it.
+      if (turn === latest && !answer.redirected) {
+        unsettled = false;
         put(text, true);
       }
     } catch {
@@ -288,12 +300,21 @@ const plainAmount = (text) => {
 
 const shiftOf = () => kept.get("shift", "") || null;
 
+// As the server tells a phone from a card: it begins with + or 0, and has digits and what stands between them.
+const isPhone = (text) => /^\+/.test(text) || /^0[0-9]{9}$/.test(text.replace(/[\s.()-]/g, ""));
+
+const money = (amount) => {
+  const { exponent, currency } = words;
+  const form = { style: "currency", currency, minimumFractionDigits: Number(exponent), maximumFractionDigits: Number(exponent) };
+  return new Intl.NumberFormat(document.documentElement.lang, form).format(Number(amount));
+};
+
 const keepSale = async (form) => {
   const card = form.elements.card.value.trim();
   const amount = plainAmount(form.elements.amount.value);
   if (!journal) {
     tellKept(words.noKeys, true);
-  } else if (card.length < 3 || card.includes("@") || /^(\+|0[0-9]{9}$)/.test(card)) {
+  } else if (card.length < 3 || card.length > 200 || card.includes("@") || isPhone(card)) {
     tellKept(words.noCard, true);
     form.elements.card.focus();
   } else if (!amount) {
@@ -331,8 +352,10 @@ const showConflicts = async () => {
   list.replaceChildren();
   for (const row of rows) {
     const item = document.getElementById("till-conflict").content.cloneNode(true).firstElementChild;
-    const { amount } = JSON.parse((await journal.open(row)).text);
-    item.querySelector(".what").textContent = `${new Date(row.at).toLocaleString(document.documentElement.lang)} · ${amount}`;
+    const { amount, member } = JSON.parse((await journal.open(row)).text);
+    const whose = member.card ?? (member.code ? words.code : "");
+    const when = new Date(row.at).toLocaleString(document.documentElement.lang);
+    item.querySelector(".what").textContent = [when, whose, money(amount)].filter(Boolean).join(" · ");
     item.querySelector(".said").textContent = row.said;
     const again = item.querySelector(".again");
     const aside = item.querySelector(".aside");
