@@ -186,6 +186,9 @@ def test_proving_again_is_throttled(shop: Shop) -> None:
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(shop: Shop) -> None:
     client = staff_client("owner", shop.program_id)
     form = {"name": "till <3>", "right": ["members:read", "activities:write"], "days": "90", "partner": ""}
+    once = re.search(r'name="once" value="(\w+)"', text(client.get("/console/club/keys/new")))
+    assert once is not None
+    form["once"] = once[1]
     made = client.post("/console/club/keys/new", form)
     token = re.search(r"pk_\w+", text(made))
     assert token is not None
@@ -194,8 +197,13 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(shop: Shop) -> None:
     shop.post("/redemptions", {"member": ref, "currency": "stars", "points": "1"}, token=token[0]).problem(
         403, "forbidden"
     )
+    # Loaded anew, the page makes no second key.
+    again = client.post("/console/club/keys/new", form, follow=True)
+    assert "This key was made already" in text(again)
     page = text(client.get("/console/club/keys"))
     assert token[0] not in page
+    with database.connect() as connection:
+        assert [key.name for key in list_keys(connection, "club")].count("till <3>") == 1
     assert "till &lt;3&gt;" in page
     prefix = token[0].split("_")[1]
     other = Shop("other", document("other"))
@@ -205,7 +213,7 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(shop: Shop) -> None:
     assert client.post(f"/console/club/keys/{prefix}/revoke").status_code == 302
     shop.get(f"/members/{ref}", token=token[0]).problem(401, "unauthorized")
     for bad in ({"name": ""}, {"right": []}, {"partner": "nobody"}, {"name": "4111 1111 1111 1111"}):
-        assert client.post("/console/club/keys/new", {**form, **bad}).status_code == 422, bad
+        assert client.post("/console/club/keys/new", {**form, "once": "", **bad}).status_code == 422, bad
 
 
 @pytest.mark.guard

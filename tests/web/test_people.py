@@ -232,13 +232,16 @@ def test_points_by_hand_within_and_beyond_what_one_may(club: Shop) -> None:
     assert "more than one person may do alone" in text
     client.post(f"/console/{club.key}/{path}", sure)
     assert club.wallet(ref)["spendable"] == "100.00"
-    assert "Waits for a second person: 101.00 stars" in page(client, club, f"members/{ref}")
+    assert "Waits for a second person: +101.00 stars" in page(client, club, f"members/{ref}")
 
     for wrong, said in (
         ({"points": "401"}, "more than one person may move"),
         ({"points": "x"}, "no amount"),
         ({"way": "take"}, "Choose one of the reasons"),
         ({"way": "take", "code": "mistake", "currency": "gifts", "points": "5"}, "too few points"),
+        # What no second person could say yes to is not asked.
+        ({"way": "take", "code": "mistake", "points": "101"}, "too few points"),
+        ({"points": "1,00,0"}, "no amount"),
         ({"reason": ""}, "Write why"),
         ({"reason": "4111 1111 1111 1111"}, "payment card"),
         ({"currency": "<b>"}, "no such points"),
@@ -255,7 +258,10 @@ def test_freezing_says_what_cannot_be_spent(shop: Shop) -> None:
     client = staff_client("support", shop.program_id)
     text, _ = asked(client, shop, f"members/{ref}/freeze", {"reason": "card lost"})
     assert "Cannot be spent meanwhile: 20.00 stars" in text
-    assert "frozen" in yes(client, shop, f"members/{ref}/freeze", {"reason": "card lost"})
+    _, sure = asked(client, shop, f"members/{ref}/freeze", {"reason": "card lost"})
+    for said in ("The member is frozen.", "The member is frozen already."):
+        done = client.post(f"/console/{shop.key}/members/{ref}/freeze", sure, follow=True)
+        assert said in done.content.decode()
     refused = shop.post("/redemptions", {"member": ref, "currency": "stars", "points": "1"})
     assert refused.json["code"] == "member_not_active"
     shop.sale(ref, "5.00")
@@ -515,12 +521,17 @@ def test_an_order_is_handed_out_or_given_back(shop: Shop) -> None:
     assert "The member has back: 20.00 stars." in text
     assert "Units taken back: 1 of 2." in text
     assert shop.wallet(ref)["spendable"] == "20.00"
-    assert "partly refunded" in yes(
-        client,
-        shop,
-        f"orders/{orders[0]}/step/refund",
-        {"reason": "broken", "units": "1", "also_used": "yes"},
-    )
+    for wrong in ("abc", "-1", "1,5", "\uff11", "0"):
+        refused = client.post(
+            f"{step}/refund", {"reason": "broken", "units": wrong, "also_used": "yes"}, follow=True
+        )
+        assert "Write how many units" in refused.content.decode(), wrong
+    partly = {"reason": "broken", "units": "1", "also_used": "yes"}
+    _, sure = asked(client, shop, f"orders/{orders[0]}/step/refund", partly)
+    for said in ("partly refunded", "moved on meanwhile"):
+        done = client.post(f"{step}/refund", sure, follow=True)
+        assert said in done.content.decode(), said
+        assert shop.wallet(ref)["spendable"] == "40.00"
     assert shop.wallet(ref)["spendable"] == "40.00"
     text = yes(client, shop, f"orders/{orders[1]}/step/cancel", {"reason": "changed his mind"})
     assert "cancelled" in text

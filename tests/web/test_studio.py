@@ -245,6 +245,10 @@ def test_a_draft_is_played_published_and_gone_back_from(shop: Shop, marketer: Ma
     answer = marketer.client.post(f"{marketer.path}/publish", past)
     assert (answer.status_code, len(queries_of(shop))) == (422, 1)
     assert b"Nothing was changed" in answer.content
+    for far in ("9999-12-31T23:59", "0001-01-01T00:00"):
+        answer = marketer.client.post(f"{marketer.path}/publish", {**past, "starts": far})
+        assert (answer.status_code, len(queries_of(shop))) == (422, 1)
+        assert b"too far away" in answer.content
     assert marketer.client.post(f"{marketer.path}/publish", {**sent, "confirmed": "yes"}).status_code == 302
     assert "Version 2 is published" in marketer.get(STUDIO)
     exported = marketer.get(f"{STUDIO}versions/1/file")

@@ -76,7 +76,8 @@ def compare(
     Both judge all of it, whenever they took effect. `threshold` is the price of the first reward; without it, what the
     linter takes for one. `told` is called with (parts done, parts in all). Ends the connection's transaction.
     """
-    present = program.latest.program
+    # As it is written: judging by it puts its campaigns' rules among the others.
+    present = program.latest.document
     if threshold is None:
         found = looked(draft)
         threshold = Threshold(found.currency, found.price) if found.price else None

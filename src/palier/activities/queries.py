@@ -19,7 +19,7 @@ from palier.activities.runtime import Runtime
 from palier.engine.amounts import to_minor
 from palier.engine.clock import instant, moment
 from palier.engine.decide import Fold
-from palier.engine.facts import OWN_SOURCE, decode_fact
+from palier.engine.facts import MADE_SOURCE, OWN_SOURCE, decode_fact
 from palier.engine.history import fold
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Threshold
@@ -41,9 +41,9 @@ def any_activity(connection: Connection[Any], program_id: int) -> bool:
         """
         -- activities.any
         -- all members: the first row found is enough; asked while a program is being set up
-        select exists (select 1 from activity where program_id = %s and source <> %s)
+        select exists (select 1 from activity where program_id = %s and source <> all(%s))
         """,
-        (program_id, OWN_SOURCE),
+        (program_id, [OWN_SOURCE, MADE_SOURCE]),
     ).fetchone()
     return row is not None and bool(row[0])
 

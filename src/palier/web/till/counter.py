@@ -24,6 +24,7 @@ from palier.tills.redeeming import Choice
 from palier.tills.refusals import TillRefusal, TillRefused
 from palier.tills.sales import Basket
 from palier.vouchers.refusals import VoucherRefused
+from palier.web.numbers import typed
 from palier.web.portal import telling
 from palier.web.till import words
 from palier.web.till.visits import (
@@ -316,7 +317,7 @@ def minor_of(made: TillVisit, text: str) -> int:
 
 def amount_of(made: TillVisit, text: str) -> str | None:
     """An amount as it was typed, as plain decimal text; None for what is none, or zero."""
-    plain = re.sub(r"\s", "", text[:100]).replace(",", ".")
+    plain = typed(text[:100])
     exponent = made.runtime.latest.exponent
     if not _AMOUNT.fullmatch(plain):
         return None

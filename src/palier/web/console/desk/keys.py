@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
@@ -78,9 +79,19 @@ def create(made: StaffVisit) -> HttpResponse:
         "partner": form.get("partner", ""),
         "name": form.get("name", "")[: operations.LONGEST_NAME],
         "days": [(day, day == days) for day in DAYS],
+        "once": form.get("once", "")[:40] or token_hex(12),
     }
     if made.request.method == "GET":
         return made.page("console/desk/new_key.html", content)
+    once = form.get("once", "")[:40]
+    made_before = made.request.session.get("made_keys", [])
+    if once and once in made_before:
+        # The page that showed it was loaded anew: one key is made, and its secret is shown once.
+        made.say(
+            _("This key was made already, and its token is not shown again. Revoke it if nobody has it."),
+            "warn",
+        )
+        return made.go("desk:keys")
     error = ""
     if not content["name"].strip():
         error = _("Name the system that will use the key.")
@@ -107,6 +118,8 @@ def create(made: StaffVisit) -> HttpResponse:
             made.connection.rollback()
             error = told(refused)
         else:
+            if once:
+                made.request.session["made_keys"] = [*made_before[-20:], once]
             return made.page("console/desk/key.html", {"token": key.token, "name": content["name"].strip()})
     content["error"] = error
     return made.page("console/desk/new_key.html", content, 422)

@@ -50,6 +50,7 @@ from palier.staff.signing_in import NotSignedIn
 from palier.staff.throttle import Throttled
 from palier.web.console import views
 from palier.web.console.visits import NEXT, StaffVisit, of_staff, to_the_door
+from palier.web.numbers import typed
 from palier.web.portal.visits import language_of, visit
 from palier.web.portal.visits import sign_in as sign_in_member
 from palier.web.refusals import part, told
@@ -308,9 +309,9 @@ def _published(
 def _simulated(program: Program, words: ProgramWords, amount: str, times: str, now: int) -> dict[str, Any]:
     """A customer who buys for so much so many times a month: what a year brings, decided by the engine."""
     plan = Plan(program, 1)
-    asked = {"amount": amount[:12], "times": times[:2]}
+    asked = {"amount": amount[:20], "times": times[:2]}
     try:
-        minor = to_minor(amount.replace(",", "."), plan.exponent)
+        minor = to_minor(typed(amount), plan.exponent)
     except AmountError:
         minor = 0
     count = int(times) if times.isascii() and times.isdigit() and 0 < int(times) <= 30 else 0
@@ -437,7 +438,7 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
     if row["type"] == "sale":
         try:
             decimals = found.latest.exponent
-            row["amount"] = from_minor(to_minor(amount.strip().replace(",", "."), decimals), decimals)
+            row["amount"] = from_minor(to_minor(typed(amount), decimals), decimals)
         except AmountError:
             return _("Write an amount, such as 25 or 24.90.")
     read = wire.from_mapping(row)

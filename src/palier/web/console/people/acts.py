@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from secrets import token_hex
 from typing import Any, Final, TypeVar
 
@@ -87,9 +87,14 @@ def ask(
     danger: bool = False,
     note: str = "",
     fields: Sequence[str] = (),
+    more: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Says what will happen, in figures, and asks once; the form comes back with `sure`."""
+    """Says what will happen, in figures, and asks once; the form comes back with `sure`.
+
+    `fields` come back as they were posted, `more` as it is given: what was true when it was asked.
+    """
     kept = [(name, value) for name in fields for value in made.request.POST.getlist(name)]
+    kept += (more or {}).items()
     content: dict[str, Any] = {
         "title": title,
         "will": list(will),

@@ -180,6 +180,11 @@ def begin(made: StaffVisit, ref: str) -> HttpResponse:
     try:
         found = done(made, act)
     except CareRefused as refused:
+        made.request.session["new_case"] = [
+            view.ref,
+            line,
+            made.request.POST.get("text", "")[: cases.LONGEST_TEXT],
+        ]
         made.say(why_not(refused), "bad")
         return made.go("people:member", view.ref)
     made.say(_("The case is open."))

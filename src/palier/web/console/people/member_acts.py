@@ -44,6 +44,7 @@ from palier.web.console.people.acts import (
 )
 from palier.web.console.people.seen import TooMany, found_by, head, of_ref, too_many
 from palier.web.console.visits import Page, StaffVisit, of_staff
+from palier.web.numbers import typed
 
 Form = Callable[[StaffVisit, MemberView], HttpResponse]
 
@@ -171,7 +172,7 @@ def _limit_words(made: StaffVisit, limit: AdjustmentLimit) -> list[str]:
 
 def _wanted(made: StaffVisit, view: MemberView) -> Adjustment:
     currency = made.request.POST.get("currency", "")[:64]
-    amount = "".join(text(made, "points", 40).split()).replace(",", ".").replace("\u2212", "-").lstrip("+")
+    amount = typed(text(made, "points", 40).replace("\u2212", "-")).lstrip("+")
     if made.request.POST.get("way") == "take":
         amount = f"-{amount.lstrip('-')}"
     points = operations.points_minor(made.runtime, currency, amount, signed=True)
@@ -213,6 +214,9 @@ def _ask_adjustment(
             % {"days": days}
         )
         then = before.get(currency, 0) + wanted.points
+        if then < 0 and wanted.points < 0:
+            # No second person could say yes to it.
+            raise NotSaid(_("The member has too few points for it. Nothing was changed."))
         will.append(
             _("Once approved: %(change)s.")
             % {"change": _change(made, before.get(currency, 0), then, currency)}
@@ -263,7 +267,7 @@ def transfer(made: StaffVisit, view: MemberView) -> HttpResponse:
         why = reason(made)
         other = _other(made, view)
         currency = made.request.POST.get("currency", "")[:64]
-        amount = "".join(text(made, "points", 40).split()).replace(",", ".")
+        amount = typed(text(made, "points", 40))
         points = operations.points_minor(made.runtime, currency, amount)
         name = f"transfer:{once(made)}"
 
@@ -316,8 +320,12 @@ def transfer(made: StaffVisit, view: MemberView) -> HttpResponse:
 @require_POST
 @_of_member("members:write")
 def freeze(made: StaffVisit, view: MemberView) -> HttpResponse:
-    """Freezes a member, or unfreezes him. The ledger does not change."""
-    frozen = view.status == "active"
+    """Freezes a member, or unfreezes him. The ledger does not change. Sent twice, it is done once."""
+    wanted = made.request.POST.get("to", "")
+    frozen = wanted == "frozen" if wanted in ("frozen", "active") else view.status == "active"
+    if view.status == ("frozen" if frozen else "active"):
+        made.say(_("The member is frozen already.") if frozen else _("The member is active already."), "warn")
+        return made.go("people:member", view.ref)
     if not sure(made):
         held = [
             made.words.points(minor, key)
@@ -343,6 +351,7 @@ def freeze(made: StaffVisit, view: MemberView) -> HttpResponse:
             danger=frozen,
             note=text(made, "reason"),
             fields=("reason",),
+            more={"to": "frozen" if frozen else "active"},
         )
     try:
         why = reason(made)

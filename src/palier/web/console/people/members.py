@@ -13,6 +13,7 @@ from palier.activities import queries
 from palier.activities.queries import Expiry, Wallets
 from palier.activities.telling import Story
 from palier.care import cases as care
+from palier.engine.amounts import to_minor
 from palier.engine.state import NEVER
 from palier.members import lookups, refs
 from palier.members import queries as members
@@ -100,6 +101,7 @@ def member(made: StaffVisit, ref: str) -> HttpResponse:
     assert wallets is not None
     assert standing is not None
     lines, more = page_of(made, view.member_id, None, LINES)
+    kept = made.request.session.pop("new_case", ["", "", ""])
     waiting = approvals.listed(
         made.connection,
         made.program_id,
@@ -124,6 +126,7 @@ def member(made: StaffVisit, ref: str) -> HttpResponse:
                 if goal.state in ("open", "done")
             ],
             "lines": lines,
+            "kept_case": {"line": kept[1], "text": kept[2]} if kept[0] == view.ref else {},
             "more": more is not None,
             "orders": _orders(made, view.member_id),
             "cases": [
@@ -192,12 +195,19 @@ def _orders(made: StaffVisit, member_id: int) -> list[Row]:
     return orders.rows(made, found)
 
 
+def _signed(made: StaffVisit, points: str, currency: str) -> str:
+    found = made.runtime.latest.currencies.get(currency)
+    if found is None:
+        return f"{points} {currency}"
+    minor = to_minor(points.lstrip("-"), found.scale)
+    return ("\u2212" if points.startswith("-") else "+") + made.words.points(minor, currency)
+
+
 def _waiting(made: StaffVisit, item: approvals.Approval) -> Row:
     told = item.payload
     return {
         "ref": refs.encode_as("ap", item.approval_id),
-        "points": told["points"],
-        "currency": made.words.noun(told["currency"], False),
+        "points": _signed(made, told["points"], told["currency"]),
         "reason": item.reason,
         "by": item.asked_name,
         "until": made.words.day(item.expires_at),

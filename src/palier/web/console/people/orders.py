@@ -419,13 +419,19 @@ def _cancel(made: StaffVisit, found: Order, why: str) -> Placed:
 
 def _refund(made: StaffVisit, found: Order, why: str) -> Placed:
     given = text(made, "units", 6)
+    if given and not (given.isascii() and given.isdigit() and int(given)):
+        raise NotSaid(_("Write how many units, such as 1, or nothing for all that are left."))
     placed = orders.refund(
         made.connection, made.runtime, found.member_id, found.order_id,
-        units=int(given) if given.isascii() and given.isdigit() else None,
+        units=int(given) if given else None,
         also_used=made.request.POST.get("also_used") == "yes",
         restock=made.request.POST.get("restock") != "no",
         actor=made.person.actor, now=made.now, reason=why,
     )  # fmt: skip
+    seen = made.request.POST.get("seen")
+    if seen is not None and given and placed.order.refunded_units - int(given) != int(seen):
+        # Sent twice, or by two: what was agreed to is what was shown. All of it is taken back.
+        raise NotSaid(_("The order has moved on meanwhile. See where it stands now."))
     write_log(
         made.connection,
         made.person.actor,
@@ -509,6 +515,7 @@ def _ask(made: StaffVisit, found: Order, name: str, why: str, placed: Placed) ->
         danger=True,
         note=why,
         fields=("reason", "units", "also_used", "restock"),
+        more={"seen": str(found.refunded_units)},
     )
 
 

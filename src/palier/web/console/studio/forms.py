@@ -22,6 +22,7 @@ from palier.engine.program import Program
 from palier.programs.source import Fractional, child_path
 from palier.programs.structure import convert, faults
 from palier.web.console.studio.wording import FIELDS, choice, consequence, name_of
+from palier.web.numbers import typed
 
 SECTIONS: Final = (
     "point_currencies",
@@ -793,7 +794,7 @@ def _first_of(name: str) -> dict[str, Any]:
 
 def decimal(text: str) -> str:
     """A number as documents write it: "1 234,50" is 1234.50. What is no number stays as it is."""
-    plain = re.sub(r"[\s\u00a0\u202f]", "", text).replace(",", ".")
+    plain = typed(text)
     return plain if re.fullmatch(r"[0-9]+(\.[0-9]+)?", plain) else text
 
 

@@ -567,12 +567,17 @@ def _say_done(made: StaffVisit, done: Any) -> None:
         )
 
 
+_YEARS: Final = (2000, 2199)
+
+
 def _instant(made: StaffVisit, text: str) -> str:
     """A day and time of the program's zone as an instant with its offset."""
     try:
         local = datetime.fromisoformat(text)
     except ValueError:
         raise Refused(_("This is no day and time; write them like 2026-12-01T08:00.")) from None
+    if not _YEARS[0] <= local.year <= _YEARS[1]:
+        raise Refused(_("This day is too far away; write one between 2000 and 2199."))
     if local.tzinfo is None:
         local = local.replace(tzinfo=ZoneInfo(made.program.time_zone))
     instant(local)
