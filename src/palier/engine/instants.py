@@ -13,13 +13,16 @@ _INSTANT = re.compile(
     re.ASCII,
 )
 
+_ENDS = ("0000", "0001", "9999")
+"""Years in which an instant may lie outside of all years somewhere else."""
+
 
 def parse_instant(text: str) -> int:
     """Microseconds UTC of an instant written with its offset, such as "2026-01-01T00:00:00+01:00".
 
     Raises ValueError for anything else, an instant without offset included.
     """
-    if not _INSTANT.fullmatch(text):
+    if not _INSTANT.fullmatch(text) or text[:4] in _ENDS:
         raise ValueError(f"{text[:40]!r} is no instant with its offset")
     return instant(datetime.fromisoformat(text.upper()))
 
