@@ -154,6 +154,8 @@ def test_dangerous_acts_ask_again_who_one_is(shop: Shop, monkeypatch: pytest.Mon
             assert found.status_code == 302
             assert found["Location"].startswith("/console/prove-again?next=%2Fconsole%2F"), path
     assert list_keys_of() == []
+    # What was sent is not done, and not silently forgotten.
+    assert "then write it once more" in text(client.get("/console/prove-again?next=/console/club/keys/new"))
     ask = {"next": "/console/club/keys/new", "password": PASSWORD, "code": codes[0]}
     assert client.post("/console/prove-again", {**ask, "password": "wrong one entirely"}).status_code == 422
     assert client.post("/console/prove-again", {**ask, "code": "000000"}).status_code == 422

@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
 
 from palier.activities.runtime import Runtime, runtime
 from palier.engine.clock import MINUTE
@@ -235,6 +236,10 @@ def of_staff(
                 if right is not None and right not in held:
                     raise Http404
                 if sure and not made.sure:
+                    if request.method == "POST":
+                        made.say(
+                            _("Nothing was done yet. Show who you are, then write it once more."), "warn"
+                        )
                     return HttpResponseRedirect(
                         f"{reverse('console:prove-again')}?{urlencode({NEXT: request.get_full_path()})}"
                     )
