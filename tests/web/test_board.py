@@ -165,7 +165,9 @@ def test_the_figures_are_those_of_the_ledger(own: Shop) -> None:
     assert "4 draws in the last 30 days" in read(client, own, "games")
     assert "0.02 per point issued, 0.01 per point used" in read(client, own, "partners")
     # A budget that is nearly used up waits for a person.
-    assert "The budget of the campaign spring is used to 100.0%." in page
+    assert "The budget of the campaign Spring is used to 100.0%." in page
+    french = read(staff_client("owner", own.program_id, language="fr"), own)
+    assert "campagne Printemps" in french
 
 
 def test_an_empty_program_teaches_the_first_step(shop: Shop) -> None:

@@ -222,7 +222,8 @@ def _sum(figures: Any) -> Compared:
 def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
     """What waits for a person, in words, with the page where it is done (where this console has it)."""
     count = told.count(matter.count)
-    values = {"count": count, "name": matter.name, "share": told.percent(matter.share)}
+    name = _campaign_name(made, told, matter.name) if matter.kind == "budget" else matter.name
+    values = {"count": count, "name": name, "share": told.percent(matter.share)}
     number = matter.count
     said, page = {
         "clock": (_("The server's clock jumped: due work waits until somebody confirms it."), ""),
@@ -296,6 +297,13 @@ def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
         "import_failed": (_("The import of %(name)s stopped.") % values, "people:imports"),
     }[matter.kind]
     return {"text": said, "url": known_address(made, page, _DONE_BY[page]) if page else ""}
+
+
+def _campaign_name(made: StaffVisit, told: Telling, key: str) -> str:
+    """What a campaign in force is called, as this person reads it."""
+    plan = made.runtime.timeline.at(made.now) or made.runtime.latest
+    names = (told.words.text(campaign.name) for campaign in plan.document.campaigns if campaign.key == key)
+    return next(names, "") or key
 
 
 _DONE_BY: Final = {
