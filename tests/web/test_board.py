@@ -324,3 +324,23 @@ def test_what_the_last_proof_found_stands_on_the_first_page(shop: Shop) -> None:
     )
     assert "proof of the ledger" not in proved(None, clean, 3)
     assert "found 2 faults" in proved(None, broken, 4)
+
+
+@pytest.mark.parametrize(
+    ("role", "leads"),
+    [
+        ("support", ["members", "cases", "orders"]),
+        ("cashier", ["till"]),
+        ("partner", ["settlements"]),
+    ],
+)
+def test_who_reads_no_figures_is_led_to_the_work(own: Shop, role: Role, leads: list[str]) -> None:
+    """The first page of each shows what may be done, and nothing else; each link opens."""
+    client = staff_client(role, own.program_id, partner="bakery" if role == "partner" else "")
+    page = read(client, own)
+    main = page[page.index('<main id="main"') :]
+    found = re.findall(r'<h2><a href="([^"]+)">', main)
+    expected = [f"/till/{own.key}/" if lead == "till" else f"/console/{own.key}/{lead}" for lead in leads]
+    assert found == expected
+    for url in found:
+        assert url.startswith("/till/") or client.get(url).status_code == 200
