@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import inspect
 
+from palier.connectors.suppliers.mapping import SupplierDocument
 from palier.engine.program import Program, Text, canonical
-from palier.programs import files
+from palier.programs import files, structure
 from palier.programs.source import MAX_BYTES
+from palier.rewards.document import Catalogue
 from tests.engine.documents import plain, program
 from tests.model.cases import programs
 
@@ -71,6 +75,20 @@ def test_yaml_means_what_it_says() -> None:
             17,
             "rules[0].per_spend.points",
             'write a decimal string, such as "1.50"',
+        ),
+        (
+            'points: "1"',
+            'points: "1000000000000000"',
+            17,
+            "rules[0].per_spend.points",
+            "write at most 13 digits before the point and at most 6 behind it",
+        ),
+        (
+            "time_zone: Europe/Paris",
+            "time_zone: Europe/Paris\nbrand: {accent: red}",
+            5,
+            "brand.accent",
+            "write a colour, such as #1a7f37",
         ),
         ('points: "1"', "points: true", 17, "rules[0].per_spend.points", 'write "true" in quotes'),
         ('points: "1"', "points: ~", 17, "rules[0].per_spend.points", "write a text behind the colon"),
@@ -141,6 +159,34 @@ def test_faults(old: str, new: str, line: int, path: str, remedy: str) -> None:
     assert old in SMALL
     found = problems(SMALL.replace(old, new, 1))
     assert [(at, where) for at, where, said in found if said.startswith(remedy)] == [(line, path)], found
+
+
+def test_every_text_of_a_form_says_how_it_is_written() -> None:
+    """A text that must have a form says which, in words that a page can say in both languages."""
+    without: set[str] = set()
+
+    def walk(kind: inspect.Type, description: str, seen: set[Any]) -> None:
+        match kind:
+            case inspect.Metadata():
+                walk(kind.type, (kind.extra_json_schema or {}).get("description", description), seen)
+            case inspect.UnionType():
+                for item in kind.types:
+                    walk(item, description, seen)
+            case inspect.ListType():
+                walk(kind.item_type, "", seen)
+            case inspect.DictType():
+                walk(kind.key_type, "", seen)
+                walk(kind.value_type, "", seen)
+            case inspect.StructType() if kind.cls not in seen:
+                seen.add(kind.cls)
+                for field in kind.fields:
+                    walk(field.type, "", seen)
+            case inspect.StrType() if kind.pattern is not None and description not in structure._FORMS:
+                without.add(kind.pattern)
+
+    for document in (Program, Catalogue, SupplierDocument):
+        walk(inspect.type_info(document), "", set())
+    assert not without
 
 
 def test_all_faults_are_listed() -> None:

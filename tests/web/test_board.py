@@ -165,7 +165,9 @@ def test_the_figures_are_those_of_the_ledger(own: Shop) -> None:
     assert "4 draws in the last 30 days" in read(client, own, "games")
     assert "0.02 per point issued, 0.01 per point used" in read(client, own, "partners")
     # A budget that is nearly used up waits for a person.
-    assert "The budget of the campaign spring is used to 100.0%." in page
+    assert "The budget of the campaign Spring is used to 100.0%." in page
+    french = read(staff_client("owner", own.program_id, language="fr"), own)
+    assert "campagne Printemps" in french
 
 
 def test_an_empty_program_teaches_the_first_step(shop: Shop) -> None:
@@ -322,3 +324,23 @@ def test_what_the_last_proof_found_stands_on_the_first_page(shop: Shop) -> None:
     )
     assert "proof of the ledger" not in proved(None, clean, 3)
     assert "found 2 faults" in proved(None, broken, 4)
+
+
+@pytest.mark.parametrize(
+    ("role", "leads"),
+    [
+        ("support", ["members", "cases", "orders"]),
+        ("cashier", ["till"]),
+        ("partner", ["settlements"]),
+    ],
+)
+def test_who_reads_no_figures_is_led_to_the_work(own: Shop, role: Role, leads: list[str]) -> None:
+    """The first page of each shows what may be done, and nothing else; each link opens."""
+    client = staff_client(role, own.program_id, partner="bakery" if role == "partner" else "")
+    page = read(client, own)
+    main = page[page.index('<main id="main"') :]
+    found = re.findall(r'<h2><a href="([^"]+)">', main)
+    expected = [f"/till/{own.key}/" if lead == "till" else f"/console/{own.key}/{lead}" for lead in leads]
+    assert found == expected
+    for url in found:
+        assert url.startswith("/till/") or client.get(url).status_code == 200

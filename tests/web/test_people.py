@@ -440,6 +440,8 @@ def test_a_file_comes_in_through_the_pages(shop: Shop) -> None:
     text = client.get(begun["then"]).content.decode()
     assert "<b>mars" not in text
     assert "No column for source, occurred_at" in text
+    assert "Map a column to source, occurred_at, or set one source for the whole file." in text
+    assert "--map" not in text
     form = {
         "column_0": "Ticket", "field_0": "id", "column_1": "Quand", "field_1": "occurred_at",
         "column_2": "Client", "field_2": "member.external_id", "column_3": "Total", "field_3": "amount",
@@ -448,6 +450,19 @@ def test_a_file_comes_in_through_the_pages(shop: Shop) -> None:
     looked = client.post(f"{begun['then']}/look", form).content.decode()
     assert "1 taken" in looked
     assert "Line 3" in looked
+    written = client.post(
+        f"{begun['then']}/look", {**form, "date_format": "%Y-%m-%d %H:%M"}
+    ).content.decode()  # fmt: skip
+    assert "is no date and time in the form %Y-%m-%d %H:%M" in written
+    assert "does not match" not in written
+    french = staff_client("marketer", shop.program_id, language="fr").get(begun["then"]).content.decode()
+    for word in (
+        "membre : numéro de client",
+        "ligne : référence de l’article",
+        "toutes les lignes (JSON)",
+        ">retour<",
+    ):
+        assert word in french.replace("\u00a0", " ").replace("\u202f", " "), word
     # Nothing is kept by looking; a form that cannot be read is not started.
     assert client.post(f"{begun['then']}/step/start", {**form, "same_source": ""}).status_code == 422
     assert shop.get("/members?external_id=k1").status == 404

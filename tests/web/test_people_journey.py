@@ -107,7 +107,8 @@ def test_a_file_is_brought_by_script(opened: Browser, served: Served, shop: Shop
     """Sent in pieces, judged again as a column is chosen, without a page of its own."""
     account = staff("marketer", shop.program_id)
     file = tmp_path / "march.csv"
-    file.write_text("id,date,customer,total\nT1,2026-03-01T10:00:00Z,k1,5.00\n")
+    rows = "".join(f"T{number},2026-03-01T10:00:00Z,customer-{number:020},5.00\n" for number in range(1, 4))
+    file.write_text(f"id,date,customer,total\n{rows}")
     visitor = Visitor(opened, served, "en", 1440)
     page = visitor.page
     page.goto(f"/console/demo-sign-in?as={dumps(account.email, salt='demo console')}")
@@ -117,8 +118,16 @@ def test_a_file_is_brought_by_script(opened: Browser, served: Served, shop: Shop
     page.get_by_role("button", name="Bring it").click()
     page.wait_for_url("**/imports/*")
     visitor.look()
+    # On a phone too, what a column is can be read: the table scrolls, its choices are not squeezed.
+    page.set_viewport_size({"width": 390, "height": 844})
+    for place in range(4):
+        box = page.locator(f"select[name=field_{place}]").bounding_box()
+        assert box is not None
+        assert box["width"] >= 11 * 16
+    visitor.look()
+    page.set_viewport_size({"width": 1440, "height": 844})
     page.get_by_label("Source, where no column says it").fill("till")
-    page.get_by_text("1 taken").wait_for()
+    page.get_by_text("3 taken").wait_for()
     visitor.look()
     page.get_by_role("button", name="Import the file").click()
     page.get_by_text("waits for its turn").wait_for()

@@ -62,6 +62,16 @@ def test_only_who_reads_the_server_becomes_the_owner(empty: None) -> None:
 SESSION_KEY = "staff"
 
 
+def test_an_empty_address_is_asked_for(empty: None) -> None:
+    """What is not there is not quoted, and the step says "e-mail" in one word."""
+    french = client_of("fr")
+    sent = {**FORM, "email": " ", "code": admission.set_up_code()}
+    page = french.post("/console/set-up/first", sent).content.decode()
+    assert "Écrivez une adresse e-mail, par exemple nom@example.org." in page
+    assert "courriel" not in page
+    assert "n’est pas une adresse" not in page
+
+
 def test_guessing_the_code_is_throttled(empty: None) -> None:
     client = client_of()
     for _ in range(signing_in.TRIES_PER_ACCOUNT):

@@ -271,7 +271,9 @@ class Reader:
                 if hash(key) in seen:
                     raise FileProblem(
                         sentence("the rows of basket %(key)r do not stand together", key=key[-1]),
-                        sentence('Sort the file by basket, or say lines: "scattered" in the mapping file'),
+                        sentence(
+                            'Sort the file by basket, or say that its lines may stand anywhere (lines: "scattered")'
+                        ),
                         number,
                     )
                 if form.has_id(cells):
@@ -426,14 +428,14 @@ def _resolve(header: Sequence[str], mapping: FileMapping) -> dict[str, str]:
                     names=", ".join(map(repr, columns)),
                     field=field,
                 ),
-                sentence("Say which with --map %(field)s=COLUMN", field=field),
+                sentence("Say which of them is %(field)s", field=field),
             )
         fields[field] = (exact or columns)[0]
     if mapping.lines and "amount" in automatic and "line.amount" not in fields:
         column = fields["amount"]
         raise FileProblem(
             sentence("%(column)r may be the amount of a line or of the whole basket", column=column),
-            sentence("Say which with --map line.amount=%(column)r or --map amount=%(column)r", column=column),
+            sentence("Map it to line.amount or to amount"),
         )
     _check_complete(fields, header, mapping)
     return fields
@@ -460,20 +462,19 @@ def _check_complete(fields: Mapping[str, str], header: Sequence[str], mapping: F
     if not any(field.startswith("member.") for field in fields):
         missing.append("member")
     if missing:
-        hint = "--map " + " --map ".join(f"{field}=COLUMN" for field in missing)
-        told: Sentence | str = hint
-        if "source" in missing:
-            told = sentence(
-                "%(options)s; the source may be a constant of the mapping file, such as source: till",
-                options=hint,
-            )
+        names = ", ".join(missing)
+        remedy = (
+            sentence("Map a column to %(names)s, or set one source for the whole file", names=names)
+            if "source" in missing
+            else sentence("Map a column to %(names)s", names=names)
+        )
         raise FileProblem(
             sentence(
                 "no column for %(names)s among %(names_2)s",
-                names=", ".join(missing),
+                names=names,
                 names_2=", ".join(name for name in header if name),
             ),
-            sentence("Use %(hint)s", hint=told),
+            remedy,
         )
     if mapping.lines and not any(field.startswith("line.") for field in fields):
         raise FileProblem(

@@ -379,8 +379,8 @@ class RowForm:
                 raise RowProblem(
                     "bad_instant",
                     sentence(
-                        "%(cell)r is not a date and time like 2026-03-01 10:00; say date_format in the "
-                        "mapping file, such as %%d/%%m/%%Y %%H:%%M",
+                        "%(cell)r is not a date and time like 2026-03-01 10:00; say how dates are written "
+                        "(date_format), such as %%d/%%m/%%Y %%H:%%M",
                         cell=cell[:40],
                     ),
                 )
@@ -388,8 +388,10 @@ class RowForm:
                 moment = moment.replace(tzinfo=self._zone)
             moment = moment.astimezone(UTC)
         except (ValueError, OverflowError) as error:
+            form = self._mapping.date_format or "2026-03-01 10:00"
             raise RowProblem(
-                "bad_instant", sentence("%(cell)r is not an instant (%(error)s)", cell=cell[:40], error=error)
+                "bad_instant",
+                sentence("%(cell)r is no date and time in the form %(form)s", cell=cell[:40], form=form),
             ) from error
         return moment.isoformat()[:-6] + "Z"
 

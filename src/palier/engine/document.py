@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -10,9 +10,8 @@ from msgspec import Meta, Struct
 Key = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$", description="lower-case name, unique in its list")
 ]
-Decimal = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,13}(\.[0-9]{1,6})?$", description='decimal string, such as "1.50"')
-]
+DECIMAL_FORM: Final = r"^[0-9]{1,13}(\.[0-9]{1,6})?$"
+Decimal = Annotated[str, Meta(pattern=DECIMAL_FORM, description='decimal string, such as "1.50"')]
 Days = Annotated[int, Meta(ge=0, le=36500)]
 PositiveDays = Annotated[int, Meta(ge=1, le=36500)]
 Rounding = Literal["floor", "ceiling", "half_up", "half_even"]

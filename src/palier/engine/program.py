@@ -468,7 +468,7 @@ Named = Literal["category", "sku", "tender", "location", "segment"]
 class Brand(Strict, frozen=True):
     """How members' pages look. The accent is darkened or lightened until text in it can be read."""
 
-    accent: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$")]
+    accent: Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}$", description="colour, such as #1a7f37")]
     """The colour of buttons and of what is reached, as #rrggbb."""
     logo: Picture | None = None
     """The logo, by the address that its upload told; its text says what is drawn, not the name."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from palier.engine.conditions import Problem, nearest
+from palier.engine.document import DECIMAL_FORM
 from palier.engine.program import Program
 from palier.engine.sentences import Sentence, Value, one_of, sentence
 from palier.programs.source import Fractional, child_path
@@ -23,6 +24,7 @@ _FORMS: Final = {
     for told in (
         sentence("lower-case name, unique in its list"),
         sentence('decimal string, such as "1.50"'),
+        sentence("colour, such as #1a7f37"),
         sentence("ISO 3166 code of two capitals, such as FR"),
         sentence("ISO 4217 code of three capitals"),
         sentence("ISO 4217 code"),
@@ -34,6 +36,8 @@ _FORMS: Final = {
     )
 }
 """What the types say of the form of a text, by which a page can say it in French."""
+
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 @cache
@@ -191,7 +195,7 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
                     path,
                     "format",
                     sentence('"%(value)s" is not allowed', value=value[:40]),
-                    sentence("write a %(description)s", description=_FORMS.get(description, description)),
+                    _form(value, kind.pattern, description),
                 )
             elif kind.pattern is not None and value.endswith("\n"):  # $ would let one line end through
                 _add(
@@ -199,6 +203,15 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
                 )
         case _:  # pragma: no cover - a new kind of type must be taught to this walk
             raise TypeError(f"no rule for {kind}")
+
+
+def _form(value: str, pattern: str, description: str) -> Sentence:
+    """How a text that is not allowed is written."""
+    if not description:
+        return sentence("write it in the form %(pattern)s", pattern=pattern)
+    if pattern == DECIMAL_FORM and _PLAIN_NUMBER.fullmatch(value):
+        return sentence("write at most 13 digits before the point and at most 6 behind it")
+    return sentence("write a %(description)s", description=_FORMS.get(description, description))
 
 
 def _union(value: Any, kind: inspect.UnionType, path: str, description: str, problems: list[Problem]) -> None:

@@ -63,6 +63,8 @@ def invite(
     Refuses an address that has an account, an empty or overlong name, and no grant at all.
     """
     wanted = plain_address(email)
+    if not wanted:
+        raise Refused(sentence("Write an e-mail address, such as name@example.org."))
     try:
         validate_email(wanted)
     except ValidationError:

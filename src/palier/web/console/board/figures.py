@@ -87,7 +87,7 @@ def _counted(told: Telling, found: Insights) -> str:
 def overview(made: StaffVisit) -> HttpResponse:
     """The program's front page: whether it works, and what waits for a person."""
     if not made.may("insights:read"):
-        return made.page("console/program.html")
+        return made.page("console/program.html", {"acts": _acts(made)})
     told, period = Telling(made), period_asked(made)
     found = queries.read(made.connection, made.runtime, period)
     matters = [_matter(made, told, item) for item in attention(made.connection, made.runtime, now=made.now)]
@@ -104,6 +104,35 @@ def overview(made: StaffVisit) -> HttpResponse:
         answer.tables = [_at_a_glance(made, told, found)]
         answer.means = means("members", "active", "spend", "issued", "redeemed", "liability")
     return shown(made, answer, period, template="console/board/overview.html", content={"matters": matters})
+
+
+def _acts(made: StaffVisit) -> list[dict[str, str]]:
+    """What a person whose work is not the figures does here, by what he may do."""
+    key = made.runtime.key
+    acts = [
+        ("till:use", "till:counter", "store", _("Open the till"), _("Sell, give points, hand out rewards.")),
+        (
+            "members:read", "console:people:members", "users", _("Find a member"),
+            _("What they have, where it comes from, and what can be done for them."),
+        ),
+        (
+            "members:write", "console:people:cases", "mail", _("Answer a question"),
+            _("What members asked, the oldest first."),
+        ),
+        (
+            "orders:write", "console:people:orders", "package", _("Hand out what was ordered"),
+            _("Rewards that wait to be sent, and those that a supplier did not take."),
+        ),
+        (
+            "settlements:read", "console:people:settlements", "handshake", _("Read a statement"),
+            _("What was issued and used with each partner, month by month."),
+        ),
+    ]  # fmt: skip
+    return [
+        {"url": reverse(page, args=[key]), "icon": icon, "label": label, "text": text}
+        for right, page, icon, label, text in acts
+        if made.may(right)
+    ]
 
 
 def _working(told: Telling, found: Insights) -> str:
@@ -222,7 +251,8 @@ def _sum(figures: Any) -> Compared:
 def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
     """What waits for a person, in words, with the page where it is done (where this console has it)."""
     count = told.count(matter.count)
-    values = {"count": count, "name": matter.name, "share": told.percent(matter.share)}
+    name = _campaign_name(made, told, matter.name) if matter.kind == "budget" else matter.name
+    values = {"count": count, "name": name, "share": told.percent(matter.share)}
     number = matter.count
     said, page = {
         "clock": (_("The server's clock jumped: due work waits until somebody confirms it."), ""),
@@ -296,6 +326,13 @@ def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
         "import_failed": (_("The import of %(name)s stopped.") % values, "people:imports"),
     }[matter.kind]
     return {"text": said, "url": known_address(made, page, _DONE_BY[page]) if page else ""}
+
+
+def _campaign_name(made: StaffVisit, told: Telling, key: str) -> str:
+    """What a campaign in force is called, as this person reads it."""
+    plan = made.runtime.timeline.at(made.now) or made.runtime.latest
+    names = (told.words.text(campaign.name) for campaign in plan.document.campaigns if campaign.key == key)
+    return next(names, "") or key
 
 
 _DONE_BY: Final = {

@@ -211,7 +211,11 @@ def _form(made: StaffVisit, found: Upload, options: Options) -> dict[str, Any]:
         "lines": {True: "yes", "scattered": "scattered"}.get(options.mapping.get("lines", False), ""),
         "decimal": options.mapping.get("decimal", "."),
         "date_format": options.mapping.get("date_format", "") or "",
-        "types": ["sale", "return", "visit", *(item.key for item in made.program.activity_types)],
+        "types": [
+            ("return", _("return")),
+            ("visit", _("visit")),
+            *((item.key, made.words.text(item.name)) for item in made.program.activity_types),
+        ],
         **_looked(looked, options),
     }
 
@@ -242,14 +246,31 @@ def field_words(name: str) -> str:
             "member": _("member: %(name)s"), "line": _("line: %(name)s"), "sale": _("returned sale: %(name)s"),
             "tender": _("paid by: %(name)s"), "attributes": _("attribute: %(name)s"),
         }.get(room, "%(name)s")  # fmt: skip
-        return of_room % {"name": rest.replace("_", " ")}
+        return of_room % {"name": _part_words(room, rest)}
     return {
         "source": _("source (the system that says so)"), "id": _("id (number of the ticket)"),
         "type": _("kind of activity"), "occurred_at": _("date and time"), "amount": _("amount"),
         "tax": _("tax"), "shipping": _("shipping"), "discount": _("discount"), "currency": _("currency"),
         "channel": _("channel"), "location": _("shop"), "partner": _("partner"),
         "ticket_number": _("number printed on the ticket"), "whole": _("everything is returned"),
+        "lines": _("all lines (JSON)"), "tenders": _("all means of payment (JSON)"),
+        "attributes": _("all attributes (JSON)"), "returned": _("what is returned (JSON)"),
     }.get(name, name.replace("_", " "))  # fmt: skip
+
+
+def _part_words(room: str, name: str) -> str:
+    """What a part of the member, of a line or of the returned sale is, in words; other names are the program's."""
+    words = {
+        "member": {
+            "card": _("card"), "email": _("e-mail address"), "phone": _("phone"), "external_id": _("customer number"),
+        },
+        "line": {
+            "sku": _("article number"), "category": _("category"), "quantity": _("quantity"), "amount": _("amount"),
+            "kind": _("kind of line"),
+        },
+        "sale": {"source": _("source"), "id": _("number of the ticket")},
+    }  # fmt: skip
+    return words.get(room, {}).get(name, name.replace("_", " "))
 
 
 @require_POST
