@@ -286,6 +286,24 @@ def test_a_line_is_asked_about_and_answered(own: Shop, ref: str, client: Client)
     assert "This question is closed." in page(client, first.url.removeprefix("/portal/arcade/"))
 
 
+def test_a_question_is_kept_whole_or_refused(own: Shop, ref: str, client: Client) -> None:
+    """A form sends a line break as two characters and counts it as one; nothing of what was written is cut."""
+    text = "\n".join(["12345"] * 331)
+    text += "x" * (2_000 - len(text))
+    sent = text.replace("\n", "\r\n")
+    where = post(client, "questions/new", {"text": sent, "once": "s" * 12}).url.removeprefix(
+        "/portal/arcade/"
+    )
+    assert post(client, where, {"text": sent, "once": "t" * 12}).status_code == 302
+    case = own.get("/cases").json["cases"][0]["case"]
+    assert [said["text"] for said in own.get(f"/cases/{case}").json["messages"]] == [text, text]
+    for path in ("questions/new", where):
+        refused = post(client, path, {"text": sent + "y" * 300, "once": "u" * 12})
+        assert refused.status_code == 422, path
+        assert "in up to 2,000 characters. Nothing was sent." in refused.content.decode()
+        assert text + "y" * 300 in refused.content.decode()
+
+
 def test_a_survey_stands_on_the_home_page_until_it_is_answered_or_declined(
     own: Shop, ref: str, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
