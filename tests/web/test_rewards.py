@@ -207,3 +207,84 @@ def test_nothing_is_taken_at_a_price_that_was_not_shown(shelf: Shop) -> None:
     assert fresh is not None
     assert client.post("/portal/club/rewards/coffee", {**form, "as_of": fresh[1]}).status_code == 302
     assert shelf.wallet(ref)["spendable"] == "10.00"
+
+
+# --- goods --------------------------------------------------------------------------------------------------
+
+DESK = {"en": "The desk at the entrance", "fr": "L'accueil à l'entrée"}
+MUG = {
+    **COFFEE,
+    "key": "mug",
+    "name": {"en": "A mug", "fr": "Un mug"},
+    "gives": {"kind": "merchandise", "shipped": False, "pickup": DESK},
+}
+HOME = {"name": "A. B.", "street": "1 rue Haute", "postcode": "75001", "city": "Paris", "country": "fr"}
+
+
+def rich(shelf: Shop) -> tuple[str, Client]:
+    """A member with 400 stars, and his browser."""
+    ref = shelf.enrol()
+    shelf.sale(ref, "400.00")
+    return ref, visitor(ref)
+
+
+def order_of(client: Client, key: str, **form: str) -> Any:
+    """Orders as the page's form does."""
+    token = once(client.get(f"/portal/club/rewards/{key}").content.decode())
+    return client.post(f"/portal/club/rewards/{key}", {"once": token, **form})
+
+
+def test_what_is_picked_up_asks_for_no_address_and_says_where(shelf: Shop) -> None:
+    put(shelf, MUG)
+    _, client = rich(shelf)
+    page = client.get("/portal/club/rewards/mug").content.decode()
+    assert "Street and number" not in page
+    assert "Pick it up here: The desk at the entrance" in page
+    ordered = order_of(client, "mug").url
+    page = client.get(ordered).content.decode()
+    assert "Pick it up here: The desk at the entrance" in page
+    assert '<span class="chip accent">being got ready</span>' in page
+    order = ordered.rsplit("/", 1)[1]
+    assert shelf.post(f"/orders/{order}/fulfil").status == 200
+    for address in (ordered, "/portal/club/mine"):
+        assert "waiting for you" in client.get(address).content.decode(), address
+    assert "Pick it up here: The desk at the entrance" in client.get(ordered).content.decode()
+    assert shelf.post(f"/orders/{order}/ship", {"state": "handed_out"}).status == 200
+    page = client.get(ordered).content.decode()
+    assert "picked up" in page
+    assert "Pick it up here" not in page
+
+
+def test_an_address_is_whole_or_its_lack_is_named(shelf: Shop) -> None:
+    put(shelf, {**MUG, "gives": {"kind": "merchandise"}})
+    both = [{"reward": "mug"}, {"reward": "coffee"}]
+    put(shelf, {**COFFEE, "key": "set", "gives": {"kind": "bundle", "rewards": both}})
+    ref, client = rich(shelf)
+    for wrong, said in (
+        ({"country": "  "}, "Fill in the field “Country, two letters”."),
+        ({"city": ""}, "Fill in the field “Town”."),
+        ({"country": "é1"}, "Give the country by its two letters"),
+        ({"country": "fra"}, "Give the country by its two letters"),
+        ({"street": "x" * 201}, "The field “Street and number” holds 200 characters at most."),
+    ):
+        refused = order_of(client, "mug", **{**HOME, **wrong})
+        assert refused.status_code == 422, wrong
+        assert said in refused.content.decode(), wrong
+    assert shelf.wallet(ref)["spendable"] == "400.00"
+    for key in ("mug", "set"):
+        ordered = order_of(client, key, **HOME)
+        assert ordered.status_code == 302, ordered.content.decode()
+        kept = shelf.get(f"/orders/{ordered.url.rsplit('/', 1)[1]}/address").json
+        assert (kept["city"], kept["country"]) == ("Paris", "FR")
+
+
+def test_what_was_cancelled_is_not_being_got_ready(shelf: Shop) -> None:
+    put(shelf, MUG)
+    _, client = rich(shelf)
+    ordered = order_of(client, "mug").url
+    assert "It is being got ready." in client.get(ordered).content.decode()
+    assert client.post(f"{ordered}/cancel").status_code == 302
+    page = client.get(ordered).content.decode()
+    assert "Cancelled." in page
+    assert "got ready" not in page
+    assert "Pick it up here" not in page

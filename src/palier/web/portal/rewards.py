@@ -23,14 +23,15 @@ from palier.engine.instants import parse_instant
 from palier.engine.refusals import RefusalCode
 from palier.engine.words import ProgramWords
 from palier.rewards import browsing, catalogue, handing_out, order_queries, order_store, orders
-from palier.rewards.addresses import Address
 from palier.rewards.browsing import Filters, Line, Position
 from palier.rewards.catalogue import Asked, MemberStanding
 from palier.rewards.document import Merchandise, Reward
+from palier.rewards.kinds.goods import SHIPMENT
 from palier.rewards.order_store import Item, Order
 from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
-from palier.web.portal import telling
+from palier.rewards.states import OPEN
+from palier.web.portal import handing, telling
 from palier.web.portal.visits import Visit, of_member
 from palier.web.ui import pictures
 from palier.web.ui.pictures import Shown
@@ -161,8 +162,10 @@ def reward(made: Visit, key: str) -> HttpResponse:
     offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant)
     if not offered.seen:
         raise Http404
+    handed = handing.of_reward(made, terms)
     content = {
         **_shown(made, found, member), "once": token_hex(12), "form": form, "as_of": terms.version,
+        "sent": handed.sent, "pickups": handed.pickups,
     }  # fmt: skip
     if made.request.method == "GET":
         return made.page("portal/reward.html", content)
@@ -170,12 +173,16 @@ def reward(made: Visit, key: str) -> HttpResponse:
         # What was agreed to is what was shown.
         content["error"] = _("It was changed meanwhile. Nothing was taken from you; look at it again.")
         return made.page("portal/reward.html", content, 409)
+    address, lacking = handing.address(made) if handed.sent else (None, "")
+    if lacking:
+        content["error"] = lacking
+        return made.page("portal/reward.html", content, 422)
     wanted = Wanted(
         found.key,
         points_alone=True,
         variant=variant if found.variants else None,
         slot=form.get("slot") or None,
-        address=_address(made) if isinstance(found.gives, Merchandise) else None,
+        address=address,
         wait=form.get("wait") == "yes",
         channel="portal",
     )
@@ -208,18 +215,6 @@ def reward(made: Visit, key: str) -> HttpResponse:
         return made.page("portal/reward.html", content, 422)
     made.request.session["said"] = _("Yours. It is kept under “My rewards”.")
     return _to_order(made, placed.order)
-
-
-def _address(made: Visit) -> Address | None:
-    form = made.request.POST
-    given = {
-        name: form.get(name, "").strip()[:200] for name in ("name", "street", "postcode", "city", "country")
-    }
-    if not all(given.values()):
-        return None
-    return Address(
-        given["name"], (given["street"],), given["postcode"], given["city"], given["country"].upper()[:2]
-    )
 
 
 def _to_order(made: Visit, order: Order) -> HttpResponse:
@@ -269,7 +264,6 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             "elsewhere": words.money(catalogue.money_minor(found.list_price))
             if found.list_price is not None and found.list_price.currency == plan.program.currency
             else "",
-            "sent": isinstance(found.gives, Merchandise),
             "symbol": pictures.drawing_for(found),
             "picture": pictures.of_rewards(made.connection, made.runtime, [found], words).get(found.key),
         },
@@ -338,7 +332,7 @@ def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Ite
     shown = pictures.of_rewards(made.connection, made.runtime, list(rewards.values()), made.words)
     return [
         {
-            **_order(made, order, made.words.text(rewards[order.reward].name), held.get(order.order_id, ())),
+            **_order(made, order, rewards[order.reward], held.get(order.order_id, ())),
             "symbol": pictures.drawing_for(rewards[order.reward]),
             "picture": shown.get(order.reward),
         }
@@ -346,28 +340,30 @@ def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Ite
     ]
 
 
-def _order(made: Visit, order: Order, name: str, held: Sequence[Item]) -> dict[str, Any]:
-    """An order as its line says it; one of which nothing is left open says what became of that."""
+def _order(made: Visit, order: Order, reward: Reward, held: Sequence[Item]) -> dict[str, Any]:
+    """An order as its line says it; one whose things are all at one end, or on their way, says where they are."""
     state = order.state_at(made.now)
     kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
-    ends = {item.state_at(made.now) for item in held}
-    over = state == "done" and len(ends) == 1 and ends <= {"used", "expired", "void"}
+    ends = {(item.state_at(made.now), handing.waits(item)) for item in held}
+    told = ends.pop() if state == "done" and len(ends) == 1 else ("", False)
+    over = told[0] in ("used", "expired", "void", "returned")
+    sent = not isinstance(reward.gives, Merchandise) or reward.gives.shipped
     return {
         "ref": order.ref,
-        "name": name,
+        "name": made.words.text(reward.name),
         "day": made.words.day(order.created_at),
-        "state": item_words(ends.pop()) if over else state_words(state),
+        "state": item_words(*told) if over or told[0] in SHIPMENT else state_words(state, sent),
         "kind": "" if over else kinds.get(state, ""),
         "price": ", ".join(made.words.points(paid.points, paid.currency) for paid in order.points),
     }
 
 
-def state_words(state: str) -> str:
-    """How an order stands."""
+def state_words(state: str, sent: bool = True) -> str:
+    """How an order stands; what is not `sent` is got ready where it will be picked up."""
     return {
         "waiting": _("in line"),
         "reserved": _("reserved"),
-        "fulfilling": _("on its way"),
+        "fulfilling": _("on its way") if sent else _("being got ready"),
         "done": _("yours"),
         "failed": _("not delivered, given back"),
         "released": _("let go"),
@@ -391,7 +387,8 @@ def order(made: Visit, ref: str) -> HttpResponse:
             "items": [_item(made, item) for item in items],
             "said": made.request.session.pop("said", None),
             "error": made.request.session.pop("wrong", None),
-            "cancellable": found.state_at(made.now) in ("waiting", "reserved", "fulfilling"),
+            "pickups": handing.of_order(made, found, items),
+            "open": found.state_at(made.now) in OPEN,
         },
     )
 
@@ -419,17 +416,23 @@ def _item(made: Visit, item: Item) -> dict[str, Any]:
         }
     return {
         "id": item.item_id,
-        "state": item_words(state),
-        "open": is_open,
+        "state": item_words(state, handing.waits(item)),
+        "open": is_open or state in SHIPMENT,
         "code": item.kind in REVEALED and is_open,
         "uses": uses,
         "until": words.day(item.valid_until - 1) if item.valid_until and state != "used" else "",
     }
 
 
-def item_words(state: str) -> str:
-    """How something that the member holds stands."""
+def item_words(state: str, waits: bool = False) -> str:
+    """How something that the member holds stands; `waits`: whether it lies ready where it is picked up."""
     return {
+        "planned": _("planned"),
+        "preparing": _("waiting for you") if waits else _("being got ready"),
+        "shipped": _("on its way"),
+        "delivered": _("delivered"),
+        "handed_out": _("picked up"),
+        "returned": _("sent back"),
         "open": _("ready to use"),
         "revealed": _("shown"),
         "used": _("used"),
