@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -288,3 +289,36 @@ def test_what_was_cancelled_is_not_being_got_ready(shelf: Shop) -> None:
     assert "Cancelled." in page
     assert "got ready" not in page
     assert "Pick it up here" not in page
+
+
+# --- the other language -------------------------------------------------------------------------------------
+
+
+def switched(client: Client, page: Any, language: str = "fr") -> Any:
+    """Where the language switch of a page leads."""
+    again = re.search(r'name="next" value="([^"]*)"', page.content.decode())
+    assert again is not None
+    answer = client.post("/language", {"next": unescape(again[1]), "language": language})
+    assert answer.status_code == 302
+    return client.get(answer.url, follow=True)
+
+
+def test_the_language_switch_keeps_what_the_page_is_about(shelf: Shop) -> None:
+    """Also from a page that answers a form: to the page behind it, never to an address that is none."""
+    _, client = rich(shelf)
+    card = switched(client, client.get("/portal/club/card?for=use"))
+    assert card.request["QUERY_STRING"] == "for=use"
+    line = re.search(r'questions/new\?line=(\d+)"', client.get("/portal/club/history").content.decode())
+    assert line is not None
+    address = f"/portal/club/questions/new?line={line[1]}"
+    asked = client.get(address)
+    refused = client.post("/portal/club/questions/new", {"line": line[1], "text": ""})
+    assert refused.status_code == 422
+    for page in (asked, refused):
+        found = switched(client, page)
+        assert (found.status_code, found.request["QUERY_STRING"]) == (200, f"line={line[1]}")
+    ordered = order_of(client, "coffee").url
+    show = re.search(r'action="([^"]+/show/\d+)"', client.get(ordered).content.decode())
+    assert show is not None
+    assert switched(client, client.post(show[1])).request["PATH_INFO"] == ordered
+    assert client.get(show[1]).url == ordered

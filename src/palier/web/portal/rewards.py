@@ -217,7 +217,7 @@ def reward(made: Visit, key: str) -> HttpResponse:
     return _to_order(made, placed.order)
 
 
-def _to_order(made: Visit, order: Order) -> HttpResponse:
+def _to_order(made: Visit, order: Order) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("portal:order", args=[made.runtime.key, order.ref]))
 
 
@@ -441,11 +441,13 @@ def item_words(state: str, waits: bool = False) -> str:
     }.get(state, state)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @of_member
 def show(made: Visit, ref: str, item: int) -> HttpResponse:
-    """The code of a voucher or card, large enough for a reader."""
+    """The code of a voucher or card, large enough for a reader. It is shown once asked for; else its order is."""
     found = _find(made, ref)
+    if made.request.method == "GET":
+        return _to_order(made, found)
     try:
         told = batch.attempt(
             made.connection,
@@ -461,6 +463,7 @@ def show(made: Visit, ref: str, item: int) -> HttpResponse:
         "portal/code_shown.html",
         {
             "here": "rewards",
+            "again": _to_order(made, found).url,
             "order": _orders(made, [found], {})[0],
             "code": code,
             "pin": told.get("pin", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -100,6 +101,7 @@ def ask(made: Visit) -> HttpResponse:
         if stories
         else None,
         "text": _written(made, "text"),
+        "again": reverse("portal:ask", args=[made.runtime.key]) + (f"?line={line}" if line else ""),
     }
     if made.request.method == "GET":
         return made.page("portal/play/ask.html", content)
