@@ -291,6 +291,55 @@ def test_what_was_cancelled_is_not_being_got_ready(shelf: Shop) -> None:
     assert "Pick it up here" not in page
 
 
+# --- several things -----------------------------------------------------------------------------------------
+
+TEA = {**COFFEE, "key": "tea", "name": {"en": "A tea", "fr": "Un thé"}}
+
+
+def test_a_choice_is_made_in_the_portal(shelf: Shop) -> None:
+    put(shelf, {**TEA, "stock": 1})
+    among = [{"reward": "coffee"}, {"reward": "tea", "quantity": 2}]
+    put(
+        shelf,
+        {**COFFEE, "key": "either", "gives": {"kind": "choice", "rewards": among, "days_to_choose": 14}},
+    )
+    _, client = rich(shelf)
+    ordered = order_of(client, "either").url
+    page = client.get(ordered).content.decode()
+    assert "to be chosen" in page
+    choose = re.search(r'action="([^"]+/choose/\d+)"', page)
+    assert choose is not None
+    assert "2 × A tea" in page
+    for wrong, said in (
+        ("7", "Choose one of those shown."),
+        ("²", "Choose one"),
+        ("1", "None of it is left."),
+    ):
+        assert client.post(choose[1], {"choice": wrong}).url == ordered
+        assert said in client.get(ordered).content.decode(), wrong
+    assert visitor(shelf.enrol("other")).post(choose[1], {"choice": "0"}).status_code == 404
+    assert client.post(choose[1], {"choice": "0"}).url == ordered
+    page = client.get(ordered).content.decode()
+    assert "Chosen." in page
+    assert "<h2>A coffee</h2>" in page
+    assert "Show the code" in page
+    assert "/choose/" not in page
+    client.post(choose[1], {"choice": "0"})
+    assert "There is nothing to choose any more" in client.get(ordered).content.decode()
+
+
+def test_things_of_one_order_are_told_apart(shelf: Shop) -> None:
+    put(shelf, TEA)
+    parts = [{"reward": "coffee"}, {"reward": "tea"}]
+    put(shelf, {**COFFEE, "key": "both", "gives": {"kind": "bundle", "rewards": parts}})
+    put(shelf, {**COFFEE, "key": "bag", "gives": {"kind": "mystery", "options": [{"reward": "tea"}] * 2}})
+    _, client = rich(shelf)
+    both = client.get(order_of(client, "both").url).content.decode()
+    assert ("<h2>A coffee</h2>" in both, "<h2>A tea</h2>" in both) == (True, True)
+    assert "<h2>A tea</h2>" in client.get(order_of(client, "bag").url).content.decode()
+    assert "<h2>" not in client.get(order_of(client, "coffee").url).content.decode()
+
+
 # --- the other language -------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -27,6 +27,7 @@ from palier.rewards.browsing import Filters, Line, Position
 from palier.rewards.catalogue import Asked, MemberStanding
 from palier.rewards.document import Merchandise, Reward
 from palier.rewards.kinds.goods import SHIPMENT
+from palier.rewards.kinds.sets import CHOICE
 from palier.rewards.order_store import Item, Order
 from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
@@ -344,8 +345,8 @@ def _order(made: Visit, order: Order, reward: Reward, held: Sequence[Item]) -> d
     """An order as its line says it; one whose things are all at one end, or on their way, says where they are."""
     state = order.state_at(made.now)
     kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
-    ends = {(item.state_at(made.now), handing.waits(item)) for item in held}
-    told = ends.pop() if state == "done" and len(ends) == 1 else ("", False)
+    ends = {(item.state_at(made.now), handing.waits(item), item.kind) for item in held}
+    told = ends.pop() if state == "done" and len(ends) == 1 else ("", False, "")
     over = told[0] in ("used", "expired", "void", "returned")
     sent = not isinstance(reward.gives, Merchandise) or reward.gives.shipped
     return {
@@ -384,7 +385,7 @@ def order(made: Visit, ref: str) -> HttpResponse:
         {
             "here": "rewards",
             "order": _orders(made, [found], {found.order_id: items})[0],
-            "items": [_item(made, item) for item in items],
+            "items": _items(made, found, items),
             "said": made.request.session.pop("said", None),
             "error": made.request.session.pop("wrong", None),
             "pickups": handing.of_order(made, found, items),
@@ -406,17 +407,45 @@ def _find(made: Visit, ref: str) -> Order:
     return found
 
 
-def _item(made: Visit, item: Item) -> dict[str, Any]:
+Find = Callable[[str], Reward | None]
+
+
+def _items(made: Visit, order: Order, held: Sequence[Item]) -> list[dict[str, Any]]:
+    """What is held from an order, each thing by its name; a thing alone that is called as the order goes without."""
+    find = catalogue.known(made.connection, made.runtime.program_id)
+    alone = len(held) == 1 and held[0].reward == order.reward
+    return [_item(made, item, find, named=not alone) for item in held]
+
+
+def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
+    """What a reward is called, with the form in which it comes where there is one."""
+    reward = find(key)
+    if reward is None:
+        return key
+    form = reward.variant(variant) if variant is not None else None
+    name = made.words.text(reward.name)
+    return f"{name} · {made.words.text(form.name)}" if form is not None else name
+
+
+def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]:
     words, state = made.words, item.state_at(made.now)
     uses = ""
     is_open = state in ("open", "revealed")
-    if is_open and item.uses_left is not None and item.kind not in ("voucher",):
+    choices = [
+        (number, _named(made, find, part["reward"], part.get("variant")), part.get("quantity", 1))
+        for number, part in enumerate(item.details["among"] if item.kind == CHOICE and is_open else ())
+    ]
+    if choices:
+        uses = _("Choose %(count)d of these.") % {"count": item.uses_left}
+    elif is_open and item.uses_left is not None and item.kind not in ("voucher",):
         uses = ngettext("%(count)d use left", "%(count)d uses left", item.uses_left) % {
             "count": item.uses_left
         }
     return {
         "id": item.item_id,
-        "state": item_words(state, handing.waits(item)),
+        "name": _named(made, find, item.reward, item.details.get("variant")) if named else "",
+        "choices": choices,
+        "state": item_words(state, handing.waits(item), item.kind),
         "open": is_open or state in SHIPMENT,
         "code": item.kind in REVEALED and is_open,
         "uses": uses,
@@ -424,7 +453,7 @@ def _item(made: Visit, item: Item) -> dict[str, Any]:
     }
 
 
-def item_words(state: str, waits: bool = False) -> str:
+def item_words(state: str, waits: bool = False, kind: str = "") -> str:
     """How something that the member holds stands; `waits`: whether it lies ready where it is picked up."""
     return {
         "planned": _("planned"),
@@ -433,9 +462,9 @@ def item_words(state: str, waits: bool = False) -> str:
         "delivered": _("delivered"),
         "handed_out": _("picked up"),
         "returned": _("sent back"),
-        "open": _("ready to use"),
+        "open": _("to be chosen") if kind == CHOICE else _("ready to use"),
         "revealed": _("shown"),
-        "used": _("used"),
+        "used": _("chosen") if kind == CHOICE else _("used"),
         "expired": _("lapsed"),
         "void": _("taken back"),
     }.get(state, state)
@@ -475,6 +504,45 @@ def show(made: Visit, ref: str, item: int) -> HttpResponse:
 
 def _qr(text: str) -> SafeString:
     return mark_safe(segno.make_qr(text, error="m").svg_inline(scale=8, border=2, omitsize=True))  # noqa: S308
+
+
+@require_POST
+@of_member
+def choose(made: Visit, ref: str, item: int) -> HttpResponse:
+    """The member picks one of the rewards of a choice that he holds."""
+    found = _find(made, ref)
+    held = next(
+        (
+            one
+            for one in orders.held(made.connection, made.runtime, found, now=made.now)
+            if one.item_id == item and one.kind == CHOICE
+        ),
+        None,
+    )
+    if held is None:
+        raise Http404
+    text = made.request.POST.get("choice", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
+    among = held.details["among"]
+    if not 0 <= number < len(among):
+        made.request.session["wrong"] = _("Choose one of those shown.")
+        return _to_order(made, found)
+    try:
+        batch.attempt(
+            made.connection,
+            lambda: handing_out.choose(
+                made.connection, made.runtime, made.member_id, found.order_id, item_id=item,
+                reward=among[number]["reward"], variant=among[number].get("variant"), actor="member", now=made.now,
+            ),
+        )  # fmt: skip
+        made.request.session["said"] = _("Chosen. It is kept here.")
+    except OrderRefused as refused:
+        made.request.session["wrong"] = (
+            _("None of it is left. Choose another.")
+            if refused.code is OrderRefusal.OUT_OF_STOCK
+            else _("There is nothing to choose any more, or it is too late.")
+        )
+    return _to_order(made, found)
 
 
 @require_POST
