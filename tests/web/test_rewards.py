@@ -291,6 +291,69 @@ def test_what_was_cancelled_is_not_being_got_ready(shelf: Shop) -> None:
     assert "Pick it up here" not in page
 
 
+# --- limits and stock ---------------------------------------------------------------------------------------
+
+
+def test_a_limit_is_said_before_the_order_and_after(shelf: Shop) -> None:
+    put(shelf, {**COFFEE, "limits": {"per_member_period": {"n": 1, "period": "day"}}})
+    ref, client = rich(shelf)
+    other = once(client.get("/portal/club/rewards/coffee").content.decode())
+    assert order_of(client, "coffee").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    said = "That was all for today: one person may have 1 of these in a day."
+    assert said in page
+    assert "Use 50" not in page
+    refused = client.post("/portal/club/rewards/coffee", {"once": other})
+    assert refused.status_code == 422
+    assert f"{said} Nothing was taken from you." in refused.content.decode()
+    assert "Use 50" not in refused.content.decode()
+    assert shelf.wallet(ref)["spendable"] == "350.00"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"limits": {"per_member": 1}}, "That was all: one person may have 1 of these."),
+        ({"limits": {"per_period": {"n": 1, "period": "month"}}}, "All there were for this month are taken."),
+        ({"stock": 1}, "None of it is left."),
+    ],
+)
+def test_what_is_used_up_is_not_offered(shelf: Shop, more: dict[str, Any], said: str) -> None:
+    put(shelf, {**COFFEE, **more})
+    _, client = rich(shelf)
+    assert order_of(client, "coffee").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    assert said in page
+    assert "Use 50" not in page
+
+
+def test_a_form_that_is_used_up_leaves_the_others(shelf: Shop) -> None:
+    sizes = [{"key": key, "name": {"en": key, "fr": key}, "stock": 1} for key in ("small", "large")]
+    put(shelf, {**COFFEE, "variants": sizes})
+    _, client = rich(shelf)
+    assert order_of(client, "coffee", variant="small").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    small, large = re.findall(r'<input type="radio"[^>]*>', page)
+    assert ("disabled" in small, "checked" in small) == (True, False)
+    assert ("disabled" in large, "checked" in large) == (False, True)
+
+
+def test_why_it_is_not_available_is_the_true_reason(shelf: Shop) -> None:
+    ref, client = rich(shelf)
+    token = once(client.get("/portal/club/rewards/coffee").content.decode())
+    put(shelf, {**COFFEE, "state": "paused"})
+    for language, said in (
+        ("en", "It is not offered now. Nothing was taken"),
+        ("fr", "proposée en ce moment. Rien"),
+    ):
+        refused = client.post(
+            "/portal/club/rewards/coffee", {"once": token}, headers={"accept-language": language}
+        )
+        assert refused.status_code == 422
+        assert said in refused.content.decode().replace("&#x27;", "'")
+    assert shelf.wallet(ref)["spendable"] == "400.00"
+
+
 # --- several things -----------------------------------------------------------------------------------------
 
 TEA = {**COFFEE, "key": "tea", "name": {"en": "A tea", "fr": "Un thé"}}

@@ -32,14 +32,20 @@ class Handed:
     pickups: list[str]
 
 
+def leaves(made: Visit, terms: Terms, variant: str | None) -> list[Leaf]:
+    """What a reward would hand out to who orders it now, in one of its forms."""
+    form = terms.reward.variant(variant) if variant is not None else None
+    leaf = Leaf(terms.reward_id, terms.version, terms.reward, form)
+    try:
+        return kinds.expand(made.connection, made.runtime.program_id, leaf, at=made.now)
+    except OrderRefused:
+        return [leaf]
+
+
 def of_reward(made: Visit, terms: Terms) -> Handed:
     """How a reward would come to the member who orders it now."""
-    leaf = Leaf(terms.reward_id, terms.version, terms.reward)
-    try:
-        leaves = kinds.expand(made.connection, made.runtime.program_id, leaf, at=made.now)
-    except OrderRefused:
-        leaves = [leaf]
-    goods = [leaf.reward.gives for leaf in leaves if isinstance(leaf.reward.gives, Merchandise)]
+    given = [leaf.reward.gives for leaf in leaves(made, terms, None)]
+    goods = [one for one in given if isinstance(one, Merchandise)]
     return Handed(any(one.shipped for one in goods), _places(made, goods))
 
 
@@ -50,8 +56,8 @@ def of_order(made: Visit, order: Order, held: Sequence[Item]) -> list[str]:
         return _distinct(made.words.text(msgspec.convert(place, Text)) for place in waiting)
     if order.state_at(made.now) not in OPEN:
         return []
-    leaves = orders.leaves_of(made.connection, order)
-    return _places(made, [leaf.reward.gives for leaf in leaves if isinstance(leaf.reward.gives, Merchandise)])
+    agreed = orders.leaves_of(made.connection, order)
+    return _places(made, [leaf.reward.gives for leaf in agreed if isinstance(leaf.reward.gives, Merchandise)])
 
 
 def _places(made: Visit, goods: Sequence[Merchandise]) -> list[str]:

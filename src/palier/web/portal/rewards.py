@@ -24,7 +24,7 @@ from palier.engine.refusals import RefusalCode
 from palier.engine.words import ProgramWords
 from palier.rewards import browsing, catalogue, handing_out, order_queries, order_store, orders
 from palier.rewards.browsing import Filters, Line, Position
-from palier.rewards.catalogue import Asked, MemberStanding
+from palier.rewards.catalogue import Asked, MemberStanding, Terms
 from palier.rewards.document import Merchandise, Reward
 from palier.rewards.kinds.goods import SHIPMENT
 from palier.rewards.kinds.sets import CHOICE
@@ -32,7 +32,7 @@ from palier.rewards.order_store import Item, Order
 from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.rewards.states import OPEN
-from palier.web.portal import handing, telling
+from palier.web.portal import handing, limits, telling
 from palier.web.portal.visits import Visit, of_member
 from palier.web.ui import pictures
 from palier.web.ui.pictures import Shown
@@ -165,8 +165,8 @@ def reward(made: Visit, key: str) -> HttpResponse:
         raise Http404
     handed = handing.of_reward(made, terms)
     content = {
-        **_shown(made, found, member), "once": token_hex(12), "form": form, "as_of": terms.version,
-        "sent": handed.sent, "pickups": handed.pickups,
+        **_shown(made, terms, member, form.get("variant", "")), "once": token_hex(12), "form": form,
+        "as_of": terms.version, "sent": handed.sent, "pickups": handed.pickups,
     }  # fmt: skip
     if made.request.method == "GET":
         return made.page("portal/reward.html", content)
@@ -205,7 +205,8 @@ def reward(made: Visit, key: str) -> HttpResponse:
             ),
         )
     except OrderRefused as refused:
-        content["error"] = refusal_words(refused.code)
+        content |= _shown(made, terms, _standing(made), variant or "")
+        content["error"] = _refused(made, terms, refused, content["options"], variant or "")
         return made.page("portal/reward.html", content, 422)
     except NotDone as refused:
         # The points say no by a refusal of their own; the words are those of orders.
@@ -222,10 +223,12 @@ def _to_order(made: Visit, order: Order) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("portal:order", args=[made.runtime.key, order.ref]))
 
 
-def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]:
-    words, plan = made.words, made.runtime.latest
-    options = []
+def _shown(made: Visit, terms: Terms, member: MemberStanding, chosen: str) -> dict[str, Any]:
+    """A reward as its page shows it, in its forms; `chosen` is the form that was chosen, if one was."""
+    words, plan, found = made.words, made.runtime.latest, terms.reward
+    options: list[dict[str, Any]] = []
     forms = [(item.key, words.text(item.name)) for item in found.variants] or [("", "")]
+    beyond = limits.in_the_way(made, terms, [variant for variant, _name in forms])
     for variant, name in forms:
         offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant or None)
         asked = offered.in_points
@@ -234,22 +237,25 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             currency, minor = next(iter(asked.points.items()))
             after = words.points(member.spendable.get(currency, 0) - minor, currency)
         reasons = [reason for reason in offered.reasons if reason.code != "too_few_points"]
-        if not reasons and asked is not None and asked.missing:
-            reasons = [catalogue.too_few(plan, asked.missing)]
-        said = reasons[0].said(made.language) if reasons else ""
+        said = reasons[0].said(made.language) if reasons else beyond[variant]
+        hindered = said
+        if not said and asked is not None and asked.missing:
+            said = catalogue.too_few(plan, asked.missing).said(made.language)
         options.append(
             {
                 "variant": variant,
                 "name": name,
                 "price": price_words(words, asked) if asked is not None else "",
                 "after": after,
-                "reachable": asked is not None and not reasons,
+                "reachable": asked is not None and not said,
                 "why": said[:1].upper() + said[1:],
+                "hindered": hindered[:1].upper() + hindered[1:],
                 "paid": [
                     price_words(words, price) for price in offered.prices if price.money and price.allowed
                 ],
             }
         )
+    ready = [option["variant"] for option in options if option["reachable"]]
     offered = catalogue.offer(
         made.runtime, found, member, at=made.now, variant=found.variants[0].key if found.variants else None
     )
@@ -271,6 +277,7 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
         "saved_for": wish is not None and wish.reward == found.key,
         "can_save": asked is not None and len(asked.points) == 1,
         "options": options,
+        "chosen": chosen if chosen in ready or not ready else ready[0],
         "slots": [
             {"key": slot.key, "when": _slot(made, slot.starts_at), "place": slot.place}
             for slot in found.slots
@@ -283,6 +290,19 @@ def _slot(made: Visit, text: str) -> str:
     at = parse_instant(text)
     hours, minutes = divmod(made.words.clock.local(at)[1], 60)
     return f"{made.words.day(at)}, {hours:02d}:{minutes:02d}"
+
+
+def _refused(
+    made: Visit, terms: Terms, refused: OrderRefused, options: Sequence[Mapping[str, Any]], variant: str
+) -> str:
+    """Why an order was not taken: what stands against the reward itself, where that is why."""
+    about_it = (OrderRefusal.REWARD_NOT_AVAILABLE, OrderRefusal.LIMIT_REACHED)
+    why = next((option["hindered"] for option in options if option["variant"] == variant), "")
+    if refused.code is OrderRefusal.REWARD_NOT_AVAILABLE:
+        why = why or limits.unavailable(terms, variant, refused)
+    if not why or refused.code not in about_it:
+        return refusal_words(refused.code)
+    return _("%(why)s. Nothing was taken from you.") % {"why": why}
 
 
 def refusal_words(code: OrderRefusal) -> str:
@@ -300,7 +320,6 @@ def refusal_words(code: OrderRefusal) -> str:
         ),
         OrderRefusal.ADDRESS_NEEDED: _("Fill in where it is to be sent. Nothing was taken from you."),
         OrderRefusal.UNKNOWN_OPTION: _("Choose one of the forms or dates. Nothing was taken from you."),
-        OrderRefusal.REWARD_NOT_AVAILABLE: _("It cannot be had just now. Nothing was taken from you."),
     }.get(code, _("It could not be ordered. Nothing was taken from you."))
 
 
