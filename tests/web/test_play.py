@@ -98,6 +98,32 @@ def test_goals_say_how_far_and_challenges_are_joined_and_left(own: Shop, ref: st
     assert "Objectifs" in page(client, "goals", language="fr")
 
 
+def test_a_goal_names_what_it_counts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = arcade()
+    counted: dict[str, dict[str, Any]] = {
+        "aisles": {"measure": "distinct", "distinct": "category"}, "days": {"measure": "distinct", "distinct": "day"},
+        "things": {"measure": "units"}, "calls": {"on": ["visit"]},
+    }  # fmt: skip
+    data["goals"] += [
+        {"key": key, "name": said(key), **what, "steps": [{"at": "8", "name": said("All")}]}
+        for key, what in counted.items()
+    ]
+    own = Shop("arcade", data)
+    client = signed_in(own, own.enrol(), monkeypatch)
+    shown = text_of(page(client, "goals"))
+    for words in ("8 categories to go", "8 days to go", "8 items to go", "8 visits to go"):
+        assert words in shown, words
+    shown = text_of(page(client, "goals", language="fr"))
+    assert "Encore 8 rayons" in shown
+
+
+def test_joining_is_told_as_joining(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = own.post("/members", {"identities": {"card": "new"}}).json["member"]
+    client = signed_in(own, ref, monkeypatch)
+    assert "You joined" in page(client, "history")
+    assert "Inscription" in page(client, "history", language="fr")
+
+
 # --- games ------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +259,9 @@ def test_how_to_earn_is_computed_for_this_member(own: Shop, ref: str, client: Cl
     assert stars(own, ref) == "130"
     for wrong in ("x", "0", "-3", "1e3", "99999999", "1.234"):
         assert "Write an amount" in page(client, f"earn?amount={wrong}", 422)
+    for written in ("1\u202f500", "1\u00a0500,00", "1 500.00"):
+        assert "€1,500" in page(client, f"earn?amount={written}"), written
+    assert "par exemple 12,50" in page(client, "earn?amount=x", 422, "fr")
     assert "vous rapporteraient" in page(client, "earn", language="fr")
     with database.connect("app") as connection:
         row = connection.execute(
