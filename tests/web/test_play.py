@@ -98,6 +98,32 @@ def test_goals_say_how_far_and_challenges_are_joined_and_left(own: Shop, ref: st
     assert "Objectifs" in page(client, "goals", language="fr")
 
 
+def test_a_goal_names_what_it_counts(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = arcade()
+    counted: dict[str, dict[str, Any]] = {
+        "aisles": {"measure": "distinct", "distinct": "category"}, "days": {"measure": "distinct", "distinct": "day"},
+        "things": {"measure": "units"}, "calls": {"on": ["visit"]},
+    }  # fmt: skip
+    data["goals"] += [
+        {"key": key, "name": said(key), **what, "steps": [{"at": "8", "name": said("All")}]}
+        for key, what in counted.items()
+    ]
+    own = Shop("arcade", data)
+    client = signed_in(own, own.enrol(), monkeypatch)
+    shown = text_of(page(client, "goals"))
+    for words in ("8 categories to go", "8 days to go", "8 items to go", "8 visits to go"):
+        assert words in shown, words
+    shown = text_of(page(client, "goals", language="fr"))
+    assert "Encore 8 rayons" in shown
+
+
+def test_joining_is_told_as_joining(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = own.post("/members", {"identities": {"card": "new"}}).json["member"]
+    client = signed_in(own, ref, monkeypatch)
+    assert "You joined" in page(client, "history")
+    assert "Inscription" in page(client, "history", language="fr")
+
+
 # --- games ------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +259,9 @@ def test_how_to_earn_is_computed_for_this_member(own: Shop, ref: str, client: Cl
     assert stars(own, ref) == "130"
     for wrong in ("x", "0", "-3", "1e3", "99999999", "1.234"):
         assert "Write an amount" in page(client, f"earn?amount={wrong}", 422)
+    for written in ("1\u202f500", "1\u00a0500,00", "1 500.00"):
+        assert "€1,500" in page(client, f"earn?amount={written}"), written
+    assert "par exemple 12,50" in page(client, "earn?amount=x", 422, "fr")
     assert "vous rapporteraient" in page(client, "earn", language="fr")
     with database.connect("app") as connection:
         row = connection.execute(
@@ -284,6 +313,24 @@ def test_a_line_is_asked_about_and_answered(own: Shop, ref: str, client: Client)
     assert "The shop has answered" not in page(client)
     assert post(client, first.url.removeprefix("/portal/arcade/"), {"close": "yes"}).status_code == 302
     assert "This question is closed." in page(client, first.url.removeprefix("/portal/arcade/"))
+
+
+def test_a_question_is_kept_whole_or_refused(own: Shop, ref: str, client: Client) -> None:
+    """A form sends a line break as two characters and counts it as one; nothing of what was written is cut."""
+    text = "\n".join(["12345"] * 331)
+    text += "x" * (2_000 - len(text))
+    sent = text.replace("\n", "\r\n")
+    where = post(client, "questions/new", {"text": sent, "once": "s" * 12}).url.removeprefix(
+        "/portal/arcade/"
+    )
+    assert post(client, where, {"text": sent, "once": "t" * 12}).status_code == 302
+    case = own.get("/cases").json["cases"][0]["case"]
+    assert [said["text"] for said in own.get(f"/cases/{case}").json["messages"]] == [text, text]
+    for path in ("questions/new", where):
+        refused = post(client, path, {"text": sent + "y" * 300, "once": "u" * 12})
+        assert refused.status_code == 422, path
+        assert "in up to 2,000 characters. Nothing was sent." in refused.content.decode()
+        assert text + "y" * 300 in refused.content.decode()
 
 
 def test_a_survey_stands_on_the_home_page_until_it_is_answered_or_declined(

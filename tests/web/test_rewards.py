@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -207,3 +208,229 @@ def test_nothing_is_taken_at_a_price_that_was_not_shown(shelf: Shop) -> None:
     assert fresh is not None
     assert client.post("/portal/club/rewards/coffee", {**form, "as_of": fresh[1]}).status_code == 302
     assert shelf.wallet(ref)["spendable"] == "10.00"
+
+
+# --- goods --------------------------------------------------------------------------------------------------
+
+DESK = {"en": "The desk at the entrance", "fr": "L'accueil à l'entrée"}
+MUG = {
+    **COFFEE,
+    "key": "mug",
+    "name": {"en": "A mug", "fr": "Un mug"},
+    "gives": {"kind": "merchandise", "shipped": False, "pickup": DESK},
+}
+HOME = {"name": "A. B.", "street": "1 rue Haute", "postcode": "75001", "city": "Paris", "country": "fr"}
+
+
+def rich(shelf: Shop) -> tuple[str, Client]:
+    """A member with 400 stars, and his browser."""
+    ref = shelf.enrol()
+    shelf.sale(ref, "400.00")
+    return ref, visitor(ref)
+
+
+def order_of(client: Client, key: str, **form: str) -> Any:
+    """Orders as the page's form does."""
+    token = once(client.get(f"/portal/club/rewards/{key}").content.decode())
+    return client.post(f"/portal/club/rewards/{key}", {"once": token, **form})
+
+
+def test_what_is_picked_up_asks_for_no_address_and_says_where(shelf: Shop) -> None:
+    put(shelf, MUG)
+    _, client = rich(shelf)
+    page = client.get("/portal/club/rewards/mug").content.decode()
+    assert "Street and number" not in page
+    assert "Pick it up here: The desk at the entrance" in page
+    ordered = order_of(client, "mug").url
+    page = client.get(ordered).content.decode()
+    assert "Pick it up here: The desk at the entrance" in page
+    assert '<span class="chip accent">being got ready</span>' in page
+    order = ordered.rsplit("/", 1)[1]
+    assert shelf.post(f"/orders/{order}/fulfil").status == 200
+    for address in (ordered, "/portal/club/mine"):
+        assert "waiting for you" in client.get(address).content.decode(), address
+    assert "Pick it up here: The desk at the entrance" in client.get(ordered).content.decode()
+    assert shelf.post(f"/orders/{order}/ship", {"state": "handed_out"}).status == 200
+    page = client.get(ordered).content.decode()
+    assert "picked up" in page
+    assert "Pick it up here" not in page
+
+
+def test_an_address_is_whole_or_its_lack_is_named(shelf: Shop) -> None:
+    put(shelf, {**MUG, "gives": {"kind": "merchandise"}})
+    both = [{"reward": "mug"}, {"reward": "coffee"}]
+    put(shelf, {**COFFEE, "key": "set", "gives": {"kind": "bundle", "rewards": both}})
+    ref, client = rich(shelf)
+    for wrong, said in (
+        ({"country": "  "}, "Fill in the field “Country, two letters”."),
+        ({"city": ""}, "Fill in the field “Town”."),
+        ({"country": "é1"}, "Give the country by its two letters"),
+        ({"country": "fra"}, "Give the country by its two letters"),
+        ({"street": "x" * 201}, "The field “Street and number” holds 200 characters at most."),
+    ):
+        refused = order_of(client, "mug", **{**HOME, **wrong})
+        assert refused.status_code == 422, wrong
+        assert said in refused.content.decode(), wrong
+    assert shelf.wallet(ref)["spendable"] == "400.00"
+    for key in ("mug", "set"):
+        ordered = order_of(client, key, **HOME)
+        assert ordered.status_code == 302, ordered.content.decode()
+        kept = shelf.get(f"/orders/{ordered.url.rsplit('/', 1)[1]}/address").json
+        assert (kept["city"], kept["country"]) == ("Paris", "FR")
+
+
+def test_what_was_cancelled_is_not_being_got_ready(shelf: Shop) -> None:
+    put(shelf, MUG)
+    _, client = rich(shelf)
+    ordered = order_of(client, "mug").url
+    assert "It is being got ready." in client.get(ordered).content.decode()
+    assert client.post(f"{ordered}/cancel").status_code == 302
+    page = client.get(ordered).content.decode()
+    assert "Cancelled." in page
+    assert "got ready" not in page
+    assert "Pick it up here" not in page
+
+
+# --- limits and stock ---------------------------------------------------------------------------------------
+
+
+def test_a_limit_is_said_before_the_order_and_after(shelf: Shop) -> None:
+    put(shelf, {**COFFEE, "limits": {"per_member_period": {"n": 1, "period": "day"}}})
+    ref, client = rich(shelf)
+    other = once(client.get("/portal/club/rewards/coffee").content.decode())
+    assert order_of(client, "coffee").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    said = "That was all for today: one person may have 1 of these in a day."
+    assert said in page
+    assert "Use 50" not in page
+    refused = client.post("/portal/club/rewards/coffee", {"once": other})
+    assert refused.status_code == 422
+    assert f"{said} Nothing was taken from you." in refused.content.decode()
+    assert "Use 50" not in refused.content.decode()
+    assert shelf.wallet(ref)["spendable"] == "350.00"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"limits": {"per_member": 1}}, "That was all: one person may have 1 of these."),
+        ({"limits": {"per_period": {"n": 1, "period": "month"}}}, "All there were for this month are taken."),
+        ({"stock": 1}, "None of it is left."),
+    ],
+)
+def test_what_is_used_up_is_not_offered(shelf: Shop, more: dict[str, Any], said: str) -> None:
+    put(shelf, {**COFFEE, **more})
+    _, client = rich(shelf)
+    assert order_of(client, "coffee").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    assert said in page
+    assert "Use 50" not in page
+
+
+def test_a_form_that_is_used_up_leaves_the_others(shelf: Shop) -> None:
+    sizes = [{"key": key, "name": {"en": key, "fr": key}, "stock": 1} for key in ("small", "large")]
+    put(shelf, {**COFFEE, "variants": sizes})
+    _, client = rich(shelf)
+    assert order_of(client, "coffee", variant="small").status_code == 302
+    page = client.get("/portal/club/rewards/coffee").content.decode()
+    small, large = re.findall(r'<input type="radio"[^>]*>', page)
+    assert ("disabled" in small, "checked" in small) == (True, False)
+    assert ("disabled" in large, "checked" in large) == (False, True)
+
+
+def test_why_it_is_not_available_is_the_true_reason(shelf: Shop) -> None:
+    ref, client = rich(shelf)
+    token = once(client.get("/portal/club/rewards/coffee").content.decode())
+    put(shelf, {**COFFEE, "state": "paused"})
+    for language, said in (
+        ("en", "It is not offered now. Nothing was taken"),
+        ("fr", "proposée en ce moment. Rien"),
+    ):
+        refused = client.post(
+            "/portal/club/rewards/coffee", {"once": token}, headers={"accept-language": language}
+        )
+        assert refused.status_code == 422
+        assert said in refused.content.decode().replace("&#x27;", "'")
+    assert shelf.wallet(ref)["spendable"] == "400.00"
+
+
+# --- several things -----------------------------------------------------------------------------------------
+
+TEA = {**COFFEE, "key": "tea", "name": {"en": "A tea", "fr": "Un thé"}}
+
+
+def test_a_choice_is_made_in_the_portal(shelf: Shop) -> None:
+    put(shelf, {**TEA, "stock": 1})
+    among = [{"reward": "coffee"}, {"reward": "tea", "quantity": 2}]
+    put(
+        shelf,
+        {**COFFEE, "key": "either", "gives": {"kind": "choice", "rewards": among, "days_to_choose": 14}},
+    )
+    _, client = rich(shelf)
+    ordered = order_of(client, "either").url
+    page = client.get(ordered).content.decode()
+    assert "to be chosen" in page
+    choose = re.search(r'action="([^"]+/choose/\d+)"', page)
+    assert choose is not None
+    assert "2 × A tea" in page
+    for wrong, said in (
+        ("7", "Choose one of those shown."),
+        ("²", "Choose one"),
+        ("1", "None of it is left."),
+    ):
+        assert client.post(choose[1], {"choice": wrong}).url == ordered
+        assert said in client.get(ordered).content.decode(), wrong
+    assert visitor(shelf.enrol("other")).post(choose[1], {"choice": "0"}).status_code == 404
+    assert client.post(choose[1], {"choice": "0"}).url == ordered
+    page = client.get(ordered).content.decode()
+    assert "Chosen." in page
+    assert "<h2>A coffee</h2>" in page
+    assert "Show the code" in page
+    assert "/choose/" not in page
+    client.post(choose[1], {"choice": "0"})
+    assert "There is nothing to choose any more" in client.get(ordered).content.decode()
+
+
+def test_things_of_one_order_are_told_apart(shelf: Shop) -> None:
+    put(shelf, TEA)
+    parts = [{"reward": "coffee"}, {"reward": "tea"}]
+    put(shelf, {**COFFEE, "key": "both", "gives": {"kind": "bundle", "rewards": parts}})
+    put(shelf, {**COFFEE, "key": "bag", "gives": {"kind": "mystery", "options": [{"reward": "tea"}] * 2}})
+    _, client = rich(shelf)
+    both = client.get(order_of(client, "both").url).content.decode()
+    assert ("<h2>A coffee</h2>" in both, "<h2>A tea</h2>" in both) == (True, True)
+    assert "<h2>A tea</h2>" in client.get(order_of(client, "bag").url).content.decode()
+    assert "<h2>" not in client.get(order_of(client, "coffee").url).content.decode()
+
+
+# --- the other language -------------------------------------------------------------------------------------
+
+
+def switched(client: Client, page: Any, language: str = "fr") -> Any:
+    """Where the language switch of a page leads."""
+    again = re.search(r'name="next" value="([^"]*)"', page.content.decode())
+    assert again is not None
+    answer = client.post("/language", {"next": unescape(again[1]), "language": language})
+    assert answer.status_code == 302
+    return client.get(answer.url, follow=True)
+
+
+def test_the_language_switch_keeps_what_the_page_is_about(shelf: Shop) -> None:
+    """Also from a page that answers a form: to the page behind it, never to an address that is none."""
+    _, client = rich(shelf)
+    card = switched(client, client.get("/portal/club/card?for=use"))
+    assert card.request["QUERY_STRING"] == "for=use"
+    line = re.search(r'questions/new\?line=(\d+)"', client.get("/portal/club/history").content.decode())
+    assert line is not None
+    address = f"/portal/club/questions/new?line={line[1]}"
+    asked = client.get(address)
+    refused = client.post("/portal/club/questions/new", {"line": line[1], "text": ""})
+    assert refused.status_code == 422
+    for page in (asked, refused):
+        found = switched(client, page)
+        assert (found.status_code, found.request["QUERY_STRING"]) == (200, f"line={line[1]}")
+    ordered = order_of(client, "coffee").url
+    show = re.search(r'action="([^"]+/show/\d+)"', client.get(ordered).content.decode())
+    assert show is not None
+    assert switched(client, client.post(show[1])).request["PATH_INFO"] == ordered
+    assert client.get(show[1]).url == ordered

@@ -24,6 +24,7 @@ from palier.engine.compiled import (
     period_start,
 )
 from palier.engine.document import Text
+from palier.engine.facts import VISIT
 from palier.engine.mechanics import Game, Goal, Membership, Quiz, Streak
 from palier.engine.plan import Plan
 from palier.engine.program import PointCurrency
@@ -47,6 +48,7 @@ class GoalNow(Struct, frozen=True):
     `rounds` were finished in this window. `starts_at` and `ends_at` bound the window (NEVER: it does not end; 0:
     it has not begun). States: planned, open, done (nothing is left to reach in this window), ended.
     `joining`: none is needed, open (the member may opt in), joined, or closed.
+    `counts`: what one of a number is: a kind of distinct value, unit, visit; "" where it is anything that counts.
     """
 
     key: str
@@ -64,6 +66,7 @@ class GoalNow(Struct, frozen=True):
     ends_at: int
     state: Literal["planned", "open", "done", "ended"]
     joining: Literal["none", "open", "joined", "closed"]
+    counts: str = ""
 
 
 class StreakNow(Struct, frozen=True):
@@ -278,7 +281,14 @@ def _goal(plan: Plan, written: Goal, state: GoalState | None, at: int) -> GoalNo
         ends,
         told,
         joining,
+        _counts(written),
     )
+
+
+def _counts(written: Goal) -> str:
+    if written.measure == "activities":
+        return "visit" if written.on == [VISIT] else ""
+    return written.distinct or ("unit" if written.measure == "units" else "")
 
 
 # --- streaks ----------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities.runtime import Runtime
@@ -31,31 +32,54 @@ from reward_order where member_id = %(member)s and reward_key = %(reward)s
 """
 
 
-def refuse_beyond(
-    connection: Connection[Any], runtime: Runtime, order: Order, reward: Reward, now: int
-) -> None:
-    """Refuses an order beyond what one member may have. The member is locked, so that nothing is counted twice."""
+class Beyond(Struct, frozen=True):
+    """A limit that an order would go beyond: at most so many of the reward in an order, by a member, or in a period."""
+
+    most: int
+    of: Literal["order", "member", "day", "week", "month", "year"]
+
+
+def beyond(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    reward: Reward,
+    now: int,
+    *,
+    quantity: int = 1,
+) -> Beyond | None:
+    """The limit that so many more of a reward would go beyond for one member; None where none does."""
     limits = reward.limits
-    if limits.per_order is not None and order.quantity > limits.per_order:
-        raise _beyond(f"an order of it is for at most {limits.per_order}")
+    if limits.per_order is not None and quantity > limits.per_order:
+        return Beyond(limits.per_order, "order")
     if limits.per_member is None and limits.per_member_period is None:
-        return
+        return None
     period = limits.per_member_period
     since = period_start(runtime.latest, period, now) if period is not None else 0
     row = connection.execute(
         COUNT,
-        {
-            "member": order.member_id,
-            "reward": order.reward,
-            "states": sorted(COUNTED),
-            "since": moment(since),
-        },
+        {"member": member_id, "reward": reward.key, "states": sorted(COUNTED), "since": moment(since)},
     ).fetchone()
     assert row is not None
-    if limits.per_member is not None and row[0] + order.quantity > limits.per_member:
-        raise _beyond(f"a member may have {limits.per_member} of it")
-    if period is not None and row[1] + order.quantity > period.n:
-        raise _beyond(f"a member may have {period.n} of it in a {period.period}")
+    if limits.per_member is not None and row[0] + quantity > limits.per_member:
+        return Beyond(limits.per_member, "member")
+    if period is not None and row[1] + quantity > period.n:
+        return Beyond(period.n, period.period)
+    return None
+
+
+def refuse_beyond(
+    connection: Connection[Any], runtime: Runtime, order: Order, reward: Reward, now: int
+) -> None:
+    """Refuses an order beyond what one member may have. The member is locked, so that nothing is counted twice."""
+    found = beyond(connection, runtime, order.member_id, reward, now, quantity=order.quantity)
+    if found is None:
+        return
+    if found.of == "order":
+        raise _beyond(f"an order of it is for at most {found.most}")
+    if found.of == "member":
+        raise _beyond(f"a member may have {found.most} of it")
+    raise _beyond(f"a member may have {found.most} of it in a {found.of}")
 
 
 def _beyond(message: str) -> OrderRefused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -23,14 +23,16 @@ from palier.engine.instants import parse_instant
 from palier.engine.refusals import RefusalCode
 from palier.engine.words import ProgramWords
 from palier.rewards import browsing, catalogue, handing_out, order_queries, order_store, orders
-from palier.rewards.addresses import Address
 from palier.rewards.browsing import Filters, Line, Position
-from palier.rewards.catalogue import Asked, MemberStanding
+from palier.rewards.catalogue import Asked, MemberStanding, Terms
 from palier.rewards.document import Merchandise, Reward
+from palier.rewards.kinds.goods import SHIPMENT
+from palier.rewards.kinds.sets import CHOICE
 from palier.rewards.order_store import Item, Order
 from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
-from palier.web.portal import telling
+from palier.rewards.states import OPEN
+from palier.web.portal import handing, limits, telling
 from palier.web.portal.visits import Visit, of_member
 from palier.web.ui import pictures
 from palier.web.ui.pictures import Shown
@@ -161,8 +163,10 @@ def reward(made: Visit, key: str) -> HttpResponse:
     offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant)
     if not offered.seen:
         raise Http404
+    handed = handing.of_reward(made, terms)
     content = {
-        **_shown(made, found, member), "once": token_hex(12), "form": form, "as_of": terms.version,
+        **_shown(made, terms, member, form.get("variant", "")), "once": token_hex(12), "form": form,
+        "as_of": terms.version, "sent": handed.sent, "pickups": handed.pickups,
     }  # fmt: skip
     if made.request.method == "GET":
         return made.page("portal/reward.html", content)
@@ -170,12 +174,16 @@ def reward(made: Visit, key: str) -> HttpResponse:
         # What was agreed to is what was shown.
         content["error"] = _("It was changed meanwhile. Nothing was taken from you; look at it again.")
         return made.page("portal/reward.html", content, 409)
+    address, lacking = handing.address(made) if handed.sent else (None, "")
+    if lacking:
+        content["error"] = lacking
+        return made.page("portal/reward.html", content, 422)
     wanted = Wanted(
         found.key,
         points_alone=True,
         variant=variant if found.variants else None,
         slot=form.get("slot") or None,
-        address=_address(made) if isinstance(found.gives, Merchandise) else None,
+        address=address,
         wait=form.get("wait") == "yes",
         channel="portal",
     )
@@ -197,7 +205,8 @@ def reward(made: Visit, key: str) -> HttpResponse:
             ),
         )
     except OrderRefused as refused:
-        content["error"] = refusal_words(refused.code)
+        content |= _shown(made, terms, _standing(made), variant or "")
+        content["error"] = _refused(made, terms, refused, content["options"], variant or "")
         return made.page("portal/reward.html", content, 422)
     except NotDone as refused:
         # The points say no by a refusal of their own; the words are those of orders.
@@ -210,26 +219,16 @@ def reward(made: Visit, key: str) -> HttpResponse:
     return _to_order(made, placed.order)
 
 
-def _address(made: Visit) -> Address | None:
-    form = made.request.POST
-    given = {
-        name: form.get(name, "").strip()[:200] for name in ("name", "street", "postcode", "city", "country")
-    }
-    if not all(given.values()):
-        return None
-    return Address(
-        given["name"], (given["street"],), given["postcode"], given["city"], given["country"].upper()[:2]
-    )
-
-
-def _to_order(made: Visit, order: Order) -> HttpResponse:
+def _to_order(made: Visit, order: Order) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("portal:order", args=[made.runtime.key, order.ref]))
 
 
-def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]:
-    words, plan = made.words, made.runtime.latest
-    options = []
+def _shown(made: Visit, terms: Terms, member: MemberStanding, chosen: str) -> dict[str, Any]:
+    """A reward as its page shows it, in its forms; `chosen` is the form that was chosen, if one was."""
+    words, plan, found = made.words, made.runtime.latest, terms.reward
+    options: list[dict[str, Any]] = []
     forms = [(item.key, words.text(item.name)) for item in found.variants] or [("", "")]
+    beyond = limits.in_the_way(made, terms, [variant for variant, _name in forms])
     for variant, name in forms:
         offered = catalogue.offer(made.runtime, found, member, at=made.now, variant=variant or None)
         asked = offered.in_points
@@ -238,22 +237,25 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             currency, minor = next(iter(asked.points.items()))
             after = words.points(member.spendable.get(currency, 0) - minor, currency)
         reasons = [reason for reason in offered.reasons if reason.code != "too_few_points"]
-        if not reasons and asked is not None and asked.missing:
-            reasons = [catalogue.too_few(plan, asked.missing)]
-        said = reasons[0].said(made.language) if reasons else ""
+        said = reasons[0].said(made.language) if reasons else beyond[variant]
+        hindered = said
+        if not said and asked is not None and asked.missing:
+            said = catalogue.too_few(plan, asked.missing).said(made.language)
         options.append(
             {
                 "variant": variant,
                 "name": name,
                 "price": price_words(words, asked) if asked is not None else "",
                 "after": after,
-                "reachable": asked is not None and not reasons,
+                "reachable": asked is not None and not said,
                 "why": said[:1].upper() + said[1:],
+                "hindered": hindered[:1].upper() + hindered[1:],
                 "paid": [
                     price_words(words, price) for price in offered.prices if price.money and price.allowed
                 ],
             }
         )
+    ready = [option["variant"] for option in options if option["reachable"]]
     offered = catalogue.offer(
         made.runtime, found, member, at=made.now, variant=found.variants[0].key if found.variants else None
     )
@@ -269,13 +271,13 @@ def _shown(made: Visit, found: Reward, member: MemberStanding) -> dict[str, Any]
             "elsewhere": words.money(catalogue.money_minor(found.list_price))
             if found.list_price is not None and found.list_price.currency == plan.program.currency
             else "",
-            "sent": isinstance(found.gives, Merchandise),
             "symbol": pictures.drawing_for(found),
             "picture": pictures.of_rewards(made.connection, made.runtime, [found], words).get(found.key),
         },
         "saved_for": wish is not None and wish.reward == found.key,
         "can_save": asked is not None and len(asked.points) == 1,
         "options": options,
+        "chosen": chosen if chosen in ready or not ready else ready[0],
         "slots": [
             {"key": slot.key, "when": _slot(made, slot.starts_at), "place": slot.place}
             for slot in found.slots
@@ -288,6 +290,19 @@ def _slot(made: Visit, text: str) -> str:
     at = parse_instant(text)
     hours, minutes = divmod(made.words.clock.local(at)[1], 60)
     return f"{made.words.day(at)}, {hours:02d}:{minutes:02d}"
+
+
+def _refused(
+    made: Visit, terms: Terms, refused: OrderRefused, options: Sequence[Mapping[str, Any]], variant: str
+) -> str:
+    """Why an order was not taken: what stands against the reward itself, where that is why."""
+    about_it = (OrderRefusal.REWARD_NOT_AVAILABLE, OrderRefusal.LIMIT_REACHED)
+    why = next((option["hindered"] for option in options if option["variant"] == variant), "")
+    if refused.code is OrderRefusal.REWARD_NOT_AVAILABLE:
+        why = why or limits.unavailable(terms, variant, refused)
+    if not why or refused.code not in about_it:
+        return refusal_words(refused.code)
+    return _("%(why)s. Nothing was taken from you.") % {"why": why}
 
 
 def refusal_words(code: OrderRefusal) -> str:
@@ -305,7 +320,6 @@ def refusal_words(code: OrderRefusal) -> str:
         ),
         OrderRefusal.ADDRESS_NEEDED: _("Fill in where it is to be sent. Nothing was taken from you."),
         OrderRefusal.UNKNOWN_OPTION: _("Choose one of the forms or dates. Nothing was taken from you."),
-        OrderRefusal.REWARD_NOT_AVAILABLE: _("It cannot be had just now. Nothing was taken from you."),
     }.get(code, _("It could not be ordered. Nothing was taken from you."))
 
 
@@ -338,7 +352,7 @@ def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Ite
     shown = pictures.of_rewards(made.connection, made.runtime, list(rewards.values()), made.words)
     return [
         {
-            **_order(made, order, made.words.text(rewards[order.reward].name), held.get(order.order_id, ())),
+            **_order(made, order, rewards[order.reward], held.get(order.order_id, ())),
             "symbol": pictures.drawing_for(rewards[order.reward]),
             "picture": shown.get(order.reward),
         }
@@ -346,28 +360,30 @@ def _orders(made: Visit, found: Sequence[Order], held: Mapping[int, Sequence[Ite
     ]
 
 
-def _order(made: Visit, order: Order, name: str, held: Sequence[Item]) -> dict[str, Any]:
-    """An order as its line says it; one of which nothing is left open says what became of that."""
+def _order(made: Visit, order: Order, reward: Reward, held: Sequence[Item]) -> dict[str, Any]:
+    """An order as its line says it; one whose things are all at one end, or on their way, says where they are."""
     state = order.state_at(made.now)
     kinds = {"done": "good", "fulfilling": "accent", "reserved": "accent", "waiting": "warn"}
-    ends = {item.state_at(made.now) for item in held}
-    over = state == "done" and len(ends) == 1 and ends <= {"used", "expired", "void"}
+    ends = {(item.state_at(made.now), handing.waits(item), item.kind) for item in held}
+    told = ends.pop() if state == "done" and len(ends) == 1 else ("", False, "")
+    over = told[0] in ("used", "expired", "void", "returned")
+    sent = not isinstance(reward.gives, Merchandise) or reward.gives.shipped
     return {
         "ref": order.ref,
-        "name": name,
+        "name": made.words.text(reward.name),
         "day": made.words.day(order.created_at),
-        "state": item_words(ends.pop()) if over else state_words(state),
+        "state": item_words(*told) if over or told[0] in SHIPMENT else state_words(state, sent),
         "kind": "" if over else kinds.get(state, ""),
         "price": ", ".join(made.words.points(paid.points, paid.currency) for paid in order.points),
     }
 
 
-def state_words(state: str) -> str:
-    """How an order stands."""
+def state_words(state: str, sent: bool = True) -> str:
+    """How an order stands; what is not `sent` is got ready where it will be picked up."""
     return {
         "waiting": _("in line"),
         "reserved": _("reserved"),
-        "fulfilling": _("on its way"),
+        "fulfilling": _("on its way") if sent else _("being got ready"),
         "done": _("yours"),
         "failed": _("not delivered, given back"),
         "released": _("let go"),
@@ -388,10 +404,11 @@ def order(made: Visit, ref: str) -> HttpResponse:
         {
             "here": "rewards",
             "order": _orders(made, [found], {found.order_id: items})[0],
-            "items": [_item(made, item) for item in items],
+            "items": _items(made, found, items),
             "said": made.request.session.pop("said", None),
             "error": made.request.session.pop("wrong", None),
-            "cancellable": found.state_at(made.now) in ("waiting", "reserved", "fulfilling"),
+            "pickups": handing.of_order(made, found, items),
+            "open": found.state_at(made.now) in OPEN,
         },
     )
 
@@ -409,40 +426,76 @@ def _find(made: Visit, ref: str) -> Order:
     return found
 
 
-def _item(made: Visit, item: Item) -> dict[str, Any]:
+Find = Callable[[str], Reward | None]
+
+
+def _items(made: Visit, order: Order, held: Sequence[Item]) -> list[dict[str, Any]]:
+    """What is held from an order, each thing by its name; a thing alone that is called as the order goes without."""
+    find = catalogue.known(made.connection, made.runtime.program_id)
+    alone = len(held) == 1 and held[0].reward == order.reward
+    return [_item(made, item, find, named=not alone) for item in held]
+
+
+def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
+    """What a reward is called, with the form in which it comes where there is one."""
+    reward = find(key)
+    if reward is None:
+        return key
+    form = reward.variant(variant) if variant is not None else None
+    name = made.words.text(reward.name)
+    return f"{name} · {made.words.text(form.name)}" if form is not None else name
+
+
+def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]:
     words, state = made.words, item.state_at(made.now)
     uses = ""
     is_open = state in ("open", "revealed")
-    if is_open and item.uses_left is not None and item.kind not in ("voucher",):
+    choices = [
+        (number, _named(made, find, part["reward"], part.get("variant")), part.get("quantity", 1))
+        for number, part in enumerate(item.details["among"] if item.kind == CHOICE and is_open else ())
+    ]
+    if choices:
+        uses = _("Choose %(count)d of these.") % {"count": item.uses_left}
+    elif is_open and item.uses_left is not None and item.kind not in ("voucher",):
         uses = ngettext("%(count)d use left", "%(count)d uses left", item.uses_left) % {
             "count": item.uses_left
         }
     return {
         "id": item.item_id,
-        "state": item_words(state),
-        "open": is_open,
+        "name": _named(made, find, item.reward, item.details.get("variant")) if named else "",
+        "choices": choices,
+        "state": item_words(state, handing.waits(item), item.kind),
+        "open": is_open or state in SHIPMENT,
         "code": item.kind in REVEALED and is_open,
         "uses": uses,
         "until": words.day(item.valid_until - 1) if item.valid_until and state != "used" else "",
     }
 
 
-def item_words(state: str) -> str:
-    """How something that the member holds stands."""
+def item_words(state: str, waits: bool = False, kind: str = "") -> str:
+    """How something that the member holds stands; `waits`: whether it lies ready where it is picked up."""
     return {
-        "open": _("ready to use"),
+        "planned": _("planned"),
+        "preparing": _("waiting for you") if waits else _("being got ready"),
+        "shipped": _("on its way"),
+        "delivered": _("delivered"),
+        "handed_out": _("picked up"),
+        "returned": _("sent back"),
+        "open": _("to be chosen") if kind == CHOICE else _("ready to use"),
         "revealed": _("shown"),
-        "used": _("used"),
+        "used": _("chosen") if kind == CHOICE else _("used"),
         "expired": _("lapsed"),
         "void": _("taken back"),
     }.get(state, state)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @of_member
 def show(made: Visit, ref: str, item: int) -> HttpResponse:
-    """The code of a voucher or card, large enough for a reader."""
+    """The code of a voucher or card, large enough for a reader. It is shown once asked for; else its order is."""
     found = _find(made, ref)
+    if made.request.method == "GET":
+        return _to_order(made, found)
     try:
         told = batch.attempt(
             made.connection,
@@ -458,6 +511,7 @@ def show(made: Visit, ref: str, item: int) -> HttpResponse:
         "portal/code_shown.html",
         {
             "here": "rewards",
+            "again": _to_order(made, found).url,
             "order": _orders(made, [found], {})[0],
             "code": code,
             "pin": told.get("pin", ""),
@@ -469,6 +523,45 @@ def show(made: Visit, ref: str, item: int) -> HttpResponse:
 
 def _qr(text: str) -> SafeString:
     return mark_safe(segno.make_qr(text, error="m").svg_inline(scale=8, border=2, omitsize=True))  # noqa: S308
+
+
+@require_POST
+@of_member
+def choose(made: Visit, ref: str, item: int) -> HttpResponse:
+    """The member picks one of the rewards of a choice that he holds."""
+    found = _find(made, ref)
+    held = next(
+        (
+            one
+            for one in orders.held(made.connection, made.runtime, found, now=made.now)
+            if one.item_id == item and one.kind == CHOICE
+        ),
+        None,
+    )
+    if held is None:
+        raise Http404
+    text = made.request.POST.get("choice", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
+    among = held.details["among"]
+    if not 0 <= number < len(among):
+        made.request.session["wrong"] = _("Choose one of those shown.")
+        return _to_order(made, found)
+    try:
+        batch.attempt(
+            made.connection,
+            lambda: handing_out.choose(
+                made.connection, made.runtime, made.member_id, found.order_id, item_id=item,
+                reward=among[number]["reward"], variant=among[number].get("variant"), actor="member", now=made.now,
+            ),
+        )  # fmt: skip
+        made.request.session["said"] = _("Chosen. It is kept here.")
+    except OrderRefused as refused:
+        made.request.session["wrong"] = (
+            _("None of it is left. Choose another.")
+            if refused.code is OrderRefusal.OUT_OF_STOCK
+            else _("There is nothing to choose any more, or it is too late.")
+        )
+    return _to_order(made, found)
 
 
 @require_POST

@@ -259,11 +259,15 @@ def measure_words(words: ProgramWords, goal: GoalNow, minor: int) -> str:
     one = 10**goal.decimals
     several = minor >= 2 * one if words.fr else minor != one
     names = {
-        "visits": (_("visit"), _("visits")),
-        "categories": (_("category"), _("categories")),
-        "partners": (_("partner"), _("partners")),
-        "quantity": (_("item"), _("items")),
-    }.get(goal.measure, (_("time"), _("times")))
+        "visit": (_("visit"), _("visits")),
+        "unit": (_("item"), _("items")),
+        "category": (_("category"), _("categories")),
+        "sku": (_("product"), _("products")),
+        "partner": (_("partner"), _("partners")),
+        "location": (_("place"), _("places")),
+        "channel": (_("channel"), _("channels")),
+        "day": (_("day"), _("days")),
+    }.get(goal.counts, (_("time"), _("times")))
     return f"{number}{NO_BREAK}{names[several]}"
 
 
@@ -368,6 +372,8 @@ def heading(words: ProgramWords, story: Story) -> str:
             )
         if story.line.type == VISIT:
             return _("Visit")
+        if story.line.type == "joined":
+            return _("You joined")
         if story.line.type == "play":
             played = _played(words, story)
             if played:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("mine", rewards.mine, name="mine"),
     path("mine/<str:ref>", rewards.order, name="order"),
     path("mine/<str:ref>/show/<int:item>", rewards.show, name="show"),
+    path("mine/<str:ref>/choose/<int:item>", rewards.choose, name="choose"),
     path("mine/<str:ref>/cancel", rewards.cancel, name="cancel"),
     path("", include("palier.web.portal.play.urls")),
     path("card", views.membership_card, name="card"),

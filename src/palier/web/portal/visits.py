@@ -64,7 +64,10 @@ class Visit:
         return f"{self.member.ref}-{once}"
 
     def page(self, template: str, content: dict[str, Any], status: int = 200) -> HttpResponse:
-        """A page with what every page of the portal needs."""
+        """A page with what every page of the portal needs.
+
+        `again` in its content is where the page is found anew, where that is not the address that was asked for.
+        """
         shown = {
             "program": self.program,
             "program_key": self.runtime.key,
@@ -73,6 +76,7 @@ class Visit:
             "member": self.member,
             "version": self.runtime.latest.version,
             "unread": self._unread(),
+            "again": self.request.get_full_path(),
             **content,
         }
         response = render(self.request, template, shown, status=status)

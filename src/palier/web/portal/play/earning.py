@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from palier.activities import foretelling
 from palier.engine import program as doc
 from palier.engine.amounts import AmountError, from_minor, to_minor
-from palier.engine.currencies import exponent
+from palier.engine.currencies import exponent, localized
 from palier.engine.describe.page import typeset
 from palier.engine.describe.people import People
 from palier.engine.facts import SALE
@@ -100,7 +100,7 @@ def _amount(made: Visit) -> tuple[int, str, str]:
     if not text:
         return TYPICAL * 10**decimals, "", ""
     try:
-        minor = to_minor(text.replace(",", ".").replace("\u00a0", ""), decimals)
+        minor = to_minor("".join(text.split()).replace(",", "."), decimals)
         if not 0 < minor <= LARGEST * 10**decimals:
             raise AmountError("too large")
     except AmountError:
@@ -110,7 +110,7 @@ def _amount(made: Visit) -> tuple[int, str, str]:
             _("Write an amount up to %(most)s, such as %(such)s.")
             % {
                 "most": made.words.money(LARGEST * 10**decimals),
-                "such": made.words.decimal(from_minor(1250 * 10**decimals // 100, decimals)),
+                "such": localized(from_minor(1250 * 10**decimals // 100, decimals), made.language),
             },
         )
     return minor, text[:20], ""

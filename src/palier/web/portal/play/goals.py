@@ -285,7 +285,7 @@ def quiz(made: Visit, key: str) -> HttpResponse:
             given = _given(made.words, result.trace.grants)
             made.request.session["told"] = [
                 "good",
-                _("%(score)d of %(all)d right.")
+                ngettext("%(score)d of %(all)d right.", "%(score)d of %(all)d right.", result.trace.score)
                 % {"score": result.trace.score, "all": len(written.questions)}
                 + (" " + _("You get %(given)s.") % {"given": given} if given else ""),
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -32,6 +33,11 @@ def refused(code: CareRefusal) -> str:
         CareRefusal.SURVEY_ANSWERED: _("You have answered already. Thank you."),
     }
     return words.get(code, _("This did not work, and nothing was changed. Try again in a moment."))
+
+
+def _written(made: Visit, name: str) -> str:
+    """What was written into a field, whole, with the line breaks that its length is counted with."""
+    return made.request.POST.get(name, "").replace("\r\n", "\n")
 
 
 def _headings(made: Visit, found: list[Case]) -> dict[int, str]:
@@ -94,7 +100,8 @@ def ask(made: Visit) -> HttpResponse:
         }
         if stories
         else None,
-        "text": made.request.POST.get("text", "")[: cases.LONGEST_TEXT + 1],
+        "text": _written(made, "text"),
+        "again": reverse("portal:ask", args=[made.runtime.key]) + (f"?line={line}" if line else ""),
     }
     if made.request.method == "GET":
         return made.page("portal/play/ask.html", content)
@@ -103,8 +110,7 @@ def ask(made: Visit) -> HttpResponse:
             made.connection,
             lambda: cases.open_case(
                 made.connection, made.runtime, member_id=made.member_id,
-                text=made.request.POST.get("text", "")[: cases.LONGEST_TEXT + 1],
-                once=content["once"], activity_id=line or None, now=made.now,
+                text=content["text"], once=content["once"], activity_id=line or None, now=made.now,
             ),
         )  # fmt: skip
     except CareRefused as error:
@@ -132,7 +138,7 @@ def case(made: Visit, ref: str) -> HttpResponse:
     """One case: what was said, saying more, and closing it."""
     found = _own(made, ref)
     error = ""
-    text = made.request.POST.get("text", "")[: cases.LONGEST_TEXT + 1]
+    text = _written(made, "text")
     if made.request.method == "POST":
         try:
             if made.request.POST.get("close") == "yes":
@@ -199,7 +205,7 @@ def survey(made: Visit, key: str) -> HttpResponse:
                 )
                 made.request.session["said"] = _("We will not ask again.")
                 return made.go("home")
-            given = {question.key: form.get(question.key, "")[:2000] for question in found.document.questions}
+            given = {question.key: _written(made, question.key) for question in found.document.questions}
             told = batch.attempt(
                 made.connection,
                 lambda: surveys.answer(
@@ -230,7 +236,7 @@ def survey(made: Visit, key: str) -> HttpResponse:
                 "kind": question.kind,
                 "text": words.text(question.text),
                 "choices": choices,
-                "given": form.get(question.key, "")[:2000],
+                "given": _written(made, question.key),
             }
         )
     return made.page(

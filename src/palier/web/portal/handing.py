@@ -1,0 +1,102 @@
+"""Where what is ordered is handed over: the address that it is sent to, or the place where it is picked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from django.utils.translation import gettext as _
+
+from palier.engine.document import Text
+from palier.rewards import kinds, orders
+from palier.rewards.addresses import Address
+from palier.rewards.catalogue import Terms
+from palier.rewards.document import Merchandise
+from palier.rewards.kinds import Leaf
+from palier.rewards.order_store import Item, Order
+from palier.rewards.refusals import OrderRefused
+from palier.rewards.states import OPEN
+from palier.web.portal.visits import Visit
+
+LONGEST: Final = {"name": 200, "street": 200, "postcode": 20, "city": 100, "country": 2}
+"""The fields of an address, with how many characters each holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """How a reward comes to the member: whether anything of it is `sent`, and where the rest is picked up."""
+
+    sent: bool
+    pickups: list[str]
+
+
+def leaves(made: Visit, terms: Terms, variant: str | None) -> list[Leaf]:
+    """What a reward would hand out to who orders it now, in one of its forms."""
+    form = terms.reward.variant(variant) if variant is not None else None
+    leaf = Leaf(terms.reward_id, terms.version, terms.reward, form)
+    try:
+        return kinds.expand(made.connection, made.runtime.program_id, leaf, at=made.now)
+    except OrderRefused:
+        return [leaf]
+
+
+def of_reward(made: Visit, terms: Terms) -> Handed:
+    """How a reward would come to the member who orders it now."""
+    given = [leaf.reward.gives for leaf in leaves(made, terms, None)]
+    goods = [one for one in given if isinstance(one, Merchandise)]
+    return Handed(any(one.shipped for one in goods), _places(made, goods))
+
+
+def of_order(made: Visit, order: Order, held: Sequence[Item]) -> list[str]:
+    """Where something of an order is still to be picked up."""
+    if held:
+        waiting = [item.details["pickup"] for item in held if waits(item) and "pickup" in item.details]
+        return _distinct(made.words.text(msgspec.convert(place, Text)) for place in waiting)
+    if order.state_at(made.now) not in OPEN:
+        return []
+    agreed = orders.leaves_of(made.connection, order)
+    return _places(made, [leaf.reward.gives for leaf in agreed if isinstance(leaf.reward.gives, Merchandise)])
+
+
+def _places(made: Visit, goods: Sequence[Merchandise]) -> list[str]:
+    found = [one.pickup for one in goods if not one.shipped and one.pickup is not None]
+    return _distinct(made.words.text(place) for place in found)
+
+
+def _distinct(found: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(found))
+
+
+def waits(item: Item) -> bool:
+    """Whether a thing lies ready where the member picks it up."""
+    return item.state == "preparing" and not item.details.get("shipped", True)
+
+
+def address(made: Visit) -> tuple[Address | None, str]:
+    """The address that the form gives; None with a sentence that names the field in the way, where one is."""
+    form = made.request.POST
+    given = {name: form.get(name, "").strip() for name in LONGEST}
+    country = given["country"].upper()
+    lacking = next((name for name, text in given.items() if not text), None)
+    if lacking is not None:
+        said = _("Fill in the field “%(field)s”. Nothing was taken from you.")
+        return None, said % {"field": _label(lacking)}
+    if not (len(given["country"]) == 2 and country.isascii() and country.isalpha()):
+        return None, _("Give the country by its two letters, such as FR. Nothing was taken from you.")
+    long = next((name for name, text in given.items() if len(text) > LONGEST[name]), None)
+    if long is not None:
+        said = _("The field “%(field)s” holds %(count)d characters at most. Nothing was taken from you.")
+        return None, said % {"field": _label(long), "count": LONGEST[long]}
+    return Address(given["name"], (given["street"],), given["postcode"], given["city"], country), ""
+
+
+def _label(name: str) -> str:
+    return {
+        "name": _("Name"),
+        "street": _("Street and number"),
+        "postcode": _("Postcode"),
+        "city": _("Town"),
+        "country": _("Country, two letters"),
+    }[name]

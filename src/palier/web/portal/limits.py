@@ -1,0 +1,73 @@
+"""What keeps a reward from being ordered beside its terms and price: limits and stock, said before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+from palier.rewards import order_limits, stock
+from palier.rewards.catalogue import Terms
+from palier.rewards.document import Sweepstake
+from palier.rewards.order_limits import Beyond
+from palier.rewards.refusals import OrderRefused
+from palier.web.portal import handing
+from palier.web.portal.visits import Visit
+
+
+def in_the_way(made: Visit, terms: Terms, forms: Sequence[str]) -> dict[str, str]:
+    """What limits and stock say against one more of a reward, by its forms ("" for one that has none).
+
+    A sentence without its last point; nothing where one can be had.
+    """
+    beyond = order_limits.beyond(made.connection, made.runtime, made.member_id, terms.reward, made.now)
+    if beyond is not None:
+        return dict.fromkeys(forms, _of_one(beyond))
+    needs = {
+        form: order_limits.needs(
+            made.runtime, terms.reward, handing.leaves(made, terms, form or None), 1, made.now
+        )
+        for form in forms
+    }
+    levels = stock.read(
+        made.connection, made.runtime.program_id, {key for taken in needs.values() for key in taken}
+    )
+    found = {}
+    for form, taken in needs.items():
+        short = stock.short(levels, taken)
+        if short is None:
+            found[form] = ""
+        elif taken[short].what == "period" and terms.reward.limits.per_period is not None:
+            found[form] = _of_all(terms.reward.limits.per_period.period)
+        else:
+            found[form] = _("None of it is left")
+    return found
+
+
+def _of_one(beyond: Beyond) -> str:
+    return {
+        "day": _("That was all for today: one person may have %(count)d of these in a day"),
+        "week": _("That was all for this week: one person may have %(count)d of these in a week"),
+        "month": _("That was all for this month: one person may have %(count)d of these in a month"),
+        "year": _("That was all for this year: one person may have %(count)d of these in a year"),
+    }.get(beyond.of, _("That was all: one person may have %(count)d of these")) % {"count": beyond.most}
+
+
+def _of_all(period: str) -> str:
+    return {
+        "day": _("All there were for today are taken"),
+        "week": _("All there were for this week are taken"),
+        "month": _("All there were for this month are taken"),
+        "year": _("All there were for this year are taken"),
+    }[period]
+
+
+def unavailable(terms: Terms, variant: str, refused: OrderRefused) -> str:
+    """Why a reward cannot be had that nothing said of it kept from being ordered, without the last point."""
+    if refused.field == "slot":
+        return _("This date has begun: choose a later one")
+    if isinstance(terms.reward.gives, Sweepstake):
+        return _("The draw is closed")
+    if all(price.money for price in terms.reward.prices_of(variant or None)):
+        return _("It takes money beside the points: order it where the shop takes the money")
+    return _("It cannot be had just now")
