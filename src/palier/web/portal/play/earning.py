@@ -18,6 +18,7 @@ from palier.engine.facts import SALE
 from palier.engine.instants import ends_at, starts_at
 from palier.engine.words import ProgramWords
 from palier.staff.session import leave_snapshot
+from palier.web.numbers import typed
 from palier.web.portal.visits import Visit, of_member
 
 LARGEST = 10_000
@@ -100,7 +101,7 @@ def _amount(made: Visit) -> tuple[int, str, str]:
     if not text:
         return TYPICAL * 10**decimals, "", ""
     try:
-        minor = to_minor("".join(text.split()).replace(",", "."), decimals)
+        minor = to_minor(typed(text), decimals)
         if not 0 < minor <= LARGEST * 10**decimals:
             raise AmountError("too large")
     except AmountError:
