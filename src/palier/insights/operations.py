@@ -21,6 +21,7 @@ from palier.engine.clock import instant, moment
 from palier.engine.facts import OWN_SOURCE, RETURN, SALE
 from palier.engine.trace import Trace, decode_trace
 from palier.insights import measures
+from palier.site.arrays import Numbers, Texts
 
 CHUNK: Final = 20_000
 """About so many rows are counted in one transaction."""
@@ -283,7 +284,7 @@ def count_up(connection: Connection[Any], runtime: Runtime, *, now: int, most: i
     taken = connection.execute(TAKE, parameters).fetchall()
     if taken:
         _Count(connection, runtime, zone).add(taken)
-        connection.execute(DROP_TAKEN, {"taken": [row[0] for row in taken]})
+        connection.execute(DROP_TAKEN, {"taken": Numbers(row[0] for row in taken)})
     if taken or state[1]:
         connection.execute(SEEN, {**parameters, "done": not taken})
     connection.commit()
@@ -344,7 +345,7 @@ class _Count:
     def _rows(self, statement: str, members: list[int], rows: list[int]) -> list[tuple[Any, ...]]:
         if not members:
             return []
-        parameters = {"zone": self.zone, "members": members, "rows": rows}
+        parameters = {"zone": self.zone, "members": Numbers(members), "rows": Numbers(rows)}
         return self.connection.execute(statement, parameters, binary=True).fetchall()
 
     def _load(self, members: list[int]) -> None:
@@ -421,15 +422,15 @@ class _Count:
                 KEEP_MEMBERS,
                 {
                     "program": program,
-                    "members": [member_id for member_id, _ in kept],
-                    "days": [" ".join(map(str, member.days)) for _, member in kept],
-                    "rewarded": [
+                    "members": Numbers(member_id for member_id, _ in kept),
+                    "days": Texts(" ".join(map(str, member.days)) for _, member in kept),
+                    "rewarded": Numbers(
                         -1_000_000 if member.rewarded_on is None else member.rewarded_on for _, member in kept
-                    ],
-                    "tiers": [member.tier for _, member in kept],
-                    "ats": [member.tier_at for _, member in kept],
-                    "ids": [member.tier_id for _, member in kept],
-                    "rules": [" ".join(sorted(member.rules)) for _, member in kept],
+                    ),
+                    "tiers": Texts(member.tier for _, member in kept),
+                    "ats": Numbers(member.tier_at for _, member in kept),
+                    "ids": Numbers(member.tier_id for _, member in kept),
+                    "rules": Texts(" ".join(sorted(member.rules)) for _, member in kept),
                 },
             )
         rows = [(*place, value) for place, value in sorted(self.deltas.items()) if value]
@@ -439,10 +440,10 @@ class _Count:
                 ADD,
                 {
                     "program": program,
-                    "measures": list(names),
-                    "keys": list(keys),
-                    "days": list(days),
-                    "values": list(values),
+                    "measures": Texts(names),
+                    "keys": Texts(keys),
+                    "days": Numbers(days),
+                    "values": Numbers(values),
                 },
             )
 

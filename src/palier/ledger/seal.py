@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from palier.ledger.canonical import GENESIS, HASH_BYTES, MARK_BYTES, ROW_HASH, block_header, block_root
+from palier.site.arrays import Numbers
 from palier.staff.log import LogHead, log_head
 
 BLOCK_ROWS: Final = 4096
@@ -206,8 +207,8 @@ def _seal_program(connection: psycopg.Connection[Any], program_id: int, limit: i
                 "number": number,
                 "first_seq": last_seq + 1,
                 "prev_root": prev_root,
-                "member_ids": members[start : start + BLOCK_ROWS],
-                "transfer_ids": transfers[start : start + BLOCK_ROWS],
+                "member_ids": Numbers(members[start : start + BLOCK_ROWS]),
+                "transfer_ids": Numbers(transfers[start : start + BLOCK_ROWS]),
                 "sealed_at": now,
             }
             rows = len(block["member_ids"])
@@ -227,8 +228,8 @@ def _seal_program(connection: psycopg.Connection[Any], program_id: int, limit: i
                 {**block, "last_seq": last_seq, "rows": rows, "root": root, "row_marks": row_marks},
             )
             prev_root = root
-        connection.execute(COUNT_LATER, [queue_ids])
-        connection.execute(DELETE_QUEUED, [queue_ids])
+        connection.execute(COUNT_LATER, [Numbers(queue_ids)])
+        connection.execute(DELETE_QUEUED, [Numbers(queue_ids)])
     return len(members)
 
 
@@ -343,7 +344,11 @@ def _check_program(connection: psycopg.Connection[Any], program_id: int, key: st
             row_hash
             for _, row_hash in connection.execute(
                 BLOCK_ROW_HASHES,
-                {"member_ids": member_ids, "transfer_ids": transfer_ids, "program_id": program_id},
+                {
+                    "member_ids": Numbers(member_ids),
+                    "transfer_ids": Numbers(transfer_ids),
+                    "program_id": program_id,
+                },
                 binary=True,
             )
         ]

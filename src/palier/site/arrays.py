@@ -21,9 +21,17 @@ _NULL: Final = _LENGTH(-1)
 _HEAD: Final = Struct("!iiIii").pack
 """Dimensions, whether there are nulls, element type; then the one dimension: its length and lower bound."""
 _INT8, _TEXT, _BYTEA, _JSON, _TIMESTAMPTZ = 20, 25, 17, 114, 1184
-_ARRAYS: Final = {_JSON: 199, _TIMESTAMPTZ: 1185}
+_ARRAYS: Final = {_INT8: 1016, _TEXT: 1009, _JSON: 199, _TIMESTAMPTZ: 1185}
 _FROM_1970_TO_2000: Final = 946_684_800_000_000
 """Microseconds: the server counts instants from 2000."""
+
+
+class Numbers(list[Any]):
+    """Integers, None where there is none: sent as bigint[]."""
+
+
+class Texts(list[Any]):
+    """Texts, None where there is none: sent as text[]."""
 
 
 class Instants(list[Any]):
@@ -130,26 +138,29 @@ def _with_nulls(values: list[Any], element: int, packed: Callable[[Any], bytes])
     return b"".join(parts)
 
 
-class _Instants(Dumper):
-    format = Format.BINARY
-    oid = _ARRAYS[_TIMESTAMPTZ]
+def _dumper(element: int, packed: Callable[[list[Any]], bytes]) -> type[Dumper]:
+    class Packed(Dumper):
+        format = Format.BINARY
+        oid = _ARRAYS[element]
 
-    def dump(self, obj: list[Any]) -> bytes:
-        return instants(obj)
+        def dump(self, obj: list[Any]) -> bytes:
+            return packed(obj)
+
+    return Packed
 
 
-class _Documents(Dumper):
-    format = Format.BINARY
-    oid = _ARRAYS[_JSON]
-
-    def dump(self, obj: list[Any]) -> bytes:
-        return documents(obj)
+_DUMPERS: Final = {
+    Numbers: _dumper(_INT8, numbers),
+    Texts: _dumper(_TEXT, texts),
+    Instants: _dumper(_TIMESTAMPTZ, instants),
+    Documents: _dumper(_JSON, documents),
+}
 
 
 def know(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
-    """Makes this connection send `Instants` and `Documents` as arrays of their types.
+    """Makes this connection send the lists of this module as arrays of their types.
 
     Told to each connection: one that was made before this module was read would not have learnt it.
     """
-    connection.adapters.register_dumper(Instants, _Instants)
-    connection.adapters.register_dumper(Documents, _Documents)
+    for kind, dumper in _DUMPERS.items():
+        connection.adapters.register_dumper(kind, dumper)
