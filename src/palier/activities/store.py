@@ -156,9 +156,37 @@ from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigi
      as u(m, i, a, k, d, c, y, l, q, e, v, o)
 """
 
-# Rows that are there move, the others are made as they come out. Not by ON CONFLICT DO UPDATE, which would hold
-# a movement downwards against the floors as if it were a row; whoever writes has the member's row locked, so
-# nobody else makes the row meanwhile.
+# What only adds may be written as a new row: if there is one already, it moves instead.
+RAISE_WALLETS: Final = """
+-- activities.raise_wallets
+insert into wallet as w (member_id, currency, program_id, posted, pending, held, debt)
+select m, y, %(program)s, p, n, h, d
+from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
+            %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
+on conflict (member_id, currency) do update
+set posted = w.posted + excluded.posted, pending = w.pending + excluded.pending, held = w.held + excluded.held,
+    debt = w.debt + excluded.debt
+"""
+
+RAISE_LOTS: Final = """
+-- activities.raise_lots
+insert into lot as w (member_id, lot_id, program_id, currency, funder, expires_at, first_earned_at,
+                      earned, redeemed, expired, reversed, held, remaining)
+select m, l, %(program)s, y, f, e, b, d1, d2, d3, d4, d5, d6
+from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
+            %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[], %(redeemed)b::bigint[],
+            %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[], %(remaining)b::bigint[])
+     as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
+on conflict (member_id, lot_id) do update
+set expires_at = excluded.expires_at, first_earned_at = excluded.first_earned_at,
+    earned = w.earned + excluded.earned, redeemed = w.redeemed + excluded.redeemed,
+    expired = w.expired + excluded.expired, reversed = w.reversed + excluded.reversed,
+    held = w.held + excluded.held, remaining = w.remaining + excluded.remaining
+"""
+
+# What also takes away: rows that are there move, the others are made as they come out. Not by ON CONFLICT DO UPDATE,
+# which would hold a movement downwards against the floors as if it were a row; whoever writes has the member's row
+# locked, so nobody else makes the row meanwhile.
 MOVE_WALLETS: Final = """
 -- activities.move_wallets
 with given as materialized (

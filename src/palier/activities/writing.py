@@ -312,17 +312,7 @@ class Writer:
             moved = columns["members"], ids
         if self.activities:
             self._announce(server, parameters, *moved)
-        if self.wallets:
-            rows = [(*key, *row) for key, row in sorted(self.wallets.items())]
-            columns = _columns("members currencies posted pending held debt", rows)
-            server.ask(store.MOVE_WALLETS, {**parameters, **columns})
-        if self.lots:
-            rows = [(*key, *row) for key, row in sorted(self.lots.items())]
-            columns = _columns(
-                "members lots currencies funders expires first earned redeemed expired reversed held remaining",
-                rows,
-            )
-            server.ask(store.MOVE_LOTS, {**parameters, **columns})
+        self._balances(server, parameters)
         if self.new_holds:
             columns = _columns("members holds currencies amounts expires created", sorted(self.new_holds))
             server.ask(store.INSERT_HOLDS, {**parameters, **columns})
@@ -333,6 +323,25 @@ class Writer:
             columns = _columns("members states due", self.progress)
             server.ask(store.UPDATE_PROGRESS, {**parameters, **columns})
         self.copies.write(server, self.runtime.program_id)
+
+    def _balances(self, server: Exchange, parameters: dict[str, Any]) -> None:
+        """Wallets and lots: most only rise, which is cheaper to write."""
+        raised: list[tuple[Any, ...]] = []
+        moved: list[tuple[Any, ...]] = []
+        for key, row in sorted(self.wallets.items()):
+            (raised if min(row) >= 0 and row[2] <= row[0] else moved).append((*key, *row))
+        names = "members currencies posted pending held debt"
+        for statement, rows in ((store.RAISE_WALLETS, raised), (store.MOVE_WALLETS, moved)):
+            if rows:
+                server.ask(statement, {**parameters, **_columns(names, rows)})
+        raised, moved = [], []
+        for place, lot in sorted(self.lots.items()):
+            # A lot that is not in the member's state keeps its fate.
+            (raised if lot[3] is not None and min(lot[4:]) >= 0 else moved).append((*place, *lot))
+        names = "members lots currencies funders expires first earned redeemed expired reversed held remaining"
+        for statement, rows in ((store.RAISE_LOTS, raised), (store.MOVE_LOTS, moved)):
+            if rows:
+                server.ask(statement, {**parameters, **_columns(names, rows)})
 
     def _announce(
         self,
