@@ -11,6 +11,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -244,12 +245,14 @@ def _until(day: int, length: int, following: int | None) -> int:
     return day + length if following is None else min(day + length, following)
 
 
+@lru_cache(maxsize=4096)
 def first_of_month(day: int) -> int:
     """The first day of a day's month; days since 1970."""
     found = _EPOCH + timedelta(day)
     return day - found.day + 1
 
 
+@lru_cache(maxsize=4096)
 def month_name(day: int) -> str:
     """A day's month, as 2026-03."""
     return (_EPOCH + timedelta(day)).isoformat()[:7]
