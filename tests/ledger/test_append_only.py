@@ -91,16 +91,6 @@ def test_a_row_that_cannot_be_true_is_refused(ledger: Connection, what: str) -> 
     ledger.rollback()
 
 
-def test_a_transfer_of_no_decision_is_refused(ledger: Connection) -> None:
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):
-        ledger.execute(
-            "insert into transfer values (101, 999, 1, 998, 'earn', 'issuance', 'wallet', "
-            "'points', 7, 5, %s, %s, 1, null)",
-            [NOW, NOW],
-        )
-    ledger.rollback()
-
-
 @pytest.mark.parametrize(
     "change",
     [

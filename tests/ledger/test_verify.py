@@ -12,7 +12,7 @@ from palier.site import database
 from tests.ledger.rows import ANN, BOB, NOW, PROGRAM, Connection, add_ledger, add_transfer, queue
 
 PLAIN = "set session_replication_role = replica"
-"""Triggers and foreign keys off, as whoever has every right may do."""
+"""Triggers off, as whoever has every right may do."""
 
 
 def drop(table: str, constraint: str) -> str:

@@ -19,7 +19,7 @@ from palier.engine.decide import Fold
 from palier.engine.state import decode_state
 from palier.site.ids import new_ids
 
-CHUNK: Final = 1_000
+CHUNK: Final = 2_000
 """Members per transaction: few enough that the intake does not notice."""
 LONGEST_JUMP: Final = 24 * 3600 * 1_000_000
 LONGEST_SILENCE: Final = 7 * LONGEST_JUMP

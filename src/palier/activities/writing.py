@@ -338,7 +338,9 @@ class Writer:
         for place, lot in sorted(self.lots.items()):
             # A lot that is not in the member's state keeps its fate.
             (raised if lot[3] is not None and min(lot[4:]) >= 0 else moved).append((*place, *lot))
-        names = "members lots currencies funders expires first earned redeemed expired reversed held remaining"
+        names = (
+            "members lots currencies funders expires first earned redeemed expired reversed held remaining"
+        )
         for statement, rows in ((store.RAISE_LOTS, raised), (store.MOVE_LOTS, moved)):
             if rows:
                 server.ask(statement, {**parameters, **_columns(names, rows)})

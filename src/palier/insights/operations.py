@@ -116,6 +116,13 @@ set days = excluded.days, rewarded_on = excluded.rewarded_on, tier = excluded.ti
     tier_id = excluded.tier_id, rules = excluded.rules
 """
 
+HOLD_TIERS: Final = """
+-- insights.hold_tiers
+update insight_member i set tier = u.t, tier_at = u.a, tier_id = u.i
+from unnest(%(members)s::bigint[], %(tiers)s::text[], %(ats)s::bigint[], %(ids)s::bigint[]) as u(m, t, a, i)
+where i.member_id = any(%(members)s) and i.member_id = u.m
+"""
+
 ADD: Final = """
 -- insights.add
 insert into insight_day (program_id, measure, key, day, value)
@@ -181,7 +188,10 @@ ENQUEUE: Final = (
 
 
 class Counted(Struct):
-    """What has been counted of one member; days since 1970. `joined` is the day on which he joined."""
+    """What has been counted of one member; days since 1970. `joined` is the day on which he joined.
+
+    `changed`: more of it is new than the tier held and when it was.
+    """
 
     joined: int
     days: list[int]
@@ -190,6 +200,7 @@ class Counted(Struct):
     tier_at: int
     tier_id: int
     rules: set[str]
+    changed: bool = False
 
     def be_active(self, day: int, deltas: Deltas) -> None:
         """Takes note of a day on which the member did something himself, whichever days are known already.
@@ -213,6 +224,7 @@ class Counted(Struct):
         if not any(other is not None and first_of_month(other) == month for other in (before, after)):
             deltas[measures.COHORT, month_name(self.joined), month] += 1
         insort(self.days, day)
+        self.changed = True
 
     def be_rewarded(self, day: int, deltas: Deltas) -> None:
         """Takes note of a reward; only the first one counts."""
@@ -222,6 +234,7 @@ class Counted(Struct):
             if on is not None:
                 deltas[measures.WAITED, str(max(0, on - self.joined)), first_of_month(on)] += value
         self.rewarded_on = day
+        self.changed = True
 
     def hold_tier(self, tier: str, at: int, activity_id: int, day: int, deltas: Deltas) -> None:
         """Takes note of the tier held after a decision; the last one in order is the one held."""
@@ -238,6 +251,7 @@ class Counted(Struct):
         """Takes note that a rule brought him points."""
         if rule not in self.rules:
             self.rules.add(rule)
+            self.changed = True
             deltas[measures.REACHED, rule, day] += 1
 
 
@@ -354,7 +368,14 @@ class _Count:
     def _load(self, members: list[int]) -> None:
         for member_id, joined, days, rewarded_on, tier, at, number, rules in self._rows(MEMBERS, members, []):
             self.members[member_id] = Counted(
-                joined, list(days or ()), rewarded_on, tier or "", at or 0, number or 0, set(rules or ())
+                joined,
+                list(days or ()),
+                rewarded_on,
+                tier or "",
+                at or 0,
+                number or 0,
+                set(rules or ()),
+                days is None,
             )
 
     def _joined(self, members: list[int]) -> None:
@@ -418,24 +439,24 @@ class _Count:
                     self.deltas[measures.STEPPED, f"{counted.goal}|{step}", day] += 1
 
     def _write(self) -> None:
-        kept = sorted(self.members.items())
         program = self.runtime.program_id
+        kept = sorted((member_id, member) for member_id, member in self.members.items() if member.changed)
         if kept:
             self.connection.execute(
                 KEEP_MEMBERS,
                 {
                     "program": program,
-                    "members": Numbers(member_id for member_id, _ in kept),
                     "days": Texts(" ".join(map(str, member.days)) for _, member in kept),
                     "rewarded": Numbers(
                         -1_000_000 if member.rewarded_on is None else member.rewarded_on for _, member in kept
                     ),
-                    "tiers": Texts(member.tier for _, member in kept),
-                    "ats": Numbers(member.tier_at for _, member in kept),
-                    "ids": Numbers(member.tier_id for _, member in kept),
                     "rules": Texts(" ".join(sorted(member.rules)) for _, member in kept),
+                    **_tiers(kept),
                 },
             )
+        held = sorted((member_id, member) for member_id, member in self.members.items() if not member.changed)
+        if held:
+            self.connection.execute(HOLD_TIERS, _tiers(held))
         rows = [(*place, value) for place, value in sorted(self.deltas.items()) if value]
         if rows:
             names, keys, days, values = zip(*rows, strict=True)
@@ -449,6 +470,16 @@ class _Count:
                     "values": Numbers(values),
                 },
             )
+
+
+def _tiers(members: Sequence[tuple[int, Counted]]) -> dict[str, list[Any]]:
+    """Members and the tiers they hold, as columns."""
+    return {
+        "members": Numbers(member_id for member_id, _ in members),
+        "tiers": Texts(member.tier for _, member in members),
+        "ats": Numbers(member.tier_at for _, member in members),
+        "ids": Numbers(member.tier_id for _, member in members),
+    }
 
 
 __all__ = ["CHUNK", "Counted", "Deltas", "count_all", "count_up", "first_of_month", "month_name", "recount"]

@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 TURN_S: Final = 5.0
 """How long due work and sealing may go on before they look at the clock and at each other's programs again."""
-HANDS: Final = 2
-"""Chunks of due work at a time: while the database writes one, the next is decided."""
+HANDS: Final = 3
+"""Chunks of due work at a time: while the database writes some, the next is decided."""
 
 AHEAD: Final = 8
 """Chunks of due work looked up at a time: no hand waits for another in between."""
