@@ -24,12 +24,13 @@ from palier.engine.history import fold
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Threshold
 from palier.engine.refusals import RefusalCode
-from palier.engine.state import NEVER, MemberState, TierState, WalletState, decode_state
+from palier.engine.state import NEVER, MemberState, TierState, WalletState, decode_state, unpack
 from palier.engine.trace import Trace, decode_trace
 from palier.ledger.queries import Holding, TransferView, holdings, transfers_of
 from palier.members import queries as members
 from palier.members import refs
 from palier.programs import queries as programs
+from palier.site.arrays import Numbers
 
 IN_FLIGHT_WAIT_MS: Final = 100
 """How long a read waits to learn whether an id it does not find is being applied at this moment."""
@@ -170,7 +171,7 @@ async def standings(
     member of it is left out.
     """
     cursor = connection.cursor(binary=True)
-    await cursor.execute(STANDINGS, {"key": key, "members": list(member_ids)})
+    await cursor.execute(STANDINGS, {"key": key, "members": Numbers(member_ids)})
     rows = await cursor.fetchall()
     if not rows:
         return None, {}
@@ -429,6 +430,7 @@ def _metrics(plan: Plan, tier: TierState, at: int) -> tuple[int, int, int]:
         return 0, 0, 0
     spend, points, visits = tier.current
     if ladder.kind == "rolling":
+        unpack(tier, at)
         for leaves, spent, earned, visited in tier.entries:
             if leaves <= at:
                 spend, points, visits = spend - spent, points - earned, visits - visited

@@ -41,6 +41,7 @@ from palier.engine.state import (
     Window,
     copied,
     lot_id,
+    unpack,
 )
 from palier.engine.streaks import complete, deadline
 from palier.engine.trace import Trace
@@ -234,6 +235,8 @@ class Merging(Returns):
         self.state.tier = mine
         mine.current = [ours + more for ours, more in zip(mine.current, other.current, strict=True)]
         mine.previous = [ours + more for ours, more in zip(mine.previous, other.previous, strict=True)]
+        for tier in (mine, other):
+            unpack(tier, NEVER)
         mine.entries = sorted([*mine.entries, *other.entries])
         own, theirs_own = mine.own or mine.key, other.own or other.key
         level, above = ladder.index.get(own, 0), ladder.index.get(theirs_own, 0)

@@ -6,8 +6,11 @@ The structures are mutable and compact; one member's state is stored as MessageP
 
 from __future__ import annotations
 
+from bisect import insort
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
+from zlib import compress, decompress
 
 import msgspec
 from msgspec import Struct
@@ -98,7 +101,8 @@ class HoldState(Struct, array_like=True):
 class TierState(Struct, array_like=True):
     """The tier held (by key) and its metrics: [spend, points, visits] in minor units and counts.
 
-    `entries` (rolling windows): [leaves_at, spend, points, visits], by leaving instant.
+    `entries` (rolling windows): [leaves_at, spend, points, visits], by leaving instant. Of very many, those between
+    the first and the last are `packed` until they are about to leave: (the first's leaving instant, their bytes).
     `held_until`: a tier that is not deserved is kept by grace or soft landing until that instant (0: not
     held). `landed_until`: a tier landed on softly is kept at least until then, deserved meanwhile or not.
     `given`: what gave it -> (a tier that was given, the instant at which that ends). While there is any, `own` is the
@@ -114,6 +118,7 @@ class TierState(Struct, array_like=True):
     landed_until: int = 0
     own: str = ""
     given: dict[str, tuple[str, int]] = {}
+    packed: list[tuple[int, bytes]] = []
 
 
 class Granted(Struct, array_like=True):
@@ -245,12 +250,43 @@ def lots_given(state: MemberState) -> set[int]:
     return {lot for lots in (*(s.lots for s in steps), *state.tiers_given.values()) for _, lot, _ in lots}
 
 
+MOST_ENTRIES: Final = 192
+"""So many entries of a rolling window are stored one by one; of more, those in between are packed."""
+ENTRIES_KEPT: Final = 32
+"""Entries at either end that are not packed: the next to leave, and the latest to come."""
+
+
+def _pack(tier: TierState) -> None:
+    between = slice(ENTRIES_KEPT, -ENTRIES_KEPT)
+    entries = tier.entries[between]
+    first = before = entries[0][0]
+    steps = []
+    for leaves, *moved in entries:
+        steps.append((leaves - before, *moved))
+        before = leaves
+    insort(tier.packed, (first, compress(_encoder.encode(steps), 1)))
+    del tier.entries[between]
+
+
+def unpack(tier: TierState, until: int) -> None:
+    """Brings back, in place, all packed entries among which one leaves the window by an instant."""
+    while tier.packed and tier.packed[0][0] <= until:
+        leaves, data = tier.packed.pop(0)
+        for step, spend, points, visits in _entries.decode(decompress(data)):
+            leaves += step
+            tier.entries.append((leaves, spend, points, visits))
+        tier.entries.sort()
+
+
 _encoder = msgspec.msgpack.Encoder()
+_entries = msgspec.msgpack.Decoder(list[tuple[int, int, int, int]])
 _decoder = msgspec.msgpack.Decoder(MemberState)
 
 
 def encode_state(state: MemberState) -> bytes:
     """The stored form. Lots that hold nothing and will receive nothing are left out: their rows remain."""
+    if len(state.tier.entries) > MOST_ENTRIES:
+        _pack(state.tier)
     now = max(state.latest, state.due_done)
     for wallet in state.wallets.values():
         wallet.closed = {}

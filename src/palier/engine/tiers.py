@@ -8,7 +8,7 @@ from palier.engine.decisions import Transfer
 from palier.engine.facts import Fact
 from palier.engine.grants import Grants
 from palier.engine.plan import Plan
-from palier.engine.state import NEVER
+from palier.engine.state import NEVER, unpack
 from palier.engine.trace import Trace
 
 
@@ -56,6 +56,7 @@ class Tiers(Grants):
         assert ladder is not None
         if ladder.kind == "rolling":
             gone = 0
+            unpack(tier, at)
             for leaves, spend, points, visits in tier.entries:
                 if leaves > at:
                     break
@@ -65,6 +66,9 @@ class Tiers(Grants):
                 tier.current[2] -= visits
             if gone:
                 del tier.entries[:gone]
+            if tier.packed and not (tier.entries and tier.entries[0][0] <= tier.packed[0][0]):
+                # The first entry is the next to leave, always.
+                unpack(tier, tier.packed[0][0])
         elif ladder.kind == "calendar":
             number = plan.period_number(at)
             if number != tier.period:
