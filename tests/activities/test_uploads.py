@@ -161,21 +161,27 @@ def test_the_same_file_again_changes_nothing(connection: Connection, shop: Runti
     assert summary.unchanged
 
 
+def begun(connection: Connection, upload: Upload) -> Upload:
+    """A file that is asked for, as the worker that takes it up has it."""
+    uploads.ask(connection, upload, Options(enrol=True), by=BY, now=NOW)
+    connection.commit()
+    taken = uploads.take_next(connection, now=NOW)
+    assert taken is not None
+    return taken
+
+
 def test_an_import_that_lost_its_worker_goes_on(
     connection: Connection, shop: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker ended in the middle: after the lease another takes it up, and each line counts once."""
     upload = brought(connection, shop, content(rows(60)))
-    uploads.ask(connection, upload, Options(enrol=True), by=BY, now=NOW)
-    connection.commit()
-    taken = uploads.take_next(connection, now=NOW)
-    assert taken is not None
+    taken = begun(connection, upload)
     assert uploads.take_next(connection, now=NOW + uploads.LEASE - 1) is None
     uploads.run(connection, taken, clock=lambda: NOW, ending=lambda: True)
     later = NOW + uploads.LEASE
-    taken = uploads.take_next(connection, now=later)
-    assert taken is not None
-    uploads.run(connection, taken, clock=lambda: later)
+    again = uploads.take_next(connection, now=later)
+    assert again is not None
+    uploads.run(connection, again, clock=lambda: later)
     found = uploads.read(connection, shop.program_id, upload.upload_id)
     assert found is not None
     assert found.state == "done"
@@ -188,10 +194,7 @@ def test_a_defect_ends_an_import_and_a_lost_database_does_not(
 ) -> None:
     """What would fail again and again is told; what comes back is waited for. Both go on where they were."""
     upload = brought(connection, shop, content(rows(20)))
-    uploads.ask(connection, upload, Options(enrol=True), by=BY, now=NOW)
-    connection.commit()
-    taken = uploads.take_next(connection, now=NOW)
-    assert taken is not None
+    taken = begun(connection, upload)
 
     def fails(*_: Any, **__: Any) -> None:
         raise psycopg.OperationalError if database_is_back else ZeroDivisionError

@@ -371,12 +371,14 @@ def test_a_reward_needs_the_members_own_code_and_is_given_once(shop: Shop, till:
     assert shop.wallet(ref)["spendable"] == "60.00"
 
 
+FIVER = {
+    "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
+    "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
+}  # fmt: skip
+
+
 def test_a_voucher_is_looked_at_before_it_is_used_once(shop: Shop, till: Tablet) -> None:
-    fiver = {
-        "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
-        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
-    }  # fmt: skip
-    assert shop.call("PUT", "/rewards/fiver", fiver).status in (200, 201)
+    assert shop.call("PUT", "/rewards/fiver", FIVER).status in (200, 201)
     ref = shop.enrol()
     shop.sale(ref, "100.00")
     with database.connect() as connection:
@@ -479,11 +481,7 @@ def test_a_part_that_is_none_takes_nothing_back(shop: Shop, till: Tablet) -> Non
 
 def test_points_are_not_used_for_nothing_off(shop: Shop, till: Tablet) -> None:
     """What takes something off a basket waits for the basket, on the page and behind it."""
-    fiver = {
-        "key": "fiver", "name": {"en": "Five off", "fr": "Cinq de moins"},
-        "gives": {"kind": "amount_off", "amount": "5.00"}, "prices": [{"points": {"stars": "40"}}],
-    }  # fmt: skip
-    assert shop.call("PUT", "/rewards/fiver", fiver).status in (200, 201)
+    assert shop.call("PUT", "/rewards/fiver", FIVER).status in (200, 201)
     ref = shop.enrol()
     shop.sale(ref, "100.00")
     page = till.at("find", who="2801")
