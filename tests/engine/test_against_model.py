@@ -294,6 +294,22 @@ def test_a_softly_landed_tier_lasts_its_term_though_it_was_deserved_at_first() -
     assert both(program, history, "2026-03-02 10:00")["tier"] == "base"
 
 
+def test_points_that_come_back_have_the_grace_of_the_return_also_where_inactivity_ends_them() -> None:
+    points = {"expiry": {"kind": "inactivity", "days": 20, "grace_days": 10}, "return_grace_days": 7}
+    tenders = [{"kind": "points", "amount": 1, "redemption": {"source": "till", "id": "pay"}}]
+    history = [
+        sale("a", "2026-01-01 10:00", 10_000),
+        redeem("pay", "2026-01-17 10:00", 5),
+        sale("s", "2026-01-17 10:01", 2, tenders=tenders),
+        back("r", "s", "2026-01-18 10:00", whole=True),
+    ]
+    found = lots(both(club(points=points), history))
+    assert found == {
+        at("2026-01-21 10:00"): {"earned": 100, "redeemed": 5, "remaining": 95},
+        at("2026-01-26 00:00"): {"earned": 5, "remaining": 5},
+    }
+
+
 def test_what_a_return_brings_by_a_rule_waits_with_that_rules_points() -> None:
     lines = [{"category": "wine", "sku": "s1", "quantity": 8, "amount": 8000, "kind": "product"}]
     small = {"not": {"field": "amount", "at_least": "50"}}

@@ -320,7 +320,7 @@ class Points:
                 new = self._lot(currency, identifier, fate, "", at)
                 self._credit(currency, new, points - part, at, transfers, "regrant", account)
             return
-        if grace is not None and not lot.idle:
+        if grace is not None:
             end = plan.clock.start_of_day(day + 1 + grace)
             if lot.expires_at < end:
                 identifier = lot_id(currency, end, lot.funder, False)
