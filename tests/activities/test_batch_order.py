@@ -13,7 +13,7 @@ from palier.activities import batch
 from palier.activities.answers import counts
 from palier.engine.facts import COMMANDS, Known
 from palier.engine.history import fold
-from palier.engine.state import MemberState, decode_state
+from palier.engine.state import NEVER, MemberState, decode_state, unpack
 from palier.ledger.verify import verify
 from tests.activities.program import NOW, Connection, line, member, published
 from tests.engine.histories import fact_of
@@ -23,7 +23,10 @@ _numbers = itertools.count(1)
 
 
 def standing(state: MemberState) -> dict[str, Any]:
-    """A state without what may differ: lots that hold nothing, and the lower bound of the next due instant."""
+    """A state without what may differ: lots that hold nothing, the lower bound of the next due instant, and whether
+    the entries of a window are packed."""
+    unpack(state.tier, NEVER)
+    state.tier.entries.sort()
     plain = msgspec.to_builtins(state)
     wallets = {}
     for key, wallet in state.wallets.items():

@@ -29,7 +29,7 @@ from palier.engine.facts import COMMANDS, RETURN, SALE, Fact, Known, Reference
 from palier.engine.history import Posted, differences, fold, in_fold_order
 from palier.engine.plan import Timeline
 from palier.engine.refusals import Refusal
-from palier.engine.state import Lot, MemberState, decode_state, encode_state, lots_given
+from palier.engine.state import NEVER, Lot, MemberState, decode_state, encode_state, lots_given, unpack
 from palier.engine.trace import Trace, decode_trace, encode_trace
 
 COLUMNS = ("earned", "redeemed", "expired", "reversed", "held", "remaining")
@@ -372,6 +372,7 @@ def summary(state: MemberState) -> dict[str, Any]:
                 wallet.idle_lapses_at,
             )
     tier = state.tier
+    unpack(tier, NEVER)
     return {
         "last": tuple(state.last),
         "latest": state.latest,
