@@ -1,7 +1,7 @@
 """The foreign keys of the member group go: a batch makes both sides itself, and verification looks.
 
-Each row that names another took a lock on it, written to its page and to the log: a seventh of the database's work
-for an activity (docs/decisions/0019-no-foreign-keys.md).
+Each row that names another took a lock on it, written to its page and to the log
+(docs/decisions/0019-no-foreign-keys.md).
 """
 
 from importlib import import_module
