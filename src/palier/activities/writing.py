@@ -302,6 +302,7 @@ class Writer:
                 " sums corrects sales"
             )
             server.ask(store.INSERT_ACTIVITIES, {**parameters, **_columns(names, self.activities)})
+            server.push()
         if self.transfers:
             names = (
                 "members activities kinds debits credits currencies lots amounts effective versions corrects"

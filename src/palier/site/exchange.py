@@ -111,6 +111,10 @@ class Exchange:
         self._awaited.append((statement, prepared))
         return prepared
 
+    def push(self) -> None:
+        """Sends what was asked so far: the server works on it while more is asked."""
+        self._server.flush()
+
     def send(self) -> None:
         """Sends what was asked, after which nothing more can be: the server works on it from now on."""
         self._sent = True
