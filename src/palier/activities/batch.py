@@ -840,7 +840,8 @@ class _Batch:
                 )
                 continue
             given[id(answer)] = item.activity_id
-            self.rooms.use(shared_uses([answer]))
+            if answer.trace.budgets or answer.freed:
+                self.rooms.use(shared_uses([answer]))
             self.applied(work, item, answer)
             self.messages += self._numbered(work, item, answer.messages)
         fresh = [decision for decision in engine.decisions if id(decision) not in given]
