@@ -264,6 +264,35 @@ def test_a_choice_is_made_once_and_in_time(shelf: Shelf) -> None:
     act(shelf, "choose", other, reward="wash", now=NOW + 5 * DAY - 1, **choose)
 
 
+def test_what_is_picked_and_sent_needs_an_address(shelf: Shelf) -> None:
+    among = [{"reward": "wash"}, {"reward": "lamp"}]
+    shelf.put(
+        reward("wash", prices=[]),
+        reward("lamp", prices=[], gives={"kind": "merchandise"}),
+        reward("pick", gives={"kind": "choice", "rewards": among, "pick": 2}),
+    )
+    order, second = (shelf.place("pick", confirm=True).order for _ in range(2))
+    here = {"order_id": order.order_id, "item_id": None, "variant": None, "actor": "test"}
+    with pytest.raises(OrderRefused, match="lamp is sent") as refused:
+        act(shelf, "choose", order, reward="lamp", **here)
+    assert (refused.value.code.value, refused.value.field) == ("address_needed", "address")
+    assert [item.uses_left for item in shelf.items(order)] == [2]
+    home = addresses.Address(**{**ADDRESS, "lines": ("1 rue X",)})
+    numbered = addresses.Address(**{**ADDRESS, "lines": ("4111 1111 1111 1111",)})
+    with pytest.raises(OrderRefused, match="payment card"):
+        act(shelf, "choose", order, reward="lamp", address=numbered, **here)
+    act(shelf, "choose", order, reward="wash", **here)
+    assert addresses.read(shelf.connection, order.member_id, order.order_id) is None
+    act(shelf, "choose", order, reward="lamp", address=home, **here)
+    assert addresses.read(shelf.connection, order.member_id, order.order_id) == home
+    # One address for an order: the second thing goes there too, and no other is taken.
+    here["order_id"] = second.order_id
+    act(shelf, "choose", second, reward="lamp", address=home, **here)
+    with pytest.raises(OrderRefused, match="has an address"):
+        act(shelf, "choose", second, reward="lamp", address=home, **here)
+    act(shelf, "choose", second, reward="lamp", **here)
+
+
 def test_nothing_pays_out_where_no_one_does(shelf: Shelf) -> None:
     from palier.rewards.kinds import payouts
 

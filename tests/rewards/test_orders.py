@@ -91,6 +91,8 @@ def test_an_id_is_taken_once(shelf: Shelf) -> None:
         ({"variant": "red"}, "unknown_option", "variant"),
         ({"slot": "monday"}, "unknown_option", "slot"),
         ({"reward": "sent"}, "address_needed", "address"),
+        ({"reward": "lucky"}, "address_needed", "address"),
+        ({"reward": "monthly"}, "address_needed", "address"),
         ({"reward": "few", "quantity": 2}, "limit_reached", "quantity"),
         ({"reward": "paused"}, "reward_not_available", "reward"),
     ],
@@ -100,6 +102,8 @@ def test_what_is_refused_leaves_nothing(
 ) -> None:
     shelf.put(
         reward("sent", gives={"kind": "merchandise"}),
+        reward("lucky", gives={"kind": "mystery", "options": [{"reward": "mug"}, {"reward": "sent"}]}),
+        reward("monthly", gives={"kind": "subscription", "deliveries": 2, "every": "day", "reward": "sent"}),
         reward("few", limits={"per_member": 1}),
         reward("paused", state="paused"),
     )

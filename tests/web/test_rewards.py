@@ -391,6 +391,38 @@ def test_a_choice_is_made_in_the_portal(shelf: Shop) -> None:
     assert "There is nothing to choose any more" in client.get(ordered).content.decode()
 
 
+def test_what_is_chosen_and_sent_asks_where_to(shelf: Shop) -> None:
+    lamp = {**COFFEE, "key": "lamp", "name": {"en": "A lamp"}, "gives": {"kind": "merchandise"}}
+    put(shelf, lamp)
+    among = [{"reward": "coffee"}, {"reward": "lamp"}]
+    put(shelf, {**COFFEE, "key": "either", "gives": {"kind": "choice", "rewards": among, "pick": 2}})
+    put(shelf, {**COFFEE, "key": "lucky", "gives": {"kind": "mystery", "options": among}})
+    _, client = rich(shelf)
+    assert 'name="street"' in client.get("/portal/club/rewards/lucky").content.decode()
+    assert 'name="street"' not in client.get("/portal/club/rewards/either").content.decode()
+    ordered = order_of(client, "either").url
+    page = client.get(ordered).content.decode()
+    choose = re.search(r'action="([^"]+/choose/\d+)"', page)
+    assert choose is not None
+    assert page.count(">is sent to you<") == 1
+    assert "Only if it is sent to you." in page
+    # Not whole: the page is shown again with what was written, and nothing is chosen.
+    where = {"name": "Ada", "street": "Rue Haute 1", "postcode": "1000", "city": "", "country": "be"}
+    again = client.post(choose[1], {"choice": "1", **where})
+    assert again.status_code == 422
+    assert "“Town”" in again.content.decode()
+    assert 'value="Rue Haute 1"' in again.content.decode()
+    assert re.search(r'value="1" required checked', again.content.decode())
+    assert client.post(choose[1], {"choice": "1", **where, "city": "Bruxelles"}).url == ordered
+    page = client.get(ordered).content.decode()
+    assert "<h2>A lamp</h2>" in page
+    assert 'name="street"' not in page
+    kept = shelf.get(f"/orders/{ordered.rsplit('/', 1)[1]}/address").json
+    assert (kept["city"], kept["country"]) == ("Bruxelles", "BE")
+    client.post(choose[1], {"choice": "1"})
+    assert client.get(ordered).content.decode().count("<h2>A lamp</h2>") == 2
+
+
 def test_things_of_one_order_are_told_apart(shelf: Shop) -> None:
     put(shelf, TEA)
     parts = [{"reward": "coffee"}, {"reward": "tea"}]

@@ -139,6 +139,10 @@ class NewChoice(Body):
     reward: RewardName
     variant: Key | None = None
     item: Annotated[ItemRef | None, Field(description="Which choice, where the order has several.")] = None
+    address: Annotated[
+        DeliveryAddress | None,
+        Field(description="Where it is sent, where it is and the order has no address."),
+    ] = None
 
 
 class NewUse(Body):

@@ -15,6 +15,7 @@ from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.cursors import decode_cursor, decode_places, encode_cursor, encode_places
 from palier.api.order_schemas import (
     AddressAnswer,
+    DeliveryAddress,
     Failure,
     Fulfilment,
     ItemAnswer,
@@ -173,6 +174,14 @@ def _actor(made: Call) -> str:
     return made.person.actor
 
 
+def _address(given: DeliveryAddress | None) -> addresses.Address | None:
+    if given is None:
+        return None
+    return addresses.Address(
+        given.name, tuple(given.lines), given.postcode, given.city, given.country, given.phone
+    )
+
+
 @router.post(
     "/orders",
     auth=WRITE,
@@ -193,23 +202,13 @@ def create_order(
     def act(made: Call, identifier: str) -> Answer:
         member_id = made.member(body.member)
         source, own = name_of(made, body.source, body.id, identifier)
-        address = body.address
         wanted = Wanted(
             body.reward,
             body.quantity,
             body.price,
             body.variant,
             body.slot,
-            addresses.Address(
-                address.name,
-                tuple(address.lines),
-                address.postcode,
-                address.city,
-                address.country,
-                address.phone,
-            )
-            if address is not None
-            else None,
+            _address(body.address),
             body.wait,
             body.channel,
             body.location,
@@ -608,6 +607,7 @@ def choose_reward(
             item_id=item,
             reward=body.reward,
             variant=body.variant,
+            address=_address(body.address),
             actor=_actor(made),
             now=made.now,
         )

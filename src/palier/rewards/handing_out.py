@@ -11,7 +11,8 @@ from typing import Any, Final
 from psycopg import Connection
 
 from palier.activities.runtime import Runtime
-from palier.rewards import kinds, order_store, orders
+from palier.rewards import addresses, kinds, order_store, orders
+from palier.rewards.addresses import Address
 from palier.rewards.kinds import Work
 from palier.rewards.kinds.gift_cards import CODE
 from palier.rewards.kinds.goods import SHIPMENT
@@ -106,10 +107,15 @@ def choose(
     item_id: int | None,
     reward: str,
     variant: str | None,
+    address: Address | None = None,
     actor: str,
     now: int,
 ) -> Placed:
-    """The member picks one of the rewards of a choice. Refused without a choice that is open."""
+    """The member picks one of the rewards of a choice. Refused without a choice that is open.
+
+    `address` is where it is sent, where it is and the order has none yet; refused where the order has one.
+    """
+    orders.refuse_card_numbers({}, address)
     runtime, _ = orders.locked(connection, runtime, member_id)
     order = orders.find(connection, runtime, member_id, order_id)
     held = _items(connection, order)
@@ -122,8 +128,18 @@ def choose(
     ]
     if order.state not in FULFILLED or not found:
         raise _unusable("there is nothing to choose, or it is too late", "read the order to see until when")
+    there = addresses.there(connection, order)
+    if there and address is not None:
+        raise OrderRefused(
+            OrderRefusal.INVALID_ORDER,
+            "the order has an address, to which it is sent",
+            field="address",
+            remedy="leave it out",
+        )
     work = Work(connection, runtime, order, actor, now)
-    made = pick(work, found[0], reward, variant)
+    made = pick(work, found[0], reward, variant, addressed=there or address is not None)
+    if address is not None:
+        addresses.keep(connection, order, address)
     order_store.save_item(connection, member_id, found[0])
     order_store.add_items(connection, order, made)
     order_store.save(connection, order)

@@ -27,7 +27,6 @@ from palier.rewards import addresses, catalogue, kinds, order_limits, order_poin
 from palier.rewards.catalogue import Asked, MemberStanding, Terms
 from palier.rewards.document import (
     Experience,
-    Merchandise,
     Mystery,
     Reward,
     Subscription,
@@ -92,7 +91,8 @@ def place(
     where the reward is not there or not for this member, where a limit or the stock is used up, and where the points
     do not suffice. Where its slot is full and `wait` is asked for, the order waits, and holds no points.
     """
-    _refuse_card_numbers(source, id, wanted)
+    texts = {"source": source, "id": id, "channel": wanted.channel or "", "location": wanted.location or ""}
+    refuse_card_numbers(texts, wanted.address)
     runtime, state = locked(connection, runtime, member_id)
     content = sha256(b"order\0" + msgspec.json.encode([member_id, wanted, confirm])).digest()
     try:
@@ -119,6 +119,10 @@ def place(
     asked = _offered(runtime, terms.reward, wanted, catalogue.standing_of(runtime, view, state, now=now), now)
     leaves = kinds.expand(connection, runtime.program_id, leaf, at=now)
     _refuse_unsuitable(runtime, wanted, leaves, now)
+    if wanted.address is None:
+        sent = kinds.sent_of(connection, runtime.program_id, leaves, at=now)
+        if sent is not None:
+            raise kinds.address_needed(sent)
     order = _new(runtime, terms, wanted, asked, member_id, order_id, source, id, now)
     order_limits.refuse_beyond(connection, runtime, order, terms.reward, now)
     needs = order_limits.needs(runtime, terms.reward, leaves, wanted.quantity, now)
@@ -146,15 +150,10 @@ def place(
     return _go_on(connection, runtime, order, leaves, actor, now)
 
 
-def _refuse_card_numbers(source: str, id: str, wanted: Wanted) -> None:
-    texts = {
-        "source": source,
-        "id": id,
-        "channel": wanted.channel or "",
-        "location": wanted.location or "",
-    }
-    if wanted.address is not None:
-        texts["address"] = "\n".join((wanted.address.name, *wanted.address.lines, wanted.address.city))
+def refuse_card_numbers(texts: Mapping[str, str], address: addresses.Address | None) -> None:
+    """Refused where one of the texts, by field, or the address holds the number of a payment card."""
+    if address is not None:
+        texts = {**texts, "address": "\n".join((address.name, *address.lines, address.city))}
     for field, text in texts.items():
         if holds_number(text, "id"):
             raise OrderRefused(
@@ -327,13 +326,6 @@ def _refuse_unsuitable(runtime: Runtime, wanted: Wanted, leaves: Sequence[Leaf],
         )
     for leaf in leaves:
         gives = leaf.reward.gives
-        if isinstance(gives, Merchandise) and gives.shipped and wanted.address is None:
-            raise OrderRefused(
-                OrderRefusal.ADDRESS_NEEDED,
-                f"{leaf.reward.key} is sent, and the order has no address",
-                field="address",
-                remedy="send the address it goes to",
-            )
         if leaf.slot is not None and parse_instant(leaf.slot.starts_at) <= now:
             raise OrderRefused(
                 OrderRefusal.REWARD_NOT_AVAILABLE,

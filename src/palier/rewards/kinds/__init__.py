@@ -18,7 +18,7 @@ from palier.rewards.kinds.contract import (
     undo,
     untouched,
 )
-from palier.rewards.kinds.sets import chances
+from palier.rewards.kinds.sets import address_needed, chances, sent_of
 
 __all__ = [
     "KINDS",
@@ -26,10 +26,12 @@ __all__ = [
     "UNDO",
     "Leaf",
     "Work",
+    "address_needed",
     "chances",
     "expand",
     "look_at",
     "make",
+    "sent_of",
     "undo",
     "untouched",
 ]

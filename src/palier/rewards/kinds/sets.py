@@ -13,7 +13,7 @@ from psycopg import Connection
 from palier.activities import draws
 from palier.engine.facts import Fact
 from palier.rewards import stock
-from palier.rewards.document import Bundle, Chance, Choice, Mystery
+from palier.rewards.document import Bundle, Chance, Choice, Merchandise, Mystery, Subscription, parts_of
 from palier.rewards.kinds.contract import Leaf, Work, expand, make, makes, part_of
 from palier.rewards.order_store import Item, NewItem
 from palier.rewards.refusals import OrderRefusal, OrderRefused
@@ -36,6 +36,35 @@ def needs_of(leaves: Iterable[Leaf], units: int) -> dict[str, Need]:
             before = found[key].units if key in found else 0
             found[key] = msgspec.structs.replace(need, units=need.units + before)
     return found
+
+
+def sent_of(connection: Connection[Any], program_id: int, leaves: Iterable[Leaf], *, at: int) -> Leaf | None:
+    """The first thing that is sent to an address, of all that rewards may hand out by themselves; None: nothing is.
+
+    What a mystery may draw counts, and what a subscription delivers. What a choice lets pick counts when it is picked.
+    """
+    for leaf in leaves:
+        gives = leaf.reward.gives
+        if isinstance(gives, Merchandise) and gives.shipped:
+            return leaf
+        if isinstance(gives, Mystery | Subscription):
+            for _, part in parts_of(leaf.reward):
+                inner = part_of(connection, program_id, part.reward, part.variant, 1, at=at)
+                within = expand(connection, program_id, inner, at=at)
+                found = sent_of(connection, program_id, within, at=at)
+                if found is not None:
+                    return found
+    return None
+
+
+def address_needed(leaf: Leaf) -> OrderRefused:
+    """Something is sent, and nobody knows where to."""
+    return OrderRefused(
+        OrderRefusal.ADDRESS_NEEDED,
+        f"{leaf.reward.key} is sent, and the order has no address",
+        field="address",
+        remedy="send the address it goes to",
+    )
 
 
 # --- mysteries ------------------------------------------------------------------------------------------------
@@ -144,10 +173,11 @@ def choice(work: Work, leaf: Leaf, unit: int) -> list[NewItem]:
     ]  # fmt: skip
 
 
-def pick(work: Work, item: Item, reward: str, variant: str | None) -> list[NewItem]:
+def pick(work: Work, item: Item, reward: str, variant: str | None, *, addressed: bool) -> list[NewItem]:
     """What a member has from a choice when he picks one of its rewards; the choice has a pick less.
 
-    Refused where it is not among them, and where none of it is left. Does not write the item.
+    Refused where it is not among them, where none of it is left, and where it is sent and the order is not
+    `addressed`. Does not write the item.
     """
     parts = [
         part
@@ -167,6 +197,9 @@ def pick(work: Work, item: Item, reward: str, variant: str | None) -> list[NewIt
         work.connection, order.program_id, reward, part.get("variant"), part.get("quantity", 1), at=work.now
     )
     leaves = expand(work.connection, order.program_id, inner, at=work.now)
+    sent = sent_of(work.connection, order.program_id, leaves, at=work.now)
+    if sent is not None and not addressed:
+        raise address_needed(sent)
     needs = needs_of(leaves, 1)
     lacking = stock.reserve(work.connection, order.program_id, needs)
     if lacking is not None:

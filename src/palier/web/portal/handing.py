@@ -13,7 +13,7 @@ from palier.engine.document import Text
 from palier.rewards import kinds, orders
 from palier.rewards.addresses import Address
 from palier.rewards.catalogue import Terms
-from palier.rewards.document import Merchandise
+from palier.rewards.document import Merchandise, Reward
 from palier.rewards.kinds import Leaf
 from palier.rewards.order_store import Item, Order
 from palier.rewards.refusals import OrderRefused
@@ -44,9 +44,19 @@ def leaves(made: Visit, terms: Terms, variant: str | None) -> list[Leaf]:
 
 def of_reward(made: Visit, terms: Terms) -> Handed:
     """How a reward would come to the member who orders it now."""
-    given = [leaf.reward.gives for leaf in leaves(made, terms, None)]
-    goods = [one for one in given if isinstance(one, Merchandise)]
-    return Handed(any(one.shipped for one in goods), _places(made, goods))
+    found = leaves(made, terms, None)
+    goods = [leaf.reward.gives for leaf in found if isinstance(leaf.reward.gives, Merchandise)]
+    try:
+        sent = kinds.sent_of(made.connection, made.runtime.program_id, found, at=made.now)
+    except OrderRefused:
+        # A part of it is gone, so that it cannot be ordered.
+        sent = None
+    return Handed(sent is not None, _places(made, goods))
+
+
+def is_sent(reward: Reward | None) -> bool:
+    """Whether a thing that stands for itself is sent to an address."""
+    return reward is not None and isinstance(reward.gives, Merchandise) and reward.gives.shipped
 
 
 def of_order(made: Visit, order: Order, held: Sequence[Item]) -> list[str]:

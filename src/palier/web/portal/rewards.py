@@ -22,7 +22,7 @@ from palier.care import wishes
 from palier.engine.instants import parse_instant
 from palier.engine.refusals import RefusalCode
 from palier.engine.words import ProgramWords
-from palier.rewards import browsing, catalogue, handing_out, order_queries, order_store, orders
+from palier.rewards import addresses, browsing, catalogue, handing_out, order_queries, order_store, orders
 from palier.rewards.browsing import Filters, Line, Position
 from palier.rewards.catalogue import Asked, MemberStanding, Terms
 from palier.rewards.document import Merchandise, Reward
@@ -397,20 +397,22 @@ def state_words(state: str, sent: bool = True) -> str:
 @of_member
 def order(made: Visit, ref: str) -> HttpResponse:
     """One order: its state, what the member holds from it, and what can be done with it."""
-    found = _find(made, ref)
+    return _order_page(made, _find(made, ref), made.request.session.pop("wrong", None))
+
+
+def _order_page(made: Visit, found: Order, error: str | None, status: int = 200) -> HttpResponse:
     items = orders.held(made.connection, made.runtime, found, now=made.now)
-    return made.page(
-        "portal/order.html",
-        {
-            "here": "rewards",
-            "order": _orders(made, [found], {found.order_id: items})[0],
-            "items": _items(made, found, items),
-            "said": made.request.session.pop("said", None),
-            "error": made.request.session.pop("wrong", None),
-            "pickups": handing.of_order(made, found, items),
-            "open": found.state_at(made.now) in OPEN,
-        },
-    )
+    content = {
+        "here": "rewards",
+        "order": _orders(made, [found], {found.order_id: items})[0],
+        "items": _items(made, found, items),
+        "said": made.request.session.pop("said", None),
+        "error": error,
+        "form": made.request.POST,
+        "pickups": handing.of_order(made, found, items),
+        "open": found.state_at(made.now) in OPEN,
+    }
+    return made.page("portal/order.html", content, status)
 
 
 def _find(made: Visit, ref: str) -> Order:
@@ -433,7 +435,8 @@ def _items(made: Visit, order: Order, held: Sequence[Item]) -> list[dict[str, An
     """What is held from an order, each thing by its name; a thing alone that is called as the order goes without."""
     find = catalogue.known(made.connection, made.runtime.program_id)
     alone = len(held) == 1 and held[0].reward == order.reward
-    return [_item(made, item, find, named=not alone) for item in held]
+    addressed = addresses.there(made.connection, order)
+    return [_item(made, item, find, named=not alone, addressed=addressed) for item in held]
 
 
 def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
@@ -446,12 +449,17 @@ def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
     return f"{name} · {made.words.text(form.name)}" if form is not None else name
 
 
-def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]:
+def _item(made: Visit, item: Item, find: Find, *, named: bool, addressed: bool) -> dict[str, Any]:
     words, state = made.words, item.state_at(made.now)
     uses = ""
     is_open = state in ("open", "revealed")
     choices = [
-        (number, _named(made, find, part["reward"], part.get("variant")), part.get("quantity", 1))
+        (
+            number,
+            _named(made, find, part["reward"], part.get("variant")),
+            part.get("quantity", 1),
+            handing.is_sent(find(part["reward"])),
+        )
         for number, part in enumerate(item.details["among"] if item.kind == CHOICE and is_open else ())
     ]
     if choices:
@@ -464,6 +472,8 @@ def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]
         "id": item.item_id,
         "name": _named(made, find, item.reward, item.details.get("variant")) if named else "",
         "choices": choices,
+        "sent": not addressed and any(choice[3] for choice in choices),
+        "all_sent": all(choice[3] for choice in choices),
         "state": item_words(state, handing.waits(item), item.kind),
         "open": is_open or state in SHIPMENT,
         "code": item.kind in REVEALED and is_open,
@@ -546,21 +556,28 @@ def choose(made: Visit, ref: str, item: int) -> HttpResponse:
     if not 0 <= number < len(among):
         made.request.session["wrong"] = _("Choose one of those shown.")
         return _to_order(made, found)
+    find = catalogue.known(made.connection, made.runtime.program_id)
+    address = None
+    if handing.is_sent(find(among[number]["reward"])) and not addresses.there(made.connection, found):
+        address, lacking = handing.address(made)
+        if lacking:
+            return _order_page(made, found, lacking, 422)
     try:
         batch.attempt(
             made.connection,
             lambda: handing_out.choose(
                 made.connection, made.runtime, made.member_id, found.order_id, item_id=item,
-                reward=among[number]["reward"], variant=among[number].get("variant"), actor="member", now=made.now,
+                reward=among[number]["reward"], variant=among[number].get("variant"), address=address,
+                actor="member", now=made.now,
             ),
         )  # fmt: skip
         made.request.session["said"] = _("Chosen. It is kept here.")
     except OrderRefused as refused:
-        made.request.session["wrong"] = (
-            _("None of it is left. Choose another.")
-            if refused.code is OrderRefusal.OUT_OF_STOCK
-            else _("There is nothing to choose any more, or it is too late.")
-        )
+        made.request.session["wrong"] = {
+            OrderRefusal.OUT_OF_STOCK: _("None of it is left. Choose another."),
+            OrderRefusal.ADDRESS_NEEDED: refusal_words(refused.code),
+            OrderRefusal.PAYMENT_CARD_NUMBER: refusal_words(refused.code),
+        }.get(refused.code, _("There is nothing to choose any more, or it is too late."))
     return _to_order(made, found)
 
 
