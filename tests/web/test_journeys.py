@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, Request
 from tests.api.shop import Shop
 from tests.api.test_live import Served, serving
 from tests.web import browser
+from tests.web.test_rewards import COFFEE, put
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 
@@ -103,6 +104,46 @@ def test_a_member_joins_earns_and_looks(
     visitor.look()
     page.get_by_role("button", name="English" if french else "Français").click()
     assert page.locator("html").get_attribute("lang") == ("en" if french else "fr")
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"),
+    [("fr", 390, "dark"), ("en", 390, "light"), ("en", 1440, "dark"), ("fr", 1440, "light")],
+)
+def test_what_is_picked_and_sent_asks_where_to(
+    opened: Browser, served: Served, shop: Shop, language: str, width: int, scheme: Any
+) -> None:
+    put(shop, COFFEE)
+    lamp = {"en": "A reading lamp", "fr": "Une lampe de lecture"}
+    put(shop, {**COFFEE, "key": "lamp", "name": lamp, "gives": {"kind": "merchandise"}})
+    among = [{"reward": "coffee", "quantity": 2}, {"reward": "lamp"}]
+    either = {"en": "A small present", "fr": "Un petit cadeau"}
+    put(
+        shop,
+        {**COFFEE, "key": "either", "name": either, "gives": {"kind": "choice", "rewards": among, "pick": 2}},
+    )
+    ref = shop.enrol()
+    shop.sale(ref, "80.00")
+    visitor = Visitor(opened, served, language, width, color_scheme=scheme)
+    page = visitor.page
+    page.goto(f"/portal/club/demo?as={dumps(ref, salt='demo club')}")
+    page.goto("/portal/club/rewards/either")
+    page.get_by_role("button", name=re.compile("^(Use|Utiliser) ")).click()
+    page.get_by_label(re.compile(lamp[language])).wait_for()
+    visitor.look()
+    page.get_by_label(re.compile(lamp[language])).check()
+    for name, value in {"name": "Ada", "street": "Rue Haute 1", "postcode": "1000", "country": "BE"}.items():
+        page.locator(f"[name={name}]").fill(value)
+    page.get_by_role("button", name=re.compile("^(Choose it|Choisir)")).click()
+    page.get_by_role("alert").wait_for()
+    assert page.locator("[name=street]").input_value() == "Rue Haute 1"
+    visitor.faults.clear()  # The browser names the answer 422 a fault.
+    visitor.look()
+    page.locator("[name=city]").fill("Bruxelles")
+    page.get_by_role("button", name=re.compile("^(Choose it|Choisir)")).click()
+    page.get_by_role("heading", name=lamp[language]).wait_for()
+    assert page.locator("[name=street]").count() == 0
+    visitor.look()
 
 
 def test_the_portal_works_without_script(opened: Browser, served: Served, shop: Shop) -> None:
