@@ -94,7 +94,7 @@ def test_yaml_means_what_it_says() -> None:
         ('points: "1"', "points: ~", 17, "rules[0].per_spend.points", "write a text behind the colon"),
         ('{points: "1"}', "[1]", 17, "rules[0].per_spend", "write a mapping"),
         ('points: "1"', 'ponts: "1"', 17, "rules[0].per_spend.ponts", 'did you mean "points"?'),
-        ("currency: EUR", "currency: eur", 5, "currency", "write a ISO 4217 code"),
+        ("currency: EUR", "currency: eur", 5, "currency", "write an ISO 4217 code"),
         ("currency: EUR", "curency: EUR", 5, "curency", 'did you mean "currency"?'),
         ("palier: 1", "palier: 2", 1, "palier", "write 1"),
         ("on: sale", "on: sael", 14, "rules[0].on", 'did you mean "sale"?'),

@@ -63,12 +63,12 @@ SESSION_KEY = "staff"
 
 
 def test_an_empty_address_is_asked_for(empty: None) -> None:
-    """What is not there is not quoted, and the step says "e-mail" in one word."""
+    """What is not there is not quoted, and the step says "courriel" as all pages do."""
     french = client_of("fr")
     sent = {**FORM, "email": " ", "code": admission.set_up_code()}
     page = french.post("/console/set-up/first", sent).content.decode()
-    assert "Écrivez une adresse e-mail, par exemple nom@example.org." in page
-    assert "courriel" not in page
+    assert "Écrivez une adresse de courriel, par exemple nom@example.org." in page
+    assert "e-mail" not in page
     assert "n’est pas une adresse" not in page
 
 

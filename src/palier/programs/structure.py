@@ -211,7 +211,10 @@ def _form(value: str, pattern: str, description: str) -> Sentence:
         return sentence("write it in the form %(pattern)s", pattern=pattern)
     if pattern == DECIMAL_FORM and _PLAIN_NUMBER.fullmatch(value):
         return sentence("write at most 13 digits before the point and at most 6 behind it")
-    return sentence("write a %(description)s", description=_FORMS.get(description, description))
+    told = _FORMS.get(description, description)
+    if description[:1] in "AEIOaeio":
+        return sentence("write an %(description)s", description=told)
+    return sentence("write a %(description)s", description=told)
 
 
 def _union(value: Any, kind: inspect.UnionType, path: str, description: str, problems: list[Problem]) -> None:
