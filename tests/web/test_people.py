@@ -504,6 +504,32 @@ MUG = {
 ADDRESS = {"name": "Ada", "lines": ["1 rue X"], "postcode": "75001", "city": "Paris", "country": "FR"}
 
 
+def test_what_was_picked_is_named_and_has_its_address(shop: Shop) -> None:
+    card = {"key": "card", "name": {"en": "A card"}, "gives": {"kind": "service"}, "prices": []}
+    among = [{"reward": "card"}, {"reward": "mug"}]
+    either = {
+        **MUG,
+        "key": "either",
+        "name": {"en": "A present"},
+        "gives": {"kind": "choice", "rewards": among},
+    }
+    for reward in (MUG, card, either):
+        assert shop.call("PUT", f"/rewards/{reward['key']}", reward).status in (200, 201)
+    ref = enrolled(shop)
+    shop.sale(ref, "100.00")
+    order = shop.post("/orders", {"member": ref, "reward": "either"}).json["order"]
+    refused = shop.post(f"/orders/{order}/choose", {"reward": "mug"})
+    assert (refused.status, refused.json["code"]) == (422, "address_needed")
+    chosen = shop.post(f"/orders/{order}/choose", {"reward": "mug", "address": ADDRESS})
+    assert chosen.status == 200, chosen.json
+    client = staff_client("support", shop.program_id)
+    text = page(client, shop, f"orders/{order}")
+    assert "1. A present" in text
+    assert "1. A &lt;b&gt;mug" in text
+    shown = client.post(f"/console/{shop.key}/orders/{order}/address")
+    assert "1 rue X" in shown.content.decode()
+
+
 def test_an_order_is_handed_out_or_given_back(shop: Shop) -> None:
     """Waits for staff, its address is shown on asking and logged, sent, refunded in figures; another is cancelled."""
     found = shop.call("PUT", "/rewards/mug", MUG)

@@ -27,6 +27,7 @@ from palier.rewards import (
     suppliers,
 )
 from palier.rewards.dispatch import Sight
+from palier.rewards.document import Reward
 from palier.rewards.order_store import Item, Order, Paid
 from palier.rewards.orders import Placed
 from palier.rewards.states import FULFILLED
@@ -262,7 +263,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     state = found.state_at(made.now)
     left = found.units - found.refunded_units
     awaits = found.details.get("awaits", ())
-    names = _names(made, [found])
+    names, find = _names(made, [found]), catalogue.known(made.connection, made.program_id)
     return made.page(
         "console/people/order.html",
         {
@@ -283,7 +284,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
                 "own": found.id,
                 "sent": addresses.there(made.connection, found),
             },
-            "items": [_item(made, item, names) for item in items],
+            "items": [_item(made, item, find) for item in items],
             "events": [
                 step_row(made, state_words(event.state), event.at, event.actor, event.reason)
                 for event in events
@@ -304,11 +305,11 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     )
 
 
-def _item(made: StaffVisit, item: Item, names: dict[str, str]) -> Row:
-    state = item.state_at(made.now)
+def _item(made: StaffVisit, item: Item, find: Callable[[str], Reward | None]) -> Row:
+    state, reward = item.state_at(made.now), find(item.reward)
     return {
         "unit": item.unit,
-        "reward": names.get(item.reward, item.reward),
+        "reward": made.words.text(reward.name) if reward is not None else item.reward,
         "kind": item.kind,
         "state": item_words(state),
         "uses": item.uses_left if state != "used" else None,
