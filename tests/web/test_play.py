@@ -178,6 +178,7 @@ def test_nobody_sees_the_play_of_another(
 
 def test_a_quiz_scores_and_counts_its_attempts(own: Shop, ref: str, client: Client) -> None:
     assert "2 attempts left" in text_of(page(client, "quizzes/coffee"))
+    assert "À partir de 1 bonne réponse : 4 stars" in text_of(page(client, "quizzes/coffee", language="fr"))
     assert post(client, "quizzes/coffee", {"once": "h" * 12}).status_code == 422
     post(client, "quizzes/coffee", {"once": "i" * 12, "q1": "2"})
     assert "0 of 1 right" in page(client, "quizzes/coffee")
