@@ -435,8 +435,12 @@ def _items(made: Visit, order: Order, held: Sequence[Item]) -> list[dict[str, An
     """What is held from an order, each thing by its name; a thing alone that is called as the order goes without."""
     find = catalogue.known(made.connection, made.runtime.program_id)
     alone = len(held) == 1 and held[0].reward == order.reward
-    addressed = addresses.there(made.connection, order)
-    return [_item(made, item, find, named=not alone, addressed=addressed) for item in held]
+    found = [_item(made, item, find, named=not alone) for item in held]
+    if any(one["sent"] for one in found) and addresses.there(made.connection, order):
+        # Where to is known.
+        for one in found:
+            one["sent"] = False
+    return found
 
 
 def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
@@ -449,7 +453,7 @@ def _named(made: Visit, find: Find, key: str, variant: str | None) -> str:
     return f"{name} · {made.words.text(form.name)}" if form is not None else name
 
 
-def _item(made: Visit, item: Item, find: Find, *, named: bool, addressed: bool) -> dict[str, Any]:
+def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]:
     words, state = made.words, item.state_at(made.now)
     uses = ""
     is_open = state in ("open", "revealed")
@@ -472,7 +476,7 @@ def _item(made: Visit, item: Item, find: Find, *, named: bool, addressed: bool) 
         "id": item.item_id,
         "name": _named(made, find, item.reward, item.details.get("variant")) if named else "",
         "choices": choices,
-        "sent": not addressed and any(choice[3] for choice in choices),
+        "sent": any(choice[3] for choice in choices),
         "all_sent": all(choice[3] for choice in choices),
         "state": item_words(state, handing.waits(item), item.kind),
         "open": is_open or state in SHIPMENT,

@@ -27,7 +27,6 @@ from palier.rewards import (
     suppliers,
 )
 from palier.rewards.dispatch import Sight
-from palier.rewards.document import Reward
 from palier.rewards.order_store import Item, Order, Paid
 from palier.rewards.orders import Placed
 from palier.rewards.states import FULFILLED
@@ -109,9 +108,13 @@ def waits_words(order: Order) -> str:
     return ", ".join(said.get(who, who) for who in order.details.get("awaits", ()))
 
 
-def _names(made: StaffVisit, found: Sequence[Order]) -> dict[str, str]:
-    """The names of the rewards of a page of orders."""
+def _names(made: StaffVisit, found: Sequence[Order], items: Sequence[Item] = ()) -> dict[str, str]:
+    """The names of the rewards of a page of orders, and of what came of them beside."""
     documents = order_queries.rewards_of(made.connection, made.program_id, found)
+    beside = sorted({item.reward for item in items} - documents.keys())
+    if beside:
+        latest = catalogue.latest(made.connection, made.program_id, beside)
+        documents |= {terms.reward.key: terms.reward for terms in latest}
     return {key: made.words.text(reward.name) for key, reward in documents.items()}
 
 
@@ -263,7 +266,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     state = found.state_at(made.now)
     left = found.units - found.refunded_units
     awaits = found.details.get("awaits", ())
-    names, find = _names(made, [found]), catalogue.known(made.connection, made.program_id)
+    names = _names(made, [found], items)
     return made.page(
         "console/people/order.html",
         {
@@ -284,7 +287,7 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
                 "own": found.id,
                 "sent": addresses.there(made.connection, found),
             },
-            "items": [_item(made, item, find) for item in items],
+            "items": [_item(made, item, names) for item in items],
             "events": [
                 step_row(made, state_words(event.state), event.at, event.actor, event.reason)
                 for event in events
@@ -305,11 +308,11 @@ def order(made: StaffVisit, ref: str) -> HttpResponse:
     )
 
 
-def _item(made: StaffVisit, item: Item, find: Callable[[str], Reward | None]) -> Row:
-    state, reward = item.state_at(made.now), find(item.reward)
+def _item(made: StaffVisit, item: Item, names: dict[str, str]) -> Row:
+    state = item.state_at(made.now)
     return {
         "unit": item.unit,
-        "reward": made.words.text(reward.name) if reward is not None else item.reward,
+        "reward": names.get(item.reward, item.reward),
         "kind": item.kind,
         "state": item_words(state),
         "uses": item.uses_left if state != "used" else None,
