@@ -193,8 +193,8 @@ def test_a_voucher_goes_with_its_member_into_another(desk: Desk) -> None:
         source="test", id="m1", now=desk.now,
     )  # fmt: skip
     desk.connection.commit()
-    for shown in (ann, bob):
-        assert desk.use(made.code, f"t{shown}", member_id=shown).voucher_ref == made.voucher_ref
+    for number, shown in enumerate((ann, bob)):
+        assert desk.use(made.code, f"t{number}", member_id=shown).voucher_ref == made.voucher_ref
     with refused(VoucherRefusal.UNKNOWN_VOUCHER):
         desk.use(made.code, "t3", member_id=eve)
     read = queries.code_of(desk.connection, desk.program_id, made.voucher_ref, member_id=bob)
