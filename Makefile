@@ -3,8 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV ?= $(shell command -v uv 2>/dev/null)
-# The system's Python, from 3.11 on, where it can make an environment: it is built with optimization, and a third faster
-# than one compiled as it comes. Else the newest on the path.
+# The system's Python, from 3.11 on, where it can make an environment: it is built with optimization, which
+# one compiled as it comes is not. Else the newest on the path.
 PYTHON ?= $(shell for p in /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 \
 	python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; $(if $(UV),,import ensurepip; )sys.exit(sys.version_info < (3, 11))' 2>/dev/null && \
