@@ -310,6 +310,23 @@ def test_points_that_come_back_have_the_grace_of_the_return_also_where_inactivit
     }
 
 
+def test_points_that_come_back_to_last_longer_have_the_grace_of_their_currency_beyond() -> None:
+    """As any lot of that end has, so that what lies in one lot lapses at one instant."""
+    points = {"expiry": {"kind": "end_of_month", "after_months": 0, "grace_days": 1}, "return_grace_days": 0}
+    tenders = [{"kind": "points", "amount": 1, "redemption": {"source": "till", "id": "pay"}}]
+    history = [
+        sale("a", "2026-01-01 10:00", 10_000),
+        redeem("pay", "2026-01-17 10:00", 5),
+        sale("s", "2026-01-17 10:01", 2, tenders=tenders),
+        back("r", "s", "2026-03-20 10:00", whole=True),
+    ]
+    gone = {at("2026-02-01 00:00"): {"earned": 100, "redeemed": 5, "expired": 95}}
+    end = at("2026-03-21 00:00")
+    program = club(points=points)
+    assert lots(both(program, history, "2026-03-21 23:59")) == {**gone, end: {"earned": 5, "remaining": 5}}
+    assert lots(both(program, history, "2026-03-22 00:00")) == {**gone, end: {"earned": 5, "expired": 5}}
+
+
 def test_what_a_return_brings_by_a_rule_waits_with_that_rules_points() -> None:
     lines = [{"category": "wine", "sku": "s1", "quantity": 8, "amount": 8000, "kind": "product"}]
     small = {"not": {"field": "amount", "at_least": "50"}}

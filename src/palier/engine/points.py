@@ -324,7 +324,8 @@ class Points:
             end = plan.clock.start_of_day(day + 1 + grace)
             if lot.expires_at < end:
                 identifier = lot_id(currency, end, lot.funder, False)
-                new = self._lot(currency, identifier, (end, end, False, False), lot.funder, lot.first_earned)
+                fate = (end, plan.lapse(end, plan.grace_days(currency)), False, False)
+                new = self._lot(currency, identifier, fate, lot.funder, lot.first_earned)
                 self._credit(currency, new, points, at, transfers, "regrant", account)
                 return
         if lot.redeemed < points:
