@@ -22,7 +22,7 @@ from palier.activities.records import inherited_of, records_of
 from palier.activities.runtime import Runtime, current, share
 from palier.activities.sharing import Rooms
 from palier.activities.wire import Read
-from palier.activities.writing import Item, Work, write
+from palier.activities.writing import Item, Work, Writer, write
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, Inherited, Message, RedemptionRecord, SaleRecord, behind, key_of
@@ -65,11 +65,18 @@ from palier.site.ids import new_id, new_ids, stay_ahead
 
 _NEVER_RETURNED = COMMANDS | {RETURN, VISIT}
 """What no return names, so that nothing waits for it."""
+_LOOKED_UP = {RETURN, "refund"}
+"""What is decided on records of what it names."""
+_AT_ONCE = 64
+"""Members whose lines are decided and then laid out for writing before others' are: their standings, once used,
+make room for the next in the processor's nearest memory."""
 PARKED_FOR = 400 * DAY
 """How long a return waits for its sale before it is reported as overdue."""
 ATTEMPTS = 5
 
 Lanes = Callable[[Sequence[int]], list[list[int]]]
+_Records = tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
+"""Sales, redemptions, and lots by currency."""
 Answer = TypeVar("Answer")
 
 
@@ -745,32 +752,44 @@ class _Batch:
 
     def _lane(self, lane: list[int], by_member: dict[int, list[Item]]) -> None:
         self._refuse_paid_twice([item for member_id in lane for item in by_member[member_id]])
-        works = []
-        quick: list[tuple[Work, list[Item]]] = []
-        slow: list[tuple[Work, list[Item]]] = []
+        lines: list[tuple[int, list[Item]]] = []
+        opened: dict[int, Work] = {}
         for member_id in lane:
-            state = self.states.get(member_id)
-            if state is None:
-                continue
             items = [item for item in by_member[member_id] if item.index not in self.results]
-            if not items:
+            if not items or member_id not in self.states:
                 continue
-            work = Work(member_id, decode_state(state))
-            for item in items:
-                if item.live:
-                    self._date(item, work.state)
-            if len(items) > 1:
-                order = {id(item.fact): item for item in items}
-                facts = in_fold_order(Known(item.fact, item.inputs) for item in items)
-                items = [order[id(known.fact)] for known in facts]
-            works.append(work)
-            quick.append((work, items))
-        self._hold_rooms([item for _, items in quick for item in items])
-        if quick:
-            slow = self._decide_in_order(quick)
-        if slow:
-            self.decide_anew(slow)
-        self._write(works)
+            if any(item.live or item.fact.type in _LOOKED_UP for item in items):
+                work = opened[member_id] = self._open(member_id)
+                for item in items:
+                    if item.live:
+                        self._date(item, work.state)
+            lines.append((member_id, items))
+        self._hold_rooms([item for _, items in lines for item in items])
+        records = self._load_records(
+            [(opened[member_id], items) for member_id, items in lines if member_id in opened]
+        )
+        writer = Writer(self.runtime, self.facts_written, self.now)
+        late: list[tuple[Work, list[Item]]] = []
+        for start in range(0, len(lines), _AT_ONCE):
+            decided = []
+            for member_id, items in lines[start : start + _AT_ONCE]:
+                work = opened.pop(member_id) if member_id in opened else self._open(member_id)
+                if len(items) > 1:
+                    order = {id(item.fact): item for item in items}
+                    facts = in_fold_order(Known(item.fact, item.inputs) for item in items)
+                    items = [order[id(known.fact)] for known in facts]
+                if self._decide_in_order(work, items, records):
+                    decided.append(work)
+                else:
+                    late.append((work, items))
+            writer.take(decided)
+        if late:
+            self.decide_anew(late)
+            writer.take(work for work, _ in late)
+        self._write(writer)
+
+    def _open(self, member_id: int) -> Work:
+        return Work(member_id, decode_state(self.states.pop(member_id)))
 
     def _refuse_paid_twice(self, items: list[Item]) -> None:
         """Sales that name a redemption which paid another sale meanwhile: certain only under the lock."""
@@ -801,33 +820,30 @@ class _Batch:
 
     # --- deciding in order ----------------------------------------------------------------------------
 
-    def _decide_in_order(self, works: list[tuple[Work, list[Item]]]) -> list[tuple[Work, list[Item]]]:
-        """Decides what comes after all that was decided; hands back members for whom that does not hold."""
-        records = self._load_records(works)
-        late: list[tuple[Work, list[Item]]] = []
-        for work, items in works:
-            returns = any(item.fact.type == RETURN for item in items)
-            engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
-            if work.state.took_over and any(item.fact.type == "refund" for item in items):
-                records[work.member_id] = self._all_records(work.member_id)
-            if work.member_id in records:
-                engine.sales, engine.redemptions, closed = records[work.member_id]
-                for currency, lots in closed.items():
-                    wallet = work.state.wallets.get(currency)
-                    if wallet is not None:
-                        present = {lot.id for lot in wallet.lots}
-                        wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
-            if not _in_order(engine, items) or _looks_back(work.state, items):
-                late.append((work, items))
-                continue
-            answers: list[tuple[Item, Decision | Refusal]] = []
-            for item in items:
-                self.allot(item)
-                known = Known(item.fact, item.inputs, item.activity_id)
-                live = item.live or (item.fact.type == RETURN and not self.history and not item.unparked)
-                answers.append((item, engine.decide(known, live=live)))
-            self._take_decisions(work, engine, answers)
-        return late
+    def _decide_in_order(self, work: Work, items: list[Item], records: Mapping[int, _Records]) -> bool:
+        """Decides a member's lines where they come after all that was decided; whether they do."""
+        returns = any(item.fact.type == RETURN for item in items)
+        engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
+        found = records.get(work.member_id)
+        if work.state.took_over and any(item.fact.type == "refund" for item in items):
+            found = self._all_records(work.member_id)
+        if found is not None:
+            engine.sales, engine.redemptions, closed = found
+            for currency, lots in closed.items():
+                wallet = work.state.wallets.get(currency)
+                if wallet is not None:
+                    present = {lot.id for lot in wallet.lots}
+                    wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
+        if not _in_order(engine, items) or _looks_back(work.state, items):
+            return False
+        answers: list[tuple[Item, Decision | Refusal]] = []
+        for item in items:
+            self.allot(item)
+            known = Known(item.fact, item.inputs, item.activity_id)
+            live = item.live or (item.fact.type == RETURN and not self.history and not item.unparked)
+            answers.append((item, engine.decide(known, live=live)))
+        self._take_decisions(work, engine, answers)
+        return True
 
     def _take_decisions(
         self, work: Work, engine: Fold, answers: list[tuple[Item, Decision | Refusal]]
@@ -873,9 +889,7 @@ class _Batch:
         )
         self.facts_written[item.activity_id] = item
 
-    def _load_records(
-        self, works: list[tuple[Work, list[Item]]]
-    ) -> dict[int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]]:
+    def _load_records(self, works: list[tuple[Work, list[Item]]]) -> dict[int, _Records]:
         """The sales that returns name, with what has come back of them, their lots, and what paid them.
 
         Also the redemptions that refunds name, with what was given back of them, and the sales that they paid.
@@ -903,9 +917,7 @@ class _Batch:
         for found in stored:
             if found.type == SALE and found.sale_id in refunded and not found.corrects_id:
                 wanted[found.member_id].add(found.activity_id)
-        result: dict[
-            int, tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
-        ] = {}
+        result: dict[int, _Records] = {}
         lots: set[int] = set()
         given = {work.member_id: lots_given(work.state) for work, _ in works if work.member_id in wanted}
         for member_id in member_ids:
@@ -930,9 +942,7 @@ class _Batch:
                 result[member_id][2].setdefault(currency, []).append(lot)
         return result
 
-    def _all_records(
-        self, member_id: int
-    ) -> tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]:
+    def _all_records(self, member_id: int) -> _Records:
         """As `_load_records`, of all that a member did or took over from others: by folding it again."""
         rows = self.connection.execute(store.LOAD_HISTORY, {"members": [member_id]})
         history = store.activities(rows)
@@ -977,10 +987,9 @@ class _Batch:
         relay.send(self.connection, self.runtime.program_id, self.messages, self.now)
         self.messages = []
 
-    def _write(self, works: list[Work]) -> None:
+    def _write(self, writer: Writer) -> None:
         self.share()
-        at_the_end = self.at_the_end if self._is_last() else None
-        write(self.connection, self.runtime, works, self.facts_written, self.now, at_the_end)
+        writer.write(self.connection, self.at_the_end if self._is_last() else None)
 
     def _is_last(self) -> bool:
         """Whether nothing is to be written after the decisions: one lane, and no claim came out otherwise."""

@@ -84,17 +84,15 @@ def write(
     works: Iterable[Work],
     items: dict[int, Item],
     now: int,
-    at_the_end: Callable[[], None] | None = None,
 ) -> None:
-    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue.
-
-    With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
-    """
-    Writer(runtime, items, now).write(connection, works, at_the_end)
+    """Writes what was decided: activities, transfers, wallets, lots, holds, progress, and the seal's queue."""
+    writer = Writer(runtime, items, now)
+    writer.take(works)
+    writer.write(connection)
 
 
 class Writer:
-    """Collects the rows of a batch in arrays, in the order of members, and writes each table once."""
+    """Collects the rows of a batch and writes each table once."""
 
     def __init__(self, runtime: Runtime, items: dict[int, Item], now: int) -> None:
         self.runtime = runtime
@@ -109,11 +107,16 @@ class Writer:
         self.progress: list[tuple[int, bytes, int | None]] = []
         self.copies = Copies(runtime.ranked)
 
-    def write(
-        self, connection: Connection[Any], works: Iterable[Work], at_the_end: Callable[[], None] | None = None
-    ) -> None:
+    def take(self, works: Iterable[Work]) -> None:
+        """Lays out what is to be written of these members, each of whom is taken once."""
         for work in works:
             self._member(work)
+
+    def write(self, connection: Connection[Any], at_the_end: Callable[[], None] | None = None) -> None:
+        """Writes what was taken, each table once.
+
+        With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
+        """
         with exchange(connection) as server:
             self._send(server)
             if at_the_end is not None:
