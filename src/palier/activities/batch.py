@@ -136,6 +136,7 @@ def apply(
     *,
     now: int,
     history: bool = False,
+    brief: bool = False,
     dry_run: bool = False,
     known_members: Sequence[int] | None = None,
     sent: Sequence[tuple[str, str]] | None = None,
@@ -144,7 +145,8 @@ def apply(
     """Applies lines in one transaction of the caller's connection and commits it; one result per line.
 
     `now` is the server's instant in microseconds. `history` imports old activities: the late window is
-    without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
+    without limit. `brief` results say how each line came out and not what it brought. `dry_run` decides the same and
+    writes nothing. `known_members` gives the member of each
     line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
     before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
     changes nothing. `meanwhile` is called with the results while the database writes and commits, mostly, not
@@ -153,10 +155,10 @@ def apply(
     given = (connection, runtime, lines, now, history, known_members, sent)
     if dry_run:
         try:
-            return _apply(*given)
+            return _apply(*given, brief=brief)
         finally:
             connection.rollback()
-    return attempt(connection, lambda: _apply(*given, meanwhile or _nothing))
+    return attempt(connection, lambda: _apply(*given, brief=brief, meanwhile=meanwhile or _nothing))
 
 
 def _nothing(_: list[Result]) -> None:
@@ -183,9 +185,12 @@ def _apply(
     history: bool,
     known_members: Sequence[int] | None,
     sent: Sequence[tuple[str, str]] | None,
+    *,
+    brief: bool = False,
     meanwhile: Callable[[list[Result]], None] | None = None,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
+    batch.brief = brief
     made: list[Result] = []
 
     def results() -> list[Result]:
@@ -264,6 +269,7 @@ class _Batch:
         self.timeline = runtime.timeline
         self.now = now
         self.history = history
+        self.brief = False
         self.results: dict[int, Result] = {}
         self.items: list[Item] = []
         self.facts_written: dict[int, Item] = {}
@@ -885,7 +891,7 @@ class _Batch:
             item.activity_id,
             decision.version,
             decision.tier,
-            trace,
+            None if self.brief else trace,
         )
         self.facts_written[item.activity_id] = item
 

@@ -684,7 +684,9 @@ def _apply(
                 reads.append(wire.to_fact(found, program.timeline, program.key, now=now))
                 places.append(number)
         known, new = members.find(connection, program, reads, now, enrol_unknown)
-        results = batch.apply(connection, program, reads, now=now, history=True, known_members=known)
+        results = batch.apply(
+            connection, program, reads, now=now, history=True, brief=True, known_members=known
+        )
         enrolled += new
         for number, result in zip(places, results, strict=True):
             counts[result.status] += 1

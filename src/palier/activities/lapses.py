@@ -29,9 +29,10 @@ insert into activity
   (member_id, activity_id, program_id, source, external_id, type, occurred_at, acts_at, recorded_at, version,
    payload, trace, tier, transfer_count, transfer_sum)
 select m, a, %(program)s, 'palier', 'expired:' || z, 'expired', e, e, %(now)s, v, '{}', r, g, n, q
-from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(named)b::bigint[], %(effective)b::timestamptz[],
-            %(versions)b::bigint[], %(traces)b::json[], %(tiers)b::text[], %(counts)b::bigint[], %(sums)b::bigint[])
-     as u(m, a, z, e, v, r, g, n, q)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(activities)b::bigint[]) as a,
+             unnest(%(named)b::bigint[]) as z, unnest(%(effective)b::timestamptz[]) as e,
+             unnest(%(versions)b::bigint[]) as v, unnest(%(traces)b::json[]) as r, unnest(%(tiers)b::text[]) as g,
+             unnest(%(counts)b::bigint[]) as n, unnest(%(sums)b::bigint[]) as q) as u
 """
 
 INSERT_TRANSFERS: Final = """
@@ -41,22 +42,25 @@ insert into transfer
    effective_at, recorded_at, version)
 select m, i, %(program)s, a, 'expire', 'wallet', 'breakage', y, l, q,
        e, %(now)s, v
-from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigint[], %(currencies)b::text[],
-            %(lots)b::bigint[], %(amounts)b::bigint[], %(effective)b::timestamptz[], %(versions)b::bigint[])
-     as u(m, i, a, y, l, q, e, v)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(transfers)b::bigint[]) as i,
+             unnest(%(activities)b::bigint[]) as a, unnest(%(currencies)b::text[]) as y,
+             unnest(%(lots)b::bigint[]) as l, unnest(%(amounts)b::bigint[]) as q,
+             unnest(%(effective)b::timestamptz[]) as e, unnest(%(versions)b::bigint[]) as v) as u
 """
 
 LAPSE_LOTS: Final = """
 -- lapses.lapse_lots
 update lot w set expired = w.expired + u.q, remaining = w.remaining - u.q
-from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(amounts)b::bigint[]) as u(m, l, q)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(lots)b::bigint[]) as l,
+             unnest(%(amounts)b::bigint[]) as q) as u
 where w.member_id = any(%(distinct)b) and w.member_id = u.m and w.lot_id = u.l
 """
 
 LAPSE_WALLETS: Final = """
 -- lapses.lapse_wallets
 update wallet w set posted = w.posted - u.q
-from unnest(%(members)b::bigint[], %(currencies)b::text[], %(amounts)b::bigint[]) as u(m, y, q)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(currencies)b::text[]) as y,
+             unnest(%(amounts)b::bigint[]) as q) as u
 where w.member_id = any(%(distinct)b) and w.member_id = u.m and w.currency = u.y
 """
 

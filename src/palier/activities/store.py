@@ -1,6 +1,7 @@
 """The SQL of a batch: every statement set-based, named, and kept to one member's rows by member_id.
 
-Arrays are sorted by member; results are joined back by key, never by position. Instants and
+Arrays are sorted by member; results are joined back by key, never by position. They are unnested side by side in
+a select list: there the server takes them in step, where in FROM it would first store a copy of each. Instants and
 documents travel as arrays of their own types (palier.site.arrays), so that the server converts nothing.
 """
 
@@ -24,8 +25,9 @@ CLAIM: Final = """
 insert into activity_claim
   (external_id, source, program_id, member_id, activity_id, payload_sha256, status, code, claimed_at)
 select x, s, %(program)s, nullif(m, 0), a, h, t, null, %(now)s
-from unnest(%(ids)b::text[], %(sources)b::text[], %(members)b::bigint[], %(activities)b::bigint[],
-            %(hashes)b::bytea[], %(statuses)b::text[]) as u(x, s, m, a, h, t)
+from (select unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s, unnest(%(members)b::bigint[]) as m,
+             unnest(%(activities)b::bigint[]) as a, unnest(%(hashes)b::bytea[]) as h,
+             unnest(%(statuses)b::text[]) as t) as u
 order by x, s
 on conflict (external_id, source, program_id) do nothing
 returning activity_id
@@ -42,7 +44,7 @@ CLAIM_SALES: Final = """
 -- activities.claim_sales
 insert into sale_key (key_hash, program_id, external_id, source, claimed_at)
 select k, %(program)s, x, s, %(now)s
-from unnest(%(keys)b::bytea[], %(ids)b::text[], %(sources)b::text[]) as u(k, x, s)
+from (select unnest(%(keys)b::bytea[]) as k, unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s) as u
 order by k
 on conflict (key_hash, program_id) do nothing
 returning key_hash
@@ -137,11 +139,13 @@ insert into activity
    payload, inputs, trace, tier, transfer_count, transfer_sum, corrects_id, sale_id)
 select m, a, %(program)s, s, x, t, o, c, %(now)s, v,
        p, i, r, g, n, q, nullif(k, 0), nullif(y, 0)
-from unnest(%(members)b::bigint[], %(activities)b::bigint[], %(sources)b::text[], %(ids)b::text[],
-            %(types)b::text[], %(occurred)b::timestamptz[], %(acts)b::timestamptz[], %(versions)b::bigint[],
-            %(payloads)b::json[], %(inputs)b::json[], %(traces)b::json[], %(tiers)b::text[],
-            %(counts)b::bigint[], %(sums)b::bigint[], %(corrects)b::bigint[], %(sales)b::bigint[])
-     as u(m, a, s, x, t, o, c, v, p, i, r, g, n, q, k, y)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(activities)b::bigint[]) as a,
+             unnest(%(sources)b::text[]) as s, unnest(%(ids)b::text[]) as x, unnest(%(types)b::text[]) as t,
+             unnest(%(occurred)b::timestamptz[]) as o, unnest(%(acts)b::timestamptz[]) as c,
+             unnest(%(versions)b::bigint[]) as v, unnest(%(payloads)b::json[]) as p,
+             unnest(%(inputs)b::json[]) as i, unnest(%(traces)b::json[]) as r, unnest(%(tiers)b::text[]) as g,
+             unnest(%(counts)b::bigint[]) as n, unnest(%(sums)b::bigint[]) as q,
+             unnest(%(corrects)b::bigint[]) as k, unnest(%(sales)b::bigint[]) as y) as u
 """
 
 INSERT_TRANSFERS: Final = """
@@ -150,10 +154,12 @@ insert into transfer
   (member_id, transfer_id, program_id, activity_id, kind, debit, credit, currency, lot_id, amount,
    effective_at, recorded_at, version, corrects_id)
 select m, i, %(program)s, a, k, d, c, y, nullif(l, 0), q, e, %(now)s, v, nullif(o, 0)
-from unnest(%(members)b::bigint[], %(transfers)b::bigint[], %(activities)b::bigint[], %(kinds)b::text[],
-            %(debits)b::text[], %(credits)b::text[], %(currencies)b::text[], %(lots)b::bigint[],
-            %(amounts)b::bigint[], %(effective)b::timestamptz[], %(versions)b::bigint[], %(corrects)b::bigint[])
-     as u(m, i, a, k, d, c, y, l, q, e, v, o)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(transfers)b::bigint[]) as i,
+             unnest(%(activities)b::bigint[]) as a, unnest(%(kinds)b::text[]) as k,
+             unnest(%(debits)b::text[]) as d, unnest(%(credits)b::text[]) as c,
+             unnest(%(currencies)b::text[]) as y, unnest(%(lots)b::bigint[]) as l,
+             unnest(%(amounts)b::bigint[]) as q, unnest(%(effective)b::timestamptz[]) as e,
+             unnest(%(versions)b::bigint[]) as v, unnest(%(corrects)b::bigint[]) as o) as u
 """
 
 # What only adds may be written as a new row: if there is one already, it moves instead.
@@ -161,8 +167,9 @@ RAISE_WALLETS: Final = """
 -- activities.raise_wallets
 insert into wallet as w (member_id, currency, program_id, posted, pending, held, debt)
 select m, y, %(program)s, p, n, h, d
-from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
-            %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(currencies)b::text[]) as y,
+             unnest(%(posted)b::bigint[]) as p, unnest(%(pending)b::bigint[]) as n,
+             unnest(%(held)b::bigint[]) as h, unnest(%(debt)b::bigint[]) as d) as u
 on conflict (member_id, currency) do update
 set posted = w.posted + excluded.posted, pending = w.pending + excluded.pending, held = w.held + excluded.held,
     debt = w.debt + excluded.debt
@@ -173,10 +180,12 @@ RAISE_LOTS: Final = """
 insert into lot as w (member_id, lot_id, program_id, currency, funder, expires_at, first_earned_at,
                       earned, redeemed, expired, reversed, held, remaining)
 select m, l, %(program)s, y, f, e, b, d1, d2, d3, d4, d5, d6
-from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
-            %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[], %(redeemed)b::bigint[],
-            %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[], %(remaining)b::bigint[])
-     as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(lots)b::bigint[]) as l,
+             unnest(%(currencies)b::text[]) as y, unnest(%(funders)b::text[]) as f,
+             unnest(%(expires)b::timestamptz[]) as e, unnest(%(first)b::timestamptz[]) as b,
+             unnest(%(earned)b::bigint[]) as d1, unnest(%(redeemed)b::bigint[]) as d2,
+             unnest(%(expired)b::bigint[]) as d3, unnest(%(reversed)b::bigint[]) as d4,
+             unnest(%(held)b::bigint[]) as d5, unnest(%(remaining)b::bigint[]) as d6) as u
 on conflict (member_id, lot_id) do update
 set expires_at = excluded.expires_at, first_earned_at = excluded.first_earned_at,
     earned = w.earned + excluded.earned, redeemed = w.redeemed + excluded.redeemed,
@@ -190,8 +199,8 @@ set expires_at = excluded.expires_at, first_earned_at = excluded.first_earned_at
 MOVE_WALLETS: Final = """
 -- activities.move_wallets
 with given as materialized (
-  select * from unnest(%(members)b::bigint[], %(currencies)b::text[], %(posted)b::bigint[], %(pending)b::bigint[],
-                       %(held)b::bigint[], %(debt)b::bigint[]) as u(m, y, p, n, h, d)
+  select unnest(%(members)b::bigint[]) as m, unnest(%(currencies)b::text[]) as y, unnest(%(posted)b::bigint[]) as p,
+         unnest(%(pending)b::bigint[]) as n, unnest(%(held)b::bigint[]) as h, unnest(%(debt)b::bigint[]) as d
 ), moved as (
   update wallet w set posted = w.posted + u.p, pending = w.pending + u.n, held = w.held + u.h, debt = w.debt + u.d
   from given u
@@ -207,11 +216,12 @@ where v.member_id is null
 MOVE_LOTS: Final = """
 -- activities.move_lots
 with given as materialized (
-  select * from unnest(%(members)b::bigint[], %(lots)b::bigint[], %(currencies)b::text[], %(funders)b::text[],
-                       %(expires)b::timestamptz[], %(first)b::timestamptz[], %(earned)b::bigint[],
-                       %(redeemed)b::bigint[], %(expired)b::bigint[], %(reversed)b::bigint[], %(held)b::bigint[],
-                       %(remaining)b::bigint[])
-         as u(m, l, y, f, e, b, d1, d2, d3, d4, d5, d6)
+  select unnest(%(members)b::bigint[]) as m, unnest(%(lots)b::bigint[]) as l, unnest(%(currencies)b::text[]) as y,
+         unnest(%(funders)b::text[]) as f, unnest(%(expires)b::timestamptz[]) as e,
+         unnest(%(first)b::timestamptz[]) as b, unnest(%(earned)b::bigint[]) as d1,
+         unnest(%(redeemed)b::bigint[]) as d2, unnest(%(expired)b::bigint[]) as d3,
+         unnest(%(reversed)b::bigint[]) as d4, unnest(%(held)b::bigint[]) as d5,
+         unnest(%(remaining)b::bigint[]) as d6
 ), moved as (
   update lot w set
     expires_at = case when u.b is null then w.expires_at else u.e end,
@@ -233,7 +243,8 @@ where v.member_id is null
 UPDATE_PROGRESS: Final = """
 -- activities.update_progress
 update progress w set state = u.s, due_at = u.d, decided_at = %(now)s
-from unnest(%(members)b::bigint[], %(states)b::bytea[], %(due)b::timestamptz[]) as u(m, s, d)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(states)b::bytea[]) as s,
+             unnest(%(due)b::timestamptz[]) as d) as u
 where w.member_id = any(%(members)b) and w.member_id = u.m
 """
 
@@ -241,16 +252,17 @@ INSERT_HOLDS: Final = """
 -- activities.insert_holds
 insert into hold (member_id, hold_id, program_id, currency, amount, captured, state, expires_at, created_at)
 select m, i, %(program)s, y, q, 0, 'open', e, b
-from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(currencies)b::text[], %(amounts)b::bigint[],
-            %(expires)b::timestamptz[], %(created)b::timestamptz[]) as u(m, i, y, q, e, b)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(holds)b::bigint[]) as i,
+             unnest(%(currencies)b::text[]) as y, unnest(%(amounts)b::bigint[]) as q,
+             unnest(%(expires)b::timestamptz[]) as e, unnest(%(created)b::timestamptz[]) as b) as u
 on conflict (member_id, hold_id) do nothing
 """
 
 UPDATE_HOLDS: Final = """
 -- activities.update_holds
 update hold w set captured = u.c, state = u.t
-from unnest(%(members)b::bigint[], %(holds)b::bigint[], %(captured)b::bigint[], %(states)b::text[])
-     as u(m, i, c, t)
+from (select unnest(%(members)b::bigint[]) as m, unnest(%(holds)b::bigint[]) as i,
+             unnest(%(captured)b::bigint[]) as c, unnest(%(states)b::text[]) as t) as u
 where w.member_id = any(%(members)b) and w.member_id = u.m and w.hold_id = u.i
 """
 
@@ -269,8 +281,8 @@ commit
 SETTLE_CLAIMS: Final = """
 -- activities.settle_claims
 update activity_claim c set status = u.t, code = nullif(u.k, ''), member_id = nullif(u.m, 0)
-from unnest(%(ids)b::text[], %(sources)b::text[], %(statuses)b::text[], %(codes)b::text[],
-            %(members)b::bigint[]) as u(x, s, t, k, m)
+from (select unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s, unnest(%(statuses)b::text[]) as t,
+             unnest(%(codes)b::text[]) as k, unnest(%(members)b::bigint[]) as m) as u
 where c.external_id = any(%(ids)b) and c.external_id = u.x and c.source = u.s and c.program_id = %(program)s
 """
 
@@ -279,8 +291,9 @@ PARK: Final = """
 insert into parked_activity
   (sale_external_id, sale_source, program_id, external_id, source, activity_id, payload, parked_at, deadline_at)
 select sx, ss, %(program)s, x, s, a, p, %(now)s, %(deadline)s
-from unnest(%(sale_ids)b::text[], %(sale_sources)b::text[], %(ids)b::text[], %(sources)b::text[],
-            %(activities)b::bigint[], %(payloads)b::json[]) as u(sx, ss, x, s, a, p)
+from (select unnest(%(sale_ids)b::text[]) as sx, unnest(%(sale_sources)b::text[]) as ss,
+             unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s, unnest(%(activities)b::bigint[]) as a,
+             unnest(%(payloads)b::json[]) as p) as u
 on conflict (sale_external_id, sale_source, program_id, external_id, source) do nothing
 """
 
