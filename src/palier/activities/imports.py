@@ -25,6 +25,7 @@ from contextlib import ExitStack
 from itertools import islice
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
+from operator import attrgetter
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, cast
 from zlib import crc32
@@ -164,7 +165,7 @@ def import_rows(
     dealt: _Dealt | None = None
     if isinstance(reading, _FromCells):
         dealt = items = _Dealt(
-            reading.form, items, window, lambda read: on_progress and on_progress(Progress(0, read, False))
+            reading, items, window, lambda read: on_progress and on_progress(Progress(0, read, False))
         )
     team: _Team = _Workers(program.key, reading, workers) if workers else _Alone(connection, program, reading)
     totals = [0] * 5
@@ -184,7 +185,10 @@ def import_rows(
             for members, outcome in team.run(found.lots, clock, enrol_unknown):
                 for number, count in enumerate(outcome.counts):
                     totals[number] += count
-                refused += [RefusedLine(members[index], code, why) for index, code, why in outcome.refused]
+                refused += [
+                    RefusedLine(reading.row(members[index]), code, why)
+                    for index, code, why in outcome.refused
+                ]
                 done += len(members)
                 _refuse_when_full()
                 if on_progress is not None:
@@ -303,6 +307,10 @@ class _Reading(Protocol):
         """The instant of a row, as it is written."""
         ...
 
+    def row(self, item: Any) -> Row | Record:
+        """The row as it is told of where it is refused."""
+        ...
+
     def pack(self, items: Sequence[Any]) -> bytes:
         """Rows as they are sent to a process."""
         ...
@@ -316,34 +324,60 @@ class _Reading(Protocol):
         ...
 
 
+class _Placed(Struct, array_like=True, gc=False):
+    """A record beside what says where it belongs; its cells are packed until whoever decides reads them."""
+
+    owner: str
+    dated: str
+    problem: tuple[str, Sentence] | None
+    lines: tuple[int, ...]
+    cells: msgspec.Raw
+
+    @property
+    def rows(self) -> tuple[Cells, ...]:
+        """The cells of its rows."""
+        return tuple(_rows(self.cells))
+
+
 class _FromCells:
     """Rows of a table, in their cells."""
 
     def __init__(self, form: RowForm) -> None:
         self.form = form
 
-    def owner(self, item: Record) -> str:
-        return self.form.owner(item.cells[0])
+    def placed(self, record: Record) -> _Placed:
+        lines, cells, problem = record
+        packed = msgspec.Raw(_pack(cells))
+        if problem is not None:
+            return _Placed("", "", problem, lines, packed)
+        first = cells[0]
+        return _Placed(self.form.owner(first), self.form.dated(first), None, lines, packed)
 
-    def names_sales(self, items: Sequence[Record]) -> bool:
+    def owner(self, item: _Placed) -> str:
+        return item.owner
+
+    def names_sales(self, items: Sequence[_Placed]) -> bool:
         return self.form.names_sales
 
-    def own_id(self, item: Record) -> tuple[str, str]:
-        return self.form.own_id(item.cells[0])
+    def own_id(self, item: _Placed) -> tuple[str, str]:
+        return self.form.own_id(item.rows[0])
 
-    def named_sale(self, item: Record) -> tuple[str, str]:
-        return self.form.named_sale(item.cells[0])
+    def named_sale(self, item: _Placed) -> tuple[str, str]:
+        return self.form.named_sale(item.rows[0])
 
-    def dated(self, item: Record) -> str:
-        return self.form.dated(item.cells[0])
+    def dated(self, item: _Placed) -> str:
+        return item.dated
 
-    def pack(self, items: Sequence[Record]) -> bytes:
+    def row(self, item: _Placed) -> Record:
+        return Record(item.lines, item.rows, item.problem)
+
+    def pack(self, items: Sequence[_Placed]) -> bytes:
         if self.form.single:
-            return _pack([cells for _, (cells,), _ in items])
-        return _pack([(numbers, cells) for numbers, cells, _ in items])
+            return _pack([item.cells for item in items])
+        return _pack([(item.lines, item.cells) for item in items])
 
     def unpack(self, body: bytes) -> Sequence[tuple[Sequence[int], Sequence[Cells]]]:
-        return [((0,), (cells,)) for cells in _cells(body)] if self.form.single else _baskets(body)
+        return [((0,), cells) for cells in _singles(body)] if self.form.single else _baskets(body)
 
     def read(self, packed: tuple[Sequence[int], Sequence[Cells]]) -> Wire:
         numbers, cells = packed
@@ -372,6 +406,9 @@ class _Ready:
     def dated(self, item: Row) -> str:
         return str(item.activity.get("occurred_at"))
 
+    def row(self, item: Row) -> Row:
+        return item
+
     def pack(self, items: Sequence[Row]) -> bytes:
         return pickle.dumps([item.activity for item in items])
 
@@ -384,8 +421,9 @@ class _Ready:
 
 
 _pack = msgspec.msgpack.Encoder().encode
-_cells = msgspec.msgpack.Decoder(list[list[str | None]]).decode
-_records = msgspec.msgpack.Decoder(list[Record]).decode
+_placed = msgspec.msgpack.Decoder(list[_Placed]).decode
+_rows = msgspec.msgpack.Decoder(list[list[str | None]]).decode
+_singles = msgspec.msgpack.Decoder(list[list[list[str | None]]]).decode
 _baskets = msgspec.msgpack.Decoder(list[tuple[list[int], list[list[str | None]]]]).decode
 
 
@@ -433,17 +471,17 @@ class _Dealt:
     """
 
     def __init__(
-        self, form: RowForm, records: Iterable[Record], window: int, on_read: Callable[[int], object]
+        self, reading: _FromCells, records: Iterable[Record], window: int, on_read: Callable[[int], object]
     ) -> None:
-        self.form = form
+        self.placed = reading.placed
         self.records = records
         self.window = window
         self.on_read = on_read
         self.total = 0
         """How many there are, as far as is known."""
 
-    def __iter__(self) -> Iterator[Record]:
-        records = iter(self.records)
+    def __iter__(self) -> Iterator[_Placed]:
+        records = map(self.placed, self.records)
         held = list(islice(records, self.window + 1))
         self.total = len(held)
         if len(held) <= self.window:
@@ -461,10 +499,10 @@ class _Dealt:
                 yield from self._together(file)
                 file.close()
 
-    def _deal(self, records: list[Record], files: Sequence[IO[bytes]]) -> None:
-        shares: list[list[Record]] = [[] for _ in files]
+    def _deal(self, records: list[_Placed], files: Sequence[IO[bytes]]) -> None:
+        shares: list[list[_Placed]] = [[] for _ in files]
         for record in records:
-            owner = "" if record.problem is not None else self.form.owner(record.cells[0])
+            owner = record.owner
             shares[crc32(owner.encode()) % SHARES if owner else SHARES].append(record)
         for share, file in zip(shares, files, strict=True):
             if share:
@@ -472,16 +510,18 @@ class _Dealt:
                 file.write(len(body).to_bytes(8))
                 file.write(body)
 
-    def _together(self, file: IO[bytes]) -> Iterator[Record]:
-        members: dict[str, list[Record]] = {}
+    def _together(self, file: IO[bytes]) -> Iterator[_Placed]:
+        members: dict[str, list[_Placed]] = {}
         while length := file.read(8):
-            for record in _records(file.read(int.from_bytes(length))):
-                owner = "" if record.problem is not None else self.form.owner(record.cells[0])
-                members.setdefault(owner, []).append(record)
+            for record in _placed(file.read(int.from_bytes(length))):
+                members.setdefault(record.owner, []).append(record)
         for owner, own in members.items():
             if owner:
-                own.sort(key=lambda record: self.form.dated(record.cells[0]))
+                own.sort(key=_dated)
             yield from own
+
+
+_dated = attrgetter("dated")
 
 
 def _read_ahead(
@@ -533,7 +573,7 @@ def _read_ahead(
 
 def _window(reading: _Reading, rows: list[Any], read: int, skipped: int, ended: bool) -> _Window:
     """Rows put together by member and cut into batches; those that could not be read are told apart."""
-    problems = [RefusedLine(row, *row.problem) for row in rows if row.problem is not None]
+    problems = [RefusedLine(reading.row(row), *row.problem) for row in rows if row.problem is not None]
     if problems:
         rows = [row for row in rows if row.problem is None]
     members: dict[str, list[Any]] = {}
