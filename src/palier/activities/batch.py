@@ -764,11 +764,12 @@ class _Batch:
             items = [item for item in by_member[member_id] if item.index not in self.results]
             if not items or member_id not in self.states:
                 continue
-            if any(item.live or item.fact.type in _LOOKED_UP for item in items):
-                work = opened[member_id] = self._open(member_id)
-                for item in items:
+            for item in items:
+                if item.live or item.fact.type in _LOOKED_UP:
+                    if member_id not in opened:
+                        opened[member_id] = self._open(member_id)
                     if item.live:
-                        self._date(item, work.state)
+                        self._date(item, opened[member_id].state)
             lines.append((member_id, items))
         self._hold_rooms([item for _, items in lines for item in items])
         records = self._load_records(
@@ -779,12 +780,13 @@ class _Batch:
         for start in range(0, len(lines), _AT_ONCE):
             decided = []
             for member_id, items in lines[start : start + _AT_ONCE]:
-                work = opened.pop(member_id) if member_id in opened else self._open(member_id)
+                looked_up = member_id in opened
+                work = opened.pop(member_id) if looked_up else self._open(member_id)
                 if len(items) > 1:
                     order = {id(item.fact): item for item in items}
                     facts = in_fold_order(Known(item.fact, item.inputs) for item in items)
                     items = [order[id(known.fact)] for known in facts]
-                if self._decide_in_order(work, items, records):
+                if self._decide_in_order(work, items, records if looked_up else None):
                     decided.append(work)
                 else:
                     late.append((work, items))
@@ -826,20 +828,24 @@ class _Batch:
 
     # --- deciding in order ----------------------------------------------------------------------------
 
-    def _decide_in_order(self, work: Work, items: list[Item], records: Mapping[int, _Records]) -> bool:
-        """Decides a member's lines where they come after all that was decided; whether they do."""
-        returns = any(item.fact.type == RETURN for item in items)
-        engine = Fold(self.timeline, work.state, keep_records=returns and len(items) > 1)
-        found = records.get(work.member_id)
-        if work.state.took_over and any(item.fact.type == "refund" for item in items):
-            found = self._all_records(work.member_id)
-        if found is not None:
-            engine.sales, engine.redemptions, closed = found
-            for currency, lots in closed.items():
-                wallet = work.state.wallets.get(currency)
-                if wallet is not None:
-                    present = {lot.id for lot in wallet.lots}
-                    wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
+    def _decide_in_order(self, work: Work, items: list[Item], records: Mapping[int, _Records] | None) -> bool:
+        """Decides a member's lines where they come after all that was decided; whether they do.
+
+        `records` of what they name; None where nothing is to be looked up for them.
+        """
+        engine = Fold(self.timeline, work.state)
+        if records is not None:
+            engine.keep_records = len(items) > 1 and any(item.fact.type == RETURN for item in items)
+            found = records.get(work.member_id)
+            if work.state.took_over and any(item.fact.type == "refund" for item in items):
+                found = self._all_records(work.member_id)
+            if found is not None:
+                engine.sales, engine.redemptions, closed = found
+                for currency, lots in closed.items():
+                    wallet = work.state.wallets.get(currency)
+                    if wallet is not None:
+                        present = {lot.id for lot in wallet.lots}
+                        wallet.closed = {lot.id: lot for lot in lots if lot.id not in present}
         if not _in_order(engine, items) or _looks_back(work.state, items):
             return False
         answers: list[tuple[Item, Decision | Refusal]] = []

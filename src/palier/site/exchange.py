@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import count
+from struct import unpack
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -272,12 +273,22 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
 
 
 def _rows(result: PGresult) -> list[tuple[Any, ...]]:
-    readers = [_READERS[result.ftype(column)] for column in range(result.nfields)]
     value = result.get_value
-    return [
-        tuple(
-            None if (found := value(row, column)) is None else read(found)
-            for column, read in enumerate(readers)
-        )
-        for row in range(result.ntuples)
-    ]
+    rows = range(result.ntuples)
+    columns = []
+    for column in range(result.nfields):
+        values = [value(row, column) for row in rows]
+        kind = result.ftype(column)
+        columns.append(_integers(values) if kind == 20 else _column(values, _READERS[kind]))
+    return list(zip(*columns, strict=True))
+
+
+def _integers(values: list[bytes | None]) -> Sequence[int | None]:
+    try:
+        return unpack(f"!{len(values)}q", b"".join(values))  # type: ignore[arg-type]
+    except TypeError:  # one of them is null
+        return _column(values, _integer)
+
+
+def _column(values: list[bytes | None], read: Callable[[bytes], Any]) -> list[Any]:
+    return [None if value is None else read(value) for value in values]
