@@ -51,9 +51,11 @@ def to_minor(text: str, decimals: int) -> int:
 
 def from_minor(minor: int, decimals: int) -> str:
     """The decimal text of an amount, at its full scale: 4210 with 2 decimals is "42.10"."""
+    if not decimals:
+        return str(minor)
     sign = "-" if minor < 0 else ""
     digits = str(abs(minor)).rjust(decimals + 1, "0")
-    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def ratio(text: str) -> tuple[int, int]:

@@ -14,13 +14,14 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities.runtime import Runtime
 from palier.engine.clock import instant, moment
-from palier.engine.facts import OWN_SOURCE, RETURN, SALE
-from palier.engine.trace import Trace, decode_trace
+from palier.engine.facts import OWN_SOURCE, RETURN
+from palier.engine.trace import GoalTrace, GrantTrace
 from palier.insights import measures
 from palier.site.arrays import Numbers, Texts
 
@@ -81,7 +82,7 @@ ACTIVITIES: Final = """
 -- insights.activities
 -- all members: decisions that were sealed, each found by its key
 select a.member_id, a.activity_id, (a.acts_at at time zone %(zone)s)::date - date '1970-01-01', a.acts_at, a.source,
-       a.type, coalesce(a.tier, ''), case when a.type = 'sale' then (a.payload->>'amount')::bigint end, a.trace::text
+       a.type, coalesce(a.tier, ''), case when a.type = 'sale' then a.payload::text end, a.trace::text
 from unnest(%(members)s::bigint[], %(rows)s::bigint[]) as u(m, r)
 join activity a on a.member_id = u.m and a.activity_id = u.r
 order by a.member_id, a.activity_id
@@ -106,10 +107,10 @@ where m.member_id = any(%(members)s)
 KEEP_MEMBERS: Final = """
 -- insights.keep_members
 insert into insight_member (member_id, program_id, days, rewarded_on, tier, tier_at, tier_id, rules)
-select m, %(program)s, coalesce(string_to_array(nullif(d, ''), ' ')::int[], '{}'), nullif(w, -1000000), t, a, i,
-       coalesce(string_to_array(nullif(r, ''), ' '), '{}')
-from unnest(%(members)s::bigint[], %(days)s::text[], %(rewarded)s::int[], %(tiers)s::text[], %(ats)s::bigint[],
-            %(ids)s::bigint[], %(rules)s::text[]) as u(m, d, w, t, a, i, r)
+select m, %(program)s, d::int[], nullif(w, -1000000), t, a, i, r::text[]
+from (select unnest(%(members)s::bigint[]) as m, unnest(%(days)s::text[]) as d, unnest(%(rewarded)s::int[]) as w,
+             unnest(%(tiers)s::text[]) as t, unnest(%(ats)s::bigint[]) as a, unnest(%(ids)s::bigint[]) as i,
+             unnest(%(rules)s::text[]) as r) as u
 order by m
 on conflict (member_id) do update
 set days = excluded.days, rewarded_on = excluded.rewarded_on, tier = excluded.tier, tier_at = excluded.tier_at,
@@ -185,6 +186,37 @@ ENQUEUE: Final = (
     ) n group by n.part order by n.part
     """,
 )
+
+
+class _Brought(Struct, array_like=True, gc=False):
+    """What is counted of a rule's trace."""
+
+    rule: str
+    currency: str
+    base: int
+    raw: int
+    multiplied: int
+    earned: int
+
+
+class _Seen(Struct):
+    """What is counted of a decision's trace."""
+
+    version: int
+    rules: list[_Brought] = []
+    grants: list[GrantTrace] = []
+    draws: list[tuple[str, int, str]] = []
+    goals: list[GoalTrace] = []
+
+
+class _Spent(Struct):
+    """What is counted of a sale."""
+
+    amount: int = 0
+
+
+_seen = msgspec.json.Decoder(_Seen).decode
+_spent = msgspec.json.Decoder(_Spent).decode
 
 
 class Counted(Struct):
@@ -403,28 +435,34 @@ class _Count:
             member.hold_tier(tier, instant(at), activity_id, day, deltas)
             if kind == "correction":
                 continue
-            decided = decode_trace(trace)
+            decided = _seen(trace)
             if source != OWN_SOURCE:
                 deltas[measures.ACTIVITY, kind, day] += 1
-                if kind == SALE:
-                    deltas[measures.SPEND, "", day] += spent or 0
+                if spent is not None:
+                    deltas[measures.SPEND, "", day] += _spent(spent).amount
                 if kind != RETURN:
-                    self._rules(member, decided, day)
+                    self._rules(member, decided.rules, day)
                 if measures.is_active(source, kind):
                     member.be_active(day, deltas)
                 if kind in measures.REWARDING:
                     member.be_rewarded(day, deltas)
-            self._mechanics(decided, day)
+            if decided.grants or decided.draws or decided.goals:
+                self._mechanics(decided, day)
 
-    def _rules(self, member: Counted, trace: Trace, day: int) -> None:
-        for rule in {item.rule for item in trace.rules if item.earned}:
-            self.deltas[measures.FIRED, rule, day] += 1
-            member.be_reached(rule, day, self.deltas)
-        for item in trace.rules:
-            if item.earned:
-                self.deltas[measures.BROUGHT, f"{item.rule}|{item.currency}", day] += item.earned
+    def _rules(self, member: Counted, rules: list[_Brought], day: int) -> None:
+        deltas = self.deltas
+        fired: set[str] = set()
+        for item in rules:
+            if not item.earned:
+                continue
+            rule = item.rule
+            deltas[measures.BROUGHT, f"{rule}|{item.currency}", day] += item.earned
+            if rule not in fired:
+                fired.add(rule)
+                deltas[measures.FIRED, rule, day] += 1
+                member.be_reached(rule, day, deltas)
 
-    def _mechanics(self, trace: Trace, day: int) -> None:
+    def _mechanics(self, trace: _Seen, day: int) -> None:
         for item in trace.grants:
             self.deltas[measures.GRANTED, f"{item.cause}|{item.currency}", day] += item.points
         for game, _, prize in trace.draws:
@@ -446,11 +484,11 @@ class _Count:
                 KEEP_MEMBERS,
                 {
                     "program": program,
-                    "days": Texts(" ".join(map(str, member.days)) for _, member in kept),
+                    "days": Texts(f"{{{','.join(map(str, member.days))}}}" for _, member in kept),
                     "rewarded": Numbers(
                         -1_000_000 if member.rewarded_on is None else member.rewarded_on for _, member in kept
                     ),
-                    "rules": Texts(" ".join(sorted(member.rules)) for _, member in kept),
+                    "rules": Texts(_array(tuple(sorted(member.rules))) for _, member in kept),
                     **_tiers(kept),
                 },
             )
@@ -470,6 +508,13 @@ class _Count:
                     "values": Numbers(values),
                 },
             )
+
+
+@lru_cache(maxsize=4096)
+def _array(texts: tuple[str, ...]) -> str:
+    """Texts as the server writes an array of them."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 def _tiers(members: Sequence[tuple[int, Counted]]) -> dict[str, list[Any]]:
