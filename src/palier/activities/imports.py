@@ -861,7 +861,6 @@ def _work(pipe: Pipe, settings: dict[str, str], program_key: str, reading: _Read
             assert program is not None, "the parent has found it"
             take_node(connection)
             connection.commit()
-            gc.collect()
             gc.freeze()
             gc.set_threshold(*_FEW_COLLECTIONS)
             members = _Members()
