@@ -18,7 +18,7 @@ Status = Literal["applied", "duplicate", "refused", "parked"]
 class Result(Struct, frozen=True):
     """The outcome of one line. `activity_id` and `member_id` are 0 where there is none.
 
-    `after`: currency -> spendable points once it was decided, for the currencies it touched.
+    `said` is what was made of it as soon as it was decided, where that was asked for; it has no trace then.
     """
 
     source: str
@@ -31,6 +31,7 @@ class Result(Struct, frozen=True):
     trace: Trace | None = None
     refusal: Refusal | None = None
     replayed: Status | None = None
+    said: bytes = b""
 
 
 def points_text(minor: int, plan: Plan, currency: str) -> str:

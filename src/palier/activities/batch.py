@@ -78,6 +78,8 @@ Lanes = Callable[[Sequence[int]], list[list[int]]]
 _Records = tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
 """Sales, redemptions, and lots by currency."""
 Answer = TypeVar("Answer")
+Tell = Callable[[int, Result], bytes]
+"""What is said of an applied line: its place among the lines, and its result with the trace."""
 
 
 def one_lane(member_ids: Sequence[int]) -> list[list[int]]:
@@ -136,29 +138,30 @@ def apply(
     *,
     now: int,
     history: bool = False,
-    brief: bool = False,
     dry_run: bool = False,
     known_members: Sequence[int] | None = None,
     sent: Sequence[tuple[str, str]] | None = None,
+    tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
 ) -> list[Result]:
     """Applies lines in one transaction of the caller's connection and commits it; one result per line.
 
     `now` is the server's instant in microseconds. `history` imports old activities: the late window is
-    without limit. `brief` results say how each line came out and not what it brought. `dry_run` decides the same and
-    writes nothing. `known_members` gives the member of each
+    without limit. `dry_run` decides the same and writes nothing. `known_members` gives the member of each
     line where the caller has looked it up already (0: not known); `sent` the ids of lines that were refused
     before they became facts. The four kinds of outcome add up to the lines sent; sending the same lines again
-    changes nothing. `meanwhile` is called with the results while the database writes and commits, mostly, not
+    changes nothing. `tell` makes of a line's place and result, once it is decided, what is kept in place of its trace:
+    a trace is many small things, and those of a large batch are far from the processor when it ends. Lines that are
+    sent twice keep theirs. `meanwhile` is called with the results while the database writes and commits, mostly, not
     always, and again with each attempt: what it makes of the list that is returned is what counts.
     """
     given = (connection, runtime, lines, now, history, known_members, sent)
     if dry_run:
         try:
-            return _apply(*given, brief=brief)
+            return _apply(*given, tell=tell)
         finally:
             connection.rollback()
-    return attempt(connection, lambda: _apply(*given, brief=brief, meanwhile=meanwhile or _nothing))
+    return attempt(connection, lambda: _apply(*given, tell=tell, meanwhile=meanwhile or _nothing))
 
 
 def _nothing(_: list[Result]) -> None:
@@ -186,11 +189,11 @@ def _apply(
     known_members: Sequence[int] | None,
     sent: Sequence[tuple[str, str]] | None,
     *,
-    brief: bool = False,
+    tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
-    batch.brief = brief
+    batch.tell = tell
     made: list[Result] = []
 
     def results() -> list[Result]:
@@ -269,11 +272,12 @@ class _Batch:
         self.timeline = runtime.timeline
         self.now = now
         self.history = history
-        self.brief = False
+        self.tell: Tell | None = None
         self.results: dict[int, Result] = {}
         self.items: list[Item] = []
         self.facts_written: dict[int, Item] = {}
         self.doubles: list[tuple[Item, Item]] = []
+        self.doubled: set[int] = set()
         self.unparked: list[Item] = []
         self.states: dict[int, bytes] = {}
         self.standing: dict[int, tuple[str, str, str | None]] = {}
@@ -377,6 +381,7 @@ class _Batch:
                 self.refuse(item, _content_differs())
             else:
                 self.doubles.append((item, earlier))
+                self.doubled.add(earlier.index)
         self.items = kept
 
     def _check_references(self) -> None:
@@ -889,7 +894,7 @@ class _Batch:
         if item.inputs.allotted:
             item.inputs = msgspec.structs.replace(item.inputs, allotted=recorded(trace))
         trace.after = {key: wallet.spendable for key, wallet in work.state.wallets.items()}
-        self.results[item.index] = Result(
+        result = Result(
             item.fact.source,
             item.fact.id,
             "applied",
@@ -897,8 +902,21 @@ class _Batch:
             item.activity_id,
             decision.version,
             decision.tier,
-            None if self.brief else trace,
+            trace,
         )
+        if self.tell is not None and not item.unparked and item.index not in self.doubled:
+            said = self.tell(item.index, result)
+            result = Result(
+                result.source,
+                result.id,
+                result.status,
+                result.member_id,
+                result.activity_id,
+                result.version,
+                result.tier,
+                said=said,
+            )
+        self.results[item.index] = result
         self.facts_written[item.activity_id] = item
 
     def _load_records(self, works: list[tuple[Work, list[Item]]]) -> dict[int, _Records]:

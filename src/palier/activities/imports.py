@@ -35,6 +35,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, wire
+from palier.activities.answers import Result
 from palier.activities.enrolment import enrol_many
 from palier.activities.runtime import Runtime, runtime
 from palier.connectors.rows import Cells, Record, RowProblem
@@ -699,6 +700,10 @@ def _hashes(key: Identities) -> list[bytes]:
         return []
 
 
+def _nothing_said(_: int, __: Result) -> bytes:
+    return b""
+
+
 def _apply(
     connection: Connection[Any],
     program: Runtime,
@@ -725,7 +730,7 @@ def _apply(
                 places.append(number)
         known, new = members.find(connection, program, reads, now, enrol_unknown)
         results = batch.apply(
-            connection, program, reads, now=now, history=True, brief=True, known_members=known
+            connection, program, reads, now=now, history=True, known_members=known, tell=_nothing_said
         )
         enrolled += new
         for number, result in zip(places, results, strict=True):

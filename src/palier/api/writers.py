@@ -27,8 +27,10 @@ from palier.activities.runtime import Runtime, last_known, runtime
 from palier.api import frames
 from palier.api.frames import Answered, Sent
 from palier.api.partners import own_answer, own_line
+from palier.engine.plan import Plan
 from palier.engine.refusals import Refusal
 from palier.site import clock, database, ids
+from palier.staff.queries import Key
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +228,9 @@ class _Writer:
         timeline, key = program.timeline, program.key
         lines: list[wire.Read | Refusal] = []
         sent: list[tuple[str, str]] = []
+        keys: list[Key] = []
         for request in requests:
+            keys += [request.key] * len(request.lines)
             for line in request.lines:
                 if isinstance(line, Refusal):
                     lines.append(line)
@@ -239,12 +243,23 @@ class _Writer:
                     sent.append(wire.sent_as(line) if isinstance(read, Refusal) else ("", ""))
         told: list[tuple[list[Result], list[Answer]]] = []
 
+        def tell(place: int, result: Result) -> bytes:
+            return _encode(_told(keys[place], result, (last_known(name) or program).latest))
+
         def meanwhile(results: list[Result]) -> None:
             told.append((results, _answers(requests, results, last_known(name) or program)))
             self._read(0)
 
         results = batch.apply(
-            connection, program, lines, now=now, dry_run=requests[0].dry_run, sent=sent, meanwhile=meanwhile
+            connection,
+            program,
+            lines,
+            now=now,
+            dry_run=requests[0].dry_run,
+            sent=sent,
+            # Small batches are told of while the database writes.
+            tell=tell if any(request.many for request in requests) else None,
+            meanwhile=meanwhile,
         )
         if told and told[-1][0] is results:
             return told[-1][1]
@@ -265,10 +280,15 @@ def _answers(requests: list[_Request], results: list[Result], program: Runtime) 
 def _answer(request: _Request, results: list[Result], program: Runtime) -> Answer:
     plan = program.latest
     if request.many:
-        told = [own_answer(request.key, body(result, plan), plan) for result in results]
+        told = [
+            msgspec.Raw(result.said) if result.said else _told(request.key, result, plan)
+            for result in results
+        ]
         return 200, 0, _encode({"counts": counts(results), "results": told})
     result = results[0]
-    told_one = own_answer(request.key, body(result, plan), plan)
+    if result.said:
+        return 200, 0, result.said
+    told_one = _told(request.key, result, plan)
     refusal = result.refusal
     if refusal is not None:
         content = frames.problem(
@@ -277,6 +297,10 @@ def _answer(request: _Request, results: list[Result], program: Runtime) -> Answe
         )  # fmt: skip
         return 422, 0, content
     return 200, 0, _encode(told_one)
+
+
+def _told(key: Key, result: Result, plan: Plan) -> dict[str, Any]:
+    return own_answer(key, body(result, plan), plan)
 
 
 def _deliver(requests: list[_Request], answers: list[Answer]) -> None:
