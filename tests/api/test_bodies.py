@@ -96,8 +96,17 @@ def test_arrays_of_activities(shop: Shop, member: str) -> None:
     shop.post("/activities", [sale] * 1001).problem(400, "invalid_body")
     twice = shop.post("/activities", [sale, sale, {**sale, "amount": "11"}]).json
     assert twice["counts"] == {"applied": 1, "duplicate": 1, "refused": 1, "parked": 0}
-    assert shop.post("/activities", [sale]).json["results"][0]["status"] == "duplicate"
+    first, double, _ = twice["results"]
+    assert (first["status"], first["points"]) == ("applied", {"stars": "10.00"})
+    assert double == {**first, "status": "duplicate"}
+    again = shop.post("/activities", [sale]).json["results"][0]
+    assert again == {**double, "spendable": again["spendable"]}
     shop.post("/activities", {**sale, "amount": "12"}).problem(422, "content_differs", "id")
+    # One of an array is told as one by itself.
+    alone = shop.post("/activities", {**sale, "id": "alone"}).json
+    (one,) = shop.post("/activities", [{**sale, "id": "one"}]).json["results"]
+    told = {"id": "one", "spendable": {"stars": "30.00"}}
+    assert one == {**alone, **told}
     thousand = [{**sale, "id": f"n{number}"} for number in range(1000)]
     assert shop.post("/activities", thousand).json["counts"]["applied"] == 1000
 

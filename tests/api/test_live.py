@@ -129,6 +129,21 @@ def test_refusals_of_the_fast_intake(served: Served) -> None:
     assert served.call("GET", "/v1/nothing")[2]["code"] == "unknown_address"
 
 
+def test_an_array_is_answered_as_its_lines_would_be(served: Served, member: str) -> None:
+    """What a line of an array is told is made as soon as it is decided; one by itself is told at the end."""
+    sale = {"source": "till", "id": "one", "type": "sale", "occurred_at": now_text(), "member": member,
+            "amount": "10"}  # fmt: skip
+    alone = served.call("POST", "/v1/activities", sale)[2]
+    many = [{**sale, "id": "two"}, {**sale, "id": "two"}, {**sale, "id": "two", "amount": "11"}, sale]
+    found = served.call("POST", "/v1/activities", many)[2]
+    assert found["counts"] == {"applied": 1, "duplicate": 2, "refused": 1, "parked": 0}
+    applied, double, other, again = found["results"]
+    assert applied == {**alone, "id": "two", "spendable": {"stars": "20.00"}}
+    assert double == {**applied, "status": "duplicate"}
+    assert (other["status"], other["code"]) == ("refused", "content_differs")
+    assert again == {**alone, "status": "duplicate"}
+
+
 def test_a_hundred_identical_posts(served: Served, member: str) -> None:
     sale = {"source": "till", "id": "same", "type": "sale", "occurred_at": now_text(), "member": member,
             "amount": "10"}  # fmt: skip
