@@ -325,6 +325,11 @@ def test_what_is_used_up_is_not_offered(shelf: Shop, more: dict[str, Any], said:
     page = client.get("/portal/club/rewards/coffee").content.decode()
     assert said in page
     assert "Use 50" not in page
+    listed = client.get("/portal/club/rewards").content.decode()
+    gone = listed.split("Not to be had just now")[1]
+    assert said.rstrip(".") in gone
+    assert "A coffee" in gone
+    assert "A coffee" not in listed.split("Not to be had just now")[0]
 
 
 def test_a_form_that_is_used_up_leaves_the_others(shelf: Shop) -> None:
@@ -336,6 +341,9 @@ def test_a_form_that_is_used_up_leaves_the_others(shelf: Shop) -> None:
     small, large = re.findall(r'<input type="radio"[^>]*>', page)
     assert ("disabled" in small, "checked" in small) == (True, False)
     assert ("disabled" in large, "checked" in large) == (False, True)
+    assert "Not to be had" not in client.get("/portal/club/rewards").content.decode()
+    assert order_of(client, "coffee", variant="large").status_code == 302
+    assert "None of it is left" in client.get("/portal/club/rewards").content.decode()
 
 
 def test_why_it_is_not_available_is_the_true_reason(shelf: Shop) -> None:

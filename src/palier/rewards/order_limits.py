@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -24,11 +24,13 @@ _PERIODS: Final = ("day", "week", "month", "year")
 
 COUNT: Final = """
 -- orders.count_of_member
-select coalesce(sum(case when state = any(%(states)s::text[]) then quantity - refunded_units * quantity / units
-                    else 0 end), 0)::bigint,
-       coalesce(sum(case when state = any(%(states)s::text[]) and created_at >= %(since)s
-                    then quantity - refunded_units * quantity / units else 0 end), 0)::bigint
-from reward_order where member_id = %(member)s and reward_key = %(reward)s
+select o.reward_key, sum(o.quantity - o.refunded_units * o.quantity / o.units)::bigint,
+       coalesce(sum(o.quantity - o.refunded_units * o.quantity / o.units)
+                filter (where o.created_at >= w.since), 0)::bigint
+from (select unnest(%(rewards)s::text[]) as reward_key, unnest(%(since)s::timestamptz[]) as since) w
+join reward_order o on o.member_id = %(member)s and o.reward_key = w.reward_key
+where o.state = any(%(states)s::text[])
+group by o.reward_key
 """
 
 
@@ -49,23 +51,47 @@ def beyond(
     quantity: int = 1,
 ) -> Beyond | None:
     """The limit that so many more of a reward would go beyond for one member; None where none does."""
-    limits = reward.limits
-    if limits.per_order is not None and quantity > limits.per_order:
-        return Beyond(limits.per_order, "order")
-    if limits.per_member is None and limits.per_member_period is None:
-        return None
-    period = limits.per_member_period
-    since = period_start(runtime.latest, period, now) if period is not None else 0
-    row = connection.execute(
-        COUNT,
-        {"member": member_id, "reward": reward.key, "states": sorted(COUNTED), "since": moment(since)},
-    ).fetchone()
-    assert row is not None
-    if limits.per_member is not None and row[0] + quantity > limits.per_member:
-        return Beyond(limits.per_member, "member")
-    if period is not None and row[1] + quantity > period.n:
-        return Beyond(period.n, period.period)
-    return None
+    return beyond_each(connection, runtime, member_id, [reward], now, quantity=quantity).get(reward.key)
+
+
+def beyond_each(
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_id: int,
+    rewards: Sequence[Reward],
+    now: int,
+    *,
+    quantity: int = 1,
+) -> dict[str, Beyond]:
+    """The same of several rewards at once, by key; those of which no limit says anything are left out."""
+    limited = [item for item in rewards if item.limits.per_member or item.limits.per_member_period]
+    had: dict[str, tuple[int, int]] = {}
+    if limited:
+        periods = [item.limits.per_member_period for item in limited]
+        rows = connection.execute(
+            COUNT,
+            {
+                "member": member_id,
+                "rewards": [item.key for item in limited],
+                "since": [
+                    moment(period_start(runtime.latest, period, now) if period is not None else 0)
+                    for period in periods
+                ],
+                "states": sorted(COUNTED),
+            },
+        )
+        had = {key: (ever, lately) for key, ever, lately in rows}
+    found = {}
+    for item in rewards:
+        limits, (ever, lately) = item.limits, had.get(item.key, (0, 0))
+        period = limits.per_member_period
+        if limits.per_order is not None and quantity > limits.per_order:
+            found[item.key] = Beyond(limits.per_order, "order")
+        elif limits.per_member is not None and ever + quantity > limits.per_member:
+            found[item.key] = Beyond(limits.per_member, "member")
+        elif period is not None and lately + quantity > period.n:
+            found[item.key] = Beyond(period.n, period.period)
+    return found
 
 
 def refuse_beyond(

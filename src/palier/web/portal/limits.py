@@ -8,9 +8,11 @@ from django.utils.translation import gettext as _
 
 from palier.rewards import order_limits, stock
 from palier.rewards.catalogue import Terms
-from palier.rewards.document import Sweepstake
+from palier.rewards.document import Reward, Sweepstake
+from palier.rewards.kinds import Leaf
 from palier.rewards.order_limits import Beyond
 from palier.rewards.refusals import OrderRefused
+from palier.rewards.stock import Need
 from palier.web.portal import handing
 from palier.web.portal.visits import Visit
 
@@ -35,13 +37,42 @@ def in_the_way(made: Visit, terms: Terms, forms: Sequence[str]) -> dict[str, str
     found = {}
     for form, taken in needs.items():
         short = stock.short(levels, taken)
-        if short is None:
-            found[form] = ""
-        elif taken[short].what == "period" and terms.reward.limits.per_period is not None:
-            found[form] = _of_all(terms.reward.limits.per_period.period)
-        else:
-            found[form] = _("None of it is left")
+        found[form] = _gone(terms.reward, taken[short]) if short is not None else ""
     return found
+
+
+def of_list(made: Visit, listed: Sequence[Terms]) -> dict[str, str]:
+    """What limits and stock say against rewards of a list, by key; those that can be had are left out.
+
+    Asked for all of them together. What a bundle is made of is looked at on its own page alone.
+    """
+    rewards = [terms.reward for terms in listed]
+    each = order_limits.beyond_each(made.connection, made.runtime, made.member_id, rewards, made.now)
+    found = {key: _of_one(beyond) for key, beyond in each.items()}
+    needs: dict[str, list[dict[str, Need]]] = {}
+    for terms in listed:
+        reward = terms.reward
+        if reward.key not in found:
+            needs[reward.key] = [
+                order_limits.needs(
+                    made.runtime, reward, [Leaf(terms.reward_id, terms.version, reward, form)], 1, made.now
+                )
+                for form in reward.variants or (None,)
+            ]
+    keys = {key for forms in needs.values() for taken in forms for key in taken}
+    levels = stock.read(made.connection, made.runtime.program_id, keys) if keys else {}
+    for reward in rewards:
+        forms = needs.get(reward.key, [])
+        short = [key for taken in forms if (key := stock.short(levels, taken)) is not None]
+        if forms and len(short) == len(forms):
+            found[reward.key] = _gone(reward, forms[0][short[0]])
+    return found
+
+
+def _gone(reward: Reward, need: Need) -> str:
+    if need.what == "period" and reward.limits.per_period is not None:
+        return _of_all(reward.limits.per_period.period)
+    return _("None of it is left")
 
 
 def _of_one(beyond: Beyond) -> str:

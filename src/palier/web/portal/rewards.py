@@ -47,13 +47,14 @@ REVEALED: Final = ("voucher", "code")
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A reward in a list: what it is, what it costs, how far it is."""
+    """A reward in a list: what it is, what it costs, how far it is; `gone` where limits or stock leave none."""
 
     key: str
     name: str
     summary: str
     price: str
     reachable: bool
+    gone: bool
     distance: str
     new: bool
     ending: str
@@ -69,14 +70,14 @@ def price_words(words: ProgramWords, asked: Asked) -> str:
     return _(" and ").join(parts) or _("free")
 
 
-def _tile(made: Visit, line: Line, shown: Mapping[str, Shown]) -> Tile:
+def _tile(made: Visit, line: Line, shown: Mapping[str, Shown], gone: Mapping[str, str]) -> Tile:
     words, reward = made.words, line.terms.reward
     asked = line.offer.price(None)
-    distance = ""
-    if asked is not None and asked.missing:
+    distance = gone.get(reward.key, "")
+    if not distance and asked is not None and asked.missing:
         currency, minor = next(iter(asked.missing.items()))
         distance = _("%(points)s more") % {"points": words.points(minor, currency)}
-    elif line.offer.reasons:
+    elif not distance and line.offer.reasons:
         said = line.offer.reasons[0].said(made.language)
         distance = said[:1].upper() + said[1:]
     return Tile(
@@ -84,7 +85,8 @@ def _tile(made: Visit, line: Line, shown: Mapping[str, Shown]) -> Tile:
         words.text(reward.name),
         words.text(reward.summary) if reward.summary is not None else "",
         price_words(words, asked) if asked is not None else "",
-        line.offer.reachable,
+        line.offer.reachable and reward.key not in gone,
+        reward.key in gone,
         distance,
         line.is_new,
         telling.when(words, line.ends_at - 1, made.now) if line.ending(made.now) else "",
@@ -103,7 +105,7 @@ def _standing(made: Visit) -> MemberStanding:
 @require_GET
 @of_member
 def shelf(made: Visit) -> HttpResponse:
-    """What can be had: within reach first, then what is near, nearest first."""
+    """What can be had: within reach first, then what is near, nearest first; then what there is none of just now."""
     words = made.request.GET.get("q", "")[:100]
     currency = next(iter(telling.currencies_of(made.runtime.latest, "points", "cash")), None)
     after = _position(made.request.GET.get("after", ""))
@@ -121,14 +123,16 @@ def shelf(made: Visit) -> HttpResponse:
     shown = pictures.of_rewards(
         made.connection, made.runtime, [line.terms.reward for line in page.lines], made.words
     )
-    tiles = [_tile(made, line, shown) for line in page.lines]
+    gone = limits.of_list(made, [line.terms for line in page.lines])
+    tiles = [_tile(made, line, shown, gone) for line in page.lines]
     follow = page.next
     return made.page(
         "portal/shelf.html",
         {
             "here": "rewards",
             "near": [tile for tile in tiles if tile.reachable],
-            "far": [tile for tile in tiles if not tile.reachable],
+            "far": [tile for tile in tiles if not tile.reachable and not tile.gone],
+            "gone": [tile for tile in tiles if tile.gone],
             # Where everything is new, saying so of each says nothing.
             "newer": not all(tile.new for tile in tiles),
             "words": words,
