@@ -1,8 +1,9 @@
 """The SQL of a batch: every statement set-based, named, and kept to one member's rows by member_id.
 
-Arrays are sorted by member; results are joined back by key, never by position. They are unnested side by side in
-a select list: there the server takes them in step, where in FROM it would first store a copy of each. Instants and
-documents travel as arrays of their own types (palier.site.arrays), so that the server converts nothing.
+Members are locked in one order before anything of them is written. Results are joined back by key, never by
+position. Arrays are unnested side by side in a select list: there the server takes them in step, where in FROM it
+would first store a copy of each. Instants and documents travel as arrays of their own types (palier.site.arrays),
+so that the server converts nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing what was decided: each table once per batch, from arrays in the order of members."""
+"""Writing what was decided: each table once per batch, from arrays."""
 
 from __future__ import annotations
 
