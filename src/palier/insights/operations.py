@@ -21,7 +21,7 @@ from psycopg import Connection
 from palier.activities.runtime import Runtime
 from palier.engine.clock import instant, moment
 from palier.engine.facts import OWN_SOURCE, RETURN
-from palier.engine.trace import GoalTrace, GrantTrace
+from palier.engine.trace import GoalTrace, GrantTrace, RuleTrace
 from palier.insights import measures
 from palier.site.arrays import Numbers, Texts
 
@@ -188,22 +188,11 @@ ENQUEUE: Final = (
 )
 
 
-class _Brought(Struct, array_like=True, gc=False):
-    """What is counted of a rule's trace."""
-
-    rule: str
-    currency: str
-    base: int
-    raw: int
-    multiplied: int
-    earned: int
-
-
 class _Seen(Struct):
     """What is counted of a decision's trace."""
 
     version: int
-    rules: list[_Brought] = []
+    rules: list[RuleTrace] = []
     grants: list[GrantTrace] = []
     draws: list[tuple[str, int, str]] = []
     goals: list[GoalTrace] = []
@@ -449,7 +438,7 @@ class _Count:
             if decided.grants or decided.draws or decided.goals:
                 self._mechanics(decided, day)
 
-    def _rules(self, member: Counted, rules: list[_Brought], day: int) -> None:
+    def _rules(self, member: Counted, rules: list[RuleTrace], day: int) -> None:
         deltas = self.deltas
         fired: set[str] = set()
         for item in rules:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import count
 from struct import unpack
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -285,8 +285,8 @@ def _rows(result: PGresult) -> list[tuple[Any, ...]]:
 
 def _integers(values: list[bytes | None]) -> Sequence[int | None]:
     try:
-        return unpack(f"!{len(values)}q", b"".join(values))  # type: ignore[arg-type]
-    except TypeError:  # one of them is null
+        return unpack(f"!{len(values)}q", b"".join(cast("list[bytes]", values)))
+    except TypeError:  # one of them is null, which nothing can be joined to
         return _column(values, _integer)
 
 
