@@ -1,0 +1,230 @@
+"""Ids are claimed as decisions are written; what is known already is answered again, however it comes to light."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from palier.activities import batch, wire
+from palier.activities.answers import Result
+from palier.activities.runtime import Runtime
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.ledger.verify import verify
+from palier.site import database
+from palier.site.exchange import Exchange
+from tests.activities.program import NOW, Connection, member, program, published
+
+
+WHEEL = {
+    "key": "wheel",
+    "name": {"en": "Wheel", "fr": "Roue"},
+    "price": {"currency": "stars", "points": "4"},
+    "prizes": [
+        {
+            "key": "none",
+            "name": {"en": "Nothing", "fr": "Rien"},
+            "weight": 1,
+            "grants": [{"currency": "stars", "points": "1"}],
+        }
+    ],
+}
+
+
+class Shop:
+    """A program with three members."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.runtime = published(connection, program(games=[WHEEL]))
+        self.members = {
+            card: member(connection, self.runtime.program_id, card) for card in ("c1", "c2", "c3")
+        }
+
+    def send(self, *rows: dict[str, Any], connection: Connection | None = None) -> list[Result]:
+        lines: list[wire.Read | Refusal] = []
+        for item in wire.split(msgspec.json.encode(list(rows))):
+            assert not isinstance(item, Refusal), item
+            lines.append(wire.to_fact(item, self.runtime.timeline, self.runtime.key, now=NOW))
+        return batch.apply(connection or self.connection, self.runtime, lines, now=NOW)
+
+    def stars(self) -> dict[str, int]:
+        """What each card has, of those that have any; the ledger is sound."""
+        assert verify(self.connection, self.runtime.key) == []
+        rows = dict(self.connection.execute("select member_id, posted from wallet").fetchall())
+        self.connection.rollback()
+        return {card: rows[number] for card, number in self.members.items() if number in rows}
+
+    def claims(self) -> dict[str, tuple[str, str | None]]:
+        rows = self.connection.execute("select external_id, status, code from activity_claim").fetchall()
+        self.connection.rollback()
+        return {identifier: (status, code) for identifier, status, code in rows}
+
+
+@pytest.fixture
+def shop(connection: Connection) -> Shop:
+    return Shop(connection)
+
+
+def sale(id: str, card: str = "c1", day: int = 1, amount: str = "10.00") -> dict[str, Any]:
+    return {
+        "source": "till",
+        "id": id,
+        "type": "sale",
+        "member": {"card": card},
+        "occurred_at": f"2026-03-{day:02}T10:00:00+01:00",
+        "amount": amount,
+    }
+
+
+def play(id: str, card: str = "c1") -> dict[str, Any]:
+    return {
+        "source": "app",
+        "id": id,
+        "type": "play",
+        "member": {"card": card},
+        "occurred_at": "2026-03-20T10:00:00+01:00",
+        "attributes": {"game": "wheel"},
+    }
+
+
+def came_to(results: list[Result]) -> list[tuple[str, str]]:
+    """Status of each line, with what it was before or why it is refused."""
+    return [
+        (result.status, result.refusal.code.value if result.refusal is not None else result.replayed or "")
+        for result in results
+    ]
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """The names of what is asked of the database meanwhile; "|" ends an exchange."""
+    names: list[str] = []
+    ask, receive = Exchange.ask, Exchange.receive
+
+    def named(self: Exchange, statement: str, parameters: Any) -> Any:
+        names.append(statement.strip().splitlines()[0].removeprefix("-- "))
+        return ask(self, statement, parameters)
+
+    def ended(self: Exchange) -> None:
+        names.append("|")
+        receive(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Exchange, "ask", named)
+        patch.setattr(Exchange, "receive", ended)
+        yield names
+
+
+def exchanges(names: list[str]) -> list[list[str]]:
+    return [
+        part.split()
+        for part in " ".join(name for name in names if name != "begin").split("|")
+        if part.strip()
+    ]
+
+
+def test_what_is_new_is_claimed_with_its_decisions(shop: Shop) -> None:
+    with asked() as names:
+        results = shop.send(sale("a"), sale("b", "c2"))
+    assert came_to(results) == [("applied", ""), ("applied", "")]
+    first, look, write = exchanges(names)
+    assert first[-1] == "members.find_hashes"
+    assert look[0] == "activities.lock"
+    assert (write[0], write[-1]) == ("activities.claim_new", "activities.commit")
+    assert shop.stars() == {"c1": 10, "c2": 10}
+
+
+def test_what_was_applied_is_answered_again_beside_what_is_new(shop: Shop) -> None:
+    (before,) = shop.send(sale("a", day=5))
+    with asked() as names:
+        again, new, later = shop.send(sale("a", day=5), sale("b", "c2"), sale("c", day=6))
+    assert came_to([again, new, later]) == [("duplicate", "applied"), ("applied", ""), ("applied", "")]
+    assert (again.activity_id, again.trace) == (before.activity_id, before.trace)
+    assert "activities.claim" in names
+    assert "activities.claim_new" not in names
+    assert shop.stars() == {"c1": 20, "c2": 10}
+
+
+def test_all_was_applied(shop: Shop) -> None:
+    rows = [sale("a", day=5), sale("b", "c2", day=5), sale("c", day=6)]
+    shop.send(*rows)
+    for _ in range(2):
+        assert came_to(shop.send(*rows)) == [("duplicate", "applied")] * 3
+    assert shop.stars() == {"c1": 20, "c2": 10}
+
+
+def test_what_comes_late_is_claimed_before_it_is_decided(shop: Shop) -> None:
+    shop.send(sale("a", day=5))
+    assert came_to(shop.send(sale("b", day=2), sale("c", "c2"))) == [("applied", ""), ("applied", "")]
+    assert shop.claims() == dict.fromkeys("abc", ("applied", None))
+    assert shop.stars() == {"c1": 20, "c2": 10}
+
+
+@pytest.mark.parametrize("changes", [{"day": 7}, {"card": "c2", "day": 7}, {"amount": "11.00"}])
+def test_an_id_used_for_something_else_is_refused_and_nothing_else_is_lost(
+    shop: Shop, changes: dict[str, Any]
+) -> None:
+    shop.send(sale("a", day=5))
+    results = shop.send(sale("b", "c3", day=9), sale("a", **{"day": 5, **changes}), sale("c", day=9))
+    code = RefusalCode.CONTENT_DIFFERS.value
+    assert came_to(results) == [("applied", ""), ("refused", code), ("applied", "")]
+    assert shop.claims() == dict.fromkeys("abc", ("applied", None))
+    assert shop.stars() == {"c1": 20, "c3": 10}
+
+
+def test_what_was_refused_stays_refused(shop: Shop) -> None:
+    poor = RefusalCode.INSUFFICIENT_POINTS.value
+    with asked() as names:
+        results = shop.send(play("a"), sale("b", "c2"))
+    assert came_to(results) == [("refused", poor), ("applied", "")]
+    # Its claim says so from the first: nothing is written again.
+    assert exchanges(names)[-1][-1] == "activities.commit"
+    assert shop.claims() == {"a": ("refused", poor), "b": ("applied", None)}
+    shop.send(sale("c"))
+    assert came_to(shop.send(play("a"), sale("d"))) == [("duplicate", poor), ("applied", "")]
+    assert shop.stars() == {"c1": 20, "c2": 10}
+
+
+def test_a_play_sent_again_takes_nothing(shop: Shop) -> None:
+    shop.send(sale("a"))
+    assert came_to(shop.send(play("b"))) == [("applied", "")]
+    assert came_to(shop.send(play("b"), sale("c", "c2"))) == [
+        ("duplicate", "applied"),
+        ("applied", ""),
+    ]
+    assert shop.stars() == {"c1": 7, "c2": 10}
+
+
+def test_one_id_for_two_members_at_once_is_the_first_ones(shop: Shop) -> None:
+    """Neither waits for the other's member: the second learns of it as it writes."""
+    rounds = 12
+    cards = ("c1", "c2")
+    gates = [threading.Barrier(2) for _ in range(rounds)]
+    found: dict[str, list[tuple[str, str]]] = {card: [] for card in cards}
+
+    def send(card: str) -> None:
+        with database.connect("app") as connection:
+            for number, gate in enumerate(gates):
+                rows = [sale(f"{card}-{number}-{n}", card, day=number + 1) for n in range(20)]
+                gate.wait()
+                found[card].append(
+                    came_to(
+                        shop.send(*rows, sale(f"both-{number}", card, day=number + 1), connection=connection)
+                    )[-1]
+                )
+
+    threads = [threading.Thread(target=send, args=(card,)) for card in cards]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    refused = ("refused", RefusalCode.CONTENT_DIFFERS.value)
+    assert [sorted(pair) for pair in zip(*found.values(), strict=True)] == [
+        [("applied", ""), refused]
+    ] * rounds
+    assert sum(shop.stars().values()) == rounds * (2 * 20 + 1) * 10
