@@ -12,13 +12,11 @@ import pytest
 
 from palier.activities import batch, wire
 from palier.activities.answers import Result
-from palier.activities.runtime import Runtime
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.ledger.verify import verify
 from palier.site import database
 from palier.site.exchange import Exchange
 from tests.activities.program import NOW, Connection, member, program, published
-
 
 WHEEL = {
     "key": "wheel",
@@ -204,7 +202,7 @@ def test_one_id_for_two_members_at_once_is_the_first_ones(shop: Shop) -> None:
     """Neither waits for the other's member: the second learns of it as it writes."""
     rounds = 12
     cards = ("c1", "c2")
-    gates = [threading.Barrier(2) for _ in range(rounds)]
+    gates = [threading.Barrier(2, timeout=20) for _ in range(rounds)]
     found: dict[str, list[tuple[str, str]]] = {card: [] for card in cards}
 
     def send(card: str) -> None:
