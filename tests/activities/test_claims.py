@@ -163,6 +163,13 @@ def test_what_comes_late_is_claimed_before_it_is_decided(shop: Shop) -> None:
     assert shop.stars() == {"c1": 20, "c2": 10}
 
 
+def test_what_was_decided_before_others_came_late_is_taken_back_where_its_id_is_known(shop: Shop) -> None:
+    shop.send(sale("a", "c1", day=5), sale("z", "c2", day=9))
+    results = shop.send(sale("a", "c1", day=7), sale("b", "c2", day=2))
+    assert came_to(results) == [("refused", RefusalCode.CONTENT_DIFFERS.value), ("applied", "")]
+    assert shop.stars() == {"c1": 10, "c2": 20}
+
+
 @pytest.mark.parametrize("changes", [{"day": 7}, {"card": "c2", "day": 7}, {"amount": "11.00"}])
 def test_an_id_used_for_something_else_is_refused_and_nothing_else_is_lost(
     shop: Shop, changes: dict[str, Any]
