@@ -83,7 +83,6 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "maintenance_work_mem": "256MB",
     # Append-only tables grow by inserts: keep their visibility maps and statistics fresh.
     "autovacuum_vacuum_insert_scale_factor": "0.05",
-    "autovacuum_analyze_scale_factor": "0.02",
     "track_io_timing": "on",
     "log_lock_waits": "on",
     "log_line_prefix": "'%m [%p] %q%u@%d '",
