@@ -18,6 +18,9 @@ from tests.web.test_rewards import COFFEE, put
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
 
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+"""What axe looks for, and tells of: what passes is not said."""
+
 
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Browser]:
@@ -53,7 +56,7 @@ class Visitor:
 
     def look(self) -> None:
         """No fault of accessibility, nothing wider than the screen, nothing refused by the browser."""
-        found = Axe().run(self.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        found = Axe().run(self.page, options=RULES)
         assert not found.response["violations"], found.generate_report()
         wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"{self.page.url} is {wide} px wider than the screen"
