@@ -198,7 +198,9 @@ class _CsvTable:
         if len(found) > 1:
             raise FileProblem(
                 sentence("the header may be split by %(names)s", names=one_of(map(repr, found))),
-                sentence("Say which with delimiter in the mapping file"),
+                sentence(
+                    "Keep one of them in the first line, or name it (delimiter) in a mapping file for palier import"
+                ),
                 self._first,
             )
         return found[0]
@@ -297,7 +299,10 @@ class _SheetTable:
                     count=len(names),
                     names=", ".join(names),
                 ),
-                sentence("Say which with sheet in the mapping file"),
+                sentence(
+                    "Save the one you mean as a file of its own, or name it (sheet) in a mapping file"
+                    " for palier import"
+                ),
             )
         if sheet is not None and sheet not in names:
             raise FileProblem(
