@@ -6,6 +6,7 @@ values that follow from that meaning. ENGINE_EXAMPLES sets how many random cases
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Any
 
@@ -402,6 +403,33 @@ def test_expired_points_are_taken_back_for_nothing() -> None:
     history = [sale("a", "2026-01-01 10:00", 1000), back("r", "a", "2026-02-10 10:00", whole=True)]
     end = both(program, history)
     assert (lots(end), end["points"]["debt"]) == ({at("2026-01-31 10:00"): {"earned": 10, "reversed": 10}}, 0)
+
+
+SHORTER = {"kind": "rolling", "days": 30}
+
+
+@pytest.mark.parametrize(
+    ("pending", "last"),
+    [
+        ({"kind": "days", "days": 1}, "2026-01-03 00:00"),
+        ({"kind": "activity", "activity": "shipped"}, "2026-01-02 12:00"),
+    ],
+)
+def test_points_released_together_pay_what_is_owed_in_spending_order(
+    pending: dict[str, Any], last: str
+) -> None:
+    """Whichever rule came first, and however many share a lot: all are there before any of them pays."""
+    for order in itertools.permutations(("a", "b", "short")):
+        rules = [rule(key, expiry=SHORTER) if key == "short" else rule(key) for key in order]
+        program = club(rules, {"pending": pending})
+        history = [redeem("r", "2026-01-01 10:00", 15), sale("s", "2026-01-01 12:00", 1000)]
+        if pending["kind"] == "activity":
+            history.append(fact("shipped", "x", last, sale={"source": "till", "id": "s"}))
+        stood = both(program, history, last)
+        assert lots(stood) == {
+            at("2026-01-31 12:00"): {"earned": 10, "reversed": 10},
+            None: {"earned": 20, "reversed": 5, "remaining": 15},
+        }
 
 
 def test_who_leaves_keeps_nothing_and_owes_what_he_owed() -> None:

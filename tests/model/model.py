@@ -27,6 +27,8 @@ its own `hold_until`; an activity may carry what was known of its member: `membe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
@@ -388,9 +390,10 @@ class Member:
         for hold in self.holds.values():
             if hold["open"]:
                 self.close_hold(hold, 0, [])
-        for sale in self.sales.values():
-            for portion in sale["portions"]:
-                self.release_portion(sale, portion)
+        with self.together():
+            for sale in self.sales.values():
+                for portion in sale["portions"]:
+                    self.release_portion(sale, portion)
         for lot in self.lots:
             lot["expired"] += lot["remaining"]
             lot["remaining"] = 0
@@ -439,10 +442,11 @@ class Member:
         for hold in list(self.holds.values()):
             if hold["open"] and hold["ends"] <= self.now:
                 self.close_hold(hold, 0, [])
-        for sale in list(self.sales.values()):
-            for portion in sale["portions"]:
-                if portion["due"] is not None and portion["due"] <= self.now:
-                    self.release_portion(sale, portion)
+        with self.together():
+            for sale in list(self.sales.values()):
+                for portion in sale["portions"]:
+                    if portion["due"] is not None and portion["due"] <= self.now:
+                        self.release_portion(sale, portion)
         for lot in self.lots:
             self.expire_if_lapsed(lot)
         self.review_tier("due")
@@ -563,6 +567,15 @@ class Member:
             self.debt[currency] += points
         self.settle(currency)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What comes meanwhile is all there before any of it pays a debt."""
+        self.settling = False
+        yield
+        self.settling = True
+        for key in self.currencies:
+            self.settle(key)
+
     def settle(self, currency: str) -> None:
         if not self.settling:
             return
@@ -681,13 +694,10 @@ class Member:
             for lot in self.lots:  # an earning activity keeps all that is not past its day alive
                 if lot["idle"] and lot["currency"] == currency and at < lot["expires_at"]:
                     lot["expires_at"] = add_days(at, lot["idle"].days, self.zone)
-        self.settling = False  # all that the activity brings is there before any of it pays a debt
-        for index, points in enumerate(sale["points"]):
-            if points:
-                self.bring(sale, index, points)
-        self.settling = True
-        for key in self.currencies:
-            self.settle(key)
+        with self.together():
+            for index, points in enumerate(sale["points"]):
+                if points:
+                    self.bring(sale, index, points)
         if isinstance(fact.get("sale"), dict):
             self.release_sale(fact)
 
@@ -742,9 +752,10 @@ class Member:
         if sale is None:
             return
         sale.setdefault("released_by", set()).add(fact["type"])
-        for portion in sale["portions"]:
-            if portion["activity"] == fact["type"]:
-                self.release_portion(sale, portion)
+        with self.together():
+            for portion in sale["portions"]:
+                if portion["activity"] == fact["type"]:
+                    self.release_portion(sale, portion)
 
     def take_return(self, fact: Fact) -> None:
         sale = self.sales[ref(fact["sale"])]

@@ -155,8 +155,7 @@ class Commands(Merging):
             self._free(hold.currency, freed, at, transfers)
         for currency, wallet in state.wallets.items():
             waiting, wallet.pending = wallet.pending, []
-            for entry in waiting:
-                self._release(currency, entry, at, transfers)
+            self._release(currency, waiting, at, transfers)
             for lot in wallet.lots:
                 if lot.remaining:
                     transfers.append(("expire", WALLET, BREAKAGE, currency, lot.id, lot.remaining, at))

@@ -170,8 +170,7 @@ class Fold(Commands):
             if any(entry.release_at <= at for entry in wallet.pending):
                 ripe = [entry for entry in wallet.pending if entry.release_at <= at]
                 wallet.pending = [entry for entry in wallet.pending if entry.release_at > at]
-                for entry in ripe:
-                    self._release(currency, entry, at, transfers)
+                self._release(currency, ripe, at, transfers)
         if transfers:
             self._due("released", at, plan, transfers, Trace(plan.version, self.state.tier.key))
 

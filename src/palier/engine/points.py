@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from palier.engine.amounts import from_minor
@@ -162,10 +162,16 @@ class Points:
         if release_at < self.state.due_at:
             self.state.due_at = release_at
 
-    def _release(self, currency: str, entry: PendingPoints, at: int, transfers: list[Transfer]) -> None:
-        fate = (entry.expires_at, entry.lapses_at, entry.idle, entry.single)
-        lot = self._lot(currency, entry.lot, fate, entry.funder, entry.first_earned)
-        self._credit(currency, lot, entry.amount, at, transfers, "release", PENDING)
+    def _release(
+        self, currency: str, entries: Sequence[PendingPoints], at: int, transfers: list[Transfer]
+    ) -> None:
+        """Puts points that wait no longer into their lots; all of them are there before any pays what is owed."""
+        for entry in entries:
+            fate = (entry.expires_at, entry.lapses_at, entry.idle, entry.single)
+            lot = self._lot(currency, entry.lot, fate, entry.funder, entry.first_earned)
+            self._credit(currency, lot, entry.amount, at, transfers, "release", PENDING, repay=False)
+        if entries and self.state.wallets[currency].debt:
+            self._repay(currency, at, transfers)
 
     def _release_sale(self, kind: str, sale: Reference, transfers: list[Transfer], at: int) -> None:
         for currency, wallet in self.state.wallets.items():
@@ -176,7 +182,7 @@ class Points:
             ]
             for entry in mine:
                 wallet.pending.remove(entry)
-                self._release(currency, entry, at, transfers)
+            self._release(currency, mine, at, transfers)
 
     def _fate(self, plan: Plan, rule: str, earned_at: int, day: int, at: int) -> Fate:
         """The fate of points that a return brings by a rule that brought none before."""
