@@ -333,5 +333,23 @@ def test_free_units_are_the_dearest(bought: list[tuple[int, int]], units: int, c
     total = calculate(priced, [Offer("v", Free(units, cap))])
     fitting = [(q, a) for q, a in bought if cap is None or -(-a // q) <= cap]
     every = sorted((a // q + (1 if n < a % q else 0) for q, a in fitting for n in range(q)), reverse=True)
-    # Units of one line go together, so of two that differ by a cent the cheaper may be taken.
-    assert sum(every[:units]) - len(bought) <= total.off <= sum(every[:units])
+    assert total.off == sum(every[:units])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3000)), min_size=1, max_size=5),
+    st.integers(1, 8),
+    st.integers(0, 1000),
+)
+def test_capped_units_are_the_dearest(bought: list[tuple[int, int]], units: int, price: int) -> None:
+    priced = basket(*[item(amount, quantity) for quantity, amount in bought])
+    total = calculate(priced, [Offer("v", Capped(price, units))])
+    every = sorted((a // q + (1 if n < a % q else 0) for q, a in bought for n in range(q)), reverse=True)
+    assert total.off == sum(max(0, each - price) for each in every[:units])
+
+
+def test_of_units_that_differ_by_a_cent_the_dearer_are_free() -> None:
+    """Five for 1.51 and five for 1.53: one unit of the first costs 0.31, and three of the second."""
+    total = calculate(basket(item(151, 5), item(153, 5)), [Offer("v", Free(4))])
+    assert lines(total, "off") == [31, 93]

@@ -364,28 +364,29 @@ class _Left:
             self.fresh -= shares(off, [self.fresh, self.amount - self.fresh])[0]
             self.amount -= off
 
-    def lower(self, wanted: int, price: int) -> tuple[int, int]:
-        """Lowers so many untouched units to a price at most: (how many it took, what came off).
+    def priced(self) -> list[tuple[int, int]]:
+        """The untouched units by their price, dearest first: (price, how many).
 
         The first units of a line cost a cent more where it does not divide, so that all of them come to it exactly.
         """
-        count = min(wanted, self.units)
-        if not count:
-            return 0, 0
+        if not self.units:
+            return []
         each, more = divmod(self.fresh, self.units)
-        dear = min(count, more)
-        off = dear * max(0, each + 1 - price) + (count - dear) * max(0, each - price)
-        if not off:
-            return 0, 0
-        self.fresh -= count * each + dear
-        self.units -= count
-        self.amount -= off
-        return count, off
+        return [(each + 1, more), (each, self.units - more)]
 
-    @property
-    def dearest(self) -> int:
-        """What the dearest untouched unit costs."""
-        return -(-self.fresh // self.units) if self.units else 0
+    def lower(self, count: int, price: int) -> int:
+        """Lowers so many of the dearest untouched units, all above a price, to it; what came off."""
+        cost = 0
+        wanted = count
+        for each, alike in self.priced():
+            part = min(alike, wanted)
+            wanted -= part
+            cost += part * each
+        off = cost - count * price
+        self.units -= count
+        self.fresh -= cost
+        self.amount -= off
+        return off
 
 
 def _untouched(basket: Basket, gross: Sequence[int]) -> list[_Left]:
@@ -401,10 +402,8 @@ def _lower(basket: Basket, offer: Offer, gross: Sequence[int], left: list[_Left]
         cap = effect.cap if isinstance(effect, Free) else None
         price = effect.price if isinstance(effect, Capped) else 0
         fit = [n for n in numbers if left[n].units and (cap is None or _list_price(basket, gross, n) <= cap)]
-        units = effect.units
-        for number in sorted(fit, key=lambda number: (-left[number].dearest, number)):
-            count, found[number] = left[number].lower(units, price)
-            units -= count
+        for number, units in _dearest(left, fit, effect.units, price).items():
+            found[number] = left[number].lower(units, price)
         return found
     weights = [0] * len(left)
     for number in numbers:
@@ -421,6 +420,19 @@ def _lower(basket: Basket, offer: Offer, gross: Sequence[int], left: list[_Left]
     for number, part in enumerate(shares(amount if maximum is None else min(amount, maximum), weights)):
         left[number].less(part)
         found[number] = part
+    return found
+
+
+def _dearest(left: list[_Left], fit: Sequence[int], units: int, above: int) -> dict[int, int]:
+    """How many of the dearest untouched units above a price are of which line; of equal ones, the first lines'."""
+    found: dict[int, int] = {}
+    alike = sorted(
+        (-price, number, count) for number in fit for price, count in left[number].priced() if price > above
+    )
+    for _, number, count in alike:
+        taken = min(count, units)
+        units -= taken
+        found[number] = found.get(number, 0) + taken
     return found
 
 
