@@ -408,6 +408,20 @@ def test_expired_points_are_taken_back_for_nothing() -> None:
 SHORTER = {"kind": "rolling", "days": 30}
 
 
+def test_the_time_without_activity_begins_with_points_that_live_by_it() -> None:
+    """Points of another end come first, and start no clock: those granted later have their whole time."""
+    idle = {"expiry": {"kind": "inactivity", "days": 45}}
+    program = club([rule(fixed="25", expiry=SHORTER)], idle)
+    history = [
+        redeem("r", "2026-01-01 10:00", 3),
+        paid("s", "r", "2026-01-02 10:00", 300, 300),
+        back("b", "s", "2026-01-12 10:00", amount=100),
+    ]
+    stood = both(program, history, "2026-06-01 10:00")
+    assert at("2026-02-26 10:00") in lots(stood)
+    assert at("2026-02-16 10:00") not in lots(stood)
+
+
 @pytest.mark.parametrize(
     ("pending", "last"),
     [

@@ -357,9 +357,9 @@ class Earning(Acts):
                 continue
             currency = result.currency
             rule = rules[result.rule]
-            if idle:
-                self._prolong(plan, currency, own_at, at)
             fate, identifier = plan.destination(rule, own_at, day, month)
+            if idle and (fate[2] or self._wallet(currency).idle_at < NEVER):
+                self._prolong(plan, currency, own_at, at)
             funder = plan.funder(rule, fact)
             if not identifier or funder:
                 wallet = self._wallet(currency)
