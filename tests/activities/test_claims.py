@@ -1,10 +1,8 @@
-"""Ids are claimed as decisions are written; what is known already is answered again, however it comes to light."""
+"""Ids are used once: what is known is answered again or refused, whatever comes beside it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -15,7 +13,6 @@ from palier.activities.answers import Result
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.ledger.verify import verify
 from palier.site import database
-from palier.site.exchange import Exchange
 from tests.activities.program import NOW, Connection, member, program, published
 
 WHEEL = {
@@ -98,53 +95,11 @@ def came_to(results: list[Result]) -> list[tuple[str, str]]:
     ]
 
 
-@contextmanager
-def asked() -> Iterator[list[str]]:
-    """The names of what is asked of the database meanwhile; "|" ends an exchange."""
-    names: list[str] = []
-    ask, receive = Exchange.ask, Exchange.receive
-
-    def named(self: Exchange, statement: str, parameters: Any) -> Any:
-        names.append(statement.strip().splitlines()[0].removeprefix("-- "))
-        return ask(self, statement, parameters)
-
-    def ended(self: Exchange) -> None:
-        names.append("|")
-        receive(self)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Exchange, "ask", named)
-        patch.setattr(Exchange, "receive", ended)
-        yield names
-
-
-def exchanges(names: list[str]) -> list[list[str]]:
-    return [
-        part.split()
-        for part in " ".join(name for name in names if name != "begin").split("|")
-        if part.strip()
-    ]
-
-
-def test_what_is_new_is_claimed_with_its_decisions(shop: Shop) -> None:
-    with asked() as names:
-        results = shop.send(sale("a"), sale("b", "c2"))
-    assert came_to(results) == [("applied", ""), ("applied", "")]
-    first, look, write = exchanges(names)
-    assert first[-1] == "members.find_hashes"
-    assert look[0] == "activities.lock"
-    assert (write[0], write[-1]) == ("activities.claim_new", "activities.commit")
-    assert shop.stars() == {"c1": 10, "c2": 10}
-
-
 def test_what_was_applied_is_answered_again_beside_what_is_new(shop: Shop) -> None:
     (before,) = shop.send(sale("a", day=5))
-    with asked() as names:
-        again, new, later = shop.send(sale("a", day=5), sale("b", "c2"), sale("c", day=6))
+    again, new, later = shop.send(sale("a", day=5), sale("b", "c2"), sale("c", day=6))
     assert came_to([again, new, later]) == [("duplicate", "applied"), ("applied", ""), ("applied", "")]
     assert (again.activity_id, again.trace) == (before.activity_id, before.trace)
-    assert "activities.claim" in names
-    assert "activities.claim_new" not in names
     assert shop.stars() == {"c1": 20, "c2": 10}
 
 
@@ -156,14 +111,14 @@ def test_all_was_applied(shop: Shop) -> None:
     assert shop.stars() == {"c1": 20, "c2": 10}
 
 
-def test_what_comes_late_is_claimed_before_it_is_decided(shop: Shop) -> None:
+def test_what_comes_late_is_applied_beside_what_is_new(shop: Shop) -> None:
     shop.send(sale("a", day=5))
     assert came_to(shop.send(sale("b", day=2), sale("c", "c2"))) == [("applied", ""), ("applied", "")]
     assert shop.claims() == dict.fromkeys("abc", ("applied", None))
     assert shop.stars() == {"c1": 20, "c2": 10}
 
 
-def test_what_was_decided_before_others_came_late_is_taken_back_where_its_id_is_known(shop: Shop) -> None:
+def test_an_id_used_for_something_else_beside_what_comes_late(shop: Shop) -> None:
     shop.send(sale("a", "c1", day=5), sale("z", "c2", day=9))
     results = shop.send(sale("a", "c1", day=7), sale("b", "c2", day=2))
     assert came_to(results) == [("refused", RefusalCode.CONTENT_DIFFERS.value), ("applied", "")]
@@ -184,11 +139,8 @@ def test_an_id_used_for_something_else_is_refused_and_nothing_else_is_lost(
 
 def test_what_was_refused_stays_refused(shop: Shop) -> None:
     poor = RefusalCode.INSUFFICIENT_POINTS.value
-    with asked() as names:
-        results = shop.send(play("a"), sale("b", "c2"))
+    results = shop.send(play("a"), sale("b", "c2"))
     assert came_to(results) == [("refused", poor), ("applied", "")]
-    # Its claim says so from the first: nothing is written again.
-    assert exchanges(names)[-1][-1] == "activities.commit"
     assert shop.claims() == {"a": ("refused", poor), "b": ("applied", None)}
     shop.send(sale("c"))
     assert came_to(shop.send(play("a"), sale("d"))) == [("duplicate", poor), ("applied", "")]
@@ -206,7 +158,7 @@ def test_a_play_sent_again_takes_nothing(shop: Shop) -> None:
 
 
 def test_one_id_for_two_members_at_once_is_the_first_ones(shop: Shop) -> None:
-    """Neither waits for the other's member: the second learns of it as it writes."""
+    """Neither waits for the other's member: the second learns of it from the id."""
     rounds = 12
     cards = ("c1", "c2")
     gates = [threading.Barrier(2, timeout=20) for _ in range(rounds)]

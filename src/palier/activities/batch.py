@@ -2,10 +2,6 @@
 
 lock (what judges, then members, in one order), claim (ids, exactly once), load (all that deciding needs), decide,
 write (set-based), announce (to the sealer). A request is a batch of one, an import a batch of thousands.
-
-Where nothing in a batch builds on another activity, its ids are claimed as its decisions are written, which spares an
-exchange: an activity that was applied before comes before what its member did last, which shows when it is about to
-be decided. Then, as with what comes late, ids are claimed before any more is decided.
 """
 
 from __future__ import annotations
@@ -103,10 +99,6 @@ class Conflict(Exception):
     """The batch met another writer in a way that a fresh attempt resolves."""
 
 
-class _ClaimedBefore(Exception):
-    """A line was decided before its id was claimed, and the id is known: nothing of the batch can stay."""
-
-
 def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Answer:
     """Runs an operation and commits it, the whole again on a serialization failure, deadlock or conflict.
 
@@ -169,15 +161,7 @@ def apply(
             return _apply(*given, tell=tell)
         finally:
             connection.rollback()
-
-    def whole() -> list[Result]:
-        try:
-            return _apply(*given, tell=tell, meanwhile=meanwhile or _nothing)
-        except _ClaimedBefore:
-            connection.rollback()
-            return _apply(*given, tell=tell, meanwhile=meanwhile or _nothing, claim_first=True)
-
-    return attempt(connection, whole)
+    return attempt(connection, lambda: _apply(*given, tell=tell, meanwhile=meanwhile or _nothing))
 
 
 def _nothing(_: list[Result]) -> None:
@@ -207,11 +191,9 @@ def _apply(
     *,
     tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
-    claim_first: bool = False,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
     batch.tell = tell
-    batch.claim_first = claim_first
     made: list[Result] = []
 
     def results() -> list[Result]:
@@ -305,9 +287,6 @@ class _Batch:
         self.waiting: list[tuple[Any, ...]] = []
         self.at_the_end: Callable[[], None] | None = None
         """Where the batch is the whole transaction, which its last write commits: what is done meanwhile."""
-        self.claim_first = False
-        self.claimed = True
-        """Whether the ids of the lines are claimed; if not, they are with the writing."""
         self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": moment(now)}
 
     def begin(self, hashes: list[bytes]) -> dict[bytes, int]:
@@ -375,12 +354,9 @@ class _Batch:
         self._check_references()
         self.look()
         self._check_standing()
-        self._number()
-        self.claimed = not self._claims_last()
-        if self.claimed:
-            self._claim()
-            self._claim_sales()
-            self._unpark()
+        self._claim()
+        self._claim_sales()
+        self._unpark()
         self.decide_and_write()
 
     def decide_and_write(self) -> None:
@@ -418,7 +394,6 @@ class _Batch:
                 named[item.index] = reference
         self.named_claims: dict[tuple[str, str], tuple[int, int, str]] = {}
         self.parking: set[int] = set()
-        self.builds = bool(named)
         if not named:
             return
         rows = self.connection.execute(
@@ -621,57 +596,30 @@ class _Batch:
                     left = {name: pool.get(name, room) for name, room in left.items()}
                 item.inputs = msgspec.structs.replace(item.inputs, allotted=left)
 
-    def _number(self) -> None:
-        """Gives each line the id that it has here."""
-        for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
-            item.activity_id = identifier
-
-    def _claims_last(self) -> bool:
-        """Whether ids may be claimed with the writing: the batch is the whole transaction, in one lane, and no line
-        needs another activity to be there, or its own.
-        """
-        return (
-            self.at_the_end is not None
-            and not self.claim_first
-            and not self.builds
-            and not self.waiting
-            and not tickets.stated(self.items, self.timeline)
-            and len(lanes([item.member_id for item in self.items])) == 1
-        )
-
-    def _claims(self) -> dict[str, Any]:
-        """What is said of the ids that are claimed: whose they are, for what content, what came of it so far."""
-        rows = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
-        outcomes = [self._outcome(item) for item in rows]
-        return {
-            **self.parameters,
-            "ids": [item.fact.id for item in rows],
-            "sources": [item.fact.source for item in rows],
-            "members": [item.member_id for item in rows],
-            "activities": [item.activity_id for item in rows],
-            "hashes": [item.sha256 for item in rows],
-            "statuses": [status for status, _ in outcomes],
-            "codes": [code for _, code in outcomes],
-        }
-
-    def _outcome(self, item: Item) -> tuple[str, str]:
-        if item.index in self.parking:
-            return "parked", ""
-        result = self.results.get(item.index)
-        if result is None or result.refusal is None:
-            return "applied", ""
-        return "refused", result.refusal.code.value
-
     def _claim(self) -> None:
         """Takes the ids. Lines that lose were applied before: the same content is answered again."""
         if not self.items:
             return
+        for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
+            item.activity_id = identifier
+        rows = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
         with exchange(self.connection) as server:
-            won = server.ask(store.CLAIM, self._claims())
-        self.claimed = True
-        if won.count < len(self.items):
+            won = server.ask(
+                store.CLAIM,
+                {
+                    **self.parameters,
+                    "ids": [item.fact.id for item in rows],
+                    "sources": [item.fact.source for item in rows],
+                    "members": [item.member_id for item in rows],
+                    "activities": [item.activity_id for item in rows],
+                    "hashes": [item.sha256 for item in rows],
+                    "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
+                },
+            )
+        if won.count < len(rows):
             winners = {row[0] for row in won.rows}
-            self._answer_again([item for item in self.items if item.activity_id not in winners])
+            losers = [item for item in rows if item.activity_id not in winners]
+            self._answer_again(losers)
             self.items = [item for item in self.items if item.activity_id in winners]
         for item in self.items:
             reference = _names(item.fact)
@@ -848,23 +796,10 @@ class _Batch:
                 else:
                     late.append((work, items))
             writer.take(decided)
-        if late and not self.claimed:
-            late = self._claim_late(late)
         if late:
             self.decide_anew(late)
             writer.take(work for work, _ in late)
         self._write(writer)
-
-    def _claim_late(self, late: list[tuple[Work, list[Item]]]) -> list[tuple[Work, list[Item]]]:
-        """Claims all ids before lines are decided that do not come last; those of them that are new."""
-        undecided = {item.index for _, items in late for item in items}
-        sent = self.items
-        self._claim()
-        kept = {item.index for item in self.items}
-        if any(item.index not in kept and item.index not in undecided for item in sent):
-            raise _ClaimedBefore
-        new = ((work, [item for item in items if item.index in kept]) for work, items in late)
-        return [(work, items) for work, items in new if items]
 
     def _open(self, member_id: int) -> Work:
         return Work(member_id, decode_state(self.states.pop(member_id)))
@@ -1084,27 +1019,21 @@ class _Batch:
 
     def _write(self, writer: Writer) -> None:
         self.share()
-        claims = self._claims() if self.items and not self.claimed else None
-        try:
-            writer.write(self.connection, self.at_the_end if self._is_last() else None, claims)
-        except psycopg.errors.UniqueViolation as error:
-            if claims is None or error.diag.constraint_name != "activity_claim_pkey":
-                raise
-            raise _ClaimedBefore from error
+        writer.write(self.connection, self.at_the_end if self._is_last() else None)
 
     def _is_last(self) -> bool:
         """Whether nothing is to be written after the decisions: one lane, and no claim came out otherwise."""
         return (
             not self.unparked
             and not self.doubles
-            and (not self.claimed or all(self.results[item.index].status == "applied" for item in self.items))
+            and all(self.results[item.index].status == "applied" for item in self.items)
             and len(lanes([item.member_id for item in self.items])) == 1
         )
 
     def _settle_claims(self) -> None:
         """Claims whose line was refused in deciding, or that waited and are now settled, say so."""
         changed: list[tuple[Item, str, str]] = []
-        for item in self.items if self.claimed else ():
+        for item in self.items:
             result = self.results.get(item.index)
             if result is not None and result.status == "refused" and result.refusal is not None:
                 changed.append((item, "refused", result.refusal.code.value))

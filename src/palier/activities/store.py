@@ -21,26 +21,18 @@ from palier.engine.facts import NO_INPUTS, OWN_SOURCE, Fact, Known, decode_fact,
 from palier.engine.history import Posted
 from palier.engine.trace import Trace, decode_trace
 
-_CLAIM: Final = """
+CLAIM: Final = """
+-- activities.claim
 insert into activity_claim
   (external_id, source, program_id, member_id, activity_id, payload_sha256, status, code, claimed_at)
-select x, s, %(program)s, nullif(m, 0), a, h, t, nullif(k, ''), %(now)s
+select x, s, %(program)s, nullif(m, 0), a, h, t, null, %(now)s
 from (select unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s, unnest(%(members)b::bigint[]) as m,
              unnest(%(activities)b::bigint[]) as a, unnest(%(hashes)b::bytea[]) as h,
-             unnest(%(statuses)b::text[]) as t, unnest(%(codes)b::text[]) as k) as u
+             unnest(%(statuses)b::text[]) as t) as u
 order by x, s
-"""
-
-CLAIM: Final = f"""
--- activities.claim
-{_CLAIM}on conflict (external_id, source, program_id) do nothing
+on conflict (external_id, source, program_id) do nothing
 returning activity_id
 """
-
-# Fails where one of the ids is known.
-CLAIM_NEW: Final = f"""
--- activities.claim_new
-{_CLAIM}"""
 
 FIND_CLAIMS: Final = """
 -- activities.find_claims

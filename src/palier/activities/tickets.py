@@ -54,16 +54,6 @@ def key_of(fact: Fact, plan: Plan) -> bytes | None:
     return blake2b(msgspec.json.encode(values), digest_size=20).digest() if values else None
 
 
-def stated(items: Iterable[Item], timeline: Timeline) -> bool:
-    """Whether any of these is a sale that may state what names it in its program."""
-    for item in items:
-        if item.fact.ticket_number is not None and item.fact.type == SALE:
-            plan = timeline.at(item.fact.at)
-            if plan is not None and plan.program.sale_key:
-                return True
-    return False
-
-
 def claim(
     connection: Connection[Any], parameters: dict[str, Any], items: Iterable[Item], timeline: Timeline
 ) -> list[Known]:

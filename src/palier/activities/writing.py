@@ -112,21 +112,12 @@ class Writer:
         for work in works:
             self._member(work)
 
-    def write(
-        self,
-        connection: Connection[Any],
-        at_the_end: Callable[[], None] | None = None,
-        claims: dict[str, Any] | None = None,
-    ) -> None:
+    def write(self, connection: Connection[Any], at_the_end: Callable[[], None] | None = None) -> None:
         """Writes what was taken, each table once.
 
         With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
-        With `claims`, parameters of store.CLAIM_NEW, ids are claimed with it; psycopg's UniqueViolation where one of
-        them is known, and nothing is written.
         """
         with exchange(connection) as server:
-            if claims is not None:
-                server.ask(store.CLAIM_NEW, claims)
             self._send(server)
             if at_the_end is not None:
                 # Where a write before it fails, the server passes it over like all that follows.

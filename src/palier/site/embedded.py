@@ -81,7 +81,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "random_page_cost": "1.1",
     "work_mem": "16MB",
     "maintenance_work_mem": "256MB",
-    # Append-only tables grow by inserts: keep their visibility maps and statistics fresh.
+    # Append-only tables grow by inserts: keep their visibility maps fresh.
     "autovacuum_vacuum_insert_scale_factor": "0.05",
     "track_io_timing": "on",
     "log_lock_waits": "on",
