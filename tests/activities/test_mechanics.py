@@ -299,6 +299,21 @@ def test_a_prize_is_drawn_once_and_its_stock_is_kept(connection: Connection) -> 
     assert len(later[1].seed) == 64
 
 
+def test_a_play_beside_a_late_sale_is_judged_after_it(connection: Connection) -> None:
+    runtime = published(connection, shop(games=[WHEEL]))
+    who = member(connection, runtime.program_id, "c1")
+    now = MARCH + 9 * DAY
+    send(connection, runtime, sale(1, now, 300), now=now)
+    late, played = send(connection, runtime, sale(2, MARCH, 100), play(1, now), now=now + 1)
+    assert (late.status, played.status) == ("applied", "refused")
+    assert played.refusal is not None
+    assert played.refusal.code.value == "insufficient_points"
+    assert posted(connection, who) == {"stars": 4}
+    late, played = send(connection, runtime, sale(3, MARCH + DAY, 100), play(2, now), now=now + 2)
+    assert (late.status, played.status) == ("applied", "applied")
+    assert posted(connection, who) == {"coffee": 1}
+
+
 def test_a_play_without_its_price_is_refused(connection: Connection) -> None:
     runtime = published(connection, shop(games=[WHEEL]))
     member(connection, runtime.program_id, "c1")

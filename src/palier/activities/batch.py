@@ -797,9 +797,19 @@ class _Batch:
                     late.append((work, items))
             writer.take(decided)
         if late:
-            self.decide_anew(late)
+            self._decide_late(late)
             writer.take(work for work, _ in late)
         self._write(writer)
+
+    def _decide_late(self, late: list[tuple[Work, list[Item]]]) -> None:
+        """Folds members' histories anew with what comes late; what is played beside it is judged live, after it."""
+        apart = [(work, _apart(items)) for work, items in late]
+        self.decide_anew([(work, known) for work, (known, _) in apart])
+        for work, (_, played) in apart:
+            for item in played:
+                self._date(item, work.state)
+            if played and not self._decide_in_order(work, played, None):
+                raise AssertionError("what is dated now comes last")
 
     def _open(self, member_id: int) -> Work:
         return Work(member_id, decode_state(self.states.pop(member_id)))
@@ -1085,6 +1095,12 @@ def _in_order(engine: Fold, items: Sequence[Item]) -> bool:
             return False
         last = position
     return True
+
+
+def _apart(items: list[Item]) -> tuple[list[Item], list[Item]]:
+    """Lines that are facts already, and those that are judged as they come; together where there is but one kind."""
+    facts = [item for item in items if not item.live]
+    return (facts, [item for item in items if item.live]) if facts else (items, [])
 
 
 def _looks_back(state: MemberState, items: Sequence[Item]) -> bool:
