@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from palier.activities import backtest, batch, delivery, draws, occasions, queries, sharing
@@ -297,6 +298,48 @@ def test_a_prize_is_drawn_once_and_its_stock_is_kept(connection: Connection) -> 
     assert [(month.period, month.seed) for month in months] == [("2026-04", ""), ("2026-03", "")]
     later = draws.months(connection, runtime.program_id, runtime.latest.clock, MARCH + 40 * DAY)
     assert len(later[1].seed) == 64
+
+
+def test_a_return_that_waited_takes_back_what_a_tier_gave_though_it_has_expired(
+    connection: Connection,
+) -> None:
+    """The first tier's cup expired before the sale that leads further, which is returned whole."""
+    cup = {**currency("cup", "reward"), "expiry": {"kind": "rolling", "days": 30}}
+    ladder = {
+        "tiers": [
+            {"key": "green", "name": text("Green")},
+            {"key": "gold", "name": text("Gold"), "qualify": {"all": [{"metric": "spend", "at_least": "25"}]},
+             "grants": [{"currency": "cup"}]},
+            {"key": "black", "name": text("Black"), "qualify": {"all": [{"metric": "spend", "at_least": "60"}]},
+             "grants": [{"currency": "stars", "points": "100"}]},
+        ],
+        "window": {"kind": "rolling", "days": 60},
+    }  # fmt: skip
+    runtime = published(connection, shop([cup], tiers=ladder, rules=[]))
+    first, second, third = (
+        sale(1, MARCH, 4_960),
+        sale(2, MARCH + 61 * DAY, 360),
+        sale(3, MARCH + 62 * DAY, 9_600),
+    )
+    back = Fact("till", "r", "return", third.at - 1, sale=Reference("till", "s3"), whole=True)
+    ends = []
+    for number, order in enumerate(([first, second, third, back], [first, second, back, third])):
+        card = f"c{number}"
+        who = member(connection, runtime.program_id, card)
+        for fact in order:
+            own = msgspec.structs.replace(
+                fact, id=f"{card}-{fact.id}", sale=fact.sale and Reference("till", f"{card}-s3")
+            )
+            send(connection, runtime, own, now=max(each.at for each in order), card=card)
+        ends.append(
+            connection.execute(
+                "select currency, earned, expired, reversed, remaining from lot where member_id = %s order by 1",
+                (who,),
+            ).fetchall()
+        )
+        connection.rollback()
+    assert ends[0] == ends[1]
+    assert ("cup", 1, 0, 1, 0) in ends[0]
 
 
 def test_a_play_beside_a_late_sale_is_judged_after_it(connection: Connection) -> None:

@@ -205,6 +205,7 @@ class Member:
                         self._load_lots(engine, self._load_redemption(engine, tender.redemption))
             if item.fact.type == RETURN and item.fact.sale is not None:
                 self._load_sale(engine, item.fact.sale)
+                self._load_lots(engine, lots_given(engine.state))
             if item.fact.undoes is not None:
                 self._load_lots(engine, self._load_redemption(engine, item.fact.undoes))
                 for row in list(self.rows.values()):
