@@ -19,7 +19,7 @@ from palier.engine.program import Program
 from palier.engine.trace import RuleTrace
 from tests.engine.histories import compare, engine_end
 from tests.model import cases
-from tests.model.cases import DAY
+from tests.model.cases import DAY, currency
 from tests.model.model import Fact
 from tests.model.test_model import at, back, club, fact, redeem, rule, sale
 
@@ -444,6 +444,25 @@ def test_points_released_together_pay_what_is_owed_in_spending_order(
             at("2026-01-31 12:00"): {"earned": 10, "reversed": 10},
             None: {"earned": 20, "reversed": 5, "remaining": 15},
         }
+
+
+def test_a_return_takes_what_waits_for_one_lot_in_the_order_of_its_rules() -> None:
+    """What another currency's rule waits for counts for nothing here."""
+    days, until = {"kind": "days", "days": 29}, {"kind": "activity", "activity": "shipped"}
+    program = club(
+        [
+            {**rule("stars", fixed="3", pending=days), "currency": "stars"},
+            rule("shipped", fixed="10", pending=until),
+            rule("spend", pending=days),
+        ],
+        point_currencies=[currency(), currency("stars")],
+    )
+    history = [
+        sale("a", "2026-01-01 10:00", 1200),
+        back("r", "a", "2026-01-02 10:00", amount=600),
+    ]
+    stood = both(program, history, "2026-03-01 10:00")
+    assert (lots(stood), stood["points"]["pending"]) == ({None: {"earned": 12, "remaining": 12}}, 4)
 
 
 def test_who_leaves_keeps_nothing_and_owes_what_he_owed() -> None:

@@ -732,11 +732,11 @@ class Member:
                 "released": False,
             }
             sale["portions"].append(portion)
-            # what waits for the same comes together, in the order of the first rule that brought it
+            # what waits for the same, for one lot, comes together, in the order of the first rule that brought it
             first: dict[tuple[Any, ...], int] = {}
             for p in sorted(sale["portions"], key=lambda p: p["rule"]):
-                first.setdefault((p["due"], p["activity"]), p["rule"])
-            sale["portions"].sort(key=lambda p: (first[p["due"], p["activity"]], p["rule"]))
+                first.setdefault((id(p["lot"]), p["due"], p["activity"]), p["rule"])
+            sale["portions"].sort(key=lambda p: (first[id(p["lot"]), p["due"], p["activity"]], p["rule"]))
         portion["pending"] += points
 
     def lot_of(self, sale: dict[str, Any], index: int) -> dict[str, Any]:
