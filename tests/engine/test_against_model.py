@@ -446,8 +446,8 @@ def test_points_released_together_pay_what_is_owed_in_spending_order(
         }
 
 
-def test_a_return_takes_what_waits_for_one_lot_in_the_order_of_its_rules() -> None:
-    """What another currency's rule waits for counts for nothing here."""
+def test_a_return_takes_first_of_what_its_own_rules_wait_for() -> None:
+    """Not of what another rule brings to the same lot, which waits for something that may never come."""
     days, until = {"kind": "days", "days": 29}, {"kind": "activity", "activity": "shipped"}
     program = club(
         [
@@ -462,7 +462,7 @@ def test_a_return_takes_what_waits_for_one_lot_in_the_order_of_its_rules() -> No
         back("r", "a", "2026-01-02 10:00", amount=600),
     ]
     stood = both(program, history, "2026-03-01 10:00")
-    assert (lots(stood), stood["points"]["pending"]) == ({None: {"earned": 12, "remaining": 12}}, 4)
+    assert (lots(stood), stood["points"]["pending"]) == ({None: {"earned": 6, "remaining": 6}}, 10)
 
 
 def test_who_leaves_keeps_nothing_and_owes_what_he_owed() -> None:

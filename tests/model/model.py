@@ -783,19 +783,41 @@ class Member:
         ]
         for lot, _, change in changes:
             if change < 0:
-                self.take_back(sale, lot, -change)
+                self.take_back(
+                    sale, lot, -change, [n - m for n, m in zip(before, sale["points"], strict=True)]
+                )
         for _, indices, change in changes:
             if change > 0:
                 gaining = next(i for i in indices if sale["points"][i] > before[i])
                 self.bring(sale, gaining, change)
         self.give_back_points(sale)
 
-    def take_back(self, sale: dict[str, Any], lot: dict[str, Any], points: int) -> None:
-        for portion in sale["portions"]:
-            if portion["lot"] is lot:
-                part = min(points, portion["pending"])
-                portion["pending"] -= part
-                points -= part
+    def wait_of(self, sale: dict[str, Any], index: int) -> tuple[int | None, str | None]:
+        """What the points of a rule wait for: an instant, or an activity."""
+        pending = (
+            self.program.rules[index].pending or self.currencies[self.program.rules[index].currency].pending
+        )
+        if isinstance(pending, document.PendingDays):
+            return add_days(sale["at"], pending.days, self.zone), None
+        return None, pending.activity if pending is not None else None
+
+    def take_back(self, sale: dict[str, Any], lot: dict[str, Any], points: int, falls: list[int]) -> None:
+        mine = [portion for portion in sale["portions"] if portion["lot"] is lot]
+        own: dict[Any, int] = {}  # of what waits for the same, as much as its own rules fall by goes first
+        for index, fall in enumerate(falls):
+            if sale["lots"].get(index) is lot:
+                wait = self.wait_of(sale, index)
+                own[wait] = own.get(wait, 0) + fall
+        for portion in mine:
+            wait = (portion["due"], portion["activity"])
+            part = max(0, min(points, portion["pending"], own[wait]))
+            own[wait] -= part
+            portion["pending"] -= part
+            points -= part
+        for portion in mine:
+            part = min(points, portion["pending"])
+            portion["pending"] -= part
+            points -= part
         part = min(points, lot["remaining"])
         lot["remaining"] -= part
         lot["reversed"] += part

@@ -33,6 +33,8 @@ from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletSt
 from palier.engine.trace import Trace
 
 spending_order = attrgetter("expires_at", "first_earned", "funder")
+Wait = tuple[int, str]
+"""What pending points wait for: an instant (NEVER: none), and an activity that names the sale ("": none)."""
 
 
 class Points:
@@ -243,18 +245,20 @@ class Points:
         at: int,
         transfers: list[Transfer],
         trace: Trace,
+        own: Mapping[Wait, int] | None = None,
     ) -> None:
-        """Takes points back: pending ones first, then the lot's, then its expired part, then by policy."""
+        """Takes points back: pending ones first, then the lot's, then its expired part, then by policy.
+
+        Of pending ones first those that wait for what `own` says, by so many at most, then any of the sale.
+        """
         wallet = self._wallet(currency)
         funder = ""
-        for entry in list(wallet.pending):
-            if points and entry.lot == identifier and entry.source == sale.source and entry.id == sale.id:
-                part = min(points, entry.amount)
-                entry.amount -= part
-                points -= part
-                if not entry.amount:
-                    wallet.pending.remove(entry)
-                transfers.append(("reverse", PENDING, issuer(entry.funder), currency, identifier, part, at))
+        for entry, part in _waiting(wallet.pending, identifier, sale, points, own or {}):
+            entry.amount -= part
+            points -= part
+            if not entry.amount:
+                wallet.pending.remove(entry)
+            transfers.append(("reverse", PENDING, issuer(entry.funder), currency, identifier, part, at))
         lot = self._find(wallet, identifier)
         if lot is not None:
             funder = lot.funder
@@ -390,6 +394,22 @@ class Points:
                 OWN_SOURCE, f"{kind}:{at}", kind, at, plan.version, self.state.tier.key, transfers, trace
             )
         )
+
+
+def _waiting(
+    pending: Sequence[PendingPoints], lot: int, sale: Fact, points: int, own: Mapping[Wait, int]
+) -> list[tuple[PendingPoints, int]]:
+    """How much of which pending points of a sale is taken: first of each wait its own, then of the rest in turn."""
+    mine = [entry for entry in pending if (entry.lot, entry.source, entry.id) == (lot, sale.source, sale.id)]
+    parts = []
+    for entry in mine:
+        parts.append(max(0, min(points, entry.amount, own.get((entry.release_at, entry.until), 0))))
+        points -= parts[-1]
+    for number, entry in enumerate(mine):
+        more = min(points, entry.amount - parts[number])
+        parts[number] += more
+        points -= more
+    return [(entry, part) for entry, part in zip(mine, parts, strict=True) if part]
 
 
 def asked_for(plan: Plan, currency: str, points: int, most: int, what: Sentence) -> Sentence:

@@ -19,7 +19,7 @@ from palier.engine.decisions import (
 from palier.engine.earning import Earning
 from palier.engine.facts import ACTS, FEE, FRIEND_CONVERTED, SALE, Fact
 from palier.engine.plan import Plan
-from palier.engine.points import asked_for
+from palier.engine.points import Wait, asked_for
 from palier.engine.rating import Basket, Rated, Shared, marked, rate, scaled, usage, within_limits
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.sentences import sentence
@@ -124,7 +124,10 @@ class Returns(Earning):
         freed = {key: was - trace.budgets.get(key, 0) for key, was in record.budgets.items()}
         record.budgets = trace.budgets
         for (currency, identifier), points in falls:
-            self._take_back(plan, currency, identifier, points, sale, at, transfers, trace)
+            own = _by_wait(judged, sale, currency, identifier, old_results)
+            for wait, kept in _by_wait(judged, sale, currency, identifier, rated.results).items():
+                own[wait] = own.get(wait, 0) - kept
+            self._take_back(plan, currency, identifier, points, sale, at, transfers, trace, own)
         brought = {item.rule: item.earned for item in old_results}
         for (currency, identifier), points in rises:
             item = next(
@@ -342,6 +345,20 @@ def _by_lot(results: Sequence[RuleTrace]) -> dict[tuple[str, int], int]:
         if item.earned:
             key = (item.currency, item.lot)
             sums[key] = sums.get(key, 0) + item.earned
+    return sums
+
+
+def _by_wait(
+    plan: Plan, sale: Fact, currency: str, lot: int, results: Sequence[RuleTrace]
+) -> dict[Wait, int]:
+    """What rules bring to a lot, by what it waits for before it is there."""
+    sums: dict[Wait, int] = {}
+    for item in results:
+        if (item.currency, item.lot) == (currency, lot):
+            rule = plan.rules[item.rule]
+            release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else NEVER
+            wait = (release_at, rule.pending_until)
+            sums[wait] = sums.get(wait, 0) + item.earned
     return sums
 
 
