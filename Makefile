@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/pyth
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test browser screenshots tour messages check format bench crash docs gallery-figures lock clean
+.PHONY: help install demo serve test browser screenshots tour messages check format bench crash compare docs gallery-figures lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ bench: $(INSTALLED) ## Speed, each figure beside its floor
 
 crash: $(INSTALLED) ## A long run of kills under load
 	$(BIN)/python -m pytest -m crash -n 0
+
+compare: $(INSTALLED) ## A long random comparison of the engine with its independent model, and of orders of arrival
+	MODEL_EXAMPLES=1500 ENGINE_EXAMPLES=20000 ARRIVAL_EXAMPLES=6000 MECHANICS_EXAMPLES=1500 \
+		$(BIN)/python -m pytest -n 2 tests/model tests/engine/test_against_model.py tests/engine/test_arrival.py \
+		tests/engine/test_straight.py tests/engine/test_mechanics.py tests/engine/test_mechanics_model.py \
+		tests/engine/test_mechanics_shared.py
 
 docs: $(INSTALLED) ## The reference pages that are made from the code
 	$(BIN)/python docs/generate.py
