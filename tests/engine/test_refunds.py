@@ -248,3 +248,16 @@ def test_refunds_in_any_order_of_arrival(data: st.DataObject) -> None:
         member.arrive(known)
     member.advance(last)
     assert summary(decode_state(member.state)) == ends
+
+
+def test_a_return_takes_back_what_a_rule_brought_that_no_version_has_any_more() -> None:
+    """As where another version has taken the place of the one that judged the sale."""
+    engine = Fold(timeline(club()), keep_records=True)
+    sold, back_again = knowns_of([sale("s", START, 1000), back("b", "s", START + DAY, whole=True)])
+    assert isinstance(engine.decide(sold), Decision)
+    (record,) = engine.sales.values()
+    record.trace.version = 99
+    for item in record.results:
+        item.rule = "former"
+    assert isinstance(engine.decide(back_again), Decision)
+    assert engine.state.wallets["points"].spendable == 0

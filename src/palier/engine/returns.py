@@ -351,11 +351,11 @@ def _by_lot(results: Sequence[RuleTrace]) -> dict[tuple[str, int], int]:
 def _by_wait(
     plan: Plan, sale: Fact, currency: str, lot: int, results: Sequence[RuleTrace]
 ) -> dict[Wait, int]:
-    """What rules bring to a lot, by what it waits for before it is there."""
+    """What rules bring to a lot, by what it waits for before it is there; rules that the version lacks left out."""
     sums: dict[Wait, int] = {}
     for item in results:
-        if (item.currency, item.lot) == (currency, lot):
-            rule = plan.rules[item.rule]
+        rule = plan.rules.get(item.rule)
+        if rule is not None and (item.currency, item.lot) == (currency, lot):
             release_at = plan.clock.add_days(sale.at, rule.pending_days) if rule.pending_days else NEVER
             wait = (release_at, rule.pending_until)
             sums[wait] = sums.get(wait, 0) + item.earned
