@@ -628,6 +628,31 @@ def varied() -> list[Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("names", "english", "french"),
+    [
+        (["the bakery"], "from the bakery", "de la boulangerie"),
+        (["the fish"], "from the fish", "du poisson"),
+        (["the papers", "the bakery"], "from the papers or the bakery", "des journaux ou de la boulangerie"),
+        (["grocery"], "from grocery", "de l'épicerie"),
+        (["deli", "the bakery"], "from deli or the bakery", "de la boulangerie ou du rayon traiteur"),
+    ],
+)
+def test_a_department_is_called_with_its_article(names: list[str], english: str, french: str) -> None:
+    called = {
+        "the bakery": "la boulangerie", "the fish": "le poisson", "the papers": "les journaux",
+        "grocery": "l'épicerie", "deli": "traiteur",
+    }  # fmt: skip
+    known = {"category": {key: {"en": key, "fr": called[key]} for key in called}}
+    bought = {"fixed": "1", "when": {"field": "category", "in": names}}
+    assert sentences(bought, names=known) == (
+        f"You get 1 free coffee each time you buy, if you buy something {english}.",
+        f"Vous gagnez 1 café offert à chaque achat, si vous prenez un article {french}.",
+    )
+    without = {"fixed": "1", "lines": {"field": "category", "not_in": names}}
+    assert sentences(without, names=known)[1].endswith(f"Les articles {french} ne comptent pas.")
+
+
 @pytest.mark.parametrize(("path", "name", "kind", "value"), varied())
 def test_a_setting_that_changes_what_a_member_gets_changes_the_page(
     path: tuple[Any, ...], name: str, kind: Any, value: Any

@@ -92,6 +92,9 @@ class ProgramWords:
         return abs(minor) >= 2 * one if self.fr else abs(minor) != one
 
     def of(self, text: str) -> str:
-        """ "de" before a French text, or "d'" before a vowel."""
+        """ "de" before a French text: "d'" before a vowel, and one word with its article ("du", "des")."""
+        for article, joined in (("le ", "du "), ("les ", "des ")):
+            if text.lower().startswith(article):
+                return joined + text[len(article) :]
         bare = unicodedata.normalize("NFD", text[:1].lower())
         return f"d'{text}" if bare[:1] in ("a", "e", "i", "o", "u", "y", "œ", "æ") else f"de {text}"

@@ -7,6 +7,7 @@ calls them (`names`), else as they are written, in small letters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -43,8 +44,8 @@ _CLAUSES: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "below": ("you buy fewer than {} different items", "vous achetez moins de {} articles différents"),
     },
     "category": {
-        "is": ("you buy something from {}", "vous prenez un article du rayon {}"),
-        "is_not": ("you buy nothing from {}", "vous ne prenez rien du rayon {}"),
+        "is": ("you buy something {}", "vous prenez un article {}"),
+        "is_not": ("you buy nothing {}", "vous ne prenez rien {}"),
     },
     "sku": {
         "is": ("you buy {}", "vous prenez {}"),
@@ -139,6 +140,8 @@ _KINDS: Final = {
     "service": ("services", "des services"),
     "fee": ("fees", "des frais"),
 }
+_ARTICLE: Final = re.compile(r"l[ae] |les |l['’]", re.IGNORECASE)
+"""The article with which a French name begins; without one it is the name of a department alone."""
 
 
 class Clauses(Speaker):
@@ -357,7 +360,8 @@ class Clauses(Speaker):
             said = self.say(f"the membership {said}", f"l'adhésion {said}")
             return self.say(*_CLAUSES[name][operator]).format(said)
         if name in _CLAUSES:
-            return self.say(*_CLAUSES[name][operator]).format(self.values(name, values))
+            said = self.shelf(values) if name == "category" else self.values(name, values)
+            return self.say(*_CLAUSES[name][operator]).format(said)
         return self.attribute(on, name, operator, values)
 
     def amount(self, on: str, operator: str, values: Sequence[str]) -> str:
@@ -488,4 +492,16 @@ class Clauses(Speaker):
             )
         if name == "sku":
             return self.say(f"{'not ' * negative}called {said}", f"{'non ' * negative}appelés {said}")
-        return self.say(f"{'not ' * negative}from {said}", f"{'hors ' if negative else 'du '}rayon {said}")
+        return self.say("not ", "hors ") * negative + self.shelf(values)
+
+    def shelf(self, values: Sequence[Value]) -> str:
+        """Where goods come from: "from the bakery or deli"; "de la boulangerie ou du rayon traiteur"."""
+        named = [self.value("category", value) for value in values]
+        if not self.fr:
+            return f"from {either(named, self.language)}"
+        called = [name for name in named if _ARTICLE.match(name)]
+        bare = [name for name in named if name not in called]
+        from_the = [self.of(name) for name in called]
+        return either(
+            [*from_the, *([f"du rayon {either(bare, self.language)}"] if bare else [])], self.language
+        )
