@@ -128,9 +128,12 @@ def test_what_is_written_wrongly_is_said_and_publishes_nothing(shop: Shop) -> No
     for bad in ({"name_fr": ""}, {"key": "Not A Key"}, {"key": "club"}, {"key": "x\nkey: y"}):
         refused = client.post("/console/set-up/gallery/cafe_stars", {**form, **bad})
         assert refused.status_code == 422, bad
-    for query in ("amount=x", "amount=-1", "times=0", "times=99", "amount=99999999999"):
+    amount = "Write what a purchase comes to: more than nothing, and €10,000,000.00 at most."
+    times = "Write how often a month: from 1 to 30 times."
+    wrong = {"amount=x": amount, "amount=-1": amount, "amount=99999999999": amount, "times=0": times, "times=99": times}
+    for query, said in wrong.items():
         page = client.get(f"/console/set-up/gallery/cafe_stars?{query}").content.decode()
-        assert "Write an amount, and how often a month." in page, query
+        assert said in page, query
     names = {"name_en": '"]<b>: *x', "name_fr": "L'été #1"}
     assert client.post("/console/set-up/gallery/cafe_stars", {**form, **names}).status_code == 302
     assert "&lt;b&gt;: *x" in client.get("/").content.decode()

@@ -306,6 +306,11 @@ def _published(
     return ""
 
 
+_MOST_AMOUNT: Final = 10**9
+_MOST_TIMES: Final = 30
+"""What a purchase of a simulation comes to at most, in minor units, and how often a month there is one."""
+
+
 def _simulated(program: Program, words: ProgramWords, amount: str, times: str, now: int) -> dict[str, Any]:
     """A customer who buys for so much so many times a month: what a year brings, decided by the engine."""
     plan = Plan(program, 1)
@@ -314,9 +319,15 @@ def _simulated(program: Program, words: ProgramWords, amount: str, times: str, n
         minor = to_minor(typed(amount), plan.exponent)
     except AmountError:
         minor = 0
-    count = int(times) if times.isascii() and times.isdigit() and 0 < int(times) <= 30 else 0
-    if not minor or not count or minor > 10**9:
-        return {"asked": asked, "error": _("Write an amount, and how often a month.")}
+    count = int(times) if times.isascii() and times.isdigit() and 0 < int(times) <= _MOST_TIMES else 0
+    error = ""
+    if not 0 < minor <= _MOST_AMOUNT:
+        error = _("Write what a purchase comes to: more than nothing, and %(most)s at most.")
+        error %= {"most": words.money(_MOST_AMOUNT)}
+    elif not count:
+        error = _("Write how often a month: from 1 to %(most)s times.") % {"most": _MOST_TIMES}
+    if error:
+        return {"asked": asked, "error": error}
     year = yearly(program, minor, count, now=now)
     lines = [
         (words.points(points, key), _worth(words, points, key))
