@@ -6,7 +6,6 @@ from bisect import insort
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
-from palier.engine.amounts import from_minor
 from palier.engine.decisions import (
     BREAKAGE,
     DEBT,
@@ -28,9 +27,10 @@ from palier.engine.facts import (
     Reference,
 )
 from palier.engine.plan import Fate, Plan, Timeline
-from palier.engine.sentences import Sentence, sentence
+from palier.engine.sentences import Both, Sentence, sentence
 from palier.engine.state import NEVER, Lot, MemberState, PendingPoints, WalletState, lot_id
 from palier.engine.trace import Trace
+from palier.engine.words import NO_BREAK, ProgramWords
 
 spending_order = attrgetter("expires_at", "first_earned", "funder")
 Wait = tuple[int, str]
@@ -414,12 +414,10 @@ def _waiting(
 
 def asked_for(plan: Plan, currency: str, points: int, most: int, what: Sentence) -> Sentence:
     """A sentence for a refusal: what was asked of a currency, and what there is."""
-    found = plan.currencies.get(currency)
-    scale = found.scale if found is not None else 0
+    words = [ProgramWords(plan.program, language) for language in ("en", "fr")]
     return sentence(
-        "%(asked)s %(currency)s asked, %(most)s %(what)s",
-        asked=from_minor(points, scale),
-        currency=currency,
-        most=from_minor(most, scale),
+        "%(asked)s asked, %(most)s %(what)s",
+        asked=Both(*(said.points(points, currency).replace(NO_BREAK, " ") for said in words)),
+        most=Both(*(said.number(most, currency) for said in words)),
         what=what,
     )
