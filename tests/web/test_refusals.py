@@ -11,7 +11,10 @@ import pytest
 from django.test import Client
 from django.utils.translation import override
 
+from palier.engine.plan import Plan
+from palier.engine.points import asked_for
 from palier.engine.sentences import Thousands, all_of, changed, one_of, packed, sentence, unpacked
+from palier.programs import gallery
 from palier.site import clock, database
 from palier.staff import accounts, admission
 from palier.web.refusals import part, told
@@ -50,6 +53,15 @@ def test_a_sentence_is_said_again_with_what_stands_in_it() -> None:
         assert part(Thousands(1234567)) == "1\u202f234\u202f567"
     assert told(all_of(["a", "b"])) == "A and b."
     assert str(sentence("%(size)s", size=Thousands(1234567))) == "1,234,567"
+
+
+def test_points_are_called_as_the_program_calls_them() -> None:
+    program = next(entry for entry in gallery.entries() if entry.key == "grocery").program()
+    key = program.point_currencies[0].key
+    why = asked_for(Plan(program, 1), key, 123_450, 40, sentence("can be spent"))
+    assert told(why) == "123,450 stars asked, 40 can be spent."
+    with override("fr"):
+        assert told(why) == "Demande de 123\u202f450 étoiles, 40 utilisables."
 
 
 @pytest.mark.guard
