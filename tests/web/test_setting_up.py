@@ -130,7 +130,13 @@ def test_what_is_written_wrongly_is_said_and_publishes_nothing(shop: Shop) -> No
         assert refused.status_code == 422, bad
     amount = "Write what a purchase comes to: more than nothing, and €10,000,000.00 at most."
     times = "Write how often a month: from 1 to 30 times."
-    wrong = {"amount=x": amount, "amount=-1": amount, "amount=99999999999": amount, "times=0": times, "times=99": times}
+    wrong = {
+        "amount=x": amount,
+        "amount=-1": amount,
+        "amount=99999999999": amount,
+        "times=0": times,
+        "times=99": times,
+    }
     for query, said in wrong.items():
         page = client.get(f"/console/set-up/gallery/cafe_stars?{query}").content.decode()
         assert said in page, query

@@ -116,6 +116,15 @@ def test_sending_a_form_as_it_is_changes_nothing(marketer: Marketer) -> None:
     assert marketer.text() == text
 
 
+def test_the_money_of_a_program_is_chosen_among_currencies_and_not_among_points(marketer: Marketer) -> None:
+    asked = re.search(r'<select[^>]*name="currency".*?</select>', marketer.get(f"{marketer.path}?at="), re.S)
+    assert asked is not None
+    offered = re.findall(r'<option value="([^"]*)"( selected)?', asked[0])
+    assert [code for code, chosen in offered if chosen] == ["EUR"]
+    assert {"CHF", "EUR", "JPY", "USD"} < {code for code, _ in offered}
+    assert "stars" not in {code for code, _ in offered}
+
+
 def test_form_and_text_say_the_same_and_everything_else_stays(marketer: Marketer) -> None:
     entry = gallery.find("cafe_stars")
     assert entry is not None

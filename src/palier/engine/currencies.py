@@ -10,6 +10,8 @@ from typing import Final
 
 from palier.engine.amounts import from_minor
 
+ISO_4217: Final = r"^[A-Z]{3}$"
+"""How a code is written."""
 _NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
 _TWO_DECIMALS: Final = (

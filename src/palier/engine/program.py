@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from palier.engine import document, mechanics
+from palier.engine.currencies import ISO_4217
 from palier.engine.document import (
     Base,
     Condition,
@@ -510,7 +511,7 @@ class Program(Strict, frozen=True):
     """What members read."""
     time_zone: str
     """IANA zone in which days, months and hours are meant, such as Europe/Paris."""
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")]
+    currency: Annotated[str, Meta(pattern=ISO_4217, description="ISO 4217 code")]
     """ISO 4217 code of the program's money."""
     point_currencies: Annotated[list[PointCurrency], Meta(min_length=1, max_length=200)]
     """The kinds of points."""

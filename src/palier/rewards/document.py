@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from palier.engine import document
+from palier.engine.currencies import ISO_4217
 from palier.engine.document import (
     Base,
     Condition,
@@ -50,7 +51,7 @@ CategoryPath = Annotated[
     ),
 ]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166 code of two capitals, such as FR")]
-MoneyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of three capitals")]
+MoneyCode = Annotated[str, Meta(pattern=ISO_4217, description="ISO 4217 code of three capitals")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Stock = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Period = Literal["day", "week", "month", "year"]

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import NODEFAULT, inspect
 
 from palier.engine import conditions
+from palier.engine.currencies import EXPONENTS, ISO_4217
 from palier.engine.facts import BUILT_IN
 from palier.engine.program import Program
 from palier.programs.source import Fractional, child_path
@@ -264,6 +265,8 @@ class Builder:
             made = Node("choice", path, label, hint, options=self.choices(kind.values, value))
         elif isinstance(kind, inspect.IntType):
             made = Node("number", path, label, hint, shown_text(value))
+        elif isinstance(kind, inspect.StrType) and kind.pattern == ISO_4217:
+            made = Node("choice", path, label, hint, options=self.choices(sorted(EXPONENTS), value))
         elif (known := self.referred(name, value)) is not None:
             made = Node("choice", path, label, hint, options=known)
         else:
