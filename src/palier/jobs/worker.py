@@ -55,9 +55,8 @@ def periodic(every_s: float, line: str = "care") -> Callable[[Callable[[], None]
 def run(stop_event: threading.Event) -> None:
     """Call each registered task when it is due, until `stop_event` is set; those of one line in turn."""
     import_module("palier.jobs.tasks")
-    # A chunk of due work makes thousands of objects and hardly a cycle; what is loaded now stays.
+    # What is loaded now stays.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     lines: dict[str, list[PeriodicTask]] = {}
     for task in TASKS:
         lines.setdefault(task.line, []).append(task)
