@@ -265,7 +265,9 @@ def conditions(draw: Draw, on: str, money: str, tiers: list[str]) -> dict[str, A
         return dict(draw(one))
     if shape == 6:
         return {"not": draw(one)}
-    return {"all" if shape < 9 else "any": [draw(one), draw(one)]}
+    # Of one field, two comparisons may leave nothing: a document that says so is refused.
+    two = st.tuples(one, one).filter(lambda drawn: drawn[0]["field"] != drawn[1]["field"])
+    return {"all" if shape < 9 else "any": list(draw(two))}
 
 
 @st.composite
