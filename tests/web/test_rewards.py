@@ -346,6 +346,27 @@ def test_a_form_that_is_used_up_leaves_the_others(shelf: Shop) -> None:
     assert "None of it is left" in client.get("/portal/club/rewards").content.decode()
 
 
+def test_a_bundle_is_used_up_with_a_part_of_it(shelf: Shop) -> None:
+    """Those that have nothing of it stand as before."""
+    put(shelf, {**COFFEE, "stock": 1})
+    put(shelf, TEA)
+    put(shelf, {**TEA, "key": "cake"})
+
+    def bundle(key: str, *parts: str) -> None:
+        of = {"kind": "bundle", "rewards": [{"reward": part} for part in parts]}
+        put(shelf, {**COFFEE, "key": key, "name": {"en": f"The {key}", "fr": key}, "gives": of})
+
+    bundle("pair", "tea", "coffee")
+    bundle("teas", "tea", "cake")
+    _, client = rich(shelf)
+    assert "Not to be had" not in client.get("/portal/club/rewards").content.decode()
+    assert order_of(client, "coffee").status_code == 302
+    there, gone = client.get("/portal/club/rewards").content.decode().split("Not to be had just now")
+    assert [name in gone for name in ("A coffee", "The pair", "The teas")] == [True, True, False]
+    assert "The teas" in there
+    assert "The pair" not in there
+
+
 def test_why_it_is_not_available_is_the_true_reason(shelf: Shop) -> None:
     ref, client = rich(shelf)
     token = once(client.get("/portal/club/rewards/coffee").content.decode())

@@ -47,14 +47,13 @@ _documents: OrderedDict[tuple[int, int, int], Reward] = OrderedDict()
 _lock = threading.Lock()
 _decode = msgspec.json.Decoder(Reward).decode
 
-_HEAD: Final = """
--- rewards.terms_head
-select r.reward_id, v.number
+_HEADS: Final = """
+-- rewards.terms_heads
+select distinct on (r.key) r.key, r.reward_id, v.number
 from reward r
 join reward_version v on v.program_id = r.program_id and v.reward_id = r.reward_id
-where r.program_id = %(program)s and r.key = %(key)s and v.valid_from <= %(at)s
-order by v.valid_from desc, v.number desc
-limit 1
+where r.program_id = %(program)s and r.key = any(%(keys)s::text[]) and v.valid_from <= %(at)s
+order by r.key, v.valid_from desc, v.number desc
 """
 _DOCUMENTS: Final = """
 -- rewards.version_documents
@@ -71,11 +70,18 @@ def terms(connection: Connection[Any], program_id: int, key: str, at: int) -> Te
     Drafts, paused and retired ones are answered too: whether it can be ordered is `offer`'s to say. Versions never
     change, so a document that this process has read is not read again.
     """
-    head = connection.execute(_HEAD, {"program": program_id, "key": key, "at": moment(at)}).fetchone()
-    if head is None:
-        return None
-    reward_id, number = head
-    return Terms(reward_id, number, document(connection, program_id, reward_id, number))
+    return terms_each(connection, program_id, [key], at).get(key)
+
+
+def terms_each(
+    connection: Connection[Any], program_id: int, keys: Iterable[str], at: int
+) -> dict[str, Terms]:
+    """The same of several rewards at once, by key; those there are not are left out."""
+    heads = connection.execute(
+        _HEADS, {"program": program_id, "keys": sorted(keys), "at": moment(at)}
+    ).fetchall()
+    read = documents(connection, program_id, [(reward_id, number) for _, reward_id, number in heads])
+    return {key: Terms(reward_id, number, read[reward_id, number]) for key, reward_id, number in heads}
 
 
 def document(connection: Connection[Any], program_id: int, reward_id: int, number: int) -> Reward:

@@ -15,6 +15,7 @@ from palier.engine.clock import LocalClock
 from palier.engine.document import Decimal
 from palier.engine.plan import Plan
 from palier.rewards import catalogue, stock
+from palier.rewards.catalogue import Terms
 from palier.rewards.document import Bundle, Reward, Slot, Variant
 from palier.rewards.order_store import Item, NewItem, Order
 from palier.rewards.refusals import OrderRefusal, OrderRefused
@@ -188,12 +189,48 @@ def expand(
     leaf: Leaf,
     *,
     at: int,
-    depth: int = 0,
 ) -> list[Leaf]:
     """The rewards that one is made of, as of an instant; itself where it is no bundle.
 
-    A bundle's own stock counts too: it comes first, and gives nothing by itself.
+    A bundle's own stock counts too: it comes first, and gives nothing by itself. Refused where a part is not there
+    any more.
     """
+    [found] = expand_each(connection, program_id, [leaf], at=at)
+    if isinstance(found, OrderRefused):
+        raise found
+    return found
+
+
+def expand_each(
+    connection: Connection[Any], program_id: int, leaves: Sequence[Leaf], *, at: int
+) -> list[list[Leaf] | OrderRefused]:
+    """The same of several rewards, whose parts are read together; in place of one that lacks a part, its refusal."""
+    known: dict[str, Terms] = {}
+    asked: set[str] = set()
+    level = [leaf.reward for leaf in leaves]
+    for _ in range(DEEPEST):
+        wanted = {
+            part.reward
+            for reward in level
+            if isinstance(reward.gives, Bundle)
+            for part in reward.gives.rewards
+        }
+        if wanted <= asked:
+            break
+        read = catalogue.terms_each(connection, program_id, wanted - asked, at)
+        asked |= wanted
+        known |= read
+        level = [terms.reward for terms in read.values()]
+    found: list[list[Leaf] | OrderRefused] = []
+    for leaf in leaves:
+        try:
+            found.append(_expanded(leaf, known, 0))
+        except OrderRefused as refused:
+            found.append(refused)
+    return found
+
+
+def _expanded(leaf: Leaf, known: Mapping[str, Terms], depth: int) -> list[Leaf]:
     gives = leaf.reward.gives
     if not isinstance(gives, Bundle):
         return [leaf]
@@ -201,8 +238,8 @@ def expand(
         raise AssertionError(f"{leaf.reward.key} is made of rewards more than {DEEPEST} deep")
     found = [leaf]
     for part in gives.rewards:
-        inner = part_of(connection, program_id, part.reward, part.variant, part.quantity * leaf.count, at=at)
-        found += expand(connection, program_id, inner, at=at, depth=depth + 1)
+        inner = _part(known.get(part.reward), part.reward, part.variant, part.quantity * leaf.count)
+        found += _expanded(inner, known, depth + 1)
     return found
 
 
@@ -210,7 +247,10 @@ def part_of(
     connection: Connection[Any], program_id: int, key: str, variant: str | None, count: int, *, at: int
 ) -> Leaf:
     """A reward that comes with another, as of an instant. Refused where it is not there any more."""
-    terms = catalogue.terms(connection, program_id, key, at)
+    return _part(catalogue.terms(connection, program_id, key, at), key, variant, count)
+
+
+def _part(terms: Terms | None, key: str, variant: str | None, count: int) -> Leaf:
     found = terms.reward.variant(variant) if terms is not None and variant is not None else None
     if terms is None or (variant is not None and found is None):
         raise OrderRefused(

@@ -35,11 +35,16 @@ class Handed:
 def leaves(made: Visit, terms: Terms, variant: str | None) -> list[Leaf]:
     """What a reward would hand out to who orders it now, in one of its forms."""
     form = terms.reward.variant(variant) if variant is not None else None
-    leaf = Leaf(terms.reward_id, terms.version, terms.reward, form)
-    try:
-        return kinds.expand(made.connection, made.runtime.program_id, leaf, at=made.now)
-    except OrderRefused:
-        return [leaf]
+    return leaves_of_each(made, [Leaf(terms.reward_id, terms.version, terms.reward, form)])[0]
+
+
+def leaves_of_each(made: Visit, plain: Sequence[Leaf]) -> list[list[Leaf]]:
+    """What rewards would hand out, each with its parts; one whose parts are gone stands for itself."""
+    found = kinds.expand_each(made.connection, made.runtime.program_id, plain, at=made.now)
+    return [
+        [leaf] if isinstance(leaves, OrderRefused) else leaves
+        for leaf, leaves in zip(plain, found, strict=True)
+    ]
 
 
 def of_reward(made: Visit, terms: Terms) -> Handed:

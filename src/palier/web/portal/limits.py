@@ -44,21 +44,21 @@ def in_the_way(made: Visit, terms: Terms, forms: Sequence[str]) -> dict[str, str
 def of_list(made: Visit, listed: Sequence[Terms]) -> dict[str, str]:
     """What limits and stock say against rewards of a list, by key; those that can be had are left out.
 
-    Asked for all of them together. What a bundle is made of is looked at on its own page alone.
+    Asked for all of them together.
     """
     rewards = [terms.reward for terms in listed]
     each = order_limits.beyond_each(made.connection, made.runtime, made.member_id, rewards, made.now)
     found = {key: _of_one(beyond) for key, beyond in each.items()}
+    plain = [
+        Leaf(terms.reward_id, terms.version, terms.reward, form)
+        for terms in listed
+        if terms.reward.key not in found
+        for form in terms.reward.variants or (None,)
+    ]
     needs: dict[str, list[dict[str, Need]]] = {}
-    for terms in listed:
-        reward = terms.reward
-        if reward.key not in found:
-            needs[reward.key] = [
-                order_limits.needs(
-                    made.runtime, reward, [Leaf(terms.reward_id, terms.version, reward, form)], 1, made.now
-                )
-                for form in reward.variants or (None,)
-            ]
+    for leaf, leaves in zip(plain, handing.leaves_of_each(made, plain), strict=True):
+        taken = order_limits.needs(made.runtime, leaf.reward, leaves, 1, made.now)
+        needs.setdefault(leaf.reward.key, []).append(taken)
     keys = {key for forms in needs.values() for taken in forms for key in taken}
     levels = stock.read(made.connection, made.runtime.program_id, keys) if keys else {}
     for reward in rewards:
