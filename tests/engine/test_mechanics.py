@@ -190,6 +190,9 @@ def test_returns_in_any_split_come_to_the_same(data: st.DataObject) -> None:
     sale = data.draw(st.sampled_from(sales))
     line = line_of(program)
     at = max(sale.at, data.draw(st.sampled_from([sale.at, last_of(knowns)]))) + 1
+    if any(at <= known.fact.at <= at + 1 for known in knowns):
+        # What lies between the parts would find the room of caps that the first has freed.
+        at = last_of(knowns) + 1
     total = data.draw(st.integers(1, sale.amount))
     cut = data.draw(st.integers(0, total))
     ends = []
