@@ -263,6 +263,20 @@ def test_several_late_lines_share_one_room(connection: Connection) -> None:
     assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
 
 
+def test_lines_of_one_member_in_one_batch_share_the_room(connection: Connection) -> None:
+    """Each finds what those before it have left; what a return among them frees is there for those after it."""
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]))
+    who = member(connection, runtime.program_id, "c1")
+    back = Fact("till", "r", "return", MARCH + 3 * DAY, sale=Reference("till", "s0"), whole=True)
+    lines = [*(sale(n, MARCH + n * DAY) for n in range(3)), back, *(sale(n, MARCH + n * DAY) for n in (4, 5))]
+    sent = send(connection, runtime, *lines, now=MARCH + 9 * DAY)
+    assert {result.status for result in sent} == {"applied"}
+    used = [result.trace.budgets.get("campaign:spring", 0) for result in sent if result.trace is not None]
+    assert used == [10, 10, 5, 0, 10, 0]
+    assert posted(connection, who) == {"stars": 40 + 25}
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
 WHEEL = {
     "key": "wheel",
     "name": text("Wheel"),
@@ -298,6 +312,18 @@ def test_a_prize_is_drawn_once_and_its_stock_is_kept(connection: Connection) -> 
     assert [(month.period, month.seed) for month in months] == [("2026-04", ""), ("2026-03", "")]
     later = draws.months(connection, runtime.program_id, runtime.latest.clock, MARCH + 40 * DAY)
     assert len(later[1].seed) == 64
+
+
+def test_plays_of_one_member_in_one_batch_share_the_stock(connection: Connection) -> None:
+    runtime = published(connection, shop(games=[WHEEL]))
+    who = member(connection, runtime.program_id, "c1")
+    send(connection, runtime, sale(1, MARCH, 2_000), now=MARCH)
+    plays = send(connection, runtime, play(1, MARCH + 1), play(2, MARCH + 2), now=MARCH + 2)
+    assert [result.trace.draws for result in plays if result.trace is not None] == [
+        [("wheel", 0, "coffee")],
+        [("wheel", 0, "")],
+    ]
+    assert posted(connection, who) == {"stars": 10, "coffee": 1}
 
 
 def test_a_return_that_waited_takes_back_what_a_tier_gave_though_it_has_expired(

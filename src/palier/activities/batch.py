@@ -868,7 +868,11 @@ class _Batch:
             self.allot(item)
             known = Known(item.fact, item.inputs, item.activity_id)
             live = item.live or (item.fact.type == RETURN and not self.history and not item.unparked)
-            answers.append((item, engine.decide(known, live=live)))
+            answer = engine.decide(known, live=live)
+            if isinstance(answer, Decision) and (answer.trace.budgets or answer.freed):
+                # The member's next line finds what this one has left.
+                self.rooms.use(shared_uses([answer]))
+            answers.append((item, answer))
         self._take_decisions(work, engine, answers)
         return True
 
@@ -883,8 +887,6 @@ class _Batch:
                 )
                 continue
             given[id(answer)] = item.activity_id
-            if answer.trace.budgets or answer.freed:
-                self.rooms.use(shared_uses([answer]))
             self.applied(work, item, answer)
             self.messages += self._numbered(work, item, answer.messages)
         fresh = [decision for decision in engine.decisions if id(decision) not in given]
