@@ -18,6 +18,7 @@ from palier.activities.runtime import Runtime
 from palier.activities.runtime import runtime as runtime_of
 from palier.engine.clock import DAY, instant
 from palier.engine.facts import Fact, Reference
+from palier.ledger.verify import verify
 from palier.members import refs
 from palier.programs.operations import rerate_judging
 from palier.site import database as platform_database
@@ -275,6 +276,23 @@ def test_lines_of_one_member_in_one_batch_share_the_room(connection: Connection)
     assert used == [10, 10, 5, 0, 10, 0]
     assert posted(connection, who) == {"stars": 40 + 25}
     assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
+@pytest.mark.plants_violation
+def test_a_budget_that_is_overrun_is_found(connection: Connection) -> None:
+    """By the most that any version allowed: a smaller budget that comes later makes no fault of what was given."""
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]))
+    member(connection, runtime.program_id, "c1")
+    send(connection, runtime, *(sale(n, MARCH + n * DAY) for n in range(3)), now=MARCH + 9 * DAY)
+    published(connection, shop(campaigns=[{**CAMPAIGN, "budget": {"points": "20"}}]), now=MARCH + 10 * DAY)
+    with platform_database.connect("auditor") as auditor:
+        assert verify(auditor) == []
+    with platform_database.connect("owner") as owner:
+        owner.execute("update shared_limit set used = 26")
+    with platform_database.connect("auditor") as auditor:
+        [found] = verify(auditor)
+    assert (found.invariant, found.expected, found.found) == ("state.shared_limit", "at most 25", "26")
+    assert found.place == f"program {runtime.key} campaign:spring"
 
 
 WHEEL = {

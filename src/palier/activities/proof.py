@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from psycopg import Connection
 
+from palier.activities.runtime import runtime
 from palier.engine.state import NEVER, decode_state
 from palier.ledger.verify import Violation, register_state_check
 from palier.members import refs
@@ -25,6 +26,24 @@ from progress p
 where %(program)s::text is null
    or p.program_id = (select g.program_id from program g where g.key = %(program)s)
 """
+
+SHARED: Final = """
+-- proof.shared_limits
+select p.key, l.key, l.used from shared_limit l join program p on p.program_id = l.program_id
+where %(program)s::text is null or p.key = %(program)s
+order by p.key, l.key
+"""
+
+
+@register_state_check
+def shared_limits(connection: Connection[Any], program: str | None) -> Iterator[Violation]:
+    """Of budgets, stocks of prizes and ceilings, no more is used than the most that any version allowed."""
+    for key, limit, used in connection.execute(SHARED, {"program": program}).fetchall():
+        known = runtime(connection, key)
+        plans = [plan for _, _, plan in known.timeline.spans] if known is not None else []
+        most = max((room for plan in plans if (room := plan.shared_limit(limit)) is not None), default=0)
+        if used > most:
+            yield Violation("state.shared_limit", f"program {key} {limit}", f"at most {most}", str(used))
 
 
 @register_state_check

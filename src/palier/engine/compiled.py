@@ -364,6 +364,15 @@ class CompiledPartner:
             rooms[f"partner:{self.key}:{month // 12}-{month % 12 + 1:02d}"] = terms.monthly
         return rooms
 
+    def limits(self, key: str) -> list[int]:
+        """What agreements allow under a name that `rooms` gives: of one of them, or a month."""
+        own, _, period = key.rpartition(":")
+        if own != f"partner:{self.key}":
+            return []
+        if len(period) == len("2026-03"):
+            return [terms.monthly for terms in self.agreements if terms.monthly]
+        return [terms.prepaid for terms in self.agreements if terms.prepaid and terms.from_ == period]
+
     def terms(self, at: int) -> Terms | None:
         """The agreement in force at an instant; None before the first."""
         return next((terms for terms in reversed(self.agreements) if terms.since <= at), None)

@@ -579,6 +579,16 @@ class Plan:
             limits.update(game.rooms())
         return limits
 
+    def shared_limit(self, key: str) -> int | None:
+        """The whole of the shared limit of a name, at its largest where agreements change it; None of one unknown."""
+        if key in self.budgets:
+            return self.budgets[key]
+        for game in self.games.values():
+            if key in (rooms := game.rooms()):
+                return rooms[key]
+        found = [limit for partner in self.partners.values() for limit in partner.limits(key)]
+        return max(found, default=None)
+
     def partner_rooms(self, fact: Fact) -> dict[str, int]:
         """The limits of the partner that an activity names, at its instant."""
         partner = self.partners.get(fact.partner or "")
