@@ -71,6 +71,8 @@ def test_other_media_types(shop: Shop) -> None:
         ({"member": "m_0000000000000"}, "unknown_member", "member"),
         ({"member": {"card": "nobody"}}, "unknown_member", "member"),
         ({"source": "palier"}, "reserved_source", "source"),
+        ({"source": "palier:x"}, "reserved_source", "source"),
+        ({"source": "api:AbCdEfGhIjKl"}, "reserved_source", "source"),
         ({"program": "other"}, "other_program", "program"),
         ({"extra": 1}, "malformed", None),
         ({"id": ""}, "malformed", "id"),
@@ -87,6 +89,62 @@ def test_activities_that_are_refused(
     assert (many["results"][0]["code"], many["results"][1]["status"]) == (code, "applied")
     with database.connect("app") as connection:
         assert connection.execute("select count(*) from activity_claim").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ('"amount": "10", "amount": "11"', "amount"),
+        ('"amount":"10","amount":"10"', "amount"),
+        ('"amount":"10","amount" :"11"', "amount"),
+        ('"amount":"10","am\\u006funt":"11"', "amount"),
+        ('"amount":"10","id":":1","id":"1"', "id"),
+        ('"amount":"10","channel":null,"channel":"web"', "channel"),
+        ('"amount":"10","member":{"card":"1","card":"2"}', "card"),
+        ('"amount":"10","lines":[{"amount":"4"},{"amount":"6","sku":"a","sku":"b"}]', "sku"),
+        ('"amount":"10","tenders":[{"kind":"card","kind":"cash","amount":"10"}]', "kind"),
+        ('"amount":"10","attributes":{"x":1,"x":2}', "x"),
+    ],
+)
+def test_a_name_given_twice_is_refused(shop: Shop, member: str, written: str, name: str) -> None:
+    """It would be the last of them that counts: whose purchase it is, and what it comes to."""
+    head = f'{{"source":"till","id":"1","type":"sale","occurred_at":"{now_text()}"'
+    if '"member"' not in written:
+        head += f',"member":"{member}"'
+    body = f"{head},{written}}}".encode()
+    found = shop.post("/activities", raw=body)
+    found.problem(422, "malformed", name)
+    assert f'"{name}" stands twice' in found.json["detail"]
+    other = json.dumps({"source": "till", "id": "2", "type": "sale", "occurred_at": now_text(),
+                        "member": member, "amount": 1}).encode()  # fmt: skip
+    many = shop.post("/activities", raw=b"[" + body + b"," + other + b"]").json
+    assert [item["status"] for item in many["results"]] == ["refused", "applied"]
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ('"ticket_number" : ":1"', {"ticket_number": ":1"}),
+        ('"ticket_number": "\\":\\""', {"ticket_number": '":"'}),
+        ('"channel": null, "lines": [], "attributes": {}', {}),
+        ('"lines": [{"amount": 4, "sku": "a"}, {"sku": "b", "amount": "6.0"}]', None),
+    ],
+)
+def test_a_name_given_once_is_not_refused(
+    shop: Shop, member: str, written: str, same: dict[str, Any] | None
+) -> None:
+    sale = {
+        "source": "till",
+        "id": "1",
+        "type": "sale",
+        "occurred_at": now_text(),
+        "member": member,
+        "amount": "10",
+    }
+    raw = json.dumps(sale)[:-1].encode() + b", " + written.encode() + b"}"
+    assert shop.post("/activities", raw=raw).json["status"] == "applied"
+    if same is not None:
+        assert shop.post("/activities", {**sale, **same}).json["status"] == "duplicate"
 
 
 def test_arrays_of_activities(shop: Shop, member: str) -> None:

@@ -6,8 +6,10 @@ the JSON itself, string or number, so none passes through a binary fraction.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -46,6 +48,8 @@ MAX_BYTES: Final = 2_000_000
 """The most bytes in one request body; a body must be smaller than 2 MB."""
 MAX_ITEMS: Final = 2000
 """The most lines in one basket."""
+RESERVED: Final = (f"{OWN_SOURCE}:", "api:")
+"""How sources begin that nobody sends activities under: the platform's own, and those of what API keys redeem."""
 LONGEST_TEXT: Final = 200
 FUTURE_ALLOWED: Final = 5 * 60 * 1_000_000
 EARLIEST: Final = 0
@@ -55,12 +59,12 @@ ABSENT: Final = msgspec.Raw()
 """An amount that was not sent. (A union of Raw and None is not understood by msgspec.)"""
 
 
-class WireReference(Struct, forbid_unknown_fields=True):
+class WireReference(Struct, forbid_unknown_fields=True, omit_defaults=True):
     source: str
     id: str
 
 
-class WireLine(Struct, forbid_unknown_fields=True):
+class WireLine(Struct, forbid_unknown_fields=True, omit_defaults=True):
     amount: Amount
     category: str = ""
     sku: str = ""
@@ -68,19 +72,19 @@ class WireLine(Struct, forbid_unknown_fields=True):
     kind: Literal["product", "shipping", "gift_card"] = "product"
 
 
-class WireTender(Struct, forbid_unknown_fields=True):
+class WireTender(Struct, forbid_unknown_fields=True, omit_defaults=True):
     kind: str
     amount: Amount
     redemption: WireReference | None = None
 
 
-class WireReturnedLine(Struct, forbid_unknown_fields=True):
+class WireReturnedLine(Struct, forbid_unknown_fields=True, omit_defaults=True):
     line: int
     amount: Amount = ABSENT
     quantity: int = 0
 
 
-class WireActivity(Struct, forbid_unknown_fields=True):
+class WireActivity(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One activity as sent. `line` of a returned line counts from 1, as people count."""
 
     source: str
@@ -119,6 +123,8 @@ _one = msgspec.json.Decoder(WireActivity).decode
 _many = msgspec.json.Decoder(list[WireActivity]).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _lines_in = msgspec.json.Decoder(list[WireLine]).decode
+_encode = msgspec.json.Encoder().encode
+_SPACED = re.compile(rb'"[ \t\r\n]+:').search
 _PLAIN = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII).fullmatch
 _MONEY = ("amount", "tax", "shipping", "discount")
 _KINDS = ("product", "shipping", "gift_card")
@@ -158,7 +164,10 @@ def split(body: bytes) -> list[WireActivity | Refusal]:
     if start != b"[":
         raise BodyError("the body must be a JSON object, or an array of them")
     try:
-        lines: list[WireActivity | Refusal] = list(_many(body))
+        read = _many(body)
+        lines: list[WireActivity | Refusal] = list(read)
+        if not _names_once(body, read):
+            lines = [_read_one(bytes(raw)) for raw in _decode_raws(body)]
     except msgspec.ValidationError:
         lines = [_read_one(bytes(raw)) for raw in _decode_raws(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -177,9 +186,40 @@ def _decode_raws(body: bytes) -> list[msgspec.Raw]:
         raise BodyError(f"the body is not JSON: {error}") from None
 
 
+def _names_once(body: bytes, read: WireActivity | list[WireActivity] | list[WireLine]) -> bool:
+    """Whether no object of a body has a name twice, of which the reader keeps the last. False: it may have.
+
+    What was read is written again, and as many names must stand in it as in the body. Names are told by the colon
+    behind them, so that a body with an escape, or a space before a colon, is left to `_twice`.
+    """
+    return b"\\" not in body and _SPACED(body) is None and body.count(b'":') == _encode(read).count(b'":')
+
+
+def _twice(raw: bytes) -> str:
+    """A name that an object of this JSON has twice; "" where none has."""
+    found: list[str] = []
+
+    def seen(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        found.extend(name for place, name in enumerate(names) if name in names[:place])
+
+    with suppress(json.JSONDecodeError):  # An amount that is none: it is refused where it is read.
+        json.loads(raw, object_pairs_hook=seen, parse_int=str, parse_float=str)
+    return found[0] if found else ""
+
+
 def _read_one(raw: bytes) -> WireActivity | Refusal:
     try:
-        return _one(raw)
+        read = _one(raw)
+        name = "" if _names_once(raw, read) else _twice(raw)
+        if name:
+            return Refusal(
+                RefusalCode.MALFORMED,
+                sentence('"%(name)s" stands twice', name=payment_cards.masked(name)),
+                payment_cards.masked(name),
+                sentence("send each name once"),
+            )
+        return read
     except msgspec.ValidationError as error:
         found = _ERROR_PLACE.match(str(error))
         message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
@@ -241,7 +281,10 @@ def _usual_lines(lines: Any) -> list[WireLine]:
         text = bytes(lines)
         if b"null" in text:
             raise ValueError("what is null is as if it were not there")
-        return _lines_in(text)
+        read = _lines_in(text)
+        if not _names_once(text, read):
+            raise ValueError("a name may stand there twice")
+        return read
     found = []
     for line in lines:
         kind, quantity = line.get("kind", "product"), line.get("quantity", 0)
@@ -425,7 +468,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
     source, identifier = _name(wire.source, "source"), _text(wire.id, "id")
     assert source is not None
     assert identifier is not None
-    if source == OWN_SOURCE or source.startswith(OWN_SOURCE + ":"):
+    if source == OWN_SOURCE or source.startswith(RESERVED):
         raise LineRefused(
             RefusalCode.RESERVED_SOURCE,
             sentence("this source is the platform's own"),
