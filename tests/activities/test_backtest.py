@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from palier.activities.backtest import Order, from_rows, judges_by, judges_of, l
 from palier.activities.imports import rows_of
 from palier.activities.runtime import Runtime
 from palier.engine.backtest import CurrencyTotals, Threshold, percentile
-from palier.engine.clock import DAY, HOUR
+from palier.engine.clock import DAY, HOUR, instant
 from palier.engine.facts import Fact, Reference, Tender
 from palier.engine.program import Program
 from palier.programs.operations import publish
@@ -263,6 +264,33 @@ def test_a_file_by_hand() -> None:
     assert msgspec.structs.asdict(over_file(history, order, now=NOW, workers=2)) == msgspec.structs.asdict(
         totals
     )
+
+
+def test_what_happened_after_its_end_is_left_out(connection: Connection) -> None:
+    day = 24 * 60
+    activities = [sale(0, 1, 1000), sale(2 * day, 1, 3000), sale(3 * day, 2, 2000), sale(9 * day, 1, 1050)]
+    end = instant(datetime.fromisoformat(str(activities[1]["occurred_at"])))
+    order = Order(judges_by(program()), end, cut=True)
+    history = from_rows(rows_of([activities]))
+    for workers in (1, 2):
+        totals = over_file(history, order, now=NOW, workers=workers)
+        assert (totals.members, totals.activities, totals.spend) == (1, 2, 4000)
+    before = over_file(history, msgspec.structs.replace(order, until=end - 1), now=NOW, workers=1)
+    assert (before.members, before.activities, before.spend) == (1, 1, 1000)
+    shop = published(connection, program())
+    for card in (1, 2):
+        member(connection, shop.program_id, f"c{card}")
+    facts = [(Fact("till", f"s{n}", "sale", BEGINNING + n * DAY, 1000), f"c{1 + n % 2}") for n in range(1, 7)]
+    batch.apply(connection, shop, [line(fact, card) for fact, card in facts], now=NOW)
+    connection.commit()
+    richer = program(hold_minutes=90)
+    for against in (None, judges_of(shop)):
+        part = Order(judges_by(richer), BEGINNING + 3 * DAY, cut=True, against=against)
+        for workers in (1, 2):
+            totals = live(connection, shop, part, workers=workers)
+            assert (totals.members, totals.activities, totals.spend) == (2, 3, 3000)
+            # The ledger has what came after it, and is not compared with.
+            assert (totals.compared, totals.differing) == (0 if against is None else 2, 0)
 
 
 def test_percentiles_are_by_nearest_rank() -> None:

@@ -127,6 +127,9 @@ def test_a_backtest_of_the_present_program_equals_the_ledger(
     code, out, error = palier("backtest", "shop", "--history", "live", "--workers", "1")
     assert code == 0, error
     assert "Equal to the ledger to the last unit: 2 members" in out
+    cut = palier("backtest", "shop", "--history", "live", "--workers", "1", "--until", "2020-01-02")[1]
+    assert "Equal to the ledger" not in cut
+    assert "no activities" in cut.lower() or " 0 activities" in cut
     document = tmp_path / "richer.yaml"
     richer = program(effective_from="2020-01-01T00:00:00+00:00")
     document.write_text(files.write(richer).replace('points: "1"', 'points: "2"'))

@@ -80,6 +80,7 @@ def judges_by(document: Program) -> Judges:
 class Order(Struct, frozen=True):
     """What is asked of a backtest. `exact`: by the versions that judged live, compared to the last unit.
 
+    It ends at `until`, in microseconds UTC; `cut` where activities may lie after it, which are left out then.
     `by_rule` asks for what each rule brought. `carried` and `carried_against` are what comes from other members,
     by the one program and by the other.
     """
@@ -88,6 +89,7 @@ class Order(Struct, frozen=True):
     until: int
     threshold: Threshold | None = None
     against: Judges | None = None
+    cut: bool = False
     exact: bool = False
     looked: Looked | None = None
     by_rule: bool = False
@@ -125,7 +127,7 @@ def live(
 
         def ask_here(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
             stored = _stored(connection, program.program_id, 0, _MEMBERS_END, False)
-            return [asked(judges.compiled(), stored, facts, until=order.until)]
+            return [asked(judges.compiled(), stored, facts, until=order.until, cut=order.cut)]
 
         try:
             own = _with_others(order, ask_here, 1)[0]
@@ -140,7 +142,8 @@ def live(
     ranges = list(pairwise(_edges(workers * _PARTS_PER_CORE)))
 
     def ask(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
-        asking = [(row[0], program.program_id, judges, facts, order.until, *part) for part in ranges]
+        ending = order.until, order.cut
+        asking = [(row[0], program.program_id, judges, facts, ending, *part) for part in ranges]
         return list(_spread(_live_wishes, asking, workers))
 
     try:
@@ -165,13 +168,15 @@ def _counted(
         yield totals
 
 
-def _live_wishes(task: tuple[str, int, Judges, dict[str, list[Fact]], int, int, int]) -> Wishes:
-    snapshot, program_id, judges, facts, until, first, last = task
+def _live_wishes(
+    task: tuple[str, int, Judges, dict[str, list[Fact]], tuple[int, bool], int, int],
+) -> Wishes:
+    snapshot, program_id, judges, facts, (until, cut), first, last = task
     with database.connect() as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
         connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
         stored = _stored(connection, program_id, first, last, False)
-        return asked(judges.compiled(), stored, facts, until=until)
+        return asked(judges.compiled(), stored, facts, until=until, cut=cut)
 
 
 def _live_task(task: tuple[str, int, Order, int, int]) -> Totals:
@@ -189,6 +194,7 @@ def _live_part(connection: Connection[Any], program_id: int, order: Order, first
         until=order.until,
         threshold=order.threshold,
         against=order.against.compiled() if order.against is not None else None,
+        cut=order.cut,
         looked=order.looked,
         exact=order.exact,
         carried=order.carried,
@@ -325,7 +331,7 @@ def over_file(history: FileHistory, order: Order, *, now: int, workers: int) -> 
     members = [history.members[number::parts] for number in range(parts)]
 
     def ask(judges: Judges, facts: dict[str, list[Fact]]) -> list[Wishes]:
-        asking = [(judges, facts, order.until, now, part) for part in members]
+        asking = [(judges, facts, (order.until, order.cut), now, part) for part in members]
         return list(_spread(_file_wishes, asking, workers))
 
     orders = _with_others(order, ask, parts)
@@ -391,12 +397,12 @@ def _carried(
 
 
 def _file_wishes(
-    task: tuple[Judges, dict[str, list[Fact]], int, int, list[tuple[str, list[bytes]]]],
+    task: tuple[Judges, dict[str, list[Fact]], tuple[int, bool], int, list[tuple[str, list[bytes]]]],
 ) -> Wishes:
-    judges, facts, until, now, members = task
+    judges, facts, (until, cut), now, members = task
     timeline = judges.compiled()
     read = _FileMembers(timeline, judges.latest.program.key, now, members)
-    return asked(timeline, read.histories(), facts, until=until)
+    return asked(timeline, read.histories(), facts, until=until, cut=cut)
 
 
 class _FileMembers:
@@ -440,6 +446,7 @@ def _file_task(task: tuple[Order, int, list[tuple[str, list[bytes]]]]) -> Totals
         until=order.until,
         threshold=order.threshold,
         against=order.against.compiled() if order.against is not None else None,
+        cut=order.cut,
         looked=order.looked,
         carried=order.carried,
         carried_against=order.carried_against,

@@ -134,6 +134,7 @@ def _order(
         _until(until, judges),
         _threshold(threshold, judges.latest.program),
         _judges(connection, against) if against is not None else None,
+        cut=bool(until),
         by_rule=by_rule,
     )
 
@@ -180,8 +181,12 @@ def _over_live(connection: Any, text: str, order: Order, now: int, workers: int)
             "name a file with --history."
         )
     published = program_of(connection, document.key)
-    order = msgspec.structs.replace(order, until=order.until or now)
-    if order.against is None and _is_current(published, text, document):
+    cut = order.cut and order.until < now
+    order = msgspec.structs.replace(order, until=order.until or now, cut=cut)
+    if cut and order.against is None and not _is_current(published, text, document):
+        # The ledger has what came later: what judged live is played over the same span.
+        order = msgspec.structs.replace(order, against=judges_of(published))
+    elif not cut and order.against is None and _is_current(published, text, document):
         order = msgspec.structs.replace(order, judges=judges_of(published), exact=True)
     return order, live(connection, published, order, workers=workers)
 

@@ -6,7 +6,7 @@ live gives what stands in the ledger, to the last unit; by another document it t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -400,16 +400,28 @@ def asked(
     facts: dict[str, list[Fact]],
     *,
     until: int,
+    cut: bool = False,
 ) -> Wishes:
     """What histories together draw on and bring about for others, given what others bring about for them."""
     found = Wishes()
-    for history in histories:
+    for history in ended(histories, until) if cut else histories:
         own = prepared(timeline, history.member, history.knowns, Carried(facts))
         part = wishes(timeline, own, until=until)
         found.uses += part.uses
         found.limits.update(part.limits)
         found.messages += part.messages
     return found
+
+
+def ended(histories: Iterable[History], until: int) -> Iterator[History]:
+    """Histories without what happened after an instant, those that have nothing before it left out.
+
+    The ledger has what came later, and is nothing to compare them with.
+    """
+    for history in histories:
+        knowns = [known for known in history.knowns if known.fact.at <= until]
+        if knowns:
+            yield History(history.member, knowns)
 
 
 def judged_anew(known: Known, member: dict[str, str | int | bool]) -> Known:
@@ -441,13 +453,17 @@ def backtest(
     until: int,
     threshold: Threshold | None = None,
     against: Timeline | None = None,
+    cut: bool = False,
     exact: bool = False,
     looked: Looked | None = None,
     carried: Carried | None = None,
     carried_against: Carried | None = None,
     by_rule: bool = False,
 ) -> Totals:
-    """Plays histories and adds them up; with `looked`, what members met is seen too, `by_rule` what rules brought.
+    """Plays histories and adds them up.
+
+    `cut` leaves out what happened after `until`. With `looked`, what members met is seen too; with `by_rule`, what
+    rules brought.
 
     `carried` is what comes from other members (see `asked` and `share_out`), `carried_against` the same by the
     program compared with.
@@ -456,7 +472,7 @@ def backtest(
     everything to the last unit (`differences`); else what each would have earned (`changes`).
     """
     totals = Totals(seen=Seen() if looked is not None else None)
-    for history in histories:
+    for history in ended(histories, until) if cut else histories:
         settled_at = history.ledger.settled_at if history.ledger is not None and exact else None
         watch = None
         if looked is not None and totals.seen is not None:
