@@ -421,6 +421,25 @@ TIERS = {
 }
 
 
+def test_what_comes_too_late_is_judged_by_what_came_back_of_inherited_sales(connection: Connection) -> None:
+    plain = msgspec.to_builtins(program())
+    plain["rules"][0]["tier_multipliers"] = {"gold": "2"}
+    gold = {"qualify": {"all": [{"metric": "spend", "at_least": "100"}]}}
+    tiers = [
+        {"key": "green", "name": {"en": "Green", "fr": "Vert"}},
+        {"key": "gold", "name": {"en": "Gold", "fr": "Or"}, **gold},
+    ]
+    ladder = {"window": {"kind": "lifetime"}, "tiers": tiers}
+    two = Two(connection, program(rules=plain["rules"], tiers=ladder))
+    two.sale("b", 1, MARCH, 100)
+    two.merge(MARCH + 5 * DAY)
+    assert two.back(1, MARCH + 10 * DAY).status == "applied"
+    two.sale("a", 2, MARCH + 60 * DAY, 1)
+    late = two.sale("a", 3, MARCH + 20 * DAY, 10, now=MARCH + 61 * DAY)
+    assert late.trace is not None
+    assert (late.trace.tier, late.trace.late) == ("green", True)
+
+
 def test_metrics_add_up_and_a_tier_reached_gives_with_the_next_activity(connection: Connection) -> None:
     two = Two(connection, document(tiers=TIERS, goals=[]))
     two.sale("a", 1, MARCH, 60)

@@ -32,11 +32,6 @@ from palier.staff.approvals import Approval, Person
 
 KIND: Final = "adjustment"
 
-CLAIMED: Final = """
--- adjustments.claimed
-select 1 from activity_claim where external_id = %s and source = %s and program_id = %s
-"""
-
 
 class Adjustment(Struct, frozen=True):
     """What is asked: points (minor units, below zero to take), the words for it, and its permanent id."""
@@ -61,9 +56,9 @@ def adjust(
     refuses.
     """
     program = settled(connection, program)
-    plan = program.timeline.at(now) or program.latest
+    plan = program.at(now)
     operations.lock_member(connection, wanted.member_id)
-    if connection.execute(CLAIMED, (wanted.id, wanted.source, program.program_id)).fetchone() is not None:
+    if operations.is_claimed(connection, program, wanted.source, wanted.id):
         return _apply(connection, program, plan, wanted, agent=by.actor, now=now)
     known = approvals.find(connection, program.program_id, KIND, _request(wanted))
     payload = _payload(program, wanted)
@@ -218,7 +213,7 @@ def _approved(connection: Connection[Any], approval: Approval, now: int) -> None
         told["source"],
         told["id"],
     )
-    plan = program.timeline.at(now) or program.latest
+    plan = program.at(now)
     result = _apply(connection, program, plan, wanted, agent=approval.asked_by, now=now)
     if result.refusal is not None:
         raise NotDone(result.refusal)

@@ -839,6 +839,11 @@ class _Batch:
         """
         at = max(self.now, item.not_before, state.latest + 1, state.due_done)
         item.fact = msgspec.structs.replace(item.fact, at=at)
+        plan = self.timeline.at(at)
+        if item.fact.type == "hold" and not item.fact.hold_until and plan is not None:
+            # It ends as it was granted, whichever version judges its instant later.
+            until = at + plan.hold_minutes * 60_000_000
+            item.fact = msgspec.structs.replace(item.fact, hold_until=until)
         item.payload = encode_fact(item.fact)
 
     # --- deciding in order ----------------------------------------------------------------------------
@@ -853,7 +858,7 @@ class _Batch:
             engine.keep_records = len(items) > 1 and any(item.fact.type == RETURN for item in items)
             found = records.get(work.member_id)
             if work.state.took_over and any(item.fact.type == "refund" for item in items):
-                found = self._all_records(work.member_id)
+                found = self._all_records(work.member_id, work.state.due_done)
             if found is not None:
                 engine.sales, engine.redemptions, closed = found
                 for currency, lots in closed.items():
@@ -972,20 +977,36 @@ class _Batch:
             for redemption in redemptions.values():
                 lots.update(lot for lot, _ in redemption.taken if lot)
             result[member_id] = (records, redemptions, {})
-        plan = self.runtime.latest
         rows = self.connection.execute(
             store.LOAD_LOTS, {"members": member_ids, "lots": sorted(lots)}
         ).fetchall()
+        unlike = {row[0] for row in rows if row[3] is not None and self.runtime.grace(row[2]) is None}
+        ends = {member_id: self._lapses(member_id) for member_id in unlike}
+        clock = self.runtime.latest.clock
         for member_id, lot_id, currency, expires, funder, first, *amounts in rows:
             expires_at = instant(expires) if expires is not None else NEVER
-            lapses_at = NEVER if expires is None else plan.lapse(expires_at, plan.grace_days(currency))
+            grace = self.runtime.grace(currency)
+            if expires is None:
+                lapses_at = NEVER
+            elif grace is None:
+                lapses_at = ends[member_id].get(lot_id, expires_at)
+            else:
+                lapses_at = clock.add_days(expires_at, grace) if grace else expires_at
             lot = Lot(lot_id, expires_at, lapses_at, funder, instant(first), *amounts)
             if member_id in result:
                 result[member_id][2].setdefault(currency, []).append(lot)
         return result
 
-    def _all_records(self, member_id: int) -> _Records:
-        """As `_load_records`, of all that a member did or took over from others: by folding it again."""
+    def _lapses(self, member_id: int) -> dict[int, int]:
+        """When each lot of a member lapses, whichever version or rule gave it its grace: by folding all again."""
+        _, _, lots = self._all_records(member_id, 0)
+        return {lot.id: lot.lapses_at for kept in lots.values() for lot in kept}
+
+    def _all_records(self, member_id: int, until: int) -> _Records:
+        """As `_load_records`, of all that a member did or took over from others: by folding it again.
+
+        With the due work up to an instant, that of the state beside which they stand.
+        """
         rows = self.connection.execute(store.LOAD_HISTORY, {"members": [member_id]})
         history = store.activities(rows)
         engine = fold(
@@ -993,6 +1014,7 @@ class _Batch:
             [item.known for item in history if item.source != OWN_SOURCE],
             inherited=inherited_of(self.connection, self.timeline, history),
         )
+        engine.advance(until)
         lots = {
             currency: [*wallet.lots, *wallet.closed.values()]
             for currency, wallet in engine.state.wallets.items()

@@ -44,7 +44,7 @@ class CampaignNow(Struct, frozen=True):
 
 def campaigns(connection: Connection[Any], runtime: Runtime, *, now: int) -> list[CampaignNow]:
     """The campaigns of the version in force, in the order of the document."""
-    plan = runtime.timeline.at(now) or runtime.latest
+    plan = runtime.at(now)
     used = sharing.used(connection, runtime.program_id) if plan.budgets else {}
     return [_campaign(plan, campaign, used, now) for campaign in plan.document.campaigns]
 

@@ -71,7 +71,7 @@ def enrol(
             why = "already_member"
         elif spellings:
             why = "mailbox_known"
-        elif runtime.latest.referral is None:
+        elif runtime.at(at).referral is None:
             why = "no_referral"
     if enrolled.created:
         joined = occasions.Joined(enrolled.member_id, at, 0 if why else referrer)

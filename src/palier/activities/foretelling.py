@@ -98,7 +98,7 @@ def sale(
 def rooms(connection: Connection[Any], runtime: Runtime, member_id: int, *, now: int) -> Rooms:
     """What caps leave a member now."""
     state = queries.state_now(connection, runtime, member_id, now=now)
-    plan = runtime.timeline.at(now) or runtime.latest
+    plan = runtime.at(now)
     today = plan.clock.periods(plan.clock.local(now)[0])
     names = {number: name for name, number in PERIODS.items()}
     found = []

@@ -275,13 +275,12 @@ def _whole(
                 sentence("capture or release the hold first"),
             )
         )
-    plan = runtime.timeline.at(at) or runtime.latest
     lapsed: dict[int, LapsedLot] = {}
     for lot, currency, amount, expires, funder, first in connection.execute(
         store.LOAD_LAPSED, {"member": member_id}
     ):
         ends = instant(expires) if expires is not None else NEVER
-        lapses = NEVER if expires is None else plan.lapse(ends, plan.grace_days(currency))
+        lapses = runtime.at(instant(first)).lapses(currency, ends)
         lapsed[lot] = LapsedLot(currency, lot, amount, ends, lapses, funder, instant(first))
     for currency, wallet in state.wallets.items():
         for own in wallet.lots:

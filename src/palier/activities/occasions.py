@@ -71,7 +71,8 @@ def join(
     connection: Connection[Any], runtime: Runtime, members: Sequence[Joined], *, now: int
 ) -> list[Result]:
     """Makes joining an activity of members who have just been enrolled. Does not commit."""
-    if not noticed(runtime.latest, "joined"):
+    members = [member for member in members if noticed(runtime.at(member.at), "joined")]
+    if not members:
         return []
     facts = [
         Fact(
@@ -91,14 +92,14 @@ def keep(connection: Connection[Any], runtime: Runtime, day: int, *, now: int) -
 
     They happen at the first instant of the day, whenever this runs; what happened already is left as it is.
     """
-    plan = runtime.latest
+    plan = runtime.at(runtime.latest.clock.start_of_day(day))
     made = 0
     attribute = plan.program.birth_date
     if attribute is not None and noticed(plan, "birthday"):
-        made += _keep(connection, runtime, BIRTHDAYS, {"name": attribute}, "birthday", day, now)
+        made += _keep(connection, runtime, plan, BIRTHDAYS, {"name": attribute}, "birthday", day, now)
     if noticed(plan, "anniversary"):
         zone = {"zone": plan.program.time_zone}
-        made += _keep(connection, runtime, ANNIVERSARIES, zone, "anniversary", day, now)
+        made += _keep(connection, runtime, plan, ANNIVERSARIES, zone, "anniversary", day, now)
     return made
 
 
@@ -116,13 +117,13 @@ def days_kept(plan: Plan, day: int) -> list[str]:
 def _keep(
     connection: Connection[Any],
     runtime: Runtime,
+    plan: Plan,
     query: str,
     parameters: dict[str, Any],
     kind: str,
     day: int,
     now: int,
 ) -> int:
-    plan = runtime.latest
     year = date.fromordinal(day).year
     at = plan.clock.start_of_day(day)
     made = after = 0

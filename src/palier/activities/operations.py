@@ -19,6 +19,7 @@ from palier.activities.queries import Redemption, refunded
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import AmountError, to_minor
 from palier.engine.clock import MINUTE
+from palier.engine.commands import unfit
 from palier.engine.decide import Fold
 from palier.engine.facts import LEFT, MADE_SOURCE, OWN_SOURCE, Fact, Reference
 from palier.engine.refusals import Refusal, RefusalCode
@@ -135,10 +136,23 @@ def decide_command(
     except wire.LineRefused as refused:
         raise NotDone(refused.refusal) from None
     refuse_card_numbers(fact.reason, fact.actor)
+    refusal = unfit(runtime.at(now), fact, now)
+    if refusal is not None and not is_claimed(connection, runtime, fact.source, fact.id):
+        return Result(fact.source, fact.id, "refused", member_id, refusal=refusal)
     item = batch.command_item(0, fact, member_id)
     item.not_before = not_before
     item.sha256 = sha256(b"command\0" + msgspec.json.encode([fact.type, member_id, *content])).digest()
     return batch.command(connection, runtime, [item], now=now)[0]
+
+
+def is_claimed(connection: Connection[Any], runtime: Runtime, source: str, id: str) -> bool:
+    """Whether something was sent under this id, and came to an end or waits."""
+    row = connection.execute(
+        "-- operations.is_claimed\n"
+        "select 1 from activity_claim where external_id = %s and source = %s and program_id = %s",
+        (id, source, runtime.program_id),
+    ).fetchone()
+    return row is not None
 
 
 def locked(connection: Connection[Any], member_ids: Sequence[int]) -> dict[int, MemberState]:

@@ -147,8 +147,9 @@ def wallets_now(runtime: Runtime, state: MemberState, *, now: int) -> Wallets:
 
 def carried(runtime: Runtime, state: MemberState, at: int) -> MemberState:
     """A state with the due work until an instant done, in place; the instant is not before what was decided."""
-    if state.due_at <= at:
-        Fold(runtime.timeline, state).advance(at)
+    fold = Fold(runtime.timeline, state)
+    if fold.is_due(at):
+        fold.advance(at)
     return state
 
 
@@ -262,10 +263,8 @@ def _lot(wallet: WalletState, lot: Any) -> Lot:
 
 
 def _of_rows(runtime: Runtime, rows: dict[str, Holding]) -> dict[str, Wallet]:
-    plan = runtime.latest
-    found = {key: Wallet(key, 0, 0, 0, 0) for key in plan.currencies}
+    found = {key: Wallet(key, 0, 0, 0, 0) for key in runtime.latest.currencies}
     for currency, holding in rows.items():
-        grace = plan.grace_days(currency)
         found[currency] = Wallet(
             currency,
             holding.spendable,
@@ -275,7 +274,7 @@ def _of_rows(runtime: Runtime, rows: dict[str, Holding]) -> dict[str, Wallet]:
             tuple(
                 Lot(
                     lot.expires_at,
-                    NEVER if lot.expires_at == NEVER else plan.lapse(lot.expires_at, grace),
+                    runtime.at(lot.first_earned).lapses(currency, lot.expires_at),
                     lot.funder,
                     lot.first_earned,
                     lot.remaining,

@@ -212,7 +212,7 @@ def pseudonym(program_id: int, member_id: int, choice: int = 0) -> str:
 
 def board_of(runtime: Runtime, key: str, now: int) -> tuple[Plan, Leaderboard, str] | None:
     """A leaderboard of the version in force, that version, and the kind of its periods; None: there is none."""
-    plan = runtime.timeline.at(now) or runtime.latest
+    plan = runtime.at(now)
     board = next((board for board in plan.program.leaderboards if board.key == key), None)
     if board is None:
         return None

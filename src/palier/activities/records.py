@@ -102,11 +102,10 @@ def _left(
     """The decisions of a merged member and the fates of its lots, with those of members merged into it before."""
     stored = store.activities(connection.execute(store.LOAD_HISTORY, {"members": [member_id]}))
     lots = []
-    plan = timeline.spans[-1][2]
     rows = connection.execute(store.LOAD_FATES, {"member": member_id}).fetchall()
     for identifier, currency, expires, funder, first in rows:
         ends = instant(expires) if expires is not None else NEVER
-        lapses = NEVER if expires is None else plan.lapse(ends, plan.grace_days(currency))
+        lapses = (timeline.at(instant(first)) or timeline.spans[-1][2]).lapses(currency, ends)
         lots.append((currency, Lot(identifier, ends, lapses, funder, instant(first))))
     for merge, trace in _merges(stored):
         theirs, theirs_lots = _left(connection, timeline, refs.decode(merge.known.fact.other_member))

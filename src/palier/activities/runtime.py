@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection
 
-from palier.engine.plan import Plan, Timeline
+from palier.engine.plan import Plan, Timeline, with_campaigns
+from palier.engine.program import ExpiryNever, Program
 from palier.programs import queries as programs
 from palier.site.exchange import Answer, Exchange, exchange
 
@@ -15,7 +17,7 @@ from palier.site.exchange import Answer, Exchange, exchange
 class Runtime:
     """One program as the activities room needs it: its id, its key, and the compiled timeline."""
 
-    __slots__ = ("key", "program_id", "ranked", "stored", "timeline")
+    __slots__ = ("_graces", "key", "program_id", "ranked", "stored", "timeline")
 
     def __init__(self, stored: programs.Timeline) -> None:
         self.program_id = stored.program_id
@@ -23,6 +25,7 @@ class Runtime:
         self.stored = stored
         plans = {number: Plan(document, number) for number, document in stored.documents.items()}
         self.timeline = Timeline([(e.from_at, e.until_at, plans[e.version]) for e in stored.entries])
+        self._graces = _graces(list(stored.documents.values()))
         # Goals by which any version ranks members: where each stands is kept apart.
         self.ranked = sorted({board.goal for plan in plans.values() for board in plan.program.leaderboards})
         for plan in plans.values():
@@ -34,19 +37,42 @@ class Runtime:
         """The same program if `version` judged the instants from `from_at` until before `until_at`."""
         other = object.__new__(Runtime)
         other.program_id, other.key, other.stored = self.program_id, self.key, self.stored
-        other.ranked = self.ranked
+        other.ranked, other._graces = self.ranked, self._graces
         plan = self.timeline.plan_of(version)
         assert plan is not None
         other.timeline = Timeline([*self.timeline.spans, (from_at, until_at, plan)])
         return other
 
+    def grace(self, currency: str) -> int | None:
+        """The days of grace of a point currency; None where versions or rules differ, so that its lots do."""
+        found = self._graces.get(currency, {0})
+        return next(iter(found)) if len(found) == 1 else None
+
+    def at(self, instant: int) -> Plan:
+        """The version that judges an instant; before the program began, the one published last."""
+        return self.timeline.at(instant) or self.latest
+
     @property
     def latest(self) -> Plan:
-        """The version that was published last, for what is asked of no instant in particular."""
+        """The version that was published last, for what is asked of no instant in particular. It may be one to come."""
         number = max(self.stored.documents)
         plan = self.timeline.plan_of(number)
         assert plan is not None
         return plan
+
+
+def _graces(documents: Sequence[Program]) -> dict[str, set[int]]:
+    """All days of grace that points of a currency were ever given."""
+    found: dict[str, set[int]] = {}
+    for document in documents:
+        given = [(currency.key, currency.expiry) for currency in document.point_currencies]
+        given += [
+            (rule.currency, rule.expiry) for rule in with_campaigns(document).rules if rule.expiry is not None
+        ]
+        for key, expiry in given:
+            if not isinstance(expiry, ExpiryNever):
+                found.setdefault(key, set()).add(expiry.grace_days)
+    return found
 
 
 _lock = threading.Lock()

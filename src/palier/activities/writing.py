@@ -291,7 +291,9 @@ class Writer:
             if standing == "open":
                 assert item is not None
                 fact = item.fact
-                until = fact.hold_until or decision.at + self.runtime.latest.hold_minutes * 60_000_000
+                until = (
+                    fact.hold_until or decision.at + self.runtime.at(decision.at).hold_minutes * 60_000_000
+                )
                 self.new_holds.append((member_id, hold_id, fact.currency, fact.points, until, decision.at))
             else:
                 self.ended_holds.append((member_id, hold_id, captured, standing))

@@ -231,7 +231,7 @@ def play(
     while known is not None:
         fact = known.fact
         at = fact.at
-        if state.due_at <= at:
+        if fold.is_due(at):
             fold.advance(at)
             take()
         plan, _, end = timeline.span(at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from palier.engine.decisions import (
     ADJUSTMENT,
     BREAKAGE,
@@ -32,6 +34,11 @@ from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, HoldState, Lot, MemberState, lot_id
 from palier.engine.trace import Trace
 
+_OF_POINTS: Final = frozenset(
+    {"redeem", "hold", "refund", "adjust", "transfer_out", "transfer_in", "dividend"}
+)
+"""Commands that name a point currency."""
+
 
 class Commands(Merging):
     """What somebody asks to be done with points. Once granted, it is a fact."""
@@ -40,12 +47,14 @@ class Commands(Merging):
 
     def _command(self, plan: Plan, known: Known, at: int, live: bool) -> Decision | Refusal:
         fact = known.fact
+        refusal = unfit(plan, fact, at) if live else None
+        if refusal is not None:
+            return refusal
         tier = self.state.tier
         if not tier.key:
             tier.key = plan.levels[0]
         trace = Trace(plan.version, tier.key, reason=fact.reason)
         transfers: list[Transfer] = []
-        refusal: Refusal | None
         if fact.type in MERGING:
             refusal = self._merge(plan, fact, at, transfers, trace)
         elif fact.type == LEFT:
@@ -54,18 +63,11 @@ class Commands(Merging):
         elif fact.type == "prize":
             refusal = self._award(plan, fact, at, transfers, trace)
         elif fact.type == "grant_tier":
-            refusal = self._grant_tier(plan, fact, at, live, trace)
+            self._grant_tier(plan, fact, at, trace)
         elif fact.type == "revoke_tier":
             refusal = self._revoke_tier(plan, fact, at, live, trace)
         elif fact.type in ("capture", "release"):
             refusal = self._close_hold(plan, fact, at, live, transfers, trace)
-        elif fact.currency not in plan.currencies:
-            return Refusal(
-                RefusalCode.UNKNOWN_POINT_CURRENCY,
-                sentence("the program has no point currency %(currency)r", currency=fact.currency),
-                "currency",
-                sentence("use one of: %(names)s", names=", ".join(plan.currencies)),
-            )
         elif fact.type == "refund":
             refusal = self._refund(plan, fact, at, live, transfers, trace)
         elif fact.type in ("transfer_in", "dividend") or (fact.type == "adjust" and fact.points > 0):
@@ -85,13 +87,6 @@ class Commands(Merging):
         currency = fact.currency
         points = abs(fact.points)
         wallet = self._wallet(currency)
-        if live and fact.partner and not plan.takes(fact.partner, currency, at):
-            return Refusal(
-                RefusalCode.UNKNOWN_PARTNER,
-                sentence("no partner of this name takes these points now"),
-                "partner",
-                sentence("name a partner of the program with an agreement in force, or leave it out"),
-            )
         if live and points > wallet.spendable:
             return Refusal(
                 RefusalCode.INSUFFICIENT_POINTS,
@@ -263,33 +258,19 @@ class Commands(Merging):
                 return record
         return None
 
-    def _grant_tier(self, plan: Plan, fact: Fact, at: int, live: bool, trace: Trace) -> Refusal | None:
-        """Gives a tier until an instant: what the member earns by himself goes on beneath it."""
+    def _grant_tier(self, plan: Plan, fact: Fact, at: int, trace: Trace) -> None:
+        """Gives a tier until an instant: what the member earns by himself goes on beneath it.
+
+        A version that has no such tier gives nothing for what was granted.
+        """
         key, until = str(fact.attributes.get("tier", "")), int(fact.attributes.get("until", 0))
         if plan.ladder is None or key not in plan.ladder.index:
-            if not live:
-                return None
-            return Refusal(
-                RefusalCode.UNKNOWN_TIER,
-                sentence("the program has no tier %(key)r", key=key),
-                "tier",
-                sentence("use one of: %(names)s", names=", ".join(plan.levels))
-                if plan.ladder is not None
-                else sentence("the program has no tiers; leave it out"),
-            )
-        if live and until <= at:
-            return Refusal(
-                RefusalCode.INVALID_INSTANT,
-                sentence("the tier would be over already"),
-                "until",
-                sentence("name a later instant"),
-            )
+            return
         tier = self.state.tier
         own = tier.own or tier.key
         tier.given[key_of(fact.source, fact.id)] = (key, until)
         self._stand_on(plan, own, at, trace)
         self.state.due_at = min(self.state.due_at, until)
-        return None
 
     def _revoke_tier(self, plan: Plan, fact: Fact, at: int, live: bool, trace: Trace) -> Refusal | None:
         """Takes a given tier back; what the member earned by himself he keeps."""
@@ -345,3 +326,40 @@ class Commands(Merging):
             identifier = lot_id(currency, item.expires_at, item.funder, False)
             lot = self._lot(currency, identifier, fate, item.funder, item.first_earned)
             self._credit(currency, lot, item.amount, at, transfers, kind, source)
+
+
+def unfit(plan: Plan, fact: Fact, at: int) -> Refusal | None:
+    """The refusal of a command that names what the program does not have at an instant; it settles no id."""
+    if fact.type == "grant_tier":
+        key = str(fact.attributes.get("tier", ""))
+        if plan.ladder is None or key not in plan.ladder.index:
+            return Refusal(
+                RefusalCode.UNKNOWN_TIER,
+                sentence("the program has no tier %(key)r", key=key),
+                "tier",
+                sentence("use one of: %(names)s", names=", ".join(plan.levels))
+                if plan.ladder is not None
+                else sentence("the program has no tiers; leave it out"),
+            )
+        if int(fact.attributes.get("until", 0)) <= at:
+            return Refusal(
+                RefusalCode.INVALID_INSTANT,
+                sentence("the tier would be over already"),
+                "until",
+                sentence("name a later instant"),
+            )
+    if fact.type in _OF_POINTS and fact.currency not in plan.currencies:
+        return Refusal(
+            RefusalCode.UNKNOWN_POINT_CURRENCY,
+            sentence("the program has no point currency %(currency)r", currency=fact.currency),
+            "currency",
+            sentence("use one of: %(names)s", names=", ".join(plan.currencies)),
+        )
+    if fact.type in ("redeem", "hold") and fact.partner and not plan.takes(fact.partner, fact.currency, at):
+        return Refusal(
+            RefusalCode.UNKNOWN_PARTNER,
+            sentence("no partner of this name takes these points now"),
+            "partner",
+            sentence("name a partner of the program with an agreement in force, or leave it out"),
+        )
+    return None

@@ -80,7 +80,7 @@ class Fold(Commands):
                 sentence("send activities dated after the first version takes effect"),
             )
         state = self.state
-        if state.due_at <= at:
+        if self.is_due(at):
             self.advance(at)
         if kind == RETURN:
             answer = self._return(plan, fact, at, live)
@@ -122,6 +122,11 @@ class Fold(Commands):
             if goal is not None and goal.most_per_day >= 0:
                 self.count_of_day(goal, day, item.counted)
 
+    def is_due(self, at: int) -> bool:
+        """Whether something may be due by an instant. What a version finds due before it began is due as it begins."""
+        state = self.state
+        return state.due_at <= at or self.timeline.next_start(max(state.latest, state.due_done)) <= at
+
     def next_due(self) -> int:
         """The next instant at which something is due for this member, or NEVER."""
         state = self.state
@@ -136,12 +141,12 @@ class Fold(Commands):
         for hold in state.holds.values():
             due = min(due, hold.until)
         cursor = max(state.latest, state.due_done)
-        plan = self.timeline.at(cursor)
+        plan, begun, _ = self.timeline.span(cursor)
         if plan is not None:
-            due = min(due, self._tier_due(plan))
+            due = min(due, max(begun, self._tier_due(plan)))
             if state.streaks:
-                due = min(due, self._streak_due(plan))
-        if state.tier.key:
+                due = min(due, max(begun, self._streak_due(plan)))
+        if state.tier.key or state.streaks:
             due = min(due, self.timeline.next_start(cursor))
         return due
 
@@ -155,7 +160,7 @@ class Fold(Commands):
                 return
             plan = self.timeline.at(at)
             assert plan is not None
-            state.due_done = at
+            state.due_done = max(state.due_done, at)
             self._release_due(plan, at)
             self._holds_due(plan, at)
             self._lapse_due(plan, at)

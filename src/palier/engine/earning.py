@@ -129,7 +129,9 @@ class Earning(Acts):
                 trace.late = True
                 trace.nth, trace.rooms, trace.carry = judgement.nth, judgement.rooms, judgement.carry
             self._context.nth = trace.nth.__getitem__
-            if state.memberships:
+            if judgement is not None:
+                trace.memberships = list(judgement.memberships)
+            elif state.memberships:
                 trace.memberships = sorted(k for k, until in state.memberships.items() if until > fact.at)
             self._context.memberships = frozenset(trace.memberships) if trace.memberships else _NOBODY
             shared = Shared(fact, inputs.allotted) if rules.shared else None

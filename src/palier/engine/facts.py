@@ -170,6 +170,7 @@ class Judgement(Struct, frozen=True, omit_defaults=True):
     rooms: dict[str, int] = {}
     carry: dict[str, tuple[int, int]] = {}
     nth: dict[str, int] = {}
+    memberships: tuple[str, ...] = ()
 
 
 class Inputs(Struct, frozen=True, omit_defaults=True):

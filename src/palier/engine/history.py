@@ -111,13 +111,15 @@ def judge_late(
     """What is recorded with an activity that comes beyond the late window.
 
     It acts at `acts_at`, after all that was decided, but is judged as of its own instant: by the version, the
-    tier, the room under caps, the carried remainder and the ordinals that it would have met then. Room taken
-    by other activities of earlier instants that came too late counts as taken, and they count for the ordinals.
+    tier, the memberships, the room under caps, the carried remainder and the ordinals that it would have met
+    then. Room taken by other activities of earlier instants that came too late counts as taken, and they count
+    for the ordinals.
     """
     knowns = list(knowns)
     earlier = [known for known in knowns if known.fact.type == RETURN or not known.inputs.judgement]
     own = (fact.at, 0, fact.source, fact.id)
     before = Fold(timeline, keep_records=True)
+    before.inherited = inherited or {}
     for known in in_fold_order(earlier):
         if before.position(known.fact, known.inputs)[:4] > own:
             break
@@ -161,7 +163,8 @@ def judge_late(
             counter = state.nth.get(name)
             number = before.period_at(plan, PERIODS[name.rpartition(":")[2]], day)
             nth[name] = counter[1] if counter is not None and counter[0] == number else 0
-    judgement = Judgement(plan.version, state.tier.key or plan.levels[0], rooms, carry, nth)
+    held = tuple(sorted(key for key, until in state.memberships.items() if until > fact.at))
+    judgement = Judgement(plan.version, state.tier.key or plan.levels[0], rooms, carry, nth, held)
     return msgspec.structs.replace(inputs, acts_at=acts_at, judgement=judgement)
 
 
@@ -183,7 +186,7 @@ def inputs_of_late(
         return inputs
     # After all that was decided: at the instant of the last activity, its id would say which acts first.
     acts_at = max(state.latest + 1, state.due_done)
-    if fact.sale is not None:
+    if fact.type == RETURN:
         return msgspec.structs.replace(inputs, acts_at=acts_at)
     return judge_late(timeline, knowns, fact, acts_at, inputs, inherited)
 

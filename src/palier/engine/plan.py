@@ -680,6 +680,10 @@ class Plan:
         """The end of the grace after an expiry."""
         return self.clock.add_days(expires, grace_days) if grace_days else expires
 
+    def lapses(self, currency: str, expires: int) -> int:
+        """When points lapse that expire at an instant, or never, by their currency's own policy."""
+        return NEVER if expires >= NEVER else self.lapse(expires, self.grace_days(currency))
+
     def _shared_expiry(self, expiry: doc.Expiry, day: int) -> int:
         clock = self.clock
         _, month, year = clock.calendar(day)

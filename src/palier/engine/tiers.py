@@ -180,8 +180,11 @@ class Tiers(Grants):
     def _own_tier_due(self, plan: Plan) -> int:
         ladder, tier = plan.ladder, self.state.tier
         own = tier.own or tier.key
-        if ladder is None or own not in ladder.index or own == ladder.keys[0]:
+        if ladder is None or not own or own == ladder.keys[0]:
             return NEVER
+        if own not in ladder.index:
+            # A tier that this version has no more.
+            return 0
         due = tier.held_until or NEVER
         if ladder.kind == "rolling" and tier.entries:
             due = min(due, tier.entries[0][0])
@@ -194,11 +197,18 @@ class Tiers(Grants):
         ladder, tier = plan.ladder, self.state.tier
         assert ladder is not None
         before, level = tier.key, self._own_level(plan)
-        lands = self._reviewed(plan, at, level) if self._own_tier_due(plan) <= at else level
-        if lands == level and not tier.given:
-            return
+        own = tier.own or tier.key
+        if own not in ladder.index:
+            self._roll(plan, at)
+            tier.held_until = tier.landed_until = 0
+            lands = self._qualified(plan, 0)
+        else:
+            lands = self._reviewed(plan, at, level) if self._own_tier_due(plan) <= at else level
+            if lands == level and not tier.given:
+                return
         trace = Trace(plan.version, before)
-        own = ladder.keys[lands] if lands != level else tier.own or tier.key
+        if lands != level or own not in ladder.index:
+            own = ladder.keys[lands]
         tier.given = {key: given for key, given in tier.given.items() if given[1] > at}
         self._stand_on(plan, own, at, trace)
         if trace.tier_after:

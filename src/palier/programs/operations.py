@@ -105,6 +105,16 @@ def _publish(
                     "an emergency, on the server: palier apply --alone REASON."
                 )
             _refuse_break(before, program)
+        if program.tiers is not None:
+            past = (document(connection, program.key, item.version) for item in reversed(versions))
+            ladder = next((found.tiers for found in past if found is not None and found.tiers), None)
+            if ladder is not None and ladder.window != program.tiers.window:
+                raise Refused(
+                    sentence(
+                        "tiers.window cannot change: what members have gathered was kept for the window in which they "
+                        "gathered it. Keep the window; what tiers ask for and how long they last may change."
+                    )
+                )
         if starts < now - PAST_TOLERANCE:
             raise Refused(
                 sentence(
