@@ -21,7 +21,7 @@ from palier.engine.program import Program
 from palier.engine.refusals import RefusalCode
 from palier.engine.state import NEVER, MemberState, decode_state
 from palier.members import queries, refs
-from tests.activities.program import Connection, line, member, published
+from tests.activities.program import Connection, line, member, program, published
 from tests.activities.test_mechanics import CARD, MARCH, currency, sale, shop, text
 from tests.audit.race import together
 
