@@ -422,6 +422,16 @@ def test_the_time_without_activity_begins_with_points_that_live_by_it() -> None:
     assert at("2026-02-16 10:00") not in lots(stood)
 
 
+def test_what_is_released_as_its_time_without_activity_ends_is_not_there() -> None:
+    """It lapses with the rest of its lot, and pays nothing that is owed: it could be spent until just before."""
+    idle = {"expiry": {"kind": "inactivity", "days": 20}, "pending": {"kind": "days", "days": 20}}
+    program = club([rule(fixed="25")], idle)
+    history = [redeem("r", "2026-01-01 10:00", 3), sale("s", "2026-01-02 10:00", 300)]
+    stood = both(program, history, "2026-06-01 10:00")
+    assert stood["points"]["debt"] == 3
+    assert lots(stood) == {at("2026-01-22 10:00"): {"earned": 25, "expired": 25}}
+
+
 @pytest.mark.parametrize(
     ("pending", "last"),
     [

@@ -161,6 +161,7 @@ class Fold(Commands):
             plan = self.timeline.at(at)
             assert plan is not None
             state.due_done = max(state.due_done, at)
+            self._idle_due(at)
             self._release_due(plan, at)
             self._holds_due(plan, at)
             self._lapse_due(plan, at)
@@ -197,9 +198,9 @@ class Fold(Commands):
         if trace.holds:
             self._due("hold_expired", at, plan, transfers, trace)
 
-    def _lapse_due(self, plan: Plan, at: int) -> None:
-        transfers: list[Transfer] = []
-        for currency, wallet in self.state.wallets.items():
+    def _idle_due(self, at: int) -> None:
+        """Ends the time without activity where it is over: what is released now comes to points that lapse."""
+        for wallet in self.state.wallets.values():
             if wallet.idle_at <= at:
                 for lot in wallet.lots:
                     lot.idle = False
@@ -209,6 +210,10 @@ class Fold(Commands):
                         entry.expires_at, entry.lapses_at = wallet.idle_at, wallet.idle_lapses_at
                 wallet.epoch += 1
                 wallet.idle_at = wallet.idle_lapses_at = NEVER
+
+    def _lapse_due(self, plan: Plan, at: int) -> None:
+        transfers: list[Transfer] = []
+        for currency, wallet in self.state.wallets.items():
             for lot in wallet.lots:
                 if lot.remaining and not lot.idle and lot.lapses_at <= at:
                     transfers.append(("expire", WALLET, BREAKAGE, currency, lot.id, lot.remaining, at))
