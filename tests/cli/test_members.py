@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from palier.programs import files, gallery
@@ -57,9 +58,9 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     assert code == 0, error
     assert out.splitlines()[0].split() == ["applied", "2"]
     code, out, _ = palier("import", "activities", refused, *till[3:])
-    assert "Nothing to do: till.refused.csv was imported before, all 2 activities of it." in out
+    assert "Nothing to do: till.refused.csv was imported before, 2 activities in all." in out
     code, out, _ = palier("import", "activities", refused, *till[3:], "--again")
-    assert "Nothing new: all 2 activities of till.refused.csv were here already." in out
+    assert "Nothing new: 2 activities of till.refused.csv, all here already." in out
 
     code, out, _ = palier("members", "find", "card:c1")
     ref = out.split()[0]
@@ -77,7 +78,7 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
 
     code, out, _ = palier("explain", ref, "till", "t1")
     assert code == 0
-    assert "sale  till t1  +42" in out
+    assert "purchase  till t1  +42" in out
     assert "€42.10 × 1\u00a0star = 42" in out
     code, out, _ = palier("explain", ref, "till", "t1", "--language", "fr")
     assert "achat  till t1  +42" in out
@@ -226,7 +227,7 @@ def test_what_members_are_after_and_those_who_run_the_program(connection: Connec
         palier("leaderboards", "show", "shop", "top", "--period", "2026-03")[1]
         == "Card  2026-03\nNobody yet.\n"
     )
-    assert palier("leaderboards", "rebuild", "shop")[1] == "1 members, 1 goals by which they are ranked.\n"
+    assert palier("leaderboards", "rebuild", "shop")[1] == "1 member, 1 goal by which they are ranked.\n"
     code, out, error = palier("leaderboards", "award", "shop", "top", "--period", "2026-03")
     assert (code, out) == (0, "0 prizes of top, 2026-03, given.\n"), error
     assert "given before" in palier("leaderboards", "award", "shop", "top", "--period", "2026-03")[1]
@@ -259,3 +260,93 @@ def test_a_referral_and_a_merge_from_the_command_line(shop: None) -> None:
     assert "not merged into itself" in told(*merge, code=2)
     assert "undone" not in told("unmerge", gone, "--reason", "twins")
     assert "not merged into another" in told("unmerge", gone, "--reason", "twins", code=2)
+
+
+def test_what_is_listed_adds_up_to_what_is_there(connection: Connection, tmp_path: Path) -> None:
+    expiry = {"kind": "end_of_month", "after_months": 6, "grace_days": 7}
+    stars = msgspec.to_builtins(program().point_currencies[0]) | {"expiry": expiry}
+    published(
+        connection, program(point_currencies=[stars], effective_from="2020-01-01T00:00:00+00:00"), BEGINNING
+    )
+    amounts = [1, 2, 30, 40, 50, 60, 70, 1234]
+    days = ["2025-09-01", "2025-10-01", "2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01"]
+    rows = [
+        f"till,s{number},{day}T10:00:00+01:00,{amount}.00,c1"
+        for number, (day, amount) in enumerate(zip([*days, "2026-04-03"], amounts, strict=True))
+    ]
+    file = tmp_path / "till.csv"
+    file.write_text("\n".join(["source,id,occurred_at,amount,card", *rows]))
+    code, out, error = palier("import", "activities", file, "--enrol", "--workers", "1")
+    assert code == 0, error
+    assert "8 activities of till.csv" in out
+    assert "1 member enrolled." in out
+
+    def told(as_of: str, *more: str) -> list[str]:
+        code, out, error = palier("wallet", "card:c1", "--as-of", as_of, *more)
+        assert code == 0, error
+        return [" ".join(line.split()) for line in out.splitlines()[1:-1]]
+
+    assert told("2026-03-31") == [
+        "253 stars to spend",
+        "1 good through 31 March 2026",
+        "2 good through 30 April 2026",
+        "30 good through 31 May 2026",
+        "40 good through 30 June 2026",
+        "50 good through 31 July 2026",
+        "60 good through 31 August 2026",
+        "70 good through 30 September 2026",
+    ]
+    # The end of March has passed, its week of grace has not; and the eighth end is told with the seventh.
+    assert told("2026-04-05") == [
+        "1,487 stars to spend",
+        "1 in the grace, to spend through 7 April 2026",
+        "2 good through 30 April 2026",
+        "30 good through 31 May 2026",
+        "40 good through 30 June 2026",
+        "50 good through 31 July 2026",
+        "60 good through 31 August 2026",
+        "1,304 in 2 more lots, the last good through 31 October 2026",
+    ]
+    french = told("2026-04-05", "--language", "fr")
+    assert french[:3] == [
+        "1 487 étoiles à dépenser",
+        "1 dans le délai de grâce, utilisable jusqu'au 7 avril 2026",
+        "2 valables jusqu'au 30 avril 2026",
+    ]
+    assert french[-1] == "1 304 dans 2 autres lots, le dernier valable jusqu'au 31 octobre 2026"
+    assert told("2026-03-31", "--language", "fr")[1] == "1 valable jusqu'au 31 mars 2026"
+
+
+def test_what_members_do_is_told_in_words(connection: Connection, tmp_path: Path) -> None:
+    review = {"key": "review", "name": {"en": "A review", "fr": "Un avis"}}
+    flame = {"key": "flame", "name": {"en": "Flame", "fr": "Flamme"}, "on": ["sale"]}
+    beginning = "2020-01-01T00:00:00+00:00"
+    published(
+        connection, program(effective_from=beginning, activity_types=[review], streaks=[flame]), BEGINNING
+    )
+    rows = [
+        "s1,sale,2026-03-02,9.00",
+        "s2,sale,2026-03-10,9.00",
+        "r1,review,2026-03-11,",
+        "v1,visit,2026-03-12,",
+    ]
+    file = tmp_path / "till.csv"
+    file.write_text("source,id,type,occurred_at,amount,card\n" + "".join(f"till,{row},c1\n" for row in rows))
+    code, out, error = palier("import", "activities", file, "--enrol", "--workers", "1")
+    assert (code, "4 activities" in out) == (0, True), out + error
+
+    def kinds(*more: str) -> list[str]:
+        out = palier("history", "card:c1", *more)[1].replace("\u00a0", " ")
+        return [line[18:].split("  ")[0].strip() for line in out.splitlines() if line[:2] == "20"]
+
+    assert kinds() == ["streak ended", "visit", "A review", "purchase", "streak ended", "purchase"]
+    assert kinds("--language", "fr") == [
+        "fin de série",
+        "passage",
+        "Un avis",
+        "achat",
+        "fin de série",
+        "achat",
+    ]
+    said = palier("explain", "card:c1", "--language", "fr")[1]
+    assert [word for word in ("streak_lapsed", "sale", "review", "visit") if f" {word} " in said] == []
