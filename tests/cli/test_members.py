@@ -127,7 +127,7 @@ def test_a_backtest_of_the_present_program_equals_the_ledger(
     assert palier(*till, "--enrol")[0] == 0
     code, out, error = palier("backtest", "shop", "--history", "live", "--workers", "1")
     assert code == 0, error
-    assert "Equal to the ledger to the last unit: 2 members" in out
+    assert "Equal to the ledger to the last unit: 2\u00a0members" in out
     document = tmp_path / "richer.yaml"
     richer = program(effective_from="2020-01-01T00:00:00+00:00")
     document.write_text(files.write(richer).replace('points: "1"', 'points: "2"'))
@@ -157,7 +157,7 @@ def test_a_backtest_of_a_file_needs_no_database(tmp_path: Path, monkeypatch: pyt
     assert (told["members"], told["activities"], told["spend"]) == (3, 9, "90.00")
     assert told["currencies"]["stars"]["issued"] == "90"
     code, out, _ = palier("backtest", document, "--history", history, "--against", document, "--workers", "1")
-    assert "Against the other program: 0 members better off, 0 worse, 3 the same." in out
+    assert "Against the other program: 0\u00a0members better off, 0 worse, 3 the same." in out
 
 
 def test_a_backtest_tells_what_mechanics_and_rules_brought(
@@ -186,6 +186,69 @@ def test_a_backtest_tells_what_mechanics_and_rules_brought(
     code, out, _ = palier("backtest", entry.document, "--history", history, "--workers", "1", "--by-rule")
     assert code == 0
     assert "480 points" in out.replace("\u00a0", " ")
+
+
+def test_a_backtest_speaks_french(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    history = tmp_path / "history.csv"
+    rows = [
+        "s1,2026-03-02T10:00:00+01:00,60.00,c1",
+        "s2,2026-03-09T10:00:00+01:00,60.00,c1",
+        "s2,2026-03-09T10:00:00+01:00,60.00,c1",
+        "s3,2026-03-10T10:00:00+01:00,1060.00,c1",
+        "s4,2026-03-02T10:00:00+01:00,60.00,c2",
+        "s5,2026-03-03T10:00:00+01:00,2060.00,c2",
+    ]
+    history.write_text("source,id,occurred_at,amount,card\n" + "".join(f"till,{row}\n" for row in rows))
+    entries = [gallery.find(key) for key in ("grocery", "simple_points")]
+    documents = [entry.document for entry in entries if entry is not None]
+    more = (
+        "--against",
+        documents[1],
+        "--history",
+        history,
+        "--workers",
+        "1",
+        "--by-rule",
+        "--threshold",
+        "100",
+    )
+
+    def told(*language: str) -> list[str]:
+        code, out, error = palier("backtest", documents[0], *more, *language)
+        assert code == 0, error
+        return [" ".join(line.split()) for line in out.splitlines()]
+
+    french, english = told("--language", "fr"), told()
+    assert french[0].startswith("Étoiles fraîches : 5 activités de 2 membres en ")
+    for row in (
+        "1 ligne de côté, que l'entrée refuserait.",
+        "Achats 3 300,00 $",
+        "Étoiles en attente 0",
+        "Retour effectif 0,76 % coût sur achats",
+        "Niveau Vert 0 celui du début",
+        "Niveau Argent 2 atteint par 2",
+        "Niveau Or 0 atteint par 0",
+        "Ont atteint 100 étoiles 100 % 2 membres",
+        "un quart d'entre eux 1 jour après la première activité",
+        "neuf sur dix 7 jours après la première activité",
+        "750 : Le verger 2 100 %",
+        "2 à 3 semaines 1",
+        "Le parcours de l'année 350 étoiles 3,50 $",
+        "Règles émis moins repris ; valeur",
+        "Par rapport à l'autre programme : gain pour 2 membres, perte pour 2, rien de changé pour 0.",
+    ):
+        assert row in french
+    for row in (
+        "1 row passed over, which the intake would refuse.",
+        "Tier Green 0 where members begin",
+        "Tier Silver 2 2 reached it",
+        "by a quarter of them 1 day after the first activity",
+        "The year's path 350 stars $3.50",
+    ):
+        assert row in english
+    # Nothing but the program's own keys of members is the same in both.
+    assert [row for row in french if row in english and not row.startswith("card:")] == []
 
 
 def test_what_members_are_after_and_those_who_run_the_program(connection: Connection) -> None:
