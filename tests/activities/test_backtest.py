@@ -293,6 +293,24 @@ def test_what_happened_after_its_end_is_left_out(connection: Connection) -> None
             assert (totals.compared, totals.differing) == (0 if against is None else 2, 0)
 
 
+def test_to_fall_to_a_tier_is_not_to_reach_it() -> None:
+    def tier(key: str, **qualify: str) -> dict[str, Any]:
+        needed = {"qualify": {"all": [{"metric": "spend", **qualify}]}} if qualify else {}
+        return {"key": key, "name": {"en": key, "fr": key}, **needed}
+
+    ladder = [tier("green"), tier("silver", at_least="20"), tier("gold", at_least="30")]
+    document = program(tiers={"tiers": ladder, "window": {"kind": "lifetime"}})
+    activities = [
+        sale(0, 1, 4000),  # to gold at once
+        whole_return(10, 0),  # and down to green
+        sale(1, 2, 2500),  # to silver at once
+        sale(2, 3, 100),
+    ]
+    totals = over_file(from_rows(rows_of([activities])), Order(judges_by(document), 0), now=NOW, workers=1)
+    assert totals.tiers == {"green": 2, "silver": 1}
+    assert totals.reached == {"green": 3, "silver": 2, "gold": 1}
+
+
 def test_percentiles_are_by_nearest_rank() -> None:
     assert percentile([], 50) is None
     assert percentile([3], 10) == 3

@@ -38,7 +38,7 @@ def test_it_is_told_in_french(tmp_path: Path) -> None:
     expiry = {"kind": "rolling", "days": 30}
     currencies = [{**sound()["point_currencies"][0], "expiry": expiry}, *sound()["point_currencies"][1:]]
     made = written(tmp_path / "club.yaml", point_currencies=currencies)
-    code, out, error = palier("lint", str(made), "--lang", "fr")
+    code, out, error = palier("lint", str(made), "--language", "fr")
     assert (code, error) == (0, "")
     assert out.startswith("club : complexité ")
     assert (
@@ -135,3 +135,11 @@ def test_a_reward_that_is_not_there_is_refused(tmp_path: Path) -> None:
     code, _, error = palier("lint", str(written(tmp_path / "club.yaml")), "--reward", "coins:1")
     assert code == 2
     assert "stars, cups" in error
+
+
+def test_plan_counts_what_lint_finds(database: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "club.yaml")
+    assert "; 0\u00a0warnings and 1\u00a0notice of what makes programs fail: " in palier("plan", path)[1]
+    french = palier("plan", path, "--language", "fr")[1]
+    assert " (simple) ; 0\u00a0avertissement et 1\u00a0remarque sur ce qui fait échouer" in french
+    assert f"`palier lint {path} --language fr` les dit." in french

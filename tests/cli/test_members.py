@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from palier.programs import files, gallery
@@ -57,9 +58,9 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     assert code == 0, error
     assert out.splitlines()[0].split() == ["applied", "2"]
     code, out, _ = palier("import", "activities", refused, *till[3:])
-    assert "Nothing to do: till.refused.csv was imported before, all 2 activities of it." in out
+    assert "Nothing to do: till.refused.csv was imported before, 2 activities in all." in out
     code, out, _ = palier("import", "activities", refused, *till[3:], "--again")
-    assert "Nothing new: all 2 activities of till.refused.csv were here already." in out
+    assert "Nothing new: 2 activities of till.refused.csv, all here already." in out
 
     code, out, _ = palier("members", "find", "card:c1")
     ref = out.split()[0]
@@ -77,7 +78,7 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
 
     code, out, _ = palier("explain", ref, "till", "t1")
     assert code == 0
-    assert "sale  till t1  +42" in out
+    assert "purchase  till t1  +42" in out
     assert "€42.10 × 1\u00a0star = 42" in out
     code, out, _ = palier("explain", ref, "till", "t1", "--language", "fr")
     assert "achat  till t1  +42" in out
@@ -126,10 +127,10 @@ def test_a_backtest_of_the_present_program_equals_the_ledger(
     assert palier(*till, "--enrol")[0] == 0
     code, out, error = palier("backtest", "shop", "--history", "live", "--workers", "1")
     assert code == 0, error
-    assert "Equal to the ledger to the last unit: 2 members" in out
+    assert "Equal to the ledger to the last unit: 2\u00a0members" in out
     cut = palier("backtest", "shop", "--history", "live", "--workers", "1", "--until", "2020-01-02")[1]
     assert "Equal to the ledger" not in cut
-    assert "no activities" in cut.lower() or " 0 activities" in cut
+    assert "0\u00a0activities" in cut
     document = tmp_path / "richer.yaml"
     richer = program(effective_from="2020-01-01T00:00:00+00:00")
     document.write_text(files.write(richer).replace('points: "1"', 'points: "2"'))
@@ -159,7 +160,7 @@ def test_a_backtest_of_a_file_needs_no_database(tmp_path: Path, monkeypatch: pyt
     assert (told["members"], told["activities"], told["spend"]) == (3, 9, "90.00")
     assert told["currencies"]["stars"]["issued"] == "90"
     code, out, _ = palier("backtest", document, "--history", history, "--against", document, "--workers", "1")
-    assert "Against the other program: 0 members better off, 0 worse, 3 the same." in out
+    assert "Against the other program: 0\u00a0members better off, 0 worse, 3 the same." in out
 
 
 def test_a_backtest_tells_what_mechanics_and_rules_brought(
@@ -188,6 +189,69 @@ def test_a_backtest_tells_what_mechanics_and_rules_brought(
     code, out, _ = palier("backtest", entry.document, "--history", history, "--workers", "1", "--by-rule")
     assert code == 0
     assert "480 points" in out.replace("\u00a0", " ")
+
+
+def test_a_backtest_speaks_french(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    history = tmp_path / "history.csv"
+    rows = [
+        "s1,2026-03-02T10:00:00+01:00,60.00,c1",
+        "s2,2026-03-09T10:00:00+01:00,60.00,c1",
+        "s2,2026-03-09T10:00:00+01:00,60.00,c1",
+        "s3,2026-03-10T10:00:00+01:00,1060.00,c1",
+        "s4,2026-03-02T10:00:00+01:00,60.00,c2",
+        "s5,2026-03-03T10:00:00+01:00,2060.00,c2",
+    ]
+    history.write_text("source,id,occurred_at,amount,card\n" + "".join(f"till,{row}\n" for row in rows))
+    entries = [gallery.find(key) for key in ("grocery", "simple_points")]
+    documents = [entry.document for entry in entries if entry is not None]
+    more = (
+        "--against",
+        documents[1],
+        "--history",
+        history,
+        "--workers",
+        "1",
+        "--by-rule",
+        "--threshold",
+        "100",
+    )
+
+    def told(*language: str) -> list[str]:
+        code, out, error = palier("backtest", documents[0], *more, *language)
+        assert code == 0, error
+        return [" ".join(line.split()) for line in out.splitlines()]
+
+    french, english = told("--language", "fr"), told()
+    assert french[0].startswith("Étoiles fraîches : 5 activités de 2 membres en ")
+    for row in (
+        "1 ligne de côté, que l'entrée refuserait.",
+        "Achats 3 300,00 $",
+        "Étoiles en attente 0",
+        "Retour effectif 0,76 % coût sur achats",
+        "Niveau Vert 0 celui du début",
+        "Niveau Argent 2 atteint par 2",
+        "Niveau Or 0 atteint par 0",
+        "Ont atteint 100 étoiles 100 % 2 membres",
+        "un quart d'entre eux 1 jour après la première activité",
+        "neuf sur dix 7 jours après la première activité",
+        "750 : Le verger 2 100 %",
+        "2 à 3 semaines 1",
+        "Le parcours de l'année 350 étoiles 3,50 $",
+        "Règles émis moins repris ; valeur",
+        "Par rapport à l'autre programme : gain pour 2 membres, perte pour 2, rien de changé pour 0.",
+    ):
+        assert row in french
+    for row in (
+        "1 row passed over, which the intake would refuse.",
+        "Tier Green 0 where members begin",
+        "Tier Silver 2 2 reached it",
+        "by a quarter of them 1 day after the first activity",
+        "The year's path 350 stars $3.50",
+    ):
+        assert row in english
+    # Nothing but the program's own keys of members is the same in both.
+    assert [row for row in french if row in english and not row.startswith("card:")] == []
 
 
 def test_what_members_are_after_and_those_who_run_the_program(connection: Connection) -> None:
@@ -229,7 +293,7 @@ def test_what_members_are_after_and_those_who_run_the_program(connection: Connec
         palier("leaderboards", "show", "shop", "top", "--period", "2026-03")[1]
         == "Card  2026-03\nNobody yet.\n"
     )
-    assert palier("leaderboards", "rebuild", "shop")[1] == "1 members, 1 goals by which they are ranked.\n"
+    assert palier("leaderboards", "rebuild", "shop")[1] == "1 member, 1 goal by which they are ranked.\n"
     code, out, error = palier("leaderboards", "award", "shop", "top", "--period", "2026-03")
     assert (code, out) == (0, "0 prizes of top, 2026-03, given.\n"), error
     assert "given before" in palier("leaderboards", "award", "shop", "top", "--period", "2026-03")[1]
@@ -262,3 +326,93 @@ def test_a_referral_and_a_merge_from_the_command_line(shop: None) -> None:
     assert "not merged into itself" in told(*merge, code=2)
     assert "undone" not in told("unmerge", gone, "--reason", "twins")
     assert "not merged into another" in told("unmerge", gone, "--reason", "twins", code=2)
+
+
+def test_what_is_listed_adds_up_to_what_is_there(connection: Connection, tmp_path: Path) -> None:
+    expiry = {"kind": "end_of_month", "after_months": 6, "grace_days": 7}
+    stars = msgspec.to_builtins(program().point_currencies[0]) | {"expiry": expiry}
+    published(
+        connection, program(point_currencies=[stars], effective_from="2020-01-01T00:00:00+00:00"), BEGINNING
+    )
+    amounts = [1, 2, 30, 40, 50, 60, 70, 1234]
+    days = ["2025-09-01", "2025-10-01", "2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01"]
+    rows = [
+        f"till,s{number},{day}T10:00:00+01:00,{amount}.00,c1"
+        for number, (day, amount) in enumerate(zip([*days, "2026-04-03"], amounts, strict=True))
+    ]
+    file = tmp_path / "till.csv"
+    file.write_text("\n".join(["source,id,occurred_at,amount,card", *rows]))
+    code, out, error = palier("import", "activities", file, "--enrol", "--workers", "1")
+    assert code == 0, error
+    assert "8 activities of till.csv" in out
+    assert "1 member enrolled." in out
+
+    def told(as_of: str, *more: str) -> list[str]:
+        code, out, error = palier("wallet", "card:c1", "--as-of", as_of, *more)
+        assert code == 0, error
+        return [" ".join(line.split()) for line in out.splitlines()[1:-1]]
+
+    assert told("2026-03-31") == [
+        "253 stars to spend",
+        "1 good through 31 March 2026",
+        "2 good through 30 April 2026",
+        "30 good through 31 May 2026",
+        "40 good through 30 June 2026",
+        "50 good through 31 July 2026",
+        "60 good through 31 August 2026",
+        "70 good through 30 September 2026",
+    ]
+    # The end of March has passed, its week of grace has not; and the eighth end is told with the seventh.
+    assert told("2026-04-05") == [
+        "1,487 stars to spend",
+        "1 in the grace, to spend through 7 April 2026",
+        "2 good through 30 April 2026",
+        "30 good through 31 May 2026",
+        "40 good through 30 June 2026",
+        "50 good through 31 July 2026",
+        "60 good through 31 August 2026",
+        "1,304 in 2 more lots, the last good through 31 October 2026",
+    ]
+    french = told("2026-04-05", "--language", "fr")
+    assert french[:3] == [
+        "1 487 étoiles à dépenser",
+        "1 dans le délai de grâce, utilisable jusqu'au 7 avril 2026",
+        "2 valables jusqu'au 30 avril 2026",
+    ]
+    assert french[-1] == "1 304 dans 2 autres lots, le dernier valable jusqu'au 31 octobre 2026"
+    assert told("2026-03-31", "--language", "fr")[1] == "1 valable jusqu'au 31 mars 2026"
+
+
+def test_what_members_do_is_told_in_words(connection: Connection, tmp_path: Path) -> None:
+    review = {"key": "review", "name": {"en": "A review", "fr": "Un avis"}}
+    flame = {"key": "flame", "name": {"en": "Flame", "fr": "Flamme"}, "on": ["sale"]}
+    beginning = "2020-01-01T00:00:00+00:00"
+    published(
+        connection, program(effective_from=beginning, activity_types=[review], streaks=[flame]), BEGINNING
+    )
+    rows = [
+        "s1,sale,2026-03-02,9.00",
+        "s2,sale,2026-03-10,9.00",
+        "r1,review,2026-03-11,",
+        "v1,visit,2026-03-12,",
+    ]
+    file = tmp_path / "till.csv"
+    file.write_text("source,id,type,occurred_at,amount,card\n" + "".join(f"till,{row},c1\n" for row in rows))
+    code, out, error = palier("import", "activities", file, "--enrol", "--workers", "1")
+    assert (code, "4 activities" in out) == (0, True), out + error
+
+    def kinds(*more: str) -> list[str]:
+        out = palier("history", "card:c1", *more)[1].replace("\u00a0", " ")
+        return [line[18:].split("  ")[0].strip() for line in out.splitlines() if line[:2] == "20"]
+
+    assert kinds() == ["streak ended", "visit", "A review", "purchase", "streak ended", "purchase"]
+    assert kinds("--language", "fr") == [
+        "fin de série",
+        "passage",
+        "Un avis",
+        "achat",
+        "fin de série",
+        "achat",
+    ]
+    said = palier("explain", "card:c1", "--language", "fr")[1]
+    assert [word for word in ("streak_lapsed", "sale", "review", "visit") if f" {word} " in said] == []

@@ -78,7 +78,7 @@ def test_a_program_is_told_in_plain_words(file: Path) -> None:
     assert out.startswith("Club\n====\n\nWhat you get\n")
     assert "You get 5\u00a0stars each time you buy." in out
     assert error.startswith("Readability: Flesch-Kincaid grade ")
-    code, out, error = palier("describe", str(file), "--lang", "fr", "--format", "markdown")
+    code, out, error = palier("describe", str(file), "--language", "fr", "--format", "markdown")
     assert (code, out.splitlines()[2]) == (0, "## Ce que vous recevez")
     assert error.startswith("Lisibilité\u00a0: Kandel-Moles ")
     page = json.loads(palier("describe", str(file), "--format", "json")[1])
@@ -100,3 +100,37 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, database: str, file: Pat
     assert error == 'There is no program "other" and no such file; `palier programs` lists those there are.\n'
     palier("apply", str(file), "--yes")
     assert palier("describe", "club")[1] == palier("describe", str(file))[1]
+
+
+def test_plan_and_apply_speak_french(database: str, file: Path, tmp_path: Path) -> None:
+    def french(*words: str | Path) -> tuple[int, str, str]:
+        code, out, error = palier(*words, "--language", "fr")
+        return code, out.replace("\u00a0", " "), error.replace("\u00a0", " ").replace("\u202f", " ")
+
+    assert "Ce serait la version 1 de club, à partir du " in french("plan", file)[1]
+    assert "Version 1 de club publiée, à partir du " in french("apply", file, "-y")[1]
+    unchanged = (0, "Aucun changement : la version 1 de club dit la même chose.\n", "")
+    assert french("plan", file) == french("apply", file) == unchanged
+
+    text = file.read_text(encoding="utf-8")
+    changed = text.replace('fixed: "5"', 'fixed: "7"')
+    file.write_text(f'{changed}effective_from: "2020-01-01T00:00:00+00:00"\n', encoding="utf-8")
+    for command in (("plan", file), ("apply", file, "-y")):
+        code, _, error = french(*command)
+        assert code == 2
+        assert error == (
+            "effective_from 2020-01-01T00:00:00+00:00 est passé, et ce qui a eu lieu depuis a été jugé par la "
+            "version 1 ; laissez effective_from de côté pour commencer maintenant, ou publiez, puis faites rejuger.\n"
+        )
+        assert "is past" in palier(*command)[2]
+
+    file.write_text(
+        text.replace('fixed: "5"', "fixed: 5").replace("on: sale", "onn: sale", 1), encoding="utf-8"
+    )
+    code, out, error = french("plan", file)
+    assert (code, out) == (2, "")
+    assert f"{file}:43: rules[1].fixed : attendu : un texte ; trouvé : le nombre 5. Écrivez " in error
+    none = tmp_path / "none.yaml"
+    assert french("plan", none)[2].startswith(
+        f"{none} ne peut pas être lu : No such file or directory ; vérifiez"
+    )

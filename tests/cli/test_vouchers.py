@@ -79,7 +79,7 @@ def test_a_pool_from_a_file(shop: int, tmp_path: Path) -> None:
     assert [(pool["key"], pool["state"], pool["free"]) for pool in json.loads(said)] == [("cinema", "low", 2)]
     assert "A-1" not in said
     code, said, _ = palier("vouchers", "pool", "withdraw", "shop", "cinema", "--reason", "blocked")
-    assert (code, said) == (0, "2 codes are withdrawn.\n")
+    assert (code, said) == (0, "2 codes withdrawn.\n")
 
 
 def test_what_is_not_there(shop: int, tmp_path: Path) -> None:

@@ -15,7 +15,19 @@ from palier.engine.clock import instant
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision
 from palier.engine.explain import Told, lines, sentence, why_not
-from palier.engine.facts import Fact, Inputs, Known, Line, Reference, Tender
+from palier.engine.facts import (
+    BUILT_IN,
+    COMMANDS,
+    DERIVED,
+    MADE,
+    Fact,
+    Inputs,
+    Known,
+    Line,
+    Reference,
+    Tender,
+)
+from palier.engine.phrases import activity_name
 from palier.engine.plan import Plan, Timeline
 from palier.engine.program import Program
 from palier.engine.state import NEVER
@@ -469,3 +481,17 @@ def test_no_line_that_counts() -> None:
     fresh = {"key": "fresh", "per_spend": {"points": "1"}, "lines": {"field": "category", "is": "FRUIT"}}
     told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))
     assert told[0] == ["fresh: no line of the basket counts (with something from FRUIT)"]
+
+
+def test_every_type_of_activity_has_a_name() -> None:
+    club = document(BASE, activity_types=[{"key": "review", "name": {"en": "A review", "fr": "Un avis"}}])
+    own = BUILT_IN | MADE | COMMANDS | DERIVED
+    named = {key: (activity_name(key, club, "en"), activity_name(key, club, "fr")) for key in own}
+    # One without a name would be told by its key; of some the key is the very word.
+    words = {"return", "visit", "birthday", "hold", "capture", "release", "refund", "correction", "prize"}
+    assert [key for key in named if key in named[key] and key not in words] == []
+    assert named["streak_lapsed"] == ("streak ended", "fin de série")
+    assert named["joined"] == ("joining", "inscription")
+    assert named["friend_converted"] == ("friend brought", "ami venu")
+    assert [activity_name("review", club, language) for language in ("en", "fr")] == ["A review", "Un avis"]
+    assert activity_name("other", club, "fr") == "other"

@@ -344,3 +344,35 @@ def test_a_prize_a_dividend_a_gift_of_a_tier_and_a_friend_won() -> None:
         "a friend brought here: 8 stars",
         "pour un ami venu grâce à ce membre : 8 étoiles",
     )
+
+
+def test_what_a_goal_counts_once_has_the_shops_names() -> None:
+    def seen(distinct: str, fact: Fact) -> tuple[str, str]:
+        goal = {
+            "key": "tour",
+            "name": words("Tour", "Tour"),
+            "measure": "distinct",
+            "distinct": distinct,
+            "steps": [{"at": "9", "name": words("All", "Tous")}],
+        }
+        called = {
+            "category": {"DELI": words("the deli counter", "traiteur")},
+            "location": {"s1": words("Main Street", "Grand-Rue")},
+        }
+        story = Story(program(goals=[goal], names=called))
+        english, french = story.say(story.decide(fact))
+        return english.rpartition("Tour: ")[2], french.rpartition("Tour : ")[2]
+
+    lines = (Line("DELI", amount=500), Line("DRUG GM", amount=500))
+    assert seen("category", sale(1000, lines=lines)) == (
+        "the deli counter, DRUG GM: 0 + 2 = 2 of 9",
+        "traiteur, DRUG GM : 0 + 2 = 2 sur 9",
+    )
+    assert seen("location", sale(1000, location="s1")) == (
+        "Main Street: 0 + 1 = 1 of 9",
+        "Grand-Rue : 0 + 1 = 1 sur 9",
+    )
+    assert seen("day", sale(1000, "2026-03-02 10:00")) == (
+        "2 March 2026: 0 + 1 = 1 of 9",
+        "2 mars 2026 : 0 + 1 = 1 sur 9",
+    )

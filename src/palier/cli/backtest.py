@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from palier.activities.backtest import FileHistory, Judges, Order
     from palier.activities.runtime import Runtime
     from palier.engine.backtest import Threshold, Totals
+    from palier.engine.explain import Words
     from palier.engine.plan import Plan
     from palier.engine.program import Program
 
@@ -53,7 +57,7 @@ def backtest(
         False, "--by-rule", help="Also what each rule and campaign brought; slower."
     ),
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the numbers."),
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of what is printed."),
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
 ) -> int:
     """Play a history through a program in memory; nothing is written.
@@ -299,101 +303,174 @@ def _print_json(plan: Plan, order: Order, totals: Totals, seconds: float, histor
     print(msgspec.json.format(msgspec.json.encode(told)).decode())
 
 
+_MEMBERS: Final = (("member", "members"), ("membre", "membres"))
+_AMOUNTS: Final = (
+    ("issued", "{noun} issued", "Émission {of}"),
+    ("reversed", "{noun} reversed", "Reprise {of}"),
+    ("redeemed", "{noun} redeemed", "Dépense {of}"),
+    ("expired", "{noun} expired", "Expiration {of}"),
+    ("adjusted", "{noun} adjusted", "Ajustement {of}"),
+    ("received", "{noun} received", "Réception {of}"),
+    ("spendable", "{noun} spendable", "{noun} à dépenser"),
+    ("held", "{noun} held", "Mise de côté {of}"),
+    ("pending", "{noun} pending", "{noun} en attente"),
+    ("debt", "{noun} owed", "Dette {of}"),
+)
+"""What is told of a currency: field, and the words around its noun; in French `of` is the noun with its "de"."""
+_ALWAYS: Final = ("issued", "redeemed", "expired", "pending", "spendable")
+
+
 def _print_text(plan: Plan, order: Order, totals: Totals, seconds: float, language: str) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     from palier.cli import brought
-    from palier.cli.brought import percent
-    from palier.engine.backtest import percentile
+    from palier.engine.currencies import localized
     from palier.engine.explain import Words
 
     console = Console(highlight=False)
     words = Words(plan, language)
-
-    def count(value: int) -> str:
-        return words.decimal(str(value))
-
-    console.print(
-        f"[bold]{words.text(plan.program.name)}[/bold]: {count(totals.activities)} activities of "
-        f"{count(totals.members)} members in {seconds:.1f} s."
+    activities = words.counted_noun(
+        totals.activities, (("activity", "activities"), ("activité", "activités"))
     )
+    members = words.counted_noun(totals.members, _MEMBERS)
+    took = localized(f"{seconds:.1f}", language)
+    played = words.say(
+        f": {activities} of {members} in {took} s.", f" : {activities} de {members} en {took} s."
+    )
+    console.print(f"[bold]{words.text(plan.program.name)}[/bold]{played}", soft_wrap=True)
     if totals.passed_over:
-        console.print(f"{count(totals.passed_over)} rows were passed over: the intake would refuse them.")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(justify="right", style="bold")
-    table.add_column(style="dim")
-    table.add_row("Spend", words.money(totals.spend), "")
-    for key, item in totals.currencies.items():
-        for label, amount in (
-            ("issued", item.issued),
-            ("reversed", item.reversed),
-            ("redeemed", item.redeemed),
-            ("expired", item.expired),
-            ("adjusted", item.adjusted),
-            ("received", item.received),
-            ("spendable", item.spendable),
-            ("held", item.held),
-            ("pending", item.pending),
-            ("owed", item.debt),
-        ):
-            if amount or label in ("issued", "redeemed", "expired", "pending", "spendable"):
-                worth = plan.worth(key, abs(amount))
-                table.add_row(
-                    f"{words.noun(key, False).capitalize()} {label}",
-                    words.number(amount, key),
-                    words.money(worth) if worth else "",
-                )
-    cost, liability = _cost(plan, totals)
-    table.add_row("Liability at the end", words.money(liability), "spendable, held and pending")
-    table.add_row("Cost", words.money(cost), "redeemed, and what may still be")
-    table.add_row("Effective return", f"{words.decimal(percent(cost, totals.spend))} %", "cost of spend")
-    for key in plan.levels:
-        if key:
-            reached, held = totals.reached.get(key, 0), totals.tiers.get(key, 0)
-            table.add_row(f"Tier {words.tier(key)}", count(held), f"{count(reached)} reached it")
+        rows = words.counted_noun(totals.passed_over, (("row", "rows"), ("ligne", "lignes")))
+        console.print(
+            words.say(
+                f"{rows} passed over, which the intake would refuse.",
+                f"{rows} de côté, que l'entrée refuserait.",
+            )
+        )
+    table = brought.table_of_figures()
+    _add_sums(table, plan, totals, words)
+    _add_tiers(table, plan, totals, words)
     if order.threshold is not None:
-        goal = words.points(order.threshold.points, order.threshold.currency)
-        share = words.decimal(percent(len(totals.waits), totals.members))
-        table.add_row(f"Reached {goal}", f"{share} %", f"{count(len(totals.waits))} members")
-        for rank, label in ((25, "a quarter of them"), (50, "half of them"), (90, "nine in ten")):
-            days = percentile(totals.waits, rank)
-            if days is not None:
-                table.add_row(f"  by {label}", f"{count(days)} days", "after the first activity")
+        _add_waits(table, order.threshold, totals, words)
     console.print(table)
     brought.show(console, plan, totals.mechanics, totals.members, words)
     if order.by_rule:
         brought.show_rules(console, plan, totals.rules, words)
-    _print_comparison(console, plan, order, totals, words)
+    _print_comparison(console, order, totals, words)
 
 
-def _print_comparison(console: Any, plan: Plan, order: Order, totals: Totals, words: Any) -> None:
+def _add_sums(table: Table, plan: Plan, totals: Totals, words: Words) -> None:
+    """What was spent, what became of each currency, and what all of it costs."""
+    from palier.cli.brought import percent
+
+    say = words.say
+    table.add_row(say("Spend", "Achats"), words.money(totals.spend), "")
+    for key, item in totals.currencies.items():
+        noun = words.noun(key, False)
+        for field, english, french in _AMOUNTS:
+            amount = getattr(item, field)
+            if amount or field in _ALWAYS:
+                worth = plan.worth(key, abs(amount))
+                table.add_row(
+                    say(english, french).format(noun=noun.capitalize(), of=words.of(noun)),
+                    words.number(amount, key),
+                    words.money(worth) if worth else "",
+                )
+    cost, liability = _cost(plan, totals)
+    table.add_row(
+        say("Liability at the end", "Engagement à la fin"),
+        words.money(liability),
+        say("spendable, held and pending", "à dépenser, mis de côté, en attente"),
+    )
+    table.add_row(
+        say("Cost", "Coût"),
+        words.money(cost),
+        say("redeemed, and what may still be", "dépensé, et ce qui peut encore l'être"),
+    )
+    share = f"{words.decimal(percent(cost, totals.spend))} %"
+    table.add_row(say("Effective return", "Retour effectif"), share, say("cost of spend", "coût sur achats"))
+
+
+def _add_tiers(table: Table, plan: Plan, totals: Totals, words: Words) -> None:
+    """How many members stand on each tier at the end, and how many reached it; all begin on the lowest."""
+    for number, key in enumerate(plan.levels):
+        if key:
+            tier = words.tier(key)
+            reached = words.decimal(str(totals.reached.get(key, 0)))
+            table.add_row(
+                words.say(f"Tier {tier}", f"Niveau {tier}"),
+                words.decimal(str(totals.tiers.get(key, 0))),
+                words.say(f"{reached} reached it", f"atteint par {reached}")
+                if number
+                else words.say("where members begin", "celui du début"),
+            )
+
+
+def _add_waits(table: Table, threshold: Threshold, totals: Totals, words: Words) -> None:
+    """How many members reached the price of a reward, and after how long."""
+    from palier.cli.brought import percent
+    from palier.engine.backtest import percentile
+
+    say = words.say
+    goal = words.points(threshold.points, threshold.currency)
+    share = f"{words.decimal(percent(len(totals.waits), totals.members))} %"
+    table.add_row(
+        say(f"Reached {goal}", f"Ont atteint {goal}"), share, words.counted_noun(len(totals.waits), _MEMBERS)
+    )
+    for rank, english, french in (
+        (25, "a quarter of them", "un quart d'entre eux"),
+        (50, "half of them", "la moitié d'entre eux"),
+        (90, "nine in ten", "neuf sur dix"),
+    ):
+        days = percentile(totals.waits, rank)
+        if days is not None:
+            table.add_row(
+                say(f"  by {english}", f"  {french}"),
+                words.counted_noun(days, (("day", "days"), ("jour", "jours"))),
+                say("after the first activity", "après la première activité"),
+            )
+
+
+def _print_comparison(console: Console, order: Order, totals: Totals, words: Words) -> None:
     def count(value: int) -> str:
-        return str(words.decimal(str(value)))
+        return words.decimal(str(value))
 
+    compared = words.counted_noun(totals.compared, _MEMBERS)
     if order.exact and not totals.differing:
         console.print(
-            f"[bold]Equal to the ledger to the last unit[/bold]: {count(totals.compared)} members, every movement, "
-            "wallet and tier.",
+            words.say(
+                f"[bold]Equal to the ledger to the last unit[/bold]: {compared}, every movement, wallet and tier.",
+                f"[bold]Égal au grand livre à l'unité près[/bold] : {compared}, chaque mouvement, compte et niveau.",
+            ),
             soft_wrap=True,
         )
     elif order.exact:
         console.print(
-            f"[bold]NOT equal to the ledger[/bold]: {count(totals.differing)} of {count(totals.compared)} "
-            "members differ."
+            words.say(
+                f"[bold]NOT equal to the ledger[/bold]: {count(totals.differing)} of {compared} differ.",
+                f"[bold]PAS égal au grand livre[/bold] : écart pour {count(totals.differing)} sur {compared}.",
+            ),
+            soft_wrap=True,
         )
         for item in totals.differences[:20]:
-            console.print(
-                f"  {item.member}  {item.what}: {item.expected} in the ledger, {item.found} played",
-                soft_wrap=True,
+            told = words.say(
+                f"{item.expected} in the ledger, {item.found} played",
+                f"{item.expected} au grand livre, {item.found} une fois rejoué",
             )
+            console.print(f"  {item.member}  {item.what}{words.say(': ', ' : ')}{told}", soft_wrap=True)
     elif totals.compared:
-        other = "the other program" if order.against is not None else "what was earned"
-        same = totals.compared - totals.differing
+        other = (
+            words.say("the other program", "à l'autre programme")
+            if order.against is not None
+            else words.say("what was earned", "à ce qui a été gagné")
+        )
+        better = words.counted_noun(totals.better, _MEMBERS)
+        worse, same = count(totals.worse), count(totals.compared - totals.differing)
         console.print(
-            f"Against {other}: {count(totals.better)} members better off, {count(totals.worse)} worse, "
-            f"{count(same)} the same."
+            words.say(
+                f"Against {other}: {better} better off, {worse} worse, {same} the same.",
+                f"Par rapport {other} : gain pour {better}, perte pour {worse}, rien de changé pour {same}.",
+            ),
+            soft_wrap=True,
         )
         for change in totals.changes[:10]:
             sign = "+" if change.points > 0 else ""

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
     from palier.engine.brought import Mechanics, RuleTotals
     from palier.engine.explain import Words
     from palier.engine.plan import Plan
+    from palier.engine.words import Nouns
 
+_PERIODS: Final[dict[str, Nouns]] = {
+    "day": (("day", "days"), ("jour", "jours")),
+    "week": (("week", "weeks"), ("semaine", "semaines")),
+    "month": (("month", "months"), ("mois", "mois")),
+}
 LENGTHS: Final = ((1, 1), (2, 3), (4, 6), (7, 13), (14, 29), (30, 99), (100, None))
 """Lengths of streaks that are told together, as (from, through)."""
 
@@ -142,65 +153,111 @@ def _granted(plan: Plan, units: dict[str, int]) -> dict[str, Any]:
 # --- tables -------------------------------------------------------------------------------------------
 
 
-def show(console: Any, plan: Plan, mechanics: Mechanics, members: int, words: Words) -> None:
+def show(console: Console, plan: Plan, mechanics: Mechanics, members: int, words: Words) -> None:
     """Prints what mechanics brought; nothing where the program has none."""
     told = plain(plan, mechanics, members)
+    say = words.say
     names = {item.key: words.text(item.name) for item in _named(plan)}
-    table = _table()
+    table = table_of_figures()
     for key, steps in told.get("goals", {}).items():
-        _head(table, names[key], "members who reached it")
+        _head(table, names[key], say("members who reached it", "membres qui y sont arrivés"))
         if not steps:
-            table.add_row("  measures only", "", "")
+            table.add_row(say("  measures only", "  mesure seulement"), "", "")
         for step in steps:
             goal = next(goal for goal in plan.document.goals if goal.key == key)
             name = words.text(goal.steps[(step["step"] - 1) % len(goal.steps)].name)
-            around = f", round {step['round']}" if step["round"] > 1 else ""
+            around = say(f", round {step['round']}", f", tour {step['round']}") if step["round"] > 1 else ""
             share = f"{words.decimal(step['share_percent'])} %"
-            table.add_row(f"  {words.decimal(step['at'])}: {name}{around}", _count(words, step), share)
+            place = f"{words.decimal(step['at'])}{say(': ', ' : ')}{name}"
+            table.add_row(f"  {place}{around}", _count(words, step), share)
     for key, lengths in told.get("streaks", {}).items():
-        _head(table, names[key], "members by their longest run")
+        _head(
+            table,
+            names[key],
+            say("members by their longest run", "membres selon leur plus longue série"),
+        )
         for part in lengths:
             if part["members"]:
-                table.add_row(f"  {_range(part, plan.streaks[key].period)}", _count(words, part), "")
+                table.add_row(f"  {_range(part, plan.streaks[key].period, words)}", _count(words, part), "")
     for key, game in told.get("games", {}).items():
-        _head(table, names[key], "won, and the odds of it")
-        table.add_row("  draws", words.decimal(str(game["plays"])), "")
+        _head(table, names[key], say("won, and the odds of it", "lots gagnés, et leurs chances"))
+        table.add_row(say("  draws", "  tirages"), words.decimal(str(game["plays"])), "")
         shown = {prize.key: prize for item in plan.document.games if item.key == key for prize in item.prizes}
         for prize, found in game["prizes"].items():
-            odds = (
-                f"{words.decimal(found['won_percent'])} % of draws, {words.decimal(found['odds_percent'])} %"
+            won, odds = words.decimal(found["won_percent"]), words.decimal(found["odds_percent"])
+            table.add_row(
+                f"  {words.text(shown[prize].name)}",
+                words.decimal(str(found["won"])),
+                say(f"{won} % of draws, {odds} %", f"{won} % des tirages, {odds} %"),
             )
-            table.add_row(f"  {words.text(shown[prize].name)}", words.decimal(str(found["won"])), odds)
     if "limits" in told:
-        _head(table, "Shared limits", "used, of the whole")
+        _head(
+            table, say("Shared limits", "Limites communes"), say("used, of the whole", "utilisé, sur le tout")
+        )
         for key, limit in told["limits"].items():
             noun = f" {words.noun(limit['currency'], False)}" if limit["currency"] else ""
-            whole = f"of {words.decimal(limit['limit'])}{noun}"
-            table.add_row(f"  {key}", words.decimal(limit["used"]), whole)
+            whole = f"{say('of', 'sur')} {words.decimal(limit['limit'])}{noun}"
+            table.add_row(f"  {_cause(plan, key, words)}", words.decimal(limit["used"]), whole)
     if "granted" in told:
-        _head(table, "Given by mechanics", "less what was taken back; worth")
+        _head(
+            table,
+            say("Given by mechanics", "Offert par les mécaniques"),
+            say("less what was taken back; worth", "moins ce qui a été repris ; valeur"),
+        )
         for name, units in mechanics.granted.items():
             for currency, points in units.items():
                 worth = plan.worth(currency, abs(points))
                 table.add_row(
-                    f"  {name}", words.points(points, currency), words.money(worth) if worth else ""
+                    f"  {_cause(plan, name, words)}",
+                    words.points(points, currency),
+                    words.money(worth) if worth else "",
                 )
     if "friends_converted" in told:
-        table.add_row("Friends who converted", words.decimal(str(told["friends_converted"])), "")
+        friends = words.decimal(str(told["friends_converted"]))
+        table.add_row(say("Friends who converted", "Amis venus pour de bon"), friends, "")
     for key, paying in told.get("memberships", {}).items():
-        table.add_row(names[key], words.decimal(str(paying)), "members who paid")
+        table.add_row(names[key], words.decimal(str(paying)), say("members who paid", "membres qui ont payé"))
     if table.row_count:
         console.print(table)
 
 
-def show_rules(console: Any, plan: Plan, rules: dict[str, RuleTotals], words: Words) -> None:
+def _cause(plan: Plan, key: str, words: Words) -> str:
+    """What gave, or what is limited, by its name: "goal:trail", "partner:fuel:2026-03", "prize:wheel:car"."""
+    kind, _, rest = key.partition(":")
+    own, _, last = rest.partition(":")
+    document = plan.document
+    if kind == "tier":
+        return words.tier(own)
+    if kind == "referral":
+        return words.say("friends brought", "amis venus")
+    parts: dict[str, Sequence[Any]] = {
+        "campaign": document.campaigns,
+        "game": document.games,
+        "goal": document.goals,
+        "membership": document.memberships,
+        "partner": document.partners,
+        # A prize of a game has its own name behind the game's; one of a leaderboard has none.
+        "prize": document.games if last else document.leaderboards,
+        "quiz": document.quizzes,
+        "streak": document.streaks,
+    }
+    found = next((part for part in parts.get(kind, ()) if part.key == own), None)
+    if found is None:
+        return key
+    if kind == "prize" and last:
+        last = next((words.text(prize.name) for prize in found.prizes if prize.key == last), last)
+    return f"{words.text(found.name)}, {last}" if last else words.text(found.name)
+
+
+def show_rules(console: Console, plan: Plan, rules: dict[str, RuleTotals], words: Words) -> None:
     """Prints what each rule brought, with its worth, and the same by campaign."""
     from palier.engine.brought import RuleTotals as Sums
 
     campaigns = _campaigns(plan)
     shown = {rule.key: words.text(rule.name) for rule in plan.program.rules}
-    table = _table()
-    _head(table, "Rules", "issued less reversed; worth")
+    say = words.say
+    table = table_of_figures()
+    _head(table, say("Rules", "Règles"), say("issued less reversed; worth", "émis moins repris ; valeur"))
     sums: dict[str, list[int]] = {}
     for key, rule in plan.rules.items():
         found = rules.get(key, Sums())
@@ -212,7 +269,7 @@ def show_rules(console: Any, plan: Plan, rules: dict[str, RuleTotals], words: Wo
             total[1] += worth
         table.add_row(f"  {shown[key]}", words.points(points, rule.currency), words.money(worth))
     if sums:
-        _head(table, "Campaigns", "rules; worth")
+        _head(table, say("Campaigns", "Campagnes"), say("rules; worth", "règles ; valeur"))
     names = {campaign.key: words.text(campaign.name) for campaign in plan.document.campaigns}
     for key, (count, worth) in sums.items():
         table.add_row(f"  {names[key]}", words.decimal(str(count)), words.money(worth))
@@ -224,7 +281,8 @@ def _named(plan: Plan) -> list[Any]:
     return [*document.goals, *document.streaks, *document.games, *document.memberships]
 
 
-def _table() -> Any:
+def table_of_figures() -> Table:
+    """An empty table: what is told, its figure, and what else is to be said of it."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -234,7 +292,7 @@ def _table() -> Any:
     return table
 
 
-def _head(table: Any, title: str, what: str) -> None:
+def _head(table: Table, title: str, what: str) -> None:
     table.add_row(f"[bold]{title}[/bold]", "", what)
 
 
@@ -242,12 +300,19 @@ def _count(words: Words, part: dict[str, Any]) -> str:
     return words.decimal(str(part["members"]))
 
 
-def _range(part: dict[str, Any], period: str) -> str:
+def _range(part: dict[str, Any], period: str, words: Words) -> str:
     low, high = part["from"], part["through"]
     if not low:
-        return "none"
-    text = str(low) if high == low else f"{low} and more" if high is None else f"{low} to {high}"
-    return f"{text} {period}{'s' if high != 1 else ''}"
+        return words.say("none", "aucune")
+    if high == low:
+        return words.counted_noun(low, _PERIODS[period])
+    noun = _PERIODS[period][words.fr][1]
+    span = (
+        words.say(f"{low} and more", f"au moins {low}")
+        if high is None
+        else f"{low} {words.say('to', 'à')} {high}"
+    )
+    return f"{span} {noun}"
 
 
-__all__ = ["percent", "plain", "plain_rules", "show", "show_rules"]
+__all__ = ["percent", "plain", "plain_rules", "show", "show_rules", "table_of_figures"]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
 
@@ -91,7 +93,7 @@ def list_campaigns(program: str = _PROGRAM, language: _Language = _LANGUAGE, jso
     for item in told:
         line = f"{item.key:<{width}}  {_said(language, *_STATES[item.state]):<9}  {words.text(item.name)}"
         if item.ends_at < NEVER:
-            line += f"  {words.good_through(item.ends_at)}"
+            line += f"  {words.good_through(item.ends_at, several=False)}"
         if item.budget is not None:
             used = words.number(item.budget.used, item.budget.currency)
             limit = words.points(item.budget.limit, item.budget.currency)
@@ -218,7 +220,7 @@ def award(
     for place_won in done.places:
         print(f"{place_won.rank:>5}  {refs.encode(place_won.member_id)}")
     verb = "would be given" if dry_run else "given"
-    print(f"{len(done.places)} prizes of {key}, {done.period.name}, {verb}.")
+    print(f"{counted(len(done.places), 'prize')} of {key}, {done.period.name}, {verb}.")
     return 0
 
 
@@ -232,7 +234,7 @@ def rebuild(program: str = _PROGRAM) -> int:
     with open_database(), database.connect() as connection:
         found = program_of(connection, program)
         done = rankings.rebuild(connection, found, by=_actor(), now=clock.now())
-    print(f"{done} members, {len(found.ranked)} goals by which they are ranked.")
+    print(f"{counted(done, 'member')}, {counted(len(found.ranked), 'goal')} by which they are ranked.")
     return 0
 
 
@@ -267,8 +269,8 @@ def dividend(
         sums = dividends.run(connection, found, wanted, by=_actor(), now=now, dry_run=True)
         points = words.points(sums.points, wanted.currency)
         print(
-            f"{membership}, {year}, at {rate}: {sums.paid} of {sums.members} members, on {words.money(sums.spend)}, "
-            f"{points} in all."
+            f"{membership}, {year}, at {rate}: {sums.paid} of {counted(sums.members, 'member')}, "
+            f"on {words.money(sums.spend)}, {points} in all."
         )
         if dry_run or not sums.paid:
             return 0
@@ -278,5 +280,5 @@ def dividend(
         write_log(connection, _actor(), "operator", "dividend.pay", place, at=now, reason=rate)
         connection.commit()
         done = dividends.run(connection, found, wanted, by=_actor(), now=now)
-    print(f"Paid to {done.given} members; {done.paid_before} had it before.")
+    print(f"Paid to {counted(done.given, 'member')}; {done.paid_before} had it before.")
     return 0

@@ -20,7 +20,7 @@ def describe(
     program: str = typer.Argument(
         help="A program document, or the key of a published program.", show_default=False
     ),
-    language: Literal["en", "fr"] = typer.Option("en", "--lang", "--language", help="Language of the page."),
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the page."),
     format: Literal["text", "markdown", "json"] = typer.Option("text", "--format", help="How it is written."),
 ) -> int:
     """Tell a whole program in plain words, and how easily they are read. A file needs no database."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.privacy.erasure import Consequences
@@ -86,9 +88,10 @@ def erase(
                 f"{refused.refusal.message[:1].upper()}{refused.refusal.message[1:]}; {refused.refusal.remedy}."
             ) from None
     print(
-        f"{known} is erased: {settled.identities} identities, {settled.sessions} sessions, {settled.addresses} "
-        f"addresses, {settled.codes} codes, {settled.messages} messages; {settled.decisions} decisions keep their "
-        "amounts alone."
+        f"{known} is erased: {counted(settled.identities, 'identity', 'identities')}, "
+        f"{counted(settled.sessions, 'session')}, {counted(settled.addresses, 'address', 'addresses')}, "
+        f"{counted(settled.codes, 'code')}, {counted(settled.messages, 'message')}; of "
+        f"{counted(settled.decisions, 'decision')} the amounts alone are kept."
     )
     return 0
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.import_files import Refusals
     from palier.activities.imports import ImportSummary
@@ -107,6 +109,10 @@ def activities(
     return 0
 
 
+def _activities(count: int) -> str:
+    return counted(count, "activity", "activities")
+
+
 def _bar(*, quiet: bool) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -136,13 +142,13 @@ def _print_text(file: Path, summary: ImportSummary, writer: Refusals) -> None:
     console = Console(highlight=False)
     if summary.unchanged:
         console.print(
-            f"Nothing to do: {file.name} was imported before, all {summary.resumed:,} activities of it. "
+            f"Nothing to do: {file.name} was imported before, {_activities(summary.resumed)} in all. "
             "`--again` looks at every line.",
             soft_wrap=True,
         )
         return
     if summary.resumed:
-        console.print(f"{summary.resumed:,} activities were done by an earlier run of this file.")
+        console.print(f"{_activities(summary.resumed)} came with an earlier run of this file.")
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right", style="bold")
@@ -155,11 +161,11 @@ def _print_text(file: Path, summary: ImportSummary, writer: Refusals) -> None:
         table.add_row(label, f"{count:,}")
     console.print(table)
     rate = round(summary.sent / max(summary.seconds, 0.001))
-    text = f"{summary.sent:,} activities of {file.name} in {summary.seconds:.1f} s, {rate:,} a second."
+    text = f"{_activities(summary.sent)} of {file.name} in {summary.seconds:.1f} s, {rate:,} a second."
     if summary.enrolled:
-        text += f" {summary.enrolled:,} members enrolled."
+        text += f" {counted(summary.enrolled, 'member')} enrolled."
     if summary.sent and summary.duplicate == summary.sent:
-        text = f"Nothing new: all {summary.sent:,} activities of {file.name} were here already."
+        text = f"Nothing new: {_activities(summary.sent)} of {file.name}, all here already."
     elif not summary.sent and summary.resumed:
         text = f"Nothing was left to do of {file.name}."
     console.print(text, soft_wrap=True)

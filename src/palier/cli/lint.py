@@ -40,7 +40,7 @@ def lint(
     mapping: Path | None = _MAPPING,
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
     json: bool = typer.Option(False, "--json", help="Print everything as JSON, in both languages."),
-    language: Literal["en", "fr"] = typer.Option("en", "--lang", help="Language of the findings."),
+    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the findings."),
 ) -> int:
     """Say what may make a program fail, with the figure that shows it and a remedy. Writes nothing.
 
@@ -137,10 +137,8 @@ _FRENCH: Final = {
     "error": "erreur",
     "warning": "avertissement",
     "notice": "remarque",
-    "simple": "simple",
-    "moderate": "moyenne",
-    "complex": "élevée",
 }
+LEVELS_FR: Final = {"simple": "simple", "moderate": "moyenne", "complex": "élevée"}
 
 
 def sentence(finding: Finding, file: str, places: dict[str, Place], language: str = "en") -> str:
@@ -166,7 +164,7 @@ def print_report(report: Report, file: str, places: dict[str, Place], language: 
     score = report.complexity
     french = language == "fr"
     if french:
-        print(f"{report.program} : complexité {score.score}, {_FRENCH[score.level]}.")
+        print(f"{report.program} : complexité {score.score}, {LEVELS_FR[score.level]}.")
     else:
         print(f"{report.program}: complexity {score.score}, {score.level}.")
     for part in score.parts:

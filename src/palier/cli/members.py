@@ -10,9 +10,10 @@ import typer
 from palier.cli import erasure
 
 if TYPE_CHECKING:
-    from palier.activities.queries import Wallets
+    from palier.activities.queries import Wallet, Wallets
     from palier.activities.runtime import Runtime
     from palier.activities.telling import Story
+    from palier.engine.explain import Words
     from palier.members.queries import MemberView
 
 _PROGRAM: Final = typer.Option(
@@ -507,7 +508,6 @@ def _print_wallet(program: Runtime, ref: str, told: Wallets, tier: str, language
     from rich.console import Console
     from rich.table import Table
 
-    from palier.activities.queries import expiries
     from palier.engine.explain import Words
 
     console = Console(highlight=False)
@@ -516,7 +516,6 @@ def _print_wallet(program: Runtime, ref: str, told: Wallets, tier: str, language
     if tier:
         head += f" · {words.tier(tier)}"
     console.print(head)
-    ends = expiries(told)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(style="dim")
@@ -528,10 +527,37 @@ def _print_wallet(program: Runtime, ref: str, told: Wallets, tier: str, language
             table.add_row(words.number(item.held, key), _said(language, "set aside", "mis de côté"))
         if item.debt:
             table.add_row(words.number(item.debt, key), _said(language, "owed", "en dette"))
-        for end in [end for end in ends if end.currency == key and end.spendable][:6]:
-            table.add_row(words.number(end.spendable, key), words.good_through(end.expires_at))
+        for points, until in _ends(words, item, told.as_of):
+            table.add_row(points, until)
     console.print(table)
     console.print(_said(language, "as of ", "au ") + f"{_written(told.as_of)}", style="dim", highlight=False)
+
+
+MOST_ENDS: Final = 6
+"""How many ends of one currency are told each in a line; those after them are told together."""
+
+
+def _ends(words: Words, wallet: Wallet, as_of: int) -> list[tuple[str, str]]:
+    """What of a wallet can be spent until when, soonest first: lines that add up to all that can be spent."""
+    sums: dict[tuple[int, int], list[int]] = {}
+    for lot in wallet.lots:
+        if lot.spendable:
+            sums.setdefault((lot.spendable_until, lot.expires_at), []).append(lot.spendable)
+    ends = sorted(sums.items())
+    # One line alone is told as it is: saying that it is one more would be no shorter.
+    told = ends if len(ends) <= MOST_ENDS + 1 else ends[:MOST_ENDS]
+    lines = []
+    for (until, expires_at), lots in told:
+        several = words.several(sum(lots), wallet.currency)
+        good = words.still_good(expires_at, until, as_of, several)
+        lines.append((words.number(sum(lots), wallet.currency), good))
+    if rest := [points for _, lots in ends[len(told) :] for points in lots]:
+        last = words.good_through(ends[-1][0][1], several=False)
+        text = words.say(
+            f"in {len(rest)} more lots, the last {last}", f"dans {len(rest)} autres lots, le dernier {last}"
+        )
+        lines.append((words.number(sum(rest), wallet.currency), text))
+    return lines
 
 
 def _local(story: Story, program: Runtime) -> str:
@@ -539,36 +565,10 @@ def _local(story: Story, program: Runtime) -> str:
     return at.astimezone(program.latest.clock.zone).strftime("%Y-%m-%d %H:%M")
 
 
-_KINDS: Final = {
-    "sale": ("sale", "achat"),
-    "return": ("return", "retour"),
-    "visit": ("visit", "visite"),
-    "redeem": ("redemption", "dépense"),
-    "hold": ("hold", "mise de côté"),
-    "capture": ("capture", "encaissement"),
-    "release": ("release", "libération"),
-    "refund": ("refund", "remboursement"),
-    "adjust": ("adjustment", "ajustement"),
-    "grant_tier": ("tier given", "niveau accordé"),
-    "revoke_tier": ("tier taken back", "niveau repris"),
-    "transfer_out": ("transfer", "transfert"),
-    "transfer_in": ("transfer", "transfert"),
-    "merge_out": ("merge", "fusion"),
-    "merge_in": ("merge", "fusion"),
-    "unmerged": ("merge undone", "fusion annulée"),
-    "left": ("end of membership", "fin d'adhésion"),
-    "paired": ("pair", "duo"),
-    "unpaired": ("end of a pair", "fin de duo"),
-    "released": ("release", "libération"),
-    "expired": ("expiry", "expiration"),
-    "tier_changed": ("tier", "niveau"),
-    "hold_expired": ("hold ended", "fin de mise de côté"),
-    "correction": ("correction", "correction"),
-}
-
-
 def _kind(story: Story, language: str) -> str:
-    return _said(language, *_KINDS.get(story.line.type, (story.line.type, story.line.type)))
+    from palier.engine.phrases import activity_name
+
+    return activity_name(story.line.type, story.plan.program, language)
 
 
 def _points(story: Story, language: str) -> str:

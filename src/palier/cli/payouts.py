@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -79,7 +81,7 @@ def ask(
             lambda: operations.ask_for_all(connection, found, currency, by=person(), now=clock.now()),
             alone=True,
         )
-        print(f"{count} pay-outs asked for, {_money(found, total)} in all.")
+        print(f"{counted(count, 'pay-out')} asked for, {_money(found, total)} in all.")
     return 0
 
 

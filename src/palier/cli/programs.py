@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from palier.cli.counting import counted
 from palier.cli.pictures import forget_picture, logo
 
 if TYPE_CHECKING:
     from palier.engine.program import Program
+    from palier.programs.files import DocumentProblem
     from palier.programs.plan import Change
+    from palier.programs.queries import Version
 
 
 def register(app: typer.Typer) -> None:
@@ -47,13 +50,14 @@ def plan(
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
     """Show what publishing a document would change. Writes nothing."""
-    program = read_document(file)
-    if program is None:
-        return 2
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, refusing_in
     from palier.programs.operations import publish
 
-    with open_database(with_django=False):
+    with refusing_in(language):
+        program = read_document(file, language)
+    if program is None:
+        return 2
+    with refusing_in(language), open_database(with_django=False):
         from palier.site import database
 
         # Published and taken back: what would be refused is refused here already.
@@ -64,16 +68,25 @@ def plan(
             second = _asks_second(connection, program)
             version = publish(connection, program, now=_now(), published_by="plan", approved=True)
     if not version.is_new:
-        print(f"No change: version {version.version} of {program.key} says the same.")
+        print(_unchanged(version, language))
         return 0
     if refused:
         return 2
     if second:
         print(
-            "A second person approves it before it is published: publish it from the studio of the console."
+            _said(
+                language,
+                "A second person approves it before it is published: publish it from the studio of the console.",
+                "Une deuxième personne l'approuve avant la publication : publiez depuis le studio de la console.",
+            )
         )
+    number, key, start = version.version, version.key, _written(version.effective_from)
     print(
-        f"This would be version {version.version} of {program.key}, from {_written(version.effective_from)}."
+        _said(
+            language,
+            f"This would be version {number} of {key}, from {start}.",
+            f"Ce serait la version {number} de {key}, à partir du {start}.",
+        )
     )
     return 0
 
@@ -95,16 +108,17 @@ def apply(
     Where the version before asks for a second person (approval_to_publish), it is refused: the studio of the console
     asks that person. Whoever runs the server may publish all the same with --alone, which is logged.
     """
-    program = read_document(file)
-    if program is None:
-        return 2
     from getpass import getuser
 
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, refusing_in
     from palier.programs.operations import publish
     from palier.staff.operations import write_log
 
-    with open_database(with_django=False):
+    with refusing_in(language):
+        program = read_document(file, language)
+    if program is None:
+        return 2
+    with refusing_in(language), open_database(with_django=False):
         from palier.site import database
 
         with database.connect() as connection:
@@ -115,7 +129,12 @@ def apply(
             if refused:
                 return 2
             if changes and not yes:
-                typer.confirm(f"Publish these {len(changes)} changes?", abort=True)
+                asked = _said(
+                    language,
+                    f"Publish {counted(len(changes), 'change')}?",
+                    f"Publier {counted(len(changes), 'changement')} ?",
+                )
+                typer.confirm(asked, abort=True)
             actor, now, reason = f"cli:{getuser()}", _now(), alone.strip()[:500]
             override = bool(reason) and _asks_second(connection, program)
             version = publish(connection, program, now=now, published_by=actor, approved=override)
@@ -125,9 +144,16 @@ def apply(
                 write_log(connection, actor, "operator", act, made, at=now, reason=reason if override else "")
             connection.commit()
     if not version.is_new:
-        print(f"No change: version {version.version} of {program.key} says the same.")
+        print(_unchanged(version, language))
         return 0
-    print(f"Published version {version.version} of {program.key}, from {_written(version.effective_from)}.")
+    number, key, start = version.version, version.key, _written(version.effective_from)
+    print(
+        _said(
+            language,
+            f"Published version {number} of {key}, from {start}.",
+            f"Version {number} de {key} publiée, à partir du {start}.",
+        )
+    )
     return 0
 
 
@@ -227,55 +253,72 @@ def keep_value(
         points = points_text(kept.points, found.latest, item.currency)
         print(
             f"Version {item.version}, {item.currency} {item.old_value} to {item.new_value}: {points} "
-            f"{'would be given' if dry_run else 'given'} to {kept.members} members."
+            f"{'would be given' if dry_run else 'given'} to {counted(kept.members, 'member')}."
         )
     if not done:
         print("Nothing is to be made up for.")
     return 0
 
 
-def read_document(file: Path) -> "Program | None":
+def read_document(file: Path, language: str = "en") -> "Program | None":
     """The document of a file; its problems are printed, and it is None where one is an error."""
     import sys
 
+    from palier.engine.sentences import sentence
     from palier.programs import files
     from palier.site.refusal import Refused
 
     try:
         document = files.read(file)
     except IsADirectoryError:
-        raise Refused(f"{file} is a folder; name the document in it.") from None
+        raise Refused(sentence("%(file)s is a folder; name the document in it.", file=file)) from None
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
+        why = error.strerror or error
+        raise Refused(
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=why)
+        ) from None
     for problem in document.problems:
-        label = "" if problem.severity == "error" else "warning: "
-        sentence = f"{file}:{problem.line}: {label}{problem}"
-        print(sentence if sentence.endswith("?") else f"{sentence}.", file=sys.stderr)
+        label = "" if problem.severity == "error" else _said(language, "warning: ", "avertissement : ")
+        print(f"{file}:{problem.line}: {label}{_problem(problem, language)}", file=sys.stderr)
     return document.program
+
+
+def _problem(problem: "DocumentProblem", language: str) -> str:
+    """What is wrong with a part of a document, and what to do, as sentences."""
+    from palier.cli.session import said
+
+    where = f"{problem.path}{_said(language, ': ', ' : ')}" if problem.path else ""
+    advice = said(problem.advice, language)
+    text = f"{where}{said(problem.said, language)}. {advice[:1].upper()}{advice[1:]}"
+    return text if text.endswith("?") else f"{text}."
 
 
 def _lint(connection: Any, program: "Program", file: Path, language: str) -> bool:
     """Prints what makes members worse off or the program fail; whether it is to be refused for it."""
     import sys
 
-    from palier.cli.lint import sentence
+    from palier.cli.lint import LEVELS_FR, sentence
     from palier.engine.lint import lint
+    from palier.engine.words import ProgramWords
     from palier.programs import files, queries
 
     before = queries.document(connection, program.key)
     report = lint(program, now=_now(), before=before)
     errors = [finding for finding in report.findings if finding.severity == "error"]
+    words = ProgramWords(program, language)
+    warnings = words.counted_noun(
+        report.count("warning"), (("warning", "warnings"), ("avertissement", "avertissements"))
+    )
+    notices = words.counted_noun(report.count("notice"), (("notice", "notices"), ("remarque", "remarques")))
     score = report.complexity
-    if language == "fr":
-        print(
-            f"Complexité {score.score} ; {report.count('warning')} avertissements et {report.count('notice')} "
-            f"remarques sur ce qui fait échouer un programme : `palier lint {file} --lang fr` les dit."
+    print(
+        words.say(
+            f"Complexity {score.score} ({score.level}); {warnings} and {notices} of what makes programs fail: "
+            f"`palier lint {file}` tells them.",
+            f"Complexité {score.score} ({LEVELS_FR[score.level]}) ; {warnings} et {notices} sur ce qui fait échouer "
+            f"un programme : `palier lint {file} --language fr` les dit.",
         )
-    else:
-        print(
-            f"Complexity {score.score} ({score.level}); {report.count('warning')} warnings and "
-            f"{report.count('notice')} notices of what makes programs fail: `palier lint {file}` tells them."
-        )
+    )
     places = files.read(file).places if errors else {}
     for finding in errors:
         print(sentence(finding, str(file), places, language), file=sys.stderr)
@@ -302,6 +345,19 @@ def _print_changes(changes: "list[Change]", language: str) -> None:
     for change in changes:
         sentence = change.sentence_fr if language == "fr" else change.sentence_en
         print(f"{signs[change.kind]} {sentence}.")
+
+
+def _said(language: str, english: str, french: str) -> str:
+    return french if language == "fr" else english
+
+
+def _unchanged(version: "Version", language: str) -> str:
+    number, key = version.version, version.key
+    return _said(
+        language,
+        f"No change: version {number} of {key} says the same.",
+        f"Aucun changement : la version {number} de {key} dit la même chose.",
+    )
 
 
 def _now() -> int:

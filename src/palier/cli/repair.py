@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.rerate import Rerated
 
@@ -69,7 +71,7 @@ def rerate(
         if not total.changed:
             console.print("Nothing changes.")
             return 0
-        if not yes and not typer.confirm(f"Post these corrections for {total.changed} members?"):
+        if not yes and not typer.confirm(f"Post these corrections for {counted(total.changed, 'member')}?"):
             raise Refused("Nothing was posted.")
         if version:
             rerate_judging(
@@ -82,7 +84,9 @@ def rerate(
         assert judged is not None
         with console.status("Posting the differences"):
             posted = operation.rerate(connection, judged, from_at, now=now, post=True)
-        console.print(f"Posted {posted.corrections} corrections for {posted.changed} members.")
+        console.print(
+            f"Posted {counted(posted.corrections, 'correction')} for {counted(posted.changed, 'member')}."
+        )
     return 0
 
 
@@ -97,7 +101,8 @@ def _show(console: object, currencies: object, total: Rerated, planned: object) 
     assert isinstance(planned, Runtime)
     plan = planned.latest
     console.print(
-        f"{total.members} members looked at, {total.changed} change, {total.corrections} corrections."
+        f"{counted(total.members, 'member')} looked at, {total.changed} changed, "
+        f"{counted(total.corrections, 'correction')}."
     )
     for currency, points in sorted(total.points.items()):
         console.print(f"  {currency}: {points_text(points, plan, currency)} in all")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from palier.cli.counting import counted
 from palier.cli.pictures import reward_picture, tell_missing
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def _told(found: ReadCatalogue, file: Path, plan: Any) -> int:
                 f"{file}: {reward.key}, {finding.path}: {finding.message}; {finding.remedy}.", file=sys.stderr
             )
     print(
-        f"{file} is a valid catalogue of {found.program}: {len(found.rewards)} rewards, {findings} findings."
+        f"{file} is a valid catalogue of {found.program}: {counted(len(found.rewards), 'reward')}, "
+        f"{counted(findings, 'finding')}."
     )
     return 0
 
@@ -102,7 +104,7 @@ def plan(file: Path = _FILE, language: _Language = _LANGUAGE, retire: bool = _RE
     if not changed:
         print(f"No change: the catalogue of {runtime.key} says the same.")
     else:
-        print(f"This would write {changed} of {len(wanted)} rewards.")
+        print(f"This would write {changed} of {counted(len(wanted), 'reward')}.")
     return 0
 
 
@@ -126,10 +128,10 @@ def apply(
             print(f"No change: the catalogue of {runtime.key} says the same.")
             return 0
         if not yes:
-            typer.confirm(f"Write these {changed} rewards?", abort=True)
+            typer.confirm(f"Write {counted(changed, 'reward')}?", abort=True)
         done = _write(connection, runtime, wanted, f"cli:{getuser()}", reason)
         connection.commit()
-    print(f"Wrote {done} of {len(wanted)} rewards of {runtime.key}.")
+    print(f"Wrote {done} of {counted(len(wanted), 'reward')} of {runtime.key}.")
     return 0
 
 
@@ -319,7 +321,7 @@ def load(
         print(msgspec.json.encode(done).decode())
     else:
         print(
-            f"{done.sent:,} rewards of {file.name}: {done.new:,} new, {done.changed:,} changed, "
+            f"{counted(done.sent, 'reward')} of {file.name}: {done.new:,} new, {done.changed:,} changed, "
             f"{done.same:,} as they were, {done.refused:,} refused."
         )
     return 0

@@ -4,7 +4,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from palier.engine.sentences import Value
 
 
 def set_up_django() -> None:
@@ -15,6 +18,32 @@ def set_up_django() -> None:
     django.setup()
 
 
+def said(why: "Value", language: str) -> str:
+    """A sentence of the rooms or the engine, or a part of one, in "en" or "fr"."""
+    if language == "en":
+        return str(why)
+    # The French of sentences is in the catalogue of the pages, which only Django reads.
+    set_up_django()
+    from django.utils.translation import override
+
+    from palier.web.refusals import part
+
+    with override(language):
+        return part(why)
+
+
+@contextmanager
+def refusing_in(language: str) -> Iterator[None]:
+    """What is refused inside this block is said in this language."""
+    from palier.engine.sentences import reason_of
+    from palier.site.refusal import Refused
+
+    try:
+        yield
+    except Refused as refused:
+        raise Refused(said(reason_of(refused), language)) from None
+
+
 @contextmanager
 def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = True) -> Iterator[None]:
     """The database runs inside this block; an embedded server that nobody else uses is stopped at its end.
@@ -23,6 +52,7 @@ def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = 
     """
     import psycopg
 
+    from palier.engine.sentences import sentence
     from palier.site import database, embedded
     from palier.site.refusal import Refused
 
@@ -36,15 +66,17 @@ def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = 
                 database.connect("owner").close()
         except psycopg.OperationalError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise Refused(f"The database cannot be reached: {reason}") from None
+            raise Refused(sentence("The database cannot be reached: %(reason)s", reason=reason)) from None
         if with_django:
             set_up_django()
         try:
             yield
         except psycopg.errors.UndefinedTable:
             raise Refused(
-                "The database has not all tables of this release; run `palier migrate` (on the embedded database "
-                "`palier serve` does it by itself)."
+                sentence(
+                    "The database has not all tables of this release; run `palier migrate` (on the embedded "
+                    "database `palier serve` does it by itself)."
+                )
             ) from None
     finally:
         if "django.db" in sys.modules:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.vouchers.operations import Issued
@@ -122,7 +124,7 @@ def generate(
         except BaseException:
             out.unlink(missing_ok=True)
             raise
-    print(f"{count} vouchers made; their codes are in {out} and nowhere else.")
+    print(f"{counted(count, 'voucher')} made; the codes are in {out} and nowhere else.")
     return 0
 
 
@@ -311,8 +313,8 @@ def import_pool(
 
 def _tell(result: Imported, dry_run: bool) -> None:
     print(
-        f"{result.lines} lines: {result.added} {'would be ' if dry_run else ''}added, "
-        f"{len(result.duplicates)} duplicates, {len(result.refused)} refused."
+        f"{counted(result.lines, 'line')}: {result.added} {'would be ' if dry_run else ''}added, "
+        f"{counted(len(result.duplicates), 'duplicate')}, {len(result.refused)} refused."
     )
     told = sorted([*result.duplicates, *result.refused])
     for item in told[:_SHOWN]:
@@ -365,5 +367,5 @@ def withdraw_pool(
             connection, _actor(), "operator", "pool.withdraw", f"{program}:{pool}", at=now, reason=reason
         )
         connection.commit()
-    print(f"{count} codes are withdrawn.")
+    print(f"{counted(count, 'code')} withdrawn.")
     return 0

@@ -21,7 +21,7 @@ from palier.engine.decisions import ISSUANCE, REDEMPTION, WALLET, Message, issue
 from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN, SALE, Fact, Inputs, Known
 from palier.engine.history import in_fold_order
 from palier.engine.observe import Looked, Seen, Watch
-from palier.engine.plan import Timeline
+from palier.engine.plan import Plan, Timeline
 from palier.engine.refusals import Refusal
 from palier.engine.state import NEVER
 
@@ -114,8 +114,9 @@ class Change(Struct, frozen=True):
 class Totals(Struct):
     """A whole backtest, or the part of it that one process did; parts add up by `merge`.
 
-    `spend` is money of sales less returns, in minor units. `reached`: tier -> members who held it at some
-    time; `tiers`: at the end. `waits`: whole days from a member's first activity to the threshold, one entry
+    `spend` is money of sales less returns, in minor units. `reached`: tier -> members who stood
+    on it or above it at some time, so that whoever falls to a tier is not told to have reached it by that; `tiers`: at
+    the end. `waits`: whole days from a member's first activity to the threshold, one entry
     for each member who reached it. `differences` and `changes` hold the first and largest; the counts are
     of all members. `mechanics` are those of all members; `rules`, where it was asked for, what each rule brought.
     """
@@ -290,7 +291,15 @@ def play(
         fold.advance(until)
         take()
     last = _standing(fold, moved)
-    return Played(settled, last, decisions, passed, spend, sorted(tiers), waited, mechanics, rules.totals)
+    reached = _reached(timeline.at(until), tiers)
+    return Played(settled, last, decisions, passed, spend, reached, waited, mechanics, rules.totals)
+
+
+def _reached(plan: Plan | None, held: set[str]) -> list[str]:
+    """The tiers up to the highest of those held; one that the ladder no longer has stays as it is."""
+    levels = plan.levels if plan is not None else []
+    highest = max((levels.index(tier) for tier in held if tier in levels), default=-1)
+    return sorted({*held, *levels[: highest + 1]})
 
 
 class Wishes(Struct):

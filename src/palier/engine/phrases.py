@@ -151,6 +151,33 @@ _ACTIVITIES: Final = {
     "friend_joined": ("friend who joined", "friends who joined", "ami inscrit", "amis inscrits"),
     "friend_converted": ("friend brought", "friends brought", "ami venu", "amis venus"),
 }
+# What only commands and the platform itself do, never counted: English, French.
+_COMMANDS: Final = {
+    "pair_act": ("the other of the pair", "l'autre du duo"),
+    "redeem": ("redemption", "dépense"),
+    "hold": ("hold", "mise de côté"),
+    "capture": ("capture", "encaissement"),
+    "release": ("release", "libération"),
+    "refund": ("refund", "remboursement"),
+    "adjust": ("adjustment", "ajustement"),
+    "grant_tier": ("tier given", "niveau accordé"),
+    "revoke_tier": ("tier taken back", "niveau repris"),
+    "transfer_out": ("transfer", "transfert"),
+    "transfer_in": ("transfer", "transfert"),
+    "dividend": ("yearly share", "part annuelle"),
+    "prize": ("prize", "prix"),
+    "merge_out": ("merge", "fusion"),
+    "merge_in": ("merge", "fusion"),
+    "unmerged": ("merge undone", "fusion annulée"),
+    "left": ("end of membership", "fin d'adhésion"),
+    "released": ("release", "libération"),
+    "expired": ("expiry", "expiration"),
+    "tier_changed": ("tier", "niveau"),
+    "hold_expired": ("hold ended", "fin de mise de côté"),
+    "streak_saved": ("streak saved", "série sauvée"),
+    "streak_lapsed": ("streak ended", "fin de série"),
+    "correction": ("correction", "correction"),
+}
 _SPANS: Final = {
     "en": {"day": " in the day", "week": " in the week", "month": " in the month", "year": " in the year"},
     "fr": {
@@ -219,6 +246,17 @@ def activities(count: int | None, key: str, program: Program, language: str) -> 
     named = next((text_of(kind.name, language) for kind in program.activity_types if kind.key == key), "")
     quoted = f"« {named or key} »" if fr else f"“{named or key}”"
     return f"{number}× {quoted}" if number else quoted
+
+
+def activity_name(key: str, program: Program, language: str) -> str:
+    """What an activity of a type is called where it stands alone: "purchase", "expiry", "Review"."""
+    fr = language == "fr"
+    if (counted := _ACTIVITIES.get(key)) is not None:
+        return counted[2 if fr else 0]
+    if (own := _COMMANDS.get(key)) is not None:
+        return own[1 if fr else 0]
+    named = next((text_of(kind.name, language) for kind in program.activity_types if kind.key == key), "")
+    return named or key
 
 
 def _count_words(

@@ -14,6 +14,8 @@ from palier.engine.phrases import date_words
 from palier.engine.state import NEVER
 
 NO_BREAK: Final = "\u00a0"
+Nouns = tuple[tuple[str, str], tuple[str, str]]
+"""A noun for one and for several: in English, in French."""
 
 
 class ProgramWords:
@@ -85,11 +87,27 @@ class ProgramWords:
             return self.say("without end", "sans échéance")
         return self.say("good through ", f"valable{'s' * several} jusqu'au ") + self.day(expires_at - 1)
 
+    def still_good(self, expires_at: int, until: int, at: int, several: bool = True) -> str:
+        """The same at an instant `at`: points whose day has passed live on in the grace, before `until`."""
+        if expires_at > at:
+            return self.good_through(expires_at, several)
+        last = self.day(until - 1)
+        return self.say(
+            f"in the grace, to spend through {last}",
+            f"dans le délai de grâce, utilisable{'s' * several} jusqu'au {last}",
+        )
+
     def several(self, minor: int, currency: str) -> bool:
         """Whether so many points are read as a plural."""
         found = self.units.get(currency)
         one = 10**found.scale if found is not None else 1
         return abs(minor) >= 2 * one if self.fr else abs(minor) != one
+
+    def counted_noun(self, count: int, nouns: Nouns) -> str:
+        """A number with its noun: "1 day", "42 days"; "1 jour", "42 jours"."""
+        english, french = nouns
+        noun = french[count > 1] if self.fr else english[count != 1]
+        return f"{localized(str(count), self.language)}{NO_BREAK}{noun}"
 
     def of(self, text: str) -> str:
         """ "de" before a French text: "d'" before a vowel, and one word with its article ("du", "des")."""

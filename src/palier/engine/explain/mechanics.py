@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from hashlib import sha256
 from typing import Final
 
@@ -12,7 +13,7 @@ from palier.engine.compiled import CompiledGoal
 from palier.engine.currencies import localized
 from palier.engine.explain.telling import Step, Telling
 from palier.engine.facts import FRIEND_CONVERTED, MADE_SOURCE, RETURN
-from palier.engine.phrases import activities, ordinal
+from palier.engine.phrases import activities, date_words, ordinal, word
 from palier.engine.state import NEVER
 from palier.engine.trace import GoalTrace, GrantTrace, StreakTrace
 from palier.engine.words import NO_BREAK
@@ -59,11 +60,6 @@ class Mechanics(Telling):
         """The name of a part of the program by its key."""
         found = next((part for part in parts if part.key == key), None)
         return key if found is None else self.text(found.name) or key
-
-    def counted_noun(self, count: int, nouns: tuple[tuple[str, str], tuple[str, str]]) -> str:
-        english, french = nouns
-        noun = french[count > 1] if self.fr else english[count != 1]
-        return f"{localized(str(count), self.language)}{NO_BREAK}{noun}"
 
     def rank(self, number: int) -> str:
         """ "10th", of a masculine noun in French: "1er", "10e"."""
@@ -229,11 +225,18 @@ class Mechanics(Telling):
             if written.kind == "stamp_card" and moved > 0:
                 text = self.say("stamps", "tampons") + self.colon() + text
         if item.keys:
-            text = ", ".join(item.keys) + self.colon() + text
+            seen = [self.called(goal.distinct, key) for key in item.keys]
+            text = ", ".join(seen) + self.colon() + text
         if written.most_per_day is not None and moved >= 0 and self.cut(written, item):
             most = self.amount(written, goal.most_per_day)
             text += self.say(f" (at most {most} a day)", f" (au plus {most} par jour)")
         return Step(self.named(self.program.goals, item.goal), text)
+
+    def called(self, distinct: str, key: str) -> str:
+        """What a goal counted once: a department, a product, a shop by its name, a day by its date."""
+        if distinct == "day":
+            return date_words(date.fromordinal(int(key)).isoformat(), self.language)
+        return word(distinct, key, self.program, self.language)
 
     @staticmethod
     def cut(goal: doc.Goal, item: GoalTrace) -> bool:

@@ -144,7 +144,7 @@ def _tiers(found: Comparison, words: ProgramWords) -> Chart | None:
         },
         said=lambda value: _count(value, words.language),
         head=_head(_("Tier")),
-        source=_("Members who held the tier at some time."),
+        source=_("Members who stood on the tier or above it at some time."),
     )
 
 
