@@ -46,27 +46,32 @@ def plan(
     file: Path = _FILE,
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
-    """Show what publishing a document would change. Writes nothing."""
+    """Show what publishing a document would change, and whether it would be refused. Writes nothing."""
     program = read_document(file)
     if program is None:
         return 2
     from palier.cli.session import open_database
     from palier.programs.operations import publish
+    from palier.site.refusal import Refused
 
     with open_database(with_django=False):
         from palier.site import database
 
-        # Published and taken back: what would be refused is refused here already.
+        # Published and taken back: what would be refused is told here already.
         with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = _changes(connection, program)
             _print_changes(changes, language)
-            refused = _lint(connection, program, file, language) if changes else False
+            poor = _lint(connection, program, file, language) if changes else False
             second = _asks_second(connection, program)
-            version = publish(connection, program, now=_now(), published_by="plan", approved=True)
+            try:
+                version = publish(connection, program, now=_now(), published_by="plan", approved=True)
+            except Refused as refused:
+                print(f"`palier apply` would refuse it: {refused}")
+                return 2 if poor else 0
     if not version.is_new:
         print(f"No change: version {version.version} of {program.key} says the same.")
         return 0
-    if refused:
+    if poor:
         return 2
     if second:
         print(
