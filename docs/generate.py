@@ -73,8 +73,10 @@ def program_page() -> str:
         "`palier export PROGRAM` writes it out again, and `palier schema` prints the JSON Schema for "
         "editors. A published version never changes.\n",
         'Amounts are decimal texts in quotes, such as "1.50". A *key* is a lower-case name of letters, '
-        "digits and underscores, at most 48 long. Unknown settings, settings without effect, and settings "
-        "that contradict each other are refused.\n",
+        "digits and underscores, at most 48 long. Unknown settings, settings without effect, settings that "
+        "contradict each other, and control characters in texts are refused. What ended before `effective_from` is "
+        "told as a warning, for a program that has gone on keeps it; points that are all gone as they come are "
+        "refused.\n",
     ]
     for title, names in _SECTIONS:
         parts.append(f"## {title}\n")
