@@ -465,7 +465,11 @@ def _check_complete(fields: Mapping[str, str], header: Sequence[str], mapping: F
     if missing:
         names = ", ".join(missing)
         remedy = (
-            sentence("Map a column to %(names)s, or set one source for the whole file", names=names)
+            sentence(
+                "Map a column to %(names)s, or set one source for the whole file (constants: {source: till} in a "
+                "mapping file, see docs/guides/imports.md)",
+                names=names,
+            )
             if "source" in missing
             else sentence("Map a column to %(names)s", names=names)
         )

@@ -44,28 +44,30 @@ _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 
 
 class FileMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the columns of a file are to be read.
-
-    `columns`: column in the file -> field. `constants`: field -> value for every row (source, type,
-    currency, channel, location, partner); `type` is "sale" unless said otherwise. `lines`: true when every
-    row is one line of a basket and a basket's rows stand together, "scattered" when they do not (the whole
-    file is then held in memory). `decimal`: the decimal mark. `time_zone`: of instants without an offset,
-    instead of the program's; an hour that a clock change repeats counts as its first pass, one that it
-    skips is moved on by the change. `date_format`: strptime format where instants are not ISO 8601.
-    `round_to`: round money to so many decimals, halves up; without it, no digit is changed. `left_out`: columns
-    that are nothing, whatever they are named.
-    """
+    """How the columns of a file are to be read. Every key may be left out."""
 
     columns: dict[str, str] = {}
+    """Column in the file to field. A column that is named like a field, or like another name of one, needs none."""
     constants: dict[str, str] = {}
+    """Field to value for every row: source, type, currency, channel, location, partner. `type` is "sale" by default."""
     lines: bool | Literal["scattered"] = False
+    """Every row is one line of a basket: true where a basket's rows stand together, "scattered" where they do not (the
+    whole file is then held in memory)."""
     decimal: Literal[".", ","] = "."
+    """The decimal mark."""
     time_zone: str | None = None
+    """Time zone of instants without an offset, in place of the program's. An hour that a clock change repeats counts as
+    its first pass; one that it skips is moved on by the change."""
     date_format: str | None = None
+    """How instants are written where they are not ISO 8601, as strptime has it: `%d/%m/%Y %H:%M`."""
     delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """What stands between the cells of a CSV; found by itself in most files."""
     sheet: str | None = None
+    """Which sheet of an XLSX is read; needed where there are several."""
     round_to: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    """Money is rounded to so many decimals, halves up; without it no digit is changed."""
     left_out: tuple[str, ...] = ()
+    """Columns that are nothing, whatever they are named."""
 
 
 class Row(NamedTuple):
