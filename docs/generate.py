@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from palier.connectors import files as activity_files
+from palier.connectors import rows
 from palier.engine import conditions, program
 from palier.engine.check import CODES
 from palier.engine.conditions import FieldType
@@ -73,8 +75,10 @@ def program_page() -> str:
         "`palier export PROGRAM` writes it out again, and `palier schema` prints the JSON Schema for "
         "editors. A published version never changes.\n",
         'Amounts are decimal texts in quotes, such as "1.50". A *key* is a lower-case name of letters, '
-        "digits and underscores, at most 48 long. Unknown settings, settings without effect, and settings "
-        "that contradict each other are refused.\n",
+        "digits and underscores, at most 48 long. Unknown settings, settings without effect, settings that "
+        "contradict each other, and control characters in texts are refused. What ended before `effective_from` is "
+        "told as a warning, for a program that has gone on keeps it; points that are all gone as they come are "
+        "refused.\n",
     ]
     for title, names in _SECTIONS:
         parts.append(f"## {title}\n")
@@ -163,7 +167,7 @@ def _struct_part(kind: inspect.StructType, meanings: dict[str, str]) -> str:
                 raise SystemExit(
                     f"docs/generate.py: write what {name}.{setting} means below it in program.py."
                 )
-            cells = (f"`{setting}`", _type(field.type), _default(field), meanings[setting])
+            cells = (f"`{setting}`", _type(field.type), _default(field), " ".join(meanings[setting].split()))
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)
@@ -195,10 +199,12 @@ def _type(kind: Any) -> str:
                 return "kind: " + ", ".join(str(tag) for tag in tags)
             return " or ".join(dict.fromkeys(_type(item) for item in options))
         case inspect.LiteralType():
-            return ", ".join(f"`{value}`" for value in sorted(kind.values, key=str))
+            return ", ".join(f"`{value}`".replace("\t", "\\t") for value in sorted(kind.values, key=str))
         case inspect.ListType():
             size = f", at most {kind.max_length}" if kind.max_length is not None else ""
             return f"list of {_type(kind.item_type)}{size}"
+        case inspect.VarTupleType():
+            return f"list of {_type(kind.item_type)}"
         case inspect.DictType():
             return f"mapping of {_type(kind.value_type)}"
         case inspect.StrType():
@@ -224,7 +230,7 @@ def _default(field: inspect.Field) -> str:
     if field.required:
         return "*required*"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if value is None or value == [] or value == {}:
+    if value is None or value == [] or value == {} or value == ():
         return ""
     data = msgspec.to_builtins(value)
     if isinstance(data, dict):
@@ -326,6 +332,77 @@ def problems_page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+_ACTIVITY_FIELDS = {
+    "source": "which system the activity comes from: a till, a shop. With `id` it names the activity for ever",
+    "id": "its number there",
+    "type": "`sale`, `return`, `visit`, or another type that the program knows",
+    "occurred_at": "when it happened",
+    "member.card": "the member, by card",
+    "member.email": "the member, by e-mail address",
+    "member.phone": "the member, by telephone number",
+    "member.external_id": "the member, by the number of another system; `member` says the same",
+    "member.KIND": "the member, by a key of any other kind",
+    "amount": "what was paid; the sum of the lines where rows are lines and it has no column",
+    "tax": "tax in the amount",
+    "shipping": "shipping in the amount",
+    "discount": "what was taken off before paying",
+    "currency": "the money; refused where it is not the program's",
+    "channel": "where it was made, such as store or online",
+    "location": "which shop",
+    "partner": "which partner of a coalition",
+    "ticket_number": "the ticket's own number, for programs that name sales by it (`sale_key`)",
+    "line.sku": "a line's product code",
+    "line.category": "a line's category",
+    "line.quantity": "a line's units, a whole number",
+    "line.amount": "a line's money",
+    "line.kind": "`product`, `shipping` or `gift_card`; product unless said",
+    "tender.KIND": "how much was paid by this means, such as `tender.card`; empty or 0 is not used",
+    "sale.source": "of a return: the source of its sale; that of the row unless said",
+    "sale.id": "of a return: the id of its sale",
+    "whole": "of a return: true or 1 where everything comes back",
+    "attributes.NAME": "an attribute that the program declares for the type",
+    "lines": "all lines as JSON",
+    "tenders": "all tenders as JSON",
+    "attributes": "all attributes as JSON",
+    "returned": "of a return: the lines that come back, as JSON",
+}
+
+
+def imports_page() -> str:
+    """The reference of mapping files: their keys, and the fields that a column may be."""
+    known = {
+        *activity_files.fields_of(),
+        *activity_files.SYNONYMS,
+        *("member.KIND", "tender.KIND", "attributes.NAME"),
+    }
+    if known != set(_ACTIVITY_FIELDS):
+        raise SystemExit(
+            f"docs/generate.py: say what {', '.join(sorted(known ^ set(_ACTIVITY_FIELDS)))} is in _ACTIVITY_FIELDS."
+        )
+    mapping = inspect.type_info(rows.FileMapping)
+    assert isinstance(mapping, inspect.StructType)
+    lines = [
+        "# Files of activities\n",
+        "<!-- Generated by docs/generate.py from src/palier/connectors/rows.py and files.py; edit there. -->\n",
+        "How `palier import activities`, and `palier backtest` and `palier lint` with `--history FILE`, read a file. "
+        "[The guide](../guides/imports.md) shows it on examples.\n",
+        "## The mapping file\n",
+        "A YAML file with these keys, named by `--mapping`. `--map FIELD=COLUMN` on the command line adds to its "
+        "`columns`.\n",
+        _struct_part(mapping, program.meanings_in(rows)["FileMapping"]),
+        "## The fields of an activity\n",
+        "What a column may be. Every activity needs `source`, `id`, `occurred_at` and a key of its member, whose cell "
+        "a return that names its sale may leave empty. A column that has one of the other names is understood "
+        "without a mapping; capitals, accents, spaces and dashes make no difference.\n",
+        "| field | what it is | other names |",
+        "|---|---|---|",
+    ]
+    for field, text in _ACTIVITY_FIELDS.items():
+        names = ", ".join(f"`{name}`" for name in activity_files.SYNONYMS.get(field, ()))
+        lines.append(f"| `{field}` | {text} | {names} |")
+    return "\n".join([*lines, ""])
 
 
 _PLAIN_WORDS = {
@@ -439,6 +516,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "program.md": program_page(),
         REFERENCE / "rewards.md": rewards_page(),
         REFERENCE / "problems.md": problems_page(),
+        REFERENCE / "imports.md": imports_page(),
         DOCS / "gallery.md": gallery_page(),
         DOCS / "plain-words.md": plain_words_page("en"),
         DOCS / "fr" / "mots-simples.md": plain_words_page("fr"),

@@ -76,6 +76,9 @@ def test_other_media_types(shop: Shop) -> None:
         ({"program": "other"}, "other_program", "program"),
         ({"extra": 1}, "malformed", None),
         ({"id": ""}, "malformed", "id"),
+        ({"id": "a\0b"}, "malformed", "id"),
+        ({"lines": [{"sku": "a"}]}, "malformed", "lines[0].amount"),
+        ({"lines": [{"sku": "a\0", "amount": "10"}]}, "invalid_lines", "lines[0].sku"),
     ],
 )
 def test_activities_that_are_refused(
@@ -145,6 +148,19 @@ def test_a_name_given_once_is_not_refused(
     assert shop.post("/activities", raw=raw).json["status"] == "applied"
     if same is not None:
         assert shop.post("/activities", {**sale, **same}).json["status"] == "duplicate"
+
+
+def test_what_is_wrong_with_an_activity_is_said_as_it_is(shop: Shop, member: str) -> None:
+    sale = {"source": "till", "id": "1", "type": "sale", "occurred_at": now_text(), "member": member,
+            "amount": "10"}  # fmt: skip
+    told = shop.post("/activities", {**sale, "id": "a\0b"}).problem(422, "malformed", "id")
+    assert (told["detail"], told["remedy"]) == (
+        "id holds a character that is not allowed, U+0000",
+        "remove it",
+    )
+    del sale["id"]
+    told = shop.post("/activities", sale).problem(422, "malformed", "id")
+    assert told["detail"] == "id is missing"
 
 
 def test_arrays_of_activities(shop: Shop, member: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars
@@ -13,13 +14,14 @@ from palier.connectors import complete_journey
 from palier.ledger.verify import verify
 from palier.programs import queries
 from tests.activities.program import Connection
+from tests.commands import said as palier
 
 KEPT = frozenset(f"household-{number}" for number in range(0, 2_500, 20)) | {"household-1", "household-7"}
 
 
 @pytest.mark.slow
 def test_the_demo_is_whole_and_the_second_run_changes_nothing(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = complete_journey._baskets
     coupons = [item for item in complete_journey.redemptions() if item.household in KEPT]
@@ -49,3 +51,12 @@ def test_the_demo_is_whole_and_the_second_run_changes_nothing(
     same = ("members", "activities", "spend", "currencies", "tiers", "redemptions")
     assert {name: again[name] for name in same} == {name: summary[name] for name in same}
     assert verify(connection, demo.PROGRAM) == []
+
+    # As the README has it: what was exported and changed is told, and can be applied.
+    exported = palier("export", demo.PROGRAM)[1]
+    assert 'points: "1"' in exported
+    file = tmp_path / "stars.yaml"
+    file.write_text(exported.replace('points: "1"', 'points: "2"', 1), encoding="utf-8")
+    code, out, _ = palier("plan", str(file))
+    assert (code, out[:1]) == (0, "~")
+    assert "This would be version" in out

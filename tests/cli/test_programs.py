@@ -9,7 +9,7 @@ import pytest
 
 from palier.programs import files
 from tests.commands import said as palier
-from tests.engine.documents import program
+from tests.engine.documents import plain, program
 
 
 @pytest.fixture
@@ -45,6 +45,36 @@ def test_from_file_to_database_and_back(database: str, file: Path, tmp_path: Pat
     code, out, error = palier("export", "other")
     assert (code, out) == (2, "")
     assert error == 'There is no program "other"; `palier programs` lists those there are.\n'
+
+
+def test_a_plan_tells_what_apply_would_refuse(database: str, tmp_path: Path) -> None:
+    """As after the demo: the gallery's file begins in the past, and the program has gone on since."""
+    begun = "2016-12-31T00:00:00-05:00"
+    file = tmp_path / "club.yaml"
+    old, new = plain(), plain()
+    new["rules"][1]["fixed"] = "7"
+    for data in ({**old, "effective_from": begun}, new):
+        file.write_text(files.write(program(data)), encoding="utf-8")
+        assert "Published version" in palier("apply", str(file), "--yes")[1]
+
+    file.write_text(files.write(program({**old, "effective_from": begun})), encoding="utf-8")
+    code, out, error = palier("plan", str(file))
+    assert (code, error) == (0, "")
+    assert "~ Rule bonus, bonus: 7 becomes 5.\n" in out
+    assert out.endswith(
+        f"`palier apply` would refuse it: effective_from {begun} is past, and what happened since was judged by "
+        "version 2; leave effective_from out to start now, or publish, then rerate.\n"
+    )
+    code, out, error = palier("apply", str(file), "--yes")
+    assert (code, "Published" in out) == (2, False)
+    assert "leave effective_from out" in error
+
+    # What was exported, with a line changed, can be applied.
+    again = palier("export", "club")[1].replace('fixed: "7"', 'fixed: "8"')
+    file.write_text(again, encoding="utf-8")
+    code, out, _ = palier("plan", str(file))
+    assert (code, out.splitlines()[0]) == (0, "~ Rule bonus, bonus: 7 becomes 8.")
+    assert "This would be version 3 of club" in out
 
 
 def test_problems_name_their_line(file: Path) -> None:

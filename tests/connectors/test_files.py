@@ -306,8 +306,64 @@ def test_rows_without_an_id_are_not_one_basket(tmp_path: Path) -> None:
     header, first, *_ = BASKETS
     nameless = first.replace(",T1,", ",,")
     for mapping in (FileMapping(lines=True), FileMapping(lines="scattered")):
-        found = rows(csv_file(tmp_path, header, nameless, nameless), mapping)
-        assert [("id" in row.activity, len(row.cells)) for row in found] == [(False, 1), (False, 1)]
+        found = rows(csv_file(tmp_path, header, first, nameless, nameless), mapping)
+        assert [("id" in row.activity, len(row.cells)) for row in found] == [
+            (True, 1),
+            (False, 1),
+            (False, 1),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("header", "good", "bad", "reason"),
+    [
+        (
+            "source,No,Date,card,Total",
+            "t,1,2026-03-01,C,1",
+            "t,,2026-03-01,C,1",
+            "the column 'No' is empty (id); fill it",
+        ),
+        (
+            "source,No,Date,card,Total",
+            "t,1,2026-03-01,C,1",
+            "t,1,,C,1",
+            "the column 'Date' is empty (occurred_at); fill it",
+        ),
+        (
+            "source,No,Date,card,sku,Total",
+            "t,1,2026-03-01,C,A,1",
+            "t,1,2026-03-01,C,A,",
+            "the column 'Total' is empty (amount); fill it",
+        ),
+        (
+            "source,No,Date,card,sku,line.amount",
+            "t,1,2026-03-01,C,A,1",
+            "t,1,2026-03-01,C,A,",
+            "the column 'line.amount' is empty (line.amount); fill it",
+        ),
+        (
+            "source,No,Date,card,sku",
+            "t,1,2026-03-01,C,",
+            "t,1,2026-03-01,C,A",
+            "there is no column for amount; map one to it",
+        ),
+    ],
+)
+def test_an_empty_cell_is_named(tmp_path: Path, header: str, good: str, bad: str, reason: str) -> None:
+    mapping = FileMapping(columns={"No": "id"})
+    first, second = rows(csv_file(tmp_path, header, good, bad), mapping)
+    assert first.problem is None
+    assert second.problem is not None
+    assert (second.problem[0], str(second.problem[1])) == ("malformed", reason)
+
+
+def test_an_empty_cell_of_a_basket_is_named(tmp_path: Path) -> None:
+    header, first, second, _ = BASKETS
+    empty = second.replace("0.20", "")
+    mapping = FileMapping(lines=True)
+    _, found = rows(csv_file(tmp_path, header, first.replace("T1", "T0"), first, empty), mapping)
+    assert found.problem is not None
+    assert str(found.problem[1]) == "the column 'line_amount' is empty (line.amount); fill it"
 
 
 def test_batches_and_resuming(tmp_path: Path) -> None:

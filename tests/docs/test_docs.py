@@ -31,6 +31,7 @@ from tests.site.test_serve import Served, free_port, wait_for
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 START = ROOT / "docs" / "start.md"
+API = ROOT / "docs" / "guides" / "api.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 REFUSALS = ROOT / "docs" / "reference" / "refusals.md"
 
@@ -179,6 +180,15 @@ def test_a_new_refusal_without_its_row_is_found(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(refusals, "_CLAIMING", frozenset())
     with pytest.raises(AssertionError, match="settles"):
         check_refusals(text(REFUSALS))
+
+
+@pytest.mark.guard
+def test_every_field_of_an_activity_is_described() -> None:
+    from palier.activities.wire import WireActivity
+
+    page = text(API).partition("## An activity\n")[2].partition("\n## ")[0]
+    told = {name for row in re.findall(r"^\| (`.+?) \|", page, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert told == set(WireActivity.__struct_fields__), "docs/guides/api.md: mend the table of fields"
 
 
 @pytest.mark.guard
@@ -348,3 +358,15 @@ def test_the_first_calls_run_and_answer_as_shown(served: Served) -> None:
                 assert run(shlex.split(line), environment)
                 ran += 1
     assert ran >= 8
+
+
+@pytest.mark.slow
+def test_the_activities_of_the_api_guide_are_applied(served: Served) -> None:
+    environment: dict[str, str] = served.environment  # type: ignore[attr-defined]
+    call = "curl -s \"$PALIER/v1/%s\" -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' -d '%s'"
+    run(call % ("members", '{"identities": {"card": "2801234"}}'), environment)
+    sent = [content for kind, content in blocks(API) if kind == "json" and '"occurred_at"' in content]
+    assert [json.loads(content)["type"] for content in sent] == ["sale", "return", "return"]
+    for content in sent:
+        answer = json.loads(run(call % ("activities", content), environment))
+        assert answer.get("status") == "applied", answer

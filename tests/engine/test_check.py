@@ -142,6 +142,8 @@ SPEND = {"metric": "spend", "at_least": "200"}
         # what does not go with an effect
         ("rules.1.tenders", {"cash": "1"}, "rules[1].tenders", "no_effect"),
         ("rules.1.tier_multipliers", {"gold": "2"}, "rules[1].tier_multipliers", "no_effect"),
+        ("rules.0.tier_multipliers", {"gold": "1.00"}, "rules[0].tier_multipliers", "no_effect"),
+        ("rules.0.tier_multipliers", {}, "rules[0].tier_multipliers", "no_effect"),
         ("rules.1.lines", {"field": "sku", "is": "1"}, "rules[1].lines", "no_effect"),
         ("rules.1.base", {"tax": "out"}, "rules[1].base", "no_effect"),
         ("rules.1.rounding", {"mode": "ceiling"}, "rules[1].rounding", "no_effect"),
@@ -278,3 +280,115 @@ def test_large_thresholds_are_compared_exactly() -> None:
     assert check(program(data)) == []
     data["rules"][0]["caps"] = {"day": "99999999999999"[:13] + ".0", "year": "10"}
     assert [problem.severity for problem in check(program(data))] == ["warning"]
+
+
+def test_a_factor_of_1_beside_others_may_be_written() -> None:
+    data = plain()
+    data["rules"][0]["tier_multipliers"] = {"green": "1", "gold": "1.5"}
+    assert check(program(data)) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message", "remedy"),
+    [
+        ("rules.0.caps", {"day": "0"}, "a cap of 0 lets nothing through", "write an amount above 0"),
+        (
+            "tiers.tiers.1.qualify.all",
+            [{"metric": "visits", "at_least": "2.5"}],
+            '"2.5" is too fine: visits have no decimals',
+            "write a whole number",
+        ),
+        (
+            "tiers.tiers.1.qualify.all",
+            [{"metric": "spend", "at_least": "2.555"}],
+            '"2.555" is too fine: amounts in EUR have at most 2 decimals',
+            "round it",
+        ),
+        (
+            "rules.0.caps",
+            {"day": "0.5"},
+            '"0.5" is too fine: points of this currency have no decimals',
+            "round it, or raise the scale",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_as_it_is(where: str, value: Any, message: str, remedy: str) -> None:
+    data = plain()
+    put(where, value)(data)
+    told = [(problem.message, problem.remedy) for problem in check(program(data))]
+    assert len(told) == 1
+    assert told[0][0] == message
+    assert told[0][1].startswith(remedy)
+
+
+def test_an_activity_type_that_is_declared_nowhere() -> None:
+    data = plain()
+    data["activity_types"] = []
+    data["point_currencies"][0]["pending"] = {"kind": "activity", "activity": "delivered"}
+    problem = check(program(data))[0]
+    assert (problem.message, problem.remedy) == (
+        'there is no declared activity type "delivered"',
+        "declare it first",
+    )
+
+
+# --- what is over before the version starts -----------------------------------------------------------------
+
+STARTS = "2026-06-01T00:00:00+02:00"
+GONE = {"kind": "fixed_date", "date": "2026-05-31"}
+
+
+def told(data: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(problem.path, problem.code, problem.severity) for problem in check(program(data))]
+
+
+def test_what_ended_before_the_version_starts_is_told() -> None:
+    data = plain() | {"effective_from": STARTS}
+    data["rules"][1]["active_until"] = "2026-05-31"
+    assert told(data) == [("rules[1].active_until", "no_effect", "warning")]
+    data["rules"][1]["active_until"] = "2026-06-01"
+    assert told(data) == []
+    campaign = {
+        "key": "spring",
+        "name": text("Spring"),
+        "active_until": "2026-05-01",
+        "rules": [rule(key="spring_bonus", fixed="1", expiry=GONE)],
+    }
+    data["campaigns"] = [campaign]
+    assert told(data) == [("campaigns[0].active_until", "no_effect", "warning")]
+    data["effective_from"] = None
+    assert told(data) == []
+
+
+def test_points_that_are_gone_as_they_come() -> None:
+    data = plain() | {"effective_from": STARTS}
+    data["rules"].append(rule(key="summer", fixed="1", expiry=GONE))
+    path = "rules[2].expiry.date"
+    assert told(data) == [(path, "contradiction", "warning")]  # other stars last
+    data["rules"][2]["expiry"] = GONE | {"grace_days": 1}
+    assert told(data) == []
+
+    # A currency of which nothing lasts cannot have been meant; one that nothing brings any more may stay.
+    data["rules"].pop()
+    data["point_currencies"][0]["expiry"] = GONE
+    path = "point_currencies[0].expiry.date"
+    assert told(data) == [(path, "contradiction", "error")]
+    data["rules"].append(rule(key="lasting", fixed="1", expiry={"kind": "never"}))
+    assert told(data) == [(path, "contradiction", "warning")]
+    data["rules"] = [rule(key="other", currency="cash", fixed="1")]
+    data["groups"] = []
+    assert told(data) == []
+    data["tiers"]["tiers"][1]["grants"] = [{"currency": "stars"}]
+    assert told(data) == [(path, "contradiction", "error")]
+
+
+def test_a_rule_that_has_run_does_not_bring_what_is_gone() -> None:
+    """A later version of a running program keeps what it had: nothing of it is refused."""
+    data = plain() | {"effective_from": STARTS}
+    data["point_currencies"][0]["expiry"] = GONE
+    for item in data["rules"]:
+        item["active_until"] = "2026-05-31"
+    assert {(path, severity) for path, _, severity in told(data)} == {
+        ("rules[0].active_until", "warning"),
+        ("rules[1].active_until", "warning"),
+    }

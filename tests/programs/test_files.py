@@ -149,7 +149,7 @@ def test_yaml_means_what_it_says() -> None:
             "\ton: sale",
             14,
             "rules[0]",
-            "check the indentation, colons and quotes of this line",
+            "indent with spaces, two for each level",
         ),
         ("palier: 1", "---\na: 1\n---\npalier: 1", 3, "", "put each program in its own file"),
         ("palier: 1", "? {a: b}\n: 1", 1, "", "put the {braces} in quotes"),
@@ -225,6 +225,56 @@ def test_unreadable(raw: bytes, line: int, remedy: str) -> None:
     assert document.program is None
     assert document.problems[0].line == line
     assert document.problems[0].remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize("written", [".inf", "-.inf", ".nan", ".NaN"])
+@pytest.mark.parametrize("setting", ["per_spend: {points: %s}", "when: {field: amount, at_least: %s}"])
+def test_what_is_no_number_is_not_to_be_quoted(written: str, setting: str) -> None:
+    old = (
+        'per_spend: {points: "1"}'
+        if setting.startswith("per")
+        else "when: {field: time, from: 18:00, until: 20:00}"
+    )
+    found = files.read(SMALL.replace(old, setting % written).encode()).problems
+    assert [(problem.message, problem.remedy) for problem in found] == [
+        (f"expected a number, got the number {written}", 'write a decimal in quotes, such as "1.50"')
+    ]
+
+
+@pytest.mark.parametrize("text", ["club:\n\tkey: a\n", "club:\n  key: a\n\tname: b\n", "- a\r\n\t- b\r\n"])
+def test_a_tab_is_named(text: str) -> None:
+    found = files.read(text.encode()).problems[0]
+    assert found.line == text.count("\n")
+    assert str(found).endswith(
+        "there is a tab where YAML takes spaces only. Indent with spaces, two for each level"
+    )
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\r", "\x1b", "\x7f", "\x9f"])
+def test_control_characters_are_refused_everywhere(character: str) -> None:
+    data = plain()
+    bad = f"a{character}b"
+    data["name"]["en"] = bad
+    data["rules"][0]["when"] = {"field": "channel", "is": bad}
+    data["member_attributes"]["age"]["description"] = {"en": bad, "fr": "a"}
+    data["names"] = {"location": {bad: {"en": "a", "fr": "a"}}}
+    found = files.read(msgspec.json.encode(data)).problems
+    assert {(problem.path, problem.code, problem.message) for problem in found} == {
+        (path, "format", f"the text holds a control character, U+{ord(character):04X}")
+        for path in (
+            "name.en",
+            "rules[0].when.is",
+            "member_attributes.age.description.en",
+            f"names.location.{bad}",
+        )
+    }
+    assert all(problem.line for problem in found)
+
+
+def test_lines_and_tabs_of_a_text_are_not() -> None:
+    data = plain()
+    data["description"] = {"en": "a\n\tb", "fr": "a"}
+    assert files.read(msgspec.json.encode(data)).problems == ()
 
 
 def test_json_has_lines_too() -> None:

@@ -441,7 +441,10 @@ def test_a_file_comes_in_through_the_pages(shop: Shop) -> None:
     text = client.get(begun["then"]).content.decode()
     assert "<b>mars" not in text
     assert "No column for source, occurred_at" in text
-    assert "Map a column to source, occurred_at, or set one source for the whole file." in text
+    assert (
+        "Map a column to source, occurred_at, or set one source for the whole file (constants: {source: till}"
+        in text
+    )
     assert "--map" not in text
     form = {
         "column_0": "Ticket", "field_0": "id", "column_1": "Quand", "field_1": "occurred_at",

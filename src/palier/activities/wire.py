@@ -135,6 +135,7 @@ _SHORT: Final = 18
 _REMEMBERED: Final = 1 << 15
 """The most of a kind that is remembered."""
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
+_LACKING = re.compile(r"Object missing required field `(\w+)`")
 
 
 class BodyError(ValueError):
@@ -223,6 +224,15 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
     except msgspec.ValidationError as error:
         found = _ERROR_PLACE.match(str(error))
         message, place = (found.group(1), found.group(2) or "") if found else (str(error), "")
+        lacking = _LACKING.fullmatch(message)
+        if lacking is not None:
+            field = f"{place}.{lacking[1]}".lstrip(".")
+            return Refusal(
+                RefusalCode.MALFORMED,
+                sentence("%(field)s is missing", field=field),
+                field,
+                sentence("send it; see the form of an activity in the API reference"),
+            )
         return Refusal(
             RefusalCode.MALFORMED,
             sentence("%(error)s", error=payment_cards.masked(message)),
@@ -329,7 +339,9 @@ def refuse_card_number(value: str, field: str, holds: payment_cards.Holds = "tex
 def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORMED) -> str | None:
     if value is None:
         return None
-    if not value or len(value) > LONGEST_TEXT or "\0" in value:
+    if "\0" in value:
+        raise _null_character(code, field)
+    if not value or len(value) > LONGEST_TEXT:
         raise LineRefused(
             code,
             sentence(
@@ -349,6 +361,11 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
             code, sentence("%(field)s is not valid Unicode text", field=field), field, sentence("send UTF-8")
         ) from None
     return value
+
+
+def _null_character(code: RefusalCode, field: str) -> LineRefused:
+    message = sentence("%(field)s holds a character that is not allowed, U+0000", field=field)
+    return LineRefused(code, message, field, sentence("remove it"))
 
 
 _names: Final[set[str]] = set()
@@ -378,7 +395,10 @@ def _goods_sound(category: str, sku: str) -> bool:
 
 
 def _unsound_goods(line: WireLine, field: str) -> LineRefused:
-    if max(len(line.category), len(line.sku)) <= LONGEST_TEXT and "\0" not in line.category + line.sku:
+    for name, text in (("category", line.category), ("sku", line.sku)):
+        if "\0" in text:
+            return _null_character(RefusalCode.INVALID_LINES, f"{field}.{name}")
+    if max(len(line.category), len(line.sku)) <= LONGEST_TEXT:
         refuse_card_number(line.sku, f"{field}.sku", "product")
         refuse_card_number(line.category, f"{field}.category", "product")
     return LineRefused(
@@ -770,7 +790,9 @@ def attribute_value(name: str, value: str | int | bool | float, attribute: Attri
     elif kind == "decimal":
         problem = sentence('%(name)s must be a decimal in quotes, such as "1.50"', name=name)
     if kind == "text" and isinstance(value, str):
-        if len(value) <= LONGEST_TEXT and "\0" not in value:
+        if "\0" in value:
+            problem = sentence("%(field)s holds a character that is not allowed, U+0000", field=name)
+        elif len(value) <= LONGEST_TEXT:
             if attribute.choices is None or value in attribute.choices:
                 return value
             problem = sentence(

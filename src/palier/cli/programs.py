@@ -49,9 +49,11 @@ def plan(
     file: Path = _FILE,
     language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
 ) -> int:
-    """Show what publishing a document would change. Writes nothing."""
-    from palier.cli.session import open_database, refusing_in
+    """Show what publishing a document would change, and whether it would be refused. Writes nothing."""
+    from palier.cli.session import open_database, refusing_in, said
+    from palier.engine.sentences import reason_of
     from palier.programs.operations import publish
+    from palier.site.refusal import Refused
 
     with refusing_in(language):
         program = read_document(file, language)
@@ -60,17 +62,28 @@ def plan(
     with refusing_in(language), open_database(with_django=False):
         from palier.site import database
 
-        # Published and taken back: what would be refused is refused here already.
+        # Published and taken back: what would be refused is told here already.
         with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = _changes(connection, program)
             _print_changes(changes, language)
-            refused = _lint(connection, program, file, language) if changes else False
+            poor = _lint(connection, program, file, language) if changes else False
             second = _asks_second(connection, program)
-            version = publish(connection, program, now=_now(), published_by="plan", approved=True)
+            try:
+                version = publish(connection, program, now=_now(), published_by="plan", approved=True)
+            except Refused as refused:
+                why = said(reason_of(refused), language)
+                print(
+                    _said(
+                        language,
+                        f"`palier apply` would refuse it: {why}",
+                        f"`palier apply` le refuserait : {why}",
+                    )
+                )
+                return 2 if poor else 0
     if not version.is_new:
         print(_unchanged(version, language))
         return 0
-    if refused:
+    if poor:
         return 2
     if second:
         print(

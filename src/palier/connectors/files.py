@@ -34,6 +34,7 @@ from palier.connectors.rows import (
     DANGEROUS,
     JSON,
     MONEY,
+    NEEDED,
     REFUSED_COLUMNS,
     Cells,
     FileMapping,
@@ -458,13 +459,17 @@ def _normal(column: str) -> str:
 
 def _check_complete(fields: Mapping[str, str], header: Sequence[str], mapping: FileMapping) -> None:
     given = {*fields, *mapping.constants}
-    missing = [field for field in ("source", "id", "occurred_at") if field not in given]
+    missing = [field for field in NEEDED if field not in given]
     if not any(field.startswith("member.") for field in fields):
         missing.append("member")
     if missing:
         names = ", ".join(missing)
         remedy = (
-            sentence("Map a column to %(names)s, or set one source for the whole file", names=names)
+            sentence(
+                "Map a column to %(names)s, or set one source for the whole file (constants: {source: till} in a "
+                "mapping file, see docs/guides/imports.md)",
+                names=names,
+            )
             if "source" in missing
             else sentence("Map a column to %(names)s", names=names)
         )

@@ -17,12 +17,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from palier.engine.refusals import RefusalCode
 from palier.engine.sentences import Sentence, sentence
 
 Cells = Sequence[str | None]
 
 MONEY: Final = ("amount", "tax", "shipping", "discount")
 JSON: Final = ("lines", "tenders", "attributes", "returned")
+NEEDED: Final = ("source", "id", "occurred_at")
+"""What every activity has, beside its member."""
 REFUSED_COLUMNS: Final = ("refused_line", "refused_code", "refused_reason")
 DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a cell begins with that a spreadsheet would run as a formula."""
@@ -41,28 +44,30 @@ _UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 
 
 class FileMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the columns of a file are to be read.
-
-    `columns`: column in the file -> field. `constants`: field -> value for every row (source, type,
-    currency, channel, location, partner); `type` is "sale" unless said otherwise. `lines`: true when every
-    row is one line of a basket and a basket's rows stand together, "scattered" when they do not (the whole
-    file is then held in memory). `decimal`: the decimal mark. `time_zone`: of instants without an offset,
-    instead of the program's; an hour that a clock change repeats counts as its first pass, one that it
-    skips is moved on by the change. `date_format`: strptime format where instants are not ISO 8601.
-    `round_to`: round money to so many decimals, halves up; without it, no digit is changed. `left_out`: columns
-    that are nothing, whatever they are named.
-    """
+    """How the columns of a file are to be read. Every key may be left out."""
 
     columns: dict[str, str] = {}
+    """Column in the file to field. A column that is named like a field, or like another name of one, needs none."""
     constants: dict[str, str] = {}
+    """Field to value for every row: source, type, currency, channel, location, partner. `type` is "sale" by default."""
     lines: bool | Literal["scattered"] = False
+    """Every row is one line of a basket: true where a basket's rows stand together, "scattered" where they do not (the
+    whole file is then held in memory)."""
     decimal: Literal[".", ","] = "."
+    """The decimal mark."""
     time_zone: str | None = None
+    """Time zone of instants without an offset, in place of the program's. An hour that a clock change repeats counts as
+    its first pass; one that it skips is moved on by the change."""
     date_format: str | None = None
+    """How instants are written where they are not ISO 8601, as strptime has it: `%d/%m/%Y %H:%M`."""
     delimiter: Literal[",", ";", "\t", "|"] | None = None
+    """What stands between the cells of a CSV; found by itself in most files."""
     sheet: str | None = None
+    """Which sheet of an XLSX is read; needed where there are several."""
     round_to: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    """Money is rounded to so many decimals, halves up; without it no digit is changed."""
     left_out: tuple[str, ...] = ()
+    """Columns that are nothing, whatever they are named."""
 
 
 class Row(NamedTuple):
@@ -179,6 +184,7 @@ class RowForm:
         self._key_at = [position[fields[field]] for field in ("source", "id") if field in fields]
         self._id_at = position[fields["id"]]
         self._dated_at = position[fields["occurred_at"]]
+        self._columns = fields
         self._own_lines = "lines" not in fields
         self._amount = "amount" in fields
         self._line_amount = "line.amount" in fields
@@ -269,6 +275,7 @@ class RowForm:
                 # A row that is a whole activity has one line, worth what the activity is worth.
                 if not self._line_amount and "amount" in activity:
                     line["amount"] = activity["amount"]
+                self._lines_complete([line])
                 activity["lines"] = [line]
         return activity
 
@@ -291,6 +298,7 @@ class RowForm:
         activity = self._head(first, parsed)
         lines = [line for cells in rows if (line := self._basket_line(cells))]
         if lines and self._own_lines:
+            self._lines_complete(lines)
             activity["lines"] = lines
         if not self._amount and lines:
             amounts = [str(line.get("amount", "")) for line in lines]
@@ -306,7 +314,7 @@ class RowForm:
         return activity
 
     def _head(self, cells: Cells, parsed: bool) -> dict[str, Any]:
-        """The wire form of one row, without its line."""
+        """The wire form of one row, without its line. Raises RowProblem where what every activity has is missing."""
         activity: dict[str, Any] = self._constants.copy()
         for field, index in self._plain:
             cell = cells[index]
@@ -339,7 +347,27 @@ class RowForm:
             sale = {name: cell for name, index in self._sale if (cell := cells[index])}
             if "id" in sale:
                 activity["sale"] = {"source": activity.get("source"), **sale}
+        for field in NEEDED:
+            if field not in activity:
+                raise self._empty(field)
         return activity
+
+    def _lines_complete(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Raises RowProblem where a line of the basket has no amount."""
+        if not all("amount" in line for line in lines):
+            raise self._empty("line.amount" if self._line_amount or not self.single else "amount")
+
+    def _empty(self, field: str) -> RowProblem:
+        column = self._columns.get(field)
+        if column is None:
+            return RowProblem(
+                RefusalCode.MALFORMED.value,
+                sentence("there is no column for %(field)s; map one to it", field=field),
+            )
+        return RowProblem(
+            RefusalCode.MALFORMED.value,
+            sentence("the column %(column)r is empty (%(field)s); fill it", column=column, field=field),
+        )
 
     def _basket_line(self, cells: Cells) -> dict[str, Any]:
         return {

@@ -13,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from palier.engine import conditions
+from palier.engine.check_dates import DatesChecker
 from palier.engine.check_mechanics import MechanicsChecker
 from palier.engine.checker import CODES, MAX_NAME, MAX_TEXT, SIZES, less
 from palier.engine.clock import LocalClock
@@ -60,7 +61,7 @@ def errors(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.severity == "error"]
 
 
-class _Checker(MechanicsChecker):
+class _Checker(MechanicsChecker, DatesChecker):
     """One pass over one document, in its own order."""
 
     def run(self) -> None:
@@ -93,6 +94,7 @@ class _Checker(MechanicsChecker):
         self.groups()
         self.mechanics()
         self.by_hand()
+        self.dates()
         self.unique([currency.key for currency in program.point_currencies], "point_currencies")
         self.unique([activity_type.key for activity_type in program.activity_types], "activity_types")
         self.unique([rule.key for rule in program.rules], "rules")
@@ -355,6 +357,7 @@ class _Checker(MechanicsChecker):
                     scale,
                     f"{path}.fixed",
                     sentence("points of %(currency)s", currency=rule.currency),
+                    scaled=True,
                 )
         else:
             self.multiply(rule, path)
@@ -408,6 +411,12 @@ class _Checker(MechanicsChecker):
                     f"{path}.tier_multipliers",
                     sentence("%(effect)s is never multiplied by tier", effect=effect),
                 )
+            elif all(
+                not less(factor, "1") and not less("1", factor) for factor in rule.tier_multipliers.values()
+            ):
+                message = sentence("no tier is multiplied by anything but 1")
+                remedy = sentence("write a factor other than 1, or leave it out")
+                self.add(f"{path}.tier_multipliers", "no_effect", message, remedy)
             self.size(rule.tier_multipliers, f"{path}.tier_multipliers", "tiers")
             for key in list(rule.tier_multipliers)[: SIZES["tiers"]]:
                 self.reference(key, self.tiers, f"{path}.tier_multipliers.{key}", sentence("tier"))
@@ -464,8 +473,9 @@ class _Checker(MechanicsChecker):
             cap: str | None = getattr(caps, period)
             if cap is None:
                 continue
-            if self.positive(cap, f"{path}.{period}", sentence("a cap")) and self.decimals(
-                cap, scale, f"{path}.{period}", sentence("points of this currency")
+            where = f"{path}.{period}"
+            if self.open(cap, where, sentence("a cap")) and self.decimals(
+                cap, scale, where, sentence("points of this currency"), scaled=True
             ):
                 written.append((period, cap))
         if caps == Caps():
@@ -554,8 +564,9 @@ class _Checker(MechanicsChecker):
         written: list[tuple[str, str]] = []
         for name in ("approval_above", "at_once", "day"):
             most: str | None = getattr(limit, name)
-            if most is not None and self.positive(most, f"{path}.{name}", sentence("a limit")):
-                self.decimals(most, scale, f"{path}.{name}", sentence("points of this currency"))
+            where = f"{path}.{name}"
+            if most is not None and self.open(most, where, sentence("a limit")):
+                self.decimals(most, scale, where, sentence("points of this currency"), scaled=True)
                 written.append((name, most))
         if limit == AdjustmentLimit(limit.currency):
             self.no_effect(path, sentence("the entry limits nothing"))
@@ -702,7 +713,8 @@ class _Checker(MechanicsChecker):
                         (currency.scale if currency is not None else 6),
                         sentence("points of this currency"),
                     )
-                self.decimals(threshold.at_least, places, f"{where}.at_least", what)
+                scaled = threshold.metric == "points"
+                self.decimals(threshold.at_least, places, f"{where}.at_least", what, scaled=scaled)
         return metrics
 
     def above(self, lower_tiers: Sequence[Tier], tier: Tier, path: str) -> None:

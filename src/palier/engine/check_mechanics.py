@@ -109,6 +109,7 @@ class MechanicsChecker(Checker):
                 scale,
                 f"{path}.points",
                 sentence("points of %(currency)s", currency=grant.currency),
+                scaled=True,
             )
 
     def currency(self, key: str, path: str) -> PointCurrency | None:
@@ -179,12 +180,14 @@ class MechanicsChecker(Checker):
                 self.problems += found
                 return
 
-    def steps(self, steps: Sequence[Step], places: int, path: str, what: Sentence) -> None:
+    def steps(
+        self, steps: Sequence[Step], places: int, path: str, what: Sentence, *, scaled: bool = False
+    ) -> None:
         """Steps must rise, be exact at the measure's scale, and say what they are called."""
         for index, step in enumerate(steps):
             where = f"{path}[{index}]"
             if self.positive(step.at, f"{where}.at", sentence("a step")):
-                self.decimals(step.at, places, f"{where}.at", what)
+                self.decimals(step.at, places, f"{where}.at", what, scaled=scaled)
             self.text(step.name, f"{where}.name")
             self.grants(step.grants, f"{where}.grants")
         self.rising([step.at for step in steps], path, "at", sentence("step"))
@@ -230,11 +233,13 @@ class MechanicsChecker(Checker):
         if not paid:
             self.no_effect(path, sentence("%(of)s bring nothing that a budget could limit", of=of))
         currency = self.currencies.get(paid[0]) if len(paid) == 1 else None
-        if budget.points is not None and self.positive(budget.points, f"{path}.points", sentence("a budget")):
+        if budget.points is not None and self.open(budget.points, f"{path}.points", sentence("a budget")):
             scale = currency.scale if currency is not None else 6
-            self.decimals(budget.points, scale, f"{path}.points", sentence("points of this currency"))
+            what = sentence("points of this currency")
+            self.decimals(budget.points, scale, f"{path}.points", what, scaled=True)
         if budget.money is not None:
-            self.money(budget.money, f"{path}.money", sentence("a budget"))
+            if self.open(budget.money, f"{path}.money", sentence("a budget")):
+                self.money(budget.money, f"{path}.money", sentence("a budget"))
             if currency is not None and (currency.value is None or not less("0", currency.value)):
                 message = sentence("what money is in %(key)s is not said", key=currency.key)
                 self.add(
@@ -441,7 +446,7 @@ class MechanicsChecker(Checker):
             )
         places, what = self.goal_measure(goal, path)
         self.goal_settings(goal, path)
-        self.steps(goal.steps, places, f"{path}.steps", what)
+        self.steps(goal.steps, places, f"{path}.steps", what, scaled=goal.measure == "points")
         self.goal_window(goal, path)
         self.goal_rounds(goal, places, what, path)
         if not goal.steps and goal.key not in self.measured:
@@ -590,7 +595,8 @@ class MechanicsChecker(Checker):
             )
         if not less("0", goal.head_start):
             return
-        self.decimals(goal.head_start, places, f"{path}.head_start", what)
+        scaled = goal.measure == "points"
+        self.decimals(goal.head_start, places, f"{path}.head_start", what, scaled=scaled)
         if not goal.steps:
             self.no_effect(f"{path}.head_start", sentence("a goal without steps needs no head start"))
         elif not less(goal.head_start, goal.steps[0].at):
@@ -862,11 +868,9 @@ class MechanicsChecker(Checker):
             self.decimals(
                 getattr(agreement, name), PRICE_DECIMALS, f"{path}.{name}", sentence("prices of a point")
             )
-        if agreement.most_points_month is not None and self.positive(
-            agreement.most_points_month, f"{path}.most_points_month", sentence("a cap")
-        ):
-            where = f"{path}.most_points_month"
-            self.decimals(agreement.most_points_month, scale, where, sentence("points of this currency"))
+        most, where = agreement.most_points_month, f"{path}.most_points_month"
+        if most is not None and self.open(most, where, sentence("a cap")):
+            self.decimals(most, scale, where, sentence("points of this currency"), scaled=True)
         if agreement.prepaid is not None:
             self.money(agreement.prepaid, f"{path}.prepaid", sentence("an advance"))
             if not less("0", agreement.issue_price):

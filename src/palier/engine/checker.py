@@ -61,7 +61,7 @@ CODES: Final = {
     "too_many": "A list has more entries than are allowed.",
     "too_many_decimals": "An amount is finer than its scale.",
     "too_large": "An amount is beyond the largest that is counted.",
-    "zero": "An amount of 0 where only more has an effect.",
+    "zero": "An amount of 0 where it has no effect, or would stop everything.",
     "no_effect": "A setting that changes nothing here: it would be read as if it did.",
     "contradiction": "Two settings that cannot both be meant.",
     "one_effect": "A rule has no effect, or more than one.",
@@ -189,7 +189,7 @@ class Checker:
         elif known:
             remedy = sentence("use one of %(names)s, or declare it", names=", ".join(known[:40]))
         else:
-            remedy = sentence("declare the %(what)s first", what=what)
+            remedy = sentence("declare it first")
         self.add(
             path,
             "unknown_reference",
@@ -198,8 +198,11 @@ class Checker:
         )
         return False
 
-    def decimals(self, text: str, places: int, path: str, what: Sentence) -> bool:
-        """Whether the amount is exact at its scale, and not beyond what the platform counts."""
+    def decimals(self, text: str, places: int, path: str, what: Sentence, *, scaled: bool = False) -> bool:
+        """Whether the amount is exact, and not beyond what the platform counts.
+
+        `scaled`: it is of a point currency, whose scale the document says.
+        """
         exact = Fraction(text) * 10**places
         if exact.denominator != 1:
             limit = (
@@ -208,7 +211,11 @@ class Checker:
             message = sentence(
                 '"%(given)s" is too fine: %(what)s have %(limit)s', given=text, what=what, limit=limit
             )
-            self.add(path, "too_many_decimals", message, sentence("round it, or raise the scale"))
+            if scaled:
+                remedy = sentence("round it, or raise the scale")
+            else:
+                remedy = sentence("round it") if places else sentence("write a whole number")
+            self.add(path, "too_many_decimals", message, remedy)
             return False
         if exact > MAXIMUM_MINOR:
             message = sentence(
@@ -228,6 +235,18 @@ class Checker:
             "zero",
             sentence("%(what)s of 0 has no effect", what=what),
             sentence("write an amount above 0, or leave it out"),
+        )
+        return False
+
+    def open(self, text: str, path: str, what: Sentence) -> bool:
+        """Whether a limit lets anything through."""
+        if not is_zero(text):
+            return True
+        self.add(
+            path,
+            "zero",
+            sentence("%(what)s of 0 lets nothing through", what=what),
+            sentence("write an amount above 0, or leave out what is not to bring anything"),
         )
         return False
 

@@ -47,6 +47,7 @@ _FRACTIONAL: Final = re.compile(
 )
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _JSON_SPACE: Final = re.compile(r"[ \t\n\r]*")
+_LINE_END: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LONGEST_INTEGER: Final = 19
 _json_text: Final = JSONDecoder().raw_decode
 
@@ -55,6 +56,11 @@ class Fractional(Struct, frozen=True):
     """A number that is no plain integer, as it was written."""
 
     text: str
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it is a number at all, neither .inf nor .nan."""
+        return any(digit in self.text for digit in "0123456789")
 
 
 class Place(Struct, frozen=True):
@@ -184,6 +190,11 @@ def read_yaml(raw: bytes) -> Source:
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark or error.context_mark
         place = Place(found.line + 1, found.column + 1) if found is not None else Place(1, 1)
+        if found is not None and _character_at(text, found) == "\t":
+            message = sentence("there is a tab where YAML takes spaces only")
+            raise SourceError(
+                _here(open_parts), place, message, sentence("indent with spaces, two for each level")
+            ) from None
         problem = error.problem or error.context or "it cannot be read"
         message = sentence("this is not YAML: %(problem)s", problem=_MISWRITTEN.get(problem, problem))
         remedy = sentence("check the indentation, colons and quotes of this line and the one before")
@@ -197,6 +208,12 @@ def read_yaml(raw: bytes) -> Source:
             "", Place(1, 1), sentence("the document is empty"), sentence("write at least palier: 1 and a key")
         )
     return Source(roots[0], places)
+
+
+def _character_at(text: str, mark: yaml.Mark) -> str:
+    """The character that a reader's mark points at; "" at the end of a line."""
+    lines = _LINE_END.split(text)
+    return lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
 
 
 def _here(open_parts: list[_Open]) -> str:

@@ -38,6 +38,8 @@ _FORMS: Final = {
 """What the types say of the form of a text, by which a page can say it in French."""
 
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters but tab and line feed: PostgreSQL takes no NUL, and nobody can read the others."""
 
 
 @cache
@@ -88,6 +90,13 @@ def _expected(kind: inspect.Type) -> Value:
     return sentence("a list") if isinstance(kind, inspect.ListType) else sentence("a mapping")
 
 
+def _numeric(kind: inspect.Type) -> bool:
+    """Whether a text of this kind is a number: an amount, or what a condition compares with."""
+    if isinstance(kind, inspect.UnionType):
+        return any(isinstance(item, inspect.IntType) for item in kind.types)
+    return isinstance(kind, inspect.StrType) and kind.pattern == DECIMAL_FORM
+
+
 def _among(names: list[str]) -> Value:
     return sentence("one of %(names)s", names=", ".join(names)) if len(names) > 1 else names[0]
 
@@ -95,7 +104,10 @@ def _among(names: list[str]) -> Value:
 def _mismatch(value: Any, kind: inspect.Type, path: str, problems: list[Problem]) -> None:
     expected = _expected(kind)
     remedy = sentence("write %(expected)s", expected=expected)
-    if isinstance(value, Fractional):
+    if isinstance(value, Fractional) and not value.is_finite and _numeric(kind):
+        expected = sentence("a number")
+        remedy = sentence('write a decimal in quotes, such as "1.50"')
+    elif isinstance(value, Fractional):
         remedy = (
             sentence('write "%(given)s" in quotes', given=value.text[:40])
             if "a text" in str(expected)
@@ -189,6 +201,8 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
         case inspect.StrType():
             if not isinstance(value, str):
                 _mismatch(value, kind, path, problems)
+            elif not _readable(value, path, problems):
+                return
             elif kind.pattern is not None and not re.search(kind.pattern, value):
                 _add(
                     problems,
@@ -203,6 +217,16 @@ def _walk(value: Any, kind: inspect.Type, path: str, description: str, problems:
                 )
         case _:  # pragma: no cover - a new kind of type must be taught to this walk
             raise TypeError(f"no rule for {kind}")
+
+
+def _readable(value: str, path: str, problems: list[Problem]) -> bool:
+    """Whether a text holds no control character; if it does, a problem."""
+    found = _CONTROL.search(value)
+    if found is None:
+        return True
+    message = sentence("the text holds a control character, %(code)s", code=f"U+{ord(found[0]):04X}")
+    _add(problems, path, "format", message, sentence("remove it"))
+    return False
 
 
 def _form(value: str, pattern: str, description: str) -> Sentence:
@@ -229,7 +253,9 @@ def _union(value: Any, kind: inspect.UnionType, path: str, description: str, pro
     elif isinstance(value, bool):
         if not any(isinstance(item, inspect.BoolType) for item in options):
             _mismatch(value, kind, path, problems)
-    elif not isinstance(value, (str, int)):
+    elif isinstance(value, str):
+        _readable(value, path, problems)
+    elif not isinstance(value, int):
         _mismatch(value, kind, path, problems)
 
 

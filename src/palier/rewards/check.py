@@ -114,13 +114,6 @@ class _RewardChecker(Checker):
             if len(words) > limit:
                 message = sentence("the text is longer than %(limit)s characters", limit=limit)
                 self.add(f"{path}.{language}", "too_long", message, sentence("shorten it"))
-            if any(ord(character) < 32 and character not in "\n\t" for character in words):
-                self.add(
-                    f"{path}.{language}",
-                    "format",
-                    sentence("the text holds a control character"),
-                    sentence("remove it"),
-                )
             if holds_number(words):
                 message = sentence("the text holds the number of a payment card")
                 self.add(f"{path}.{language}", "format", message, sentence("leave the number out"))
@@ -192,7 +185,8 @@ class _RewardChecker(Checker):
                 sentence("name other points"),
             )
         if self.positive(text, path, sentence("a price")):
-            self.decimals(text, self.currencies[key].scale, path, sentence("points of this currency"))
+            scale = self.currencies[key].scale
+            self.decimals(text, scale, path, sentence("points of this currency"), scaled=True)
 
     def picture(self, picture: Picture | None) -> None:
         if picture is None:
