@@ -145,14 +145,17 @@ def test_plan_and_apply_speak_french(database: str, file: Path, tmp_path: Path) 
     text = file.read_text(encoding="utf-8")
     changed = text.replace('fixed: "5"', 'fixed: "7"')
     file.write_text(f'{changed}effective_from: "2020-01-01T00:00:00+00:00"\n', encoding="utf-8")
-    for command in (("plan", file), ("apply", file, "-y")):
-        code, _, error = french(*command)
-        assert code == 2
-        assert error == (
-            "effective_from 2020-01-01T00:00:00+00:00 est passé, et ce qui a eu lieu depuis a été jugé par la "
-            "version 1 ; laissez effective_from de côté pour commencer maintenant, ou publiez, puis faites rejuger.\n"
-        )
-        assert "is past" in palier(*command)[2]
+    past = (
+        "effective_from 2020-01-01T00:00:00+00:00 est passé, et ce qui a eu lieu depuis a été jugé par la "
+        "version 1\u202f; laissez effective_from de côté pour commencer maintenant, ou publiez, puis faites rejuger.\n"
+    )
+    code, out, error = french("plan", file)
+    assert (code, error) == (0, "")
+    assert out.endswith(f"`palier apply` le refuserait : {past}")
+    code, _, error = french("apply", file, "-y")
+    assert (code, error) == (2, past)
+    assert "is past" in palier("plan", file)[1]
+    assert "is past" in palier("apply", file, "-y")[2]
 
     file.write_text(
         text.replace('fixed: "5"', "fixed: 5").replace("on: sale", "onn: sale", 1), encoding="utf-8"
