@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from palier.activities import batch
+import msgspec
+
+from palier.activities import batch, parking
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, instant
 from palier.engine.facts import Fact, Reference
 from palier.engine.refusals import RefusalCode
+from palier.site import database
 from tests.activities.program import Connection, line, member, program, published
 
 MARCH = instant(datetime.fromisoformat("2026-03-01T10:00:00+01:00"))
@@ -131,3 +134,34 @@ def test_beyond_the_late_window_the_past_stays_as_it_was(connection: Connection)
         "applied"
     ]
     assert wallet(connection, who) == (190, 0, 0, 0)
+
+
+def test_a_return_of_an_import_that_missed_its_sale_is_never_too_late(connection: Connection) -> None:
+    """As when two writers of an import take them at one time: it is decided again with all that came after."""
+    rules = msgspec.to_builtins(program())["rules"]
+    rules[0]["tier_multipliers"] = {"gold": "2"}
+    gold = {"qualify": {"all": [{"metric": "spend", "at_least": "100"}]}}
+    tiers = [
+        {"key": "green", "name": {"en": "Green", "fr": "Vert"}},
+        {"key": "gold", "name": {"en": "Gold", "fr": "Or"}, **gold},
+    ]
+    runtime = published(
+        connection, program(rules=rules, tiers={"window": {"kind": "lifetime"}, "tiers": tiers})
+    )
+    who = member(connection, runtime.program_id, "c1")
+    now = MARCH + 100 * DAY
+    back = Fact("till", "r1", "return", MARCH + DAY, sale=Reference("till", "s1"), whole=True)
+    parked = msgspec.structs.replace(line(back, "c1"), member=None)
+    assert batch.apply(connection, runtime, [parked], now=now, history=True)[0].status == "parked"
+    # The sale and the next one are applied by a writer that did not see the return: its row is kept from it.
+    with database.connect("owner") as other:
+        other.execute("create temporary table missed as select * from parked_activity")
+        other.execute("delete from parked_activity")
+        other.commit()
+        sales = [line(sale(1, MARCH, 10_000), "c1"), line(sale(2, MARCH + 45 * DAY, 1_000), "c1")]
+        answers = batch.apply(connection, runtime, sales, now=now, history=True)
+        assert {answer.status for answer in answers} == {"applied"}
+        assert wallet(connection, who) == (120, 0, 0, 0)
+        other.execute("insert into parked_activity select * from missed")
+    assert parking.settle(connection, runtime, now=now) == 1
+    assert wallet(connection, who) == (10, 0, 0, 0)

@@ -228,12 +228,16 @@ def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *,
     return [batch.results[item.index] for item in items]
 
 
-def settle_parked(connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int) -> int:
+def settle_parked(
+    connection: Connection[Any], runtime: Runtime, items: list[Item], *, now: int, history: bool
+) -> int:
     """Applies returns that were parked and whose sale is known by now; how many. Does not commit.
+
+    `history`: they came with an import, and are never too late.
 
     Whoever takes a return's waiting row away settles it: another worker that found it too waits, and skips it.
     """
-    batch = _Batch(connection, runtime, now, False)
+    batch = _Batch(connection, runtime, now, history)
     batch.begin([])
     batch.items = items
     batch.look()
@@ -718,6 +722,7 @@ class _Batch:
             {
                 **self.parameters,
                 "deadline": moment(self.now + PARKED_FOR),
+                "history": self.history,
                 "sale_ids": [_sale(item).id for item in items],
                 "sale_sources": [_sale(item).source for item in items],
                 "ids": [item.fact.id for item in items],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -14,11 +15,11 @@ from palier.engine.facts import decode_fact
 
 READY = """
 -- parking.ready
-select k.external_id, k.source, k.activity_id, k.payload::text, c.member_id, c.activity_id
+select k.activity_id, k.payload::text, c.member_id, c.activity_id
 from parked_activity k
 join activity_claim c on c.external_id = k.sale_external_id and c.source = k.sale_source
   and c.program_id = k.program_id and c.status = 'applied'
-where k.program_id = %(program)s
+where k.program_id = %(program)s and k.history = %(history)s
 order by k.external_id
 limit 500
 """
@@ -53,15 +54,16 @@ def settle(connection: Connection[Any], runtime: Runtime, *, now: int) -> int:
     parks, and this finds it. Several may run at once: each takes returns that no other has taken.
     """
 
-    def once() -> int:
-        rows = connection.execute(READY, {"program": runtime.program_id}).fetchall()
+    def once(history: bool) -> int:
+        rows = connection.execute(READY, {"program": runtime.program_id, "history": history}).fetchall()
         items = [
             batch.Item(
                 -1 - number, decode_fact(payload), payload.encode(), b"", member_id, activity_id,
                 sale_id=sale_id, unparked=True,
             )
-            for number, (_, _, activity_id, payload, member_id, sale_id) in enumerate(rows)
+            for number, (activity_id, payload, member_id, sale_id) in enumerate(rows)
         ]  # fmt: skip
-        return batch.settle_parked(connection, runtime, items, now=now) if items else 0
+        return batch.settle_parked(connection, runtime, items, now=now, history=history) if items else 0
 
-    return batch.attempt(connection, once)
+    # What came with an import is never too late, and is applied by itself.
+    return sum(batch.attempt(connection, partial(once, history)) for history in (False, True))

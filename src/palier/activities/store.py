@@ -290,8 +290,9 @@ where c.external_id = any(%(ids)b) and c.external_id = u.x and c.source = u.s an
 PARK: Final = """
 -- activities.park
 insert into parked_activity
-  (sale_external_id, sale_source, program_id, external_id, source, activity_id, payload, parked_at, deadline_at)
-select sx, ss, %(program)s, x, s, a, p, %(now)s, %(deadline)s
+  (sale_external_id, sale_source, program_id, external_id, source, activity_id, payload, parked_at, deadline_at,
+   history)
+select sx, ss, %(program)s, x, s, a, p, %(now)s, %(deadline)s, %(history)s
 from (select unnest(%(sale_ids)b::text[]) as sx, unnest(%(sale_sources)b::text[]) as ss,
              unnest(%(ids)b::text[]) as x, unnest(%(sources)b::text[]) as s, unnest(%(activities)b::bigint[]) as a,
              unnest(%(payloads)b::json[]) as p) as u
