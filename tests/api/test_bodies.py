@@ -74,6 +74,7 @@ def test_other_media_types(shop: Shop) -> None:
         ({"source": "palier:x"}, "reserved_source", "source"),
         ({"source": "api:AbCdEfGhIjKl"}, "reserved_source", "source"),
         ({"program": "other"}, "other_program", "program"),
+        ({"type": "return", "sale": {"source": "till", "id": "1"}, "whole": True}, "malformed", "sale"),
         ({"extra": 1}, "malformed", None),
         ({"id": ""}, "malformed", "id"),
         ({"id": "a\0b"}, "malformed", "id"),

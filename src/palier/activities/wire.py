@@ -495,6 +495,13 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             "source",
             sentence("name the system that sends, such as till-3"),
         )
+    if wire.sale is not None and (wire.sale.source, wire.sale.id) == (source, identifier):
+        raise LineRefused(
+            RefusalCode.MALFORMED,
+            sentence("it names itself as its sale"),
+            "sale",
+            sentence("name the sale that it belongs to"),
+        )
     at = _instant_of(wire.occurred_at)
     if at > now + FUTURE_ALLOWED:
         raise LineRefused(

@@ -1091,7 +1091,10 @@ class LineAnswer(Answered):
     tier: str | None = None
     points: PointsByCurrency | None = None
     spendable: PointsByCurrency | None = None
-    tier_reached: str | None = None
+    tier_reached: str | None = Field(
+        None,
+        description="The tier held from now on, where that has changed: reached, or fallen to by a return.",
+    )
     draws: list[DrawAnswer] | None = Field(None, description="What a play, or a surprise, drew.")
     granted: list[GrantAnswer] | None = Field(None, description="What goals, games and other mechanics gave.")
     score: int | None = Field(None, description="That of a quiz.")
