@@ -359,6 +359,8 @@ def test_a_bundle_is_used_up_with_a_part_of_it(shelf: Shop) -> None:
     bundle("pair", "tea", "coffee")
     bundle("teas", "tea", "cake")
     _, client = rich(shelf)
+    page = client.get("/portal/club/rewards/pair").content.decode()
+    assert re.findall(r"<li>(.*?)</li>", page.split("What is in it")[1]) == ["A tea", "A coffee"]
     assert "Not to be had" not in client.get("/portal/club/rewards").content.decode()
     assert order_of(client, "coffee").status_code == 302
     there, gone = client.get("/portal/club/rewards").content.decode().split("Not to be had just now")
@@ -396,6 +398,11 @@ def test_a_choice_is_made_in_the_portal(shelf: Shop) -> None:
         {**COFFEE, "key": "either", "gives": {"kind": "choice", "rewards": among, "days_to_choose": 14}},
     )
     _, client = rich(shelf)
+    page = client.get("/portal/club/rewards/either").content.decode()
+    assert re.findall(r"<li>(.*?)</li>", page.split("To choose: 1 of these")[1]) == [
+        "A coffee",
+        "2 × A tea",
+    ]
     ordered = order_of(client, "either").url
     page = client.get(ordered).content.decode()
     assert "to be chosen" in page
@@ -429,6 +436,8 @@ def test_what_is_chosen_and_sent_asks_where_to(shelf: Shop) -> None:
     _, client = rich(shelf)
     assert 'name="street"' in client.get("/portal/club/rewards/lucky").content.decode()
     assert 'name="street"' not in client.get("/portal/club/rewards/either").content.decode()
+    page = client.get("/portal/club/rewards/either").content.decode()
+    assert re.findall(r"<li>(.*?)</li>", page.split("To choose: 2 of these")[1]) == ["A coffee", "A lamp"]
     ordered = order_of(client, "either").url
     page = client.get(ordered).content.decode()
     choose = re.search(r'action="([^"]+/choose/\d+)"', page)

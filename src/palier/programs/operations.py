@@ -106,8 +106,10 @@ def _publish(
                 )
             _refuse_break(before, program)
         if program.tiers is not None:
-            past = (document(connection, program.key, item.version) for item in reversed(versions))
-            ladder = next((found.tiers for found in past if found is not None and found.tiers), None)
+            ladder = before.tiers if before is not None else None
+            if ladder is None:
+                past = (document(connection, program.key, item.version) for item in reversed(versions[:-1]))
+                ladder = next((found.tiers for found in past if found is not None and found.tiers), None)
             if ladder is not None and ladder.window != program.tiers.window:
                 raise Refused(
                     sentence(

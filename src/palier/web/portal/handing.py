@@ -10,10 +10,10 @@ import msgspec
 from django.utils.translation import gettext as _
 
 from palier.engine.document import Text
-from palier.rewards import kinds, orders
+from palier.rewards import catalogue, kinds, orders
 from palier.rewards.addresses import Address
 from palier.rewards.catalogue import Terms
-from palier.rewards.document import Merchandise, Reward
+from palier.rewards.document import Bundle, Choice, Merchandise, Reward
 from palier.rewards.kinds import Leaf
 from palier.rewards.order_store import Item, Order
 from palier.rewards.refusals import OrderRefused
@@ -57,6 +57,26 @@ def of_reward(made: Visit, terms: Terms) -> Handed:
         # A part of it is gone, so that it cannot be ordered.
         sent = None
     return Handed(sent is not None, _places(made, goods))
+
+
+def made_of(made: Visit, terms: Terms) -> list[tuple[int, str]]:
+    """What a bundle has in it, or a choice lets pick among: how many of each, and its name."""
+    gives = terms.reward.gives
+    if not isinstance(gives, Bundle | Choice):
+        return []
+    keys = {part.reward for part in gives.rewards}
+    known = catalogue.terms_each(made.connection, made.runtime.program_id, keys, made.now)
+    found = []
+    for part in gives.rewards:
+        reward = known[part.reward].reward if part.reward in known else None
+        form = reward.variant(part.variant) if reward is not None and part.variant is not None else None
+        if reward is not None:
+            names = [
+                made.words.text(reward.name),
+                *([made.words.text(form.name)] if form is not None else []),
+            ]
+            found.append((part.quantity, ", ".join(names)))
+    return found
 
 
 def is_sent(reward: Reward | None) -> bool:

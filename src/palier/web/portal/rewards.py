@@ -171,6 +171,7 @@ def reward(made: Visit, key: str) -> HttpResponse:
     content = {
         **_shown(made, terms, member, form.get("variant", "")), "once": token_hex(12), "form": form,
         "as_of": terms.version, "sent": handed.sent, "pickups": handed.pickups,
+        "parts": handing.made_of(made, terms), "picks": getattr(found.gives, "pick", 0),
     }  # fmt: skip
     if made.request.method == "GET":
         return made.page("portal/reward.html", content)
