@@ -182,7 +182,7 @@ def _earns(
     due = [line.gross - line.off for line in total.lines]
     kinds = [item.line.kind for item in basket.items]
     sale: dict[str, Any] = {
-        "source": made.source,
+        "source": "basket",
         "id": f"basket-{secrets.token_hex(16)}",
         "type": "sale",
         "occurred_at": moment(made.now).isoformat(),
