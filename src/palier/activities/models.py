@@ -244,7 +244,7 @@ class ParkedActivity(models.Model):
     payload = StoredJson()
     parked_at = models.DateTimeField()
     deadline_at = models.DateTimeField()
-    history = models.BooleanField(db_default=False)
+    history = models.BooleanField(default=False)
     """Whether it came with an import, which has no late window."""
 
     class Meta:

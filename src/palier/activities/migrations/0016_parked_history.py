@@ -8,6 +8,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="parkedactivity",
             name="history",
-            field=models.BooleanField(db_default=False),
+            field=models.BooleanField(default=False),
         ),
     ]
