@@ -987,7 +987,7 @@ class _Batch:
         ).fetchall()
         unlike = {row[0] for row in rows if row[3] is not None and self.runtime.grace(row[2]) is None}
         ends = {member_id: self._lapses(member_id) for member_id in unlike}
-        clock = self.runtime.latest.clock
+        plan = self.runtime.latest
         for member_id, lot_id, currency, expires, funder, first, *amounts in rows:
             expires_at = instant(expires) if expires is not None else NEVER
             grace = self.runtime.grace(currency)
@@ -996,7 +996,7 @@ class _Batch:
             elif grace is None:
                 lapses_at = ends[member_id].get(lot_id, expires_at)
             else:
-                lapses_at = clock.add_days(expires_at, grace) if grace else expires_at
+                lapses_at = plan.lapse(expires_at, grace)
             lot = Lot(lot_id, expires_at, lapses_at, funder, instant(first), *amounts)
             if member_id in result:
                 result[member_id][2].setdefault(currency, []).append(lot)

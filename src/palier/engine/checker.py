@@ -228,27 +228,21 @@ class Checker:
         return True
 
     def positive(self, text: str, path: str, what: Sentence) -> bool:
-        if not is_zero(text):
-            return True
-        self.add(
-            path,
-            "zero",
-            sentence("%(what)s of 0 has no effect", what=what),
-            sentence("write an amount above 0, or leave it out"),
-        )
-        return False
+        """Whether an amount is one that has an effect."""
+        message = sentence("%(what)s of 0 has no effect", what=what)
+        return self._not_zero(text, path, message, sentence("write an amount above 0, or leave it out"))
 
     def open(self, text: str, path: str, what: Sentence) -> bool:
         """Whether a limit lets anything through."""
-        if not is_zero(text):
-            return True
-        self.add(
-            path,
-            "zero",
-            sentence("%(what)s of 0 lets nothing through", what=what),
-            sentence("write an amount above 0, or leave out what is not to bring anything"),
-        )
-        return False
+        message = sentence("%(what)s of 0 lets nothing through", what=what)
+        remedy = sentence("write an amount above 0, or leave out what is not to bring anything")
+        return self._not_zero(text, path, message, remedy)
+
+    def _not_zero(self, text: str, path: str, message: Sentence, remedy: Sentence) -> bool:
+        zero = is_zero(text)
+        if zero:
+            self.add(path, "zero", message, remedy)
+        return not zero
 
     def no_effect(self, path: str, message: Sentence) -> None:
         self.add(path, "no_effect", message, sentence("leave it out"))
