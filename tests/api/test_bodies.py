@@ -296,3 +296,12 @@ def test_the_reference_is_open_and_needs_nothing_from_elsewhere(shop: Shop) -> N
             assert f'id="{told["operationId"]}"' in text
     assert shop.get("/docs.css", token="").kind.startswith("text/css")
     assert json.dumps(found.json).count('"additionalProperties": false') > 8
+
+
+@pytest.mark.parametrize("reason", [" ", "\t\n", "\u00a0\u2003"])
+def test_blanks_are_no_reason(shop: Shop, member: str, reason: str) -> None:
+    gift = {"member": member, "currency": "stars", "points": "5"}
+    found = shop.post("/adjustments", {**gift, "reason": reason}).problem(422, "malformed", "reason")
+    assert found["detail"] == "reason: say why in words; blanks alone say nothing."
+    assert shop.wallet(member)["spendable"] == "0.00"
+    assert shop.post("/adjustments", {**gift, "reason": " sorry "}).status == 201

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from ninja import Query
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from palier.activities.operations import LONGEST_REASON
 from palier.api.calls import text_only
 from palier.api.schemas import (
     Answered,
@@ -17,6 +16,7 @@ from palier.api.schemas import (
     InstantText,
     Key,
     PointsByCurrency,
+    ReasonText,
     Ref,
     Short,
     Source,
@@ -51,9 +51,6 @@ RewardName = Annotated[
     str,
     Field(min_length=1, max_length=80, description="A reward's key.", examples=["free_coffee"]),
     AfterValidator(text_only),
-]
-Reason = Annotated[
-    str, Field(min_length=1, max_length=LONGEST_REASON, description="Why."), AfterValidator(text_only)
 ]
 OpenState = Annotated[
     Literal["waiting", "reserved", "fulfilling"], Query(description="Which orders are asked for.")
@@ -97,19 +94,19 @@ class NewOrder(Body):
 class Why(Body):
     """Why it is done, for the order's history."""
 
-    reason: Reason | None = None
+    reason: ReasonText | None = None
 
 
 class Failure(Body):
     """Why it cannot be fulfilled."""
 
-    reason: Reason
+    reason: ReasonText
 
 
 class Fulfilment(Body):
     """What staff tells of what it handed out."""
 
-    reason: Reason | None = None
+    reason: ReasonText | None = None
 
 
 class NewRefund(Body):
@@ -118,7 +115,7 @@ class NewRefund(Body):
     units: Annotated[int | None, Field(ge=1, description="How many units.")] = None
     also_used: Annotated[bool, Field(description="Also units of which something was used.")] = False
     restock: Annotated[bool, Field(description="Whether the units can be had again.")] = True
-    reason: Reason
+    reason: ReasonText
 
 
 class Shipping(Body):

@@ -13,7 +13,6 @@ from ninja import Query, Router
 from pydantic import AfterValidator, Field
 
 from palier.activities import operations as commands
-from palier.activities.operations import LONGEST_REASON
 from palier.api.calls import ApiKey, Call, answer, call, encode, text_only, write, written
 from palier.api.cursors import decode_cursor, encode_cursor
 from palier.api.points import name_of
@@ -29,6 +28,7 @@ from palier.api.schemas import (
     Key,
     Limit,
     Points,
+    ReasonText,
     Ref,
     Source,
     problems,
@@ -57,7 +57,6 @@ BatchRef = Annotated[
     Field(min_length=1, max_length=64, description="A batch's id.", examples=["pb_00q5d2m8x4k7s"]),
     AfterValidator(text_only),
 ]
-Why = Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class NewBankAccount(Body):
@@ -121,14 +120,14 @@ class PayoutsAnswer(Answered):
 class Reason(Body):
     """Why, as it stands in the pay-out's steps: the bank's reason code, for one."""
 
-    reason: Why = None
+    reason: ReasonText | None = None
 
 
 class NewBatch(Body):
     """What is asked for is collected: by SEPA what it reaches, by CSV the rest."""
 
     method: Literal["sepa", "csv"] = "sepa"
-    reason: Why = None
+    reason: ReasonText | None = None
 
 
 class BatchAnswer(Answered):

@@ -8,7 +8,7 @@ from ninja import Path, Query
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from palier.api.calls import text_only
-from palier.api.schemas import Answered, DecimalText, FieldProblem
+from palier.api.schemas import Answered, DecimalText, FieldProblem, ReasonText
 
 RewardPath = Annotated[
     str,
@@ -21,7 +21,7 @@ PageCursor = Annotated[
     Query(min_length=1, max_length=80, description="`next` of the page before; without it, the first page."),
 ]
 Reason = Annotated[
-    Annotated[str, Field(min_length=1, max_length=500), AfterValidator(text_only)] | None,
+    ReasonText | None,
     Query(description="Why, for the version and the audit log."),
 ]
 Document = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "title": "Reward document"})]

@@ -19,6 +19,7 @@ LARGEST_PAGE: Final = 200
 LATEST: Final = instant(datetime.fromisoformat("9900-01-01T00:00:00+00:00"))
 _PLAIN: Final = r"^[0-9]{1,20}(\.[0-9]{1,6})?$"
 _SIGNED: Final = r"^-?[0-9]{1,20}(\.[0-9]{1,6})?$"
+_WORD: Final = re.compile(r"\S")
 _INSTANT: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]+)?"
     r"([Zz]|[ +-][0-9]{2}:[0-9]{2})",
@@ -118,6 +119,25 @@ Attributes = Annotated[
     dict[Key, AttributeValue],
     Field(max_length=100, description="As the program declares them for members; null leaves one out."),
 ]
+
+
+def _said(value: str) -> str:
+    if _WORD.search(value) is None:
+        raise ValueError("say why in words; blanks alone say nothing")
+    return value
+
+
+ReasonText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_REASON,
+        description="Why, for who asks later.",
+        json_schema_extra={"pattern": r"\S"},
+    ),
+    AfterValidator(text_only),
+    AfterValidator(_said),
+]
 Cursor = Annotated[
     str | None,
     Query(min_length=1, max_length=40, description="`next` of the page before; without it, the first page."),
@@ -174,14 +194,14 @@ class NewMerge(Body):
     """A member that is found to be the same as the one addressed."""
 
     member: Annotated[Ref, Field(alias="from")]
-    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    reason: ReasonText
     actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
 
 
 class Unmerge(Body):
     """Why a merge is undone."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    reason: ReasonText
     actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
 
 
@@ -191,7 +211,7 @@ class Person(Body):
     identities: Annotated[
         dict[Literal["card", "email", "phone", "external_id"], Short], Field(min_length=1, max_length=4)
     ]
-    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    reason: ReasonText
     actor: Annotated[str | None, Field(min_length=1, max_length=200, description="Who decided it.")] = None
 
 
@@ -241,7 +261,7 @@ class Refund(Body):
     """How much of what was spent is given back; all that is left of it by default."""
 
     points: Points | None = None
-    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
+    reason: ReasonText | None = None
 
 
 class NewAdjustment(Body):
@@ -250,7 +270,7 @@ class NewAdjustment(Body):
     member: Ref
     currency: Key
     points: SignedPoints
-    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
+    reason: ReasonText
     reason_code: Annotated[
         Key | None, Field(description="One of the program's reasons; needed where it has any.")
     ] = None
@@ -271,13 +291,13 @@ class NewDividend(Body):
 class Decision(Body):
     """Why a request is approved or refused, for the audit log."""
 
-    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
+    reason: ReasonText | None = None
 
 
 class PauseCampaign(Body):
     """Why a campaign is paused or resumed, for the audit log."""
 
-    reason: Annotated[str | None, Field(min_length=1, max_length=LONGEST_REASON)] = None
+    reason: ReasonText | None = None
 
 
 class NewTransfer(Body):

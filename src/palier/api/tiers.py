@@ -10,16 +10,24 @@ from pydantic import AfterValidator, Field
 
 from palier.activities import operations, queries
 from palier.activities.answers import Result
-from palier.activities.operations import LONGEST_REASON
 from palier.api.calls import ApiKey, Call, encode, refusal_of, text_only, write, written
-from palier.api.schemas import Answered, Body, IdempotencyKey, Instant, InstantText, Key, Ref, problems
+from palier.api.schemas import (
+    Answered,
+    Body,
+    IdempotencyKey,
+    Instant,
+    InstantText,
+    Key,
+    ReasonText,
+    Ref,
+    problems,
+)
 from palier.engine.facts import Reference
 from palier.members import refs
 from palier.staff.operations import Answer, write_log
 
 router = Router(tags=["Members"])
 WRITE: Final = ApiKey("points:write")
-Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_REASON), AfterValidator(text_only)]
 
 
 class GivenTier(Body):
@@ -27,7 +35,7 @@ class GivenTier(Body):
 
     tier: Key
     until: Instant
-    reason: Reason
+    reason: ReasonText
 
 
 class TakenTier(Body):
@@ -35,7 +43,7 @@ class TakenTier(Body):
 
     source: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(text_only)]
     id: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text_only)]
-    reason: Reason
+    reason: ReasonText
 
 
 class TierAnswer(Answered):

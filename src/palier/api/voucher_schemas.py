@@ -7,10 +7,20 @@ from typing import Annotated, Any, Literal
 from ninja import Path
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from palier.activities.operations import LONGEST_REASON
 from palier.api.bodies import Number
 from palier.api.calls import text_only
-from palier.api.schemas import Answered, Body, CommandId, Instant, InstantText, Key, Ref, Short, Source
+from palier.api.schemas import (
+    Answered,
+    Body,
+    CommandId,
+    Instant,
+    InstantText,
+    Key,
+    ReasonText,
+    Ref,
+    Short,
+    Source,
+)
 from palier.vouchers import codes, pictures
 from palier.vouchers.operations import MOST_USES
 
@@ -129,11 +139,7 @@ class VoucherRelease(Body):
 class VoucherCancel(Body):
     """Why a voucher is cancelled, for the audit log."""
 
-    reason: Annotated[
-        str | None,
-        Field(min_length=1, max_length=LONGEST_REASON),
-        AfterValidator(lambda v: v and text_only(v)),
-    ] = None
+    reason: ReasonText | None = None
 
 
 class Picture(Body):
