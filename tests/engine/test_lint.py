@@ -348,6 +348,36 @@ def test_what_gets_worse_is_announced(change: tuple[str, Any], name: str, path: 
     assert named(told(before, before=changed(change))) <= {("never_played", ""), ("harsher", "rules")}
 
 
+def test_names_are_those_that_members_read() -> None:
+    """Sentences call points, goals and tiers by their names, each in its language; keys stand in the path."""
+    loaf = {"en": {"one": "free loaf", "other": "free loaves"}, "fr": {"one": "pain", "other": "pains"}}
+    goal = {**sound()["goals"][0], "opt_in": True, "name": {"en": "Three aisles", "fr": "Trois rayons"}}
+    ladder = {**LADDER, "tiers": [{**LADDER["tiers"][0], "name": {"en": "Copper", "fr": "Cuivre"}}]}
+    made = changed(
+        ("point_currencies.1", {"key": "free_loaf", "name": loaf, "value": "4.5"}),
+        ("adjustments", {"limits": [{"currency": "stars", "approval_above": "50"}]}),
+        ("member_attributes", {"shoe": {"type": "text"}}),
+        ("goals.0", goal),
+        ("tiers", ladder),
+        ("point_currencies.0.value", "0.001"),
+    )
+    findings = {finding.name: finding for finding in told(made).findings}
+    assert [findings[name].said("fr")[0] for name in (
+        "hand_unlimited", "opt_in_needed", "attribute_unexplained", "return_low",
+    )] == [
+        "les pains valent de l'argent, et se donnent à la main sans limite",
+        "« Trois rayons » ne compte que pour les inscrits : qui n'en sait rien n'a rien",
+        "on ne dit pas pourquoi l'attribut shoe est demandé",
+        "d'après ses taux, 0,10 % de ce qui est dépensé revient au niveau « Cuivre »",
+    ]  # fmt: skip
+    assert findings["hand_unlimited"].path == "point_currencies[1]"
+    assert findings["hand_unlimited"].said("en") == (
+        "free loaves are worth money, and may be given by hand without limit",
+        "give them a limit, or an amount above which a second person approves",
+    )
+    assert findings["return_low"].reason == 'by its rates 0.10 % of what is spent comes back in "Copper"'
+
+
 def test_a_program_that_never_changes() -> None:
     stale = told(changed(), now=START + 541 * DAY, since=START)
     assert ("stale", "effective_from") in named(stale)

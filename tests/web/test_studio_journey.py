@@ -70,12 +70,12 @@ def test_a_marketer_changes_a_rule_tries_it_and_publishes(
     text.fill(good.replace('points: "3"', 'points: "2"'))
     expect(points).to_have_value("2")
     text.fill(good + "rules: [")
-    expect(page.locator(".studio-panel .studio-problem.error")).to_contain_text(word("line", "ligne"))
+    expect(page.locator(".studio-panel .studio-problem.is-error")).to_contain_text(word("line", "ligne"))
     assert text.input_value() == good + "rules: ["
     visitor.look()
     text.fill(good.replace('points: "3"', 'points: "2"'))
     expect(points).to_have_value("2")
-    expect(page.locator("#studio-findings .warning").first).to_be_visible()
+    expect(page.locator("#studio-findings .is-warning").first).to_be_visible()
     # Undone and done again.
     page.get_by_role("button", name=word("Undo", "Annuler")).click()
     expect(text).to_have_value(good + "rules: [")

@@ -262,6 +262,7 @@ class _Linter:
         self.shown: list[Shown] = []
         self.complexity = complexity(program, self.pages)
         self.currencies: dict[str, PointCurrency] = {c.key: c for c in program.point_currencies}
+        self.levels = {t.key: t.name for t in program.tiers.tiers} if program.tiers is not None else {}
         self.rules = [(rule, f"rules[{index}]") for index, rule in enumerate(program.rules)]
         for number, campaign in enumerate(program.campaigns):
             for index, rule in enumerate(campaign.rules):
@@ -270,6 +271,13 @@ class _Linter:
     def add(self, name: str, path: str, reason: Said, remedy: Said) -> None:
         code, severity = NAMES[name]
         self.findings.append(Finding(code, name, severity, path, reason[0], remedy[0], reason[1], remedy[1]))
+
+    def in_level(self, level: str) -> Said:
+        """Where a figure holds, at the end of a sentence; nothing where there are no tiers."""
+        if not level:
+            return "", ""
+        name, name_fr = _quoted(self.levels[level])
+        return f" in {name}", f" au niveau {name_fr}"
 
     # --- the document ---------------------------------------------------------------------------------
 
@@ -344,7 +352,7 @@ class _Linter:
                 steps = Fraction(Fraction(rule.per_spend.points), Fraction(rule.per_spend.every))
                 rate += steps * factor * worth
             if rate * 10_000 < self.bounds.return_floor:
-                where, where_fr = _in_level(level)
+                where, where_fr = self.in_level(level)
                 told = _told(rate * 100)
                 reason = (
                     f"by its rates {told} of what is spent comes back{where}",
@@ -504,9 +512,10 @@ class _Linter:
             self.add("not_described", "description", reason, remedy)
         for index, goal in enumerate(self.program.goals):
             if goal.opt_in:
+                name, name_fr = _quoted(goal.name)
                 reason = (
-                    f"{goal.key} counts only for members who opted in: who has not heard of it gets nothing",
-                    f"{goal.key} ne compte que pour les inscrits : qui n'en sait rien n'a rien",
+                    f"{name} counts only for members who opted in: who has not heard of it gets nothing",
+                    f"{name_fr} ne compte que pour les inscrits : qui n'en sait rien n'a rien",
                 )
                 remedy = ("announce it where members look", "l'annoncer là où les membres regardent")
                 self.add("opt_in_needed", f"goals[{index}].opt_in", reason, remedy)
@@ -518,8 +527,8 @@ class _Linter:
             path = f"member_attributes.{name}"
             if _PERSONAL.search(name):
                 reason = (
-                    f"{name} looks like what identifies a person or must not be known",
-                    f"{name} ressemble à ce qui identifie une personne ou ne doit pas être su",
+                    f"the attribute {name} looks like what identifies a person or must not be known",
+                    f"l'attribut {name} ressemble à ce qui identifie une personne ou ne doit pas être su",
                 )
                 remedy = (
                     "keep what finds a member in its identities, and leave out what no rule needs",
@@ -528,8 +537,8 @@ class _Linter:
                 self.add("personal_attribute", path, reason, remedy)
             if attribute.description is None:
                 reason = (
-                    f"why {name} is asked for is not said",
-                    f"on ne dit pas pourquoi {name} est demandé",
+                    f"why the attribute {name} is asked for is not said",
+                    f"on ne dit pas pourquoi l'attribut {name} est demandé",
                 )
                 remedy = (
                     "add a description: what it is used for",
@@ -538,8 +547,8 @@ class _Linter:
                 self.add("attribute_unexplained", path, reason, remedy)
             if f"member.{name}" not in used and not (birthday and "birth" in name):
                 reason = (
-                    f"{name} is asked for, and nothing depends on it: members give it for nothing",
-                    f"{name} est demandé, et rien n'en dépend : les membres le donnent pour rien",
+                    f"the attribute {name} is asked for, and nothing depends on it: members give it for nothing",
+                    f"l'attribut {name} est demandé, et rien n'en dépend : les membres le donnent pour rien",
                 )
                 remedy = (
                     "leave it out, or give something back for it",
@@ -555,13 +564,14 @@ class _Linter:
         limited = {limit.currency for limit in adjustments.limits}
         for index, currency in enumerate(self.program.point_currencies):
             if currency.value is not None and Fraction(currency.value) and currency.key not in limited:
+                units, units_fr = _plural(currency)
                 reason = (
-                    f"{currency.key} is worth money, and may be given by hand without limit",
-                    f"{currency.key} vaut de l'argent, et peut être donné à la main sans limite",
+                    f"{units} are worth money, and may be given by hand without limit",
+                    f"les {units_fr} valent de l'argent, et se donnent à la main sans limite",
                 )
                 remedy = (
-                    "give it a limit, or an amount above which a second person approves",
-                    "lui donner une limite, ou un montant au-delà duquel une seconde personne approuve",
+                    "give them a limit, or an amount above which a second person approves",
+                    "leur donner une limite, ou un montant au-delà duquel une seconde personne approuve",
                 )
                 self.add("hand_unlimited", f"point_currencies[{index}]", reason, remedy)
 
@@ -604,9 +614,10 @@ class _Linter:
                     self.add("odds_fall", f"{path}.prizes[{number}].stock", reason, remedy)
             price = self.currencies.get(game.price.currency) if game.price is not None else None
             if price is not None and price.value is not None and Fraction(price.value):
+                units, units_fr = _plural(price)
                 reason = (
-                    f"a draw is paid for with {price.key}, which are worth money",
-                    f"un tirage se paie en {price.key}, qui valent de l'argent",
+                    f"a draw is paid for with {units}, which are worth money",
+                    f"un tirage se paie en {units_fr}, qui valent de l'argent",
                 )
                 remedy = (
                     "ask whether the law where it is played calls it a lottery; a free token would not be",
@@ -653,9 +664,10 @@ class _Linter:
         priced = {game.price.currency for game in self.program.games if game.price is not None}
         for index, currency in enumerate(self.program.point_currencies):
             if currency.kind == "points" and currency.value is None and currency.key not in priced:
+                units, units_fr = _plural(currency)
                 reason = (
-                    f"what {currency.key} are worth is not said, so no return can be told",
-                    f"on ne dit pas ce que valent les {currency.key} : nul taux de retour ne peut être donné",
+                    f"what {units} are worth is not said, so no return can be told",
+                    f"on ne dit pas ce que valent les {units_fr} : nul taux de retour ne peut être donné",
                 )
                 remedy = ("give them a value", "leur donner une valeur")
                 self.add("value_unsaid", f"point_currencies[{index}].value", reason, remedy)
@@ -712,9 +724,10 @@ class _Linter:
                 continue
             shared = _overlap(one.when, two.when)
             if shared is not None:
+                (first_name, first_fr), (second_name, second_fr) = _quoted(one.name), _quoted(two.name)
                 reason = (
-                    f"{shared} meets {one.key} and {two.key}, and both are given",
-                    f"{shared} remplit {one.key} et {two.key}, et les deux sont donnés",
+                    f"{shared} meets {first_name} and {second_name}, and both are given",
+                    f"{shared} remplit {first_fr} et {second_fr}, et les deux sont donnés",
                 )
                 remedy = (
                     "put them in a group with stacking: best, or bound the lower one with below",
@@ -888,9 +901,10 @@ class _Linter:
                 share = _percent(moved.expired, moved.issued)
                 self.show(f"{currency.key} expired", _told(share))
                 if share > self.bounds.expired:
+                    units, units_fr = _plural(currency)
                     reason = (
-                        f"{_told(share)} of all {currency.key} expired unused",
-                        f"{_comma(_told(share))} des {currency.key} ont expiré sans servir",
+                        f"{_told(share)} of all {units} expired unused",
+                        f"{_comma(_told(share))} des {units_fr} ont expiré sans servir",
                     )
                     remedy = (
                         "lengthen their life, lower the first reward's price, or warn members",
@@ -910,8 +924,8 @@ class _Linter:
             worth = sum(plan.worth(key, points) for key, points in found.points.items())
             returns.append((index, level, _percent(worth, found.spend)))
         for index, level, percent in returns:
-            where, where_fr = _in_level(level)
-            self.show(f"effective return{where}", _told(percent))
+            where, where_fr = self.in_level(level)
+            self.show(f"effective return in {level}" if level else "effective return", _told(percent))
             if percent * 100 < self.bounds.return_floor:
                 reason = (
                     f"{_told(percent)} of what was spent came back{where}",
@@ -924,9 +938,10 @@ class _Linter:
                 self.add("return_low", path, reason, _RAISE)
         for (_, low, before), (index, high, percent) in pairwise(returns):
             if percent < before:
+                (above, above_fr), (below, below_fr) = self.in_level(high), self.in_level(low)
                 reason = (
-                    f"{_told(percent)} comes back in {high}, and {_told(before)} in {low} below it",
-                    f"{_comma(_told(percent))} revient en {high}, et {_comma(_told(before))} en {low}, plus bas",
+                    f"{_told(percent)} comes back{above}, and {_told(before)}{below}, which is lower",
+                    f"{_comma(_told(percent))} revient{above_fr}, et {_comma(_told(before))}{below_fr}, plus bas",
                 )
                 remedy = ("raise the rate of the higher tier", "relever le taux du niveau le plus haut")
                 self.add("return_falls", f"tiers.tiers[{index}]", reason, remedy)
@@ -935,31 +950,44 @@ class _Linter:
         """The share of members active in the last year who reached each step and tier in it."""
         seen = totals.seen
         assert seen is not None
-        parts: list[tuple[str, str, int, bool]] = []
+        parts: list[tuple[str, Said, str, int, bool]] = []
         for index, goal in enumerate(self.program.goals):
             for number, _ in enumerate(goal.steps, 1):
                 last = number == len(goal.steps) and not goal.repeat
                 count = seen.reached.get(f"goal:{goal.key}:{number}", 0)
                 gives = bool(goal.steps[number - 1].grants)
                 if gives:
-                    name = f"{goal.key}, step {number}"
-                    parts.append((name, f"goals[{index}].steps[{number - 1}]", count, last))
+                    name, name_fr = _quoted(goal.name)
+                    said = (f"step {number} of {name}", f"le palier {number} de {name_fr}")
+                    parts.append(
+                        (
+                            f"{goal.key}, step {number}",
+                            said,
+                            f"goals[{index}].steps[{number - 1}]",
+                            count,
+                            last,
+                        )
+                    )
         for index, streak in enumerate(self.program.streaks):
             for number, step in enumerate(streak.steps, 1):
                 count = seen.reached.get(f"streak:{streak.key}:{number}", 0)
+                name, name_fr = _quoted(streak.name)
+                said = (f"the step at {step.at} of {name}", f"le palier à {step.at} de {name_fr}")
                 parts.append(
-                    (f"{streak.key}, {step.at}", f"streaks[{index}].steps[{number - 1}]", count, False)
+                    (f"{streak.key}, {step.at}", said, f"streaks[{index}].steps[{number - 1}]", count, False)
                 )
         ladder = self.program.tiers.tiers if self.program.tiers is not None else []
         for index, tier in enumerate(ladder[1:], 1):
             held = seen.held.get(tier.key, 0)
-            parts.append((tier.key, f"tiers.tiers[{index}]", held, index == len(ladder) - 1))
-        for name, path, count, last in parts:
+            name, name_fr = _quoted(tier.name)
+            said = (f"the tier {name}", f"le niveau {name_fr}")
+            parts.append((tier.key, said, f"tiers.tiers[{index}]", held, index == len(ladder) - 1))
+        for key, (name, name_fr), path, count, last in parts:
             share = _percent(count, seen.active)
-            self.show(f"reached {name}", _told(share))
+            self.show(f"reached {key}", _told(share))
             told = (
                 f"{_told(share)} of the members active in the last year reached {name}",
-                f"{_comma(_told(share))} des membres actifs dans l'année ont atteint {name}",
+                f"{_comma(_told(share))} des membres actifs dans l'année ont atteint {name_fr}",
             )
             if share < self.bounds.too_hard:
                 remedy = (
@@ -992,6 +1020,19 @@ class _Linter:
 # --- small readings of a document ---------------------------------------------------------------------
 
 
+def _quoted(name: Text) -> Said:
+    """What members call something, in quotes."""
+    return f'"{name.en or name.fr}"', f"« {name.fr or name.en} »"
+
+
+def _plural(currency: PointCurrency) -> Said:
+    """What members call points, of more than one."""
+    english, french = currency.name.en or currency.name.fr, currency.name.fr or currency.name.en
+    assert english is not None
+    assert french is not None
+    return english.other, french.other
+
+
 def _plain(value: Fraction) -> str:
     """A number for a sentence: at most two decimals, rounded down."""
     hundredths = value * 100 // 1
@@ -1001,11 +1042,6 @@ def _plain(value: Fraction) -> str:
 def _comma(number: str) -> str:
     """A number as French writes it."""
     return number.replace(".", ",")
-
-
-def _in_level(level: str) -> Said:
-    """Where a figure holds, at the end of a sentence; nothing where there are no tiers."""
-    return (f" in {level}", f" en {level}") if level else ("", "")
 
 
 _RAISE: Final = ("raise the rate or the value of a point", "relever le taux ou la valeur d'un point")
@@ -1099,26 +1135,30 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
         if was is None:
             continue
         path = f"point_currencies[{index}]"
+        units, units_fr = _plural(currency)
         if was.value is not None and Fraction(currency.value or "0") < Fraction(was.value):
             cut = (
-                f"{currency.key} fall from {was.value} to {currency.value or 'no value'}",
-                f"les {currency.key} passent de {_comma(was.value)} à {_comma(currency.value or 'aucune valeur')}",
+                f"{units} fall from {was.value} to {currency.value or 'no value'}",
+                f"les {units_fr} passent de {_comma(was.value)} à {_comma(currency.value or 'aucune valeur')}",
             )
             yield "value_cut", f"{path}.value", cut
         if _sooner(was.expiry, currency.expiry):
-            sooner = (f"{currency.key} expire sooner than before", f"les {currency.key} expirent plus tôt")
+            sooner = (f"{units} expire sooner than before", f"les {units_fr} expirent plus tôt")
             yield "harsher", f"{path}.expiry", sooner
     rates = {rule.key: _rate(rule) for rule in all_rules(before)}
     for index, rule in enumerate(after.rules):
         if _rate(rule) < rates.get(rule.key, Fraction(0)):
-            less = (f"{rule.key} brings less than before", f"{rule.key} rapporte moins qu'avant")
+            name, name_fr = _quoted(rule.name)
+            less = (f"{name} brings less than before", f"{name_fr} rapporte moins qu'avant")
             yield "harsher", f"rules[{index}]", less
     kept = {rule.key for rule in all_rules(after)}
     for rule in before.rules:
         if rule.key not in kept:
-            yield "harsher", "rules", (f"{rule.key} is gone", f"{rule.key} n'y est plus")
+            name, name_fr = _quoted(rule.name)
+            yield "harsher", "rules", (f"{name} is gone", f"{name_fr} n'y est plus")
     tiers = {tier.key: tier for tier in before.tiers.tiers} if before.tiers is not None else {}
     for index, tier in enumerate(after.tiers.tiers if after.tiers is not None else []):
+        name, name_fr = _quoted(tier.name)
         for metric in ("spend", "points", "visits"):
             was_asked = _asked(tiers[tier.key].qualify, metric) if tier.key in tiers else None
             asked = _asked(tier.qualify, metric)
@@ -1127,8 +1167,8 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
                     "harsher",
                     f"tiers.tiers[{index}].qualify",
                     (
-                        f"{tier.key} asks for more {metric} than before",
-                        f"{tier.key} demande plus de {_METRICS_FR[metric]} qu'avant",
+                        f"{name} asks for more {metric} than before",
+                        f"{name_fr} demande plus de {_METRICS_FR[metric]} qu'avant",
                     ),
                 )
     goals = {goal.key: goal for goal in before.goals}
@@ -1136,7 +1176,8 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
         earlier = goals[goal.key].steps if goal.key in goals else []
         for number, (old_step, step) in enumerate(zip(earlier, goal.steps, strict=False)):
             if Fraction(step.at) > Fraction(old_step.at):
-                more = (f"{goal.key} asks for more than before", f"{goal.key} demande plus qu'avant")
+                name, name_fr = _quoted(goal.name)
+                more = (f"{name} asks for more than before", f"{name_fr} demande plus qu'avant")
                 yield "harsher", f"goals[{index}].steps[{number}]", more
 
 
