@@ -1,4 +1,4 @@
-"""The guide to imports does what it says: its files are written, its commands run, their outcomes are as shown."""
+"""The guides to imports do what they say: their files are written, their commands run, the outcomes are as shown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from tests.commands import said as palier
 from tests.connectors.test_files import text_cell, workbook
 from tests.docs.test_docs import ROOT, blocks
-
-GUIDE = ROOT / "docs" / "guides" / "imports.md"
 
 
 def sheet(path: Path, content: str) -> None:
@@ -25,11 +23,18 @@ def sheet(path: Path, content: str) -> None:
     workbook(path, rows, sheets=2)
 
 
-def test_the_guide_does_what_it_says(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert palier("apply", str(ROOT / "gallery" / "grocery" / "program.yaml"), "--yes")[0] == 0
+@pytest.mark.parametrize(
+    ("guide", "program", "commands"),
+    [("guides/imports.md", "grocery", 10), ("fr/imports.md", "", 8)],
+)
+def test_the_guide_does_what_it_says(
+    guide: str, program: str, commands: int, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if program:
+        assert palier("apply", str(ROOT / "gallery" / program / "program.yaml"), "--yes")[0] == 0
     monkeypatch.chdir(tmp_path)
     out, ran = "", 0
-    for kind, content in blocks(GUIDE):
+    for kind, content in blocks(ROOT / "docs" / guide):
         match kind.split():
             case ["csv", name, "shown"]:
                 assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == content.splitlines()
@@ -47,4 +52,4 @@ def test_the_guide_does_what_it_says(database: str, tmp_path: Path, monkeypatch:
                     assert line.split() in [found.split() for found in out.splitlines()], f"{line}: {out}"
             case _:
                 raise AssertionError(f"a block of kind {kind}")
-    assert ran == 10
+    assert ran == commands
