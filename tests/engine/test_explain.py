@@ -298,7 +298,7 @@ def test_a_return_says_what_is_kept_and_what_is_taken_from_where() -> None:
     assert story.say(told) == (
         "€10.00 returned of this sale; kept, base: €32.10 × 1 star = 32; "
         "10 stars taken back: 2 from the balance + 8 already spent, owed",
-        "10,00 € rendus sur cet achat ; conservé, base : 32,10 € × 1 étoile = 32 ; "
+        "retour de 10,00 € sur cet achat ; conservé, base : 32,10 € × 1 étoile = 32 ; "
         "reprise de 10 étoiles : 2 sur le solde + 8 en dette, car déjà en usage",
     )
     assert sum(step.points for step in lines(told, story.plan, "en")) == 32 - 42

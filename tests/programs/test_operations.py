@@ -92,6 +92,21 @@ def test_recorded_amounts_keep_their_meaning(
         publish(connection, changed(**settings), now=NOW, published_by="ann")
 
 
+def test_what_points_may_wait_for_stays(connection: Connection) -> None:
+    """Also where the version before lets nothing wait for it any more; a type that nothing waits for may go."""
+    kinds = [{"key": key, "name": {"en": key, "fr": key}} for key in ("delivered", "review")]
+    stars = plain()["point_currencies"][0]
+    waiting = {**stars, "pending": {"kind": "activity", "activity": "delivered"}}
+    others = plain()["point_currencies"][1:]
+    first = changed(activity_types=kinds, point_currencies=[waiting, *others])
+    publish(connection, first, now=NOW, published_by="ann")
+    publish(connection, changed(activity_types=kinds), now=NOW + MINUTE, published_by="ann")
+    with pytest.raises(Refused, match="activity type delivered cannot be removed"):
+        publish(connection, changed(activity_types=[]), now=NOW + 2 * MINUTE, published_by="ann")
+    found = publish(connection, changed(activity_types=kinds[:1]), now=NOW + 3 * MINUTE, published_by="ann")
+    assert found.version == 3
+
+
 def test_two_at_the_same_moment(connection: Connection, owner_connection: Connection) -> None:
     """The second waits, then is refused: nothing is published on top of what it has not seen."""
     publish(connection, program(), now=NOW, published_by="ann")

@@ -107,6 +107,7 @@ def tell(connection: Connection[Any], runtime: Runtime, member_id: int, lines: S
             )
         plan = runtime.timeline.plan_of(line.trace.version) or runtime.latest
         known = decode_inputs(inputs) if inputs else NO_INPUTS
-        told = msgspec.structs.replace(told, draw=known.draw)
+        acting = runtime.timeline.at(line.acts_at)
+        told = msgspec.structs.replace(told, draw=known.draw, acting=acting if acting is not plan else None)
         stories.append(Story(line, told, plan, fact, known))
     return stories

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from psycopg.errors import UniqueViolation
 from palier.engine.check import check, errors
 from palier.engine.clock import MINUTE, moment
 from palier.engine.instants import parse_instant
-from palier.engine.program import Program, canonical
+from palier.engine.program import PendingUntilActivity, Program, canonical
 from palier.engine.sentences import sentence
 from palier.programs.queries import Version, document, list_versions, timeline
 from palier.site.ids import new_id
@@ -105,6 +105,7 @@ def _publish(
                     "an emergency, on the server: palier apply --alone REASON."
                 )
             _refuse_break(before, program)
+            _refuse_lost_wait(connection, versions, before, program)
         if program.tiers is not None:
             ladder = before.tiers if before is not None else None
             if ladder is None:
@@ -260,6 +261,29 @@ def _refuse_break(before: Program, after: Program) -> None:
                     scales=scales[currency.key],
                 )
             )
+
+
+def _refuse_lost_wait(
+    connection: Connection[Any], versions: Sequence[Version], before: Program, after: Program
+) -> None:
+    """Refuses to remove an activity type for which points may still wait, by whichever version earned them."""
+    removed = {kind.key for kind in before.activity_types} - {kind.key for kind in after.activity_types}
+    if not removed:
+        return
+    for version in versions:
+        past = document(connection, version.key, version.version)
+        if past is None:
+            continue
+        rules = [*past.rules, *(rule for campaign in past.campaigns for rule in campaign.rules)]
+        for pending in (part.pending for part in (*past.point_currencies, *rules)):
+            if isinstance(pending, PendingUntilActivity) and pending.activity in removed:
+                raise Refused(
+                    sentence(
+                        "activity type %(key)s cannot be removed, points of members may wait for it; keep it, and "
+                        "let nothing new wait for it.",
+                        key=pending.activity,
+                    )
+                )
 
 
 def _add_judging(

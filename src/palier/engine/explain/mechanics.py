@@ -122,7 +122,9 @@ class Mechanics(Telling):
         key, _, step = rest.rpartition(":")
         program = self.program
         if kind == "goal":
-            return self.named(program.goals, key), self.goal_step(key, int(step))
+            lasts = self.told.type == RETURN and key in self.acting.plan.goals
+            steps = self.acting if lasts else self
+            return self.named(program.goals, key), steps.goal_step(key, int(step))
         if kind == "streak":
             streak = next((s for s in program.streaks if s.key == key.partition(":")[0]), None)
             length = self.counted_noun(int(step), _UNITS[streak.period if streak is not None else "day"])
@@ -137,7 +139,7 @@ class Mechanics(Telling):
         if kind == "membership":
             return self.named(program.memberships, rest), ""
         if kind == "tier":
-            reached = self.tier(rest)
+            reached = self.acting.tier(rest)
             return "", self.say(
                 f"{reached} reached for the first time", f"niveau {reached} atteint pour la première fois"
             )
