@@ -404,8 +404,6 @@ def test_a_tier_of_another_version_is_told_by_its_name(connection: Connection) -
         stories += tell(connection, runtime, who, [known.line])
     connection.rollback()
     said = [[step.text for step in story.steps(language)] for story in stories for language in ("en", "fr")]
-    for texts, told in zip(
-        said, ("tier now Gold", f"niveau désormais{NO_BREAK}: Or", "tier now Green", f"niveau désormais{NO_BREAK}: Vert"),
-        strict=True,
-    ):  # fmt: skip
+    now = f"niveau désormais{NO_BREAK}: "
+    for texts, told in zip(said, ("tier now Gold", f"{now}Or", "tier now Green", f"{now}Vert"), strict=True):
         assert told in texts
