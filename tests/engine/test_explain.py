@@ -289,6 +289,25 @@ def test_part_paid_in_points_does_not_count() -> None:
     assert story.say(told)[1] == "32,10 € (cash) × 1 étoile = 32"
 
 
+@pytest.mark.parametrize(
+    ("rule", "english"),
+    [
+        ({}, "kept, base: €6.67 (cash) × 1 star = 6"),
+        (
+            {"base": {"points_part": "in"}, "tenders": {"cash": "3"}},
+            "kept, base: €6.67 (cash) × 3 stars + €3.33 (points) × 1 star = 23",
+        ),
+    ],
+)
+def test_what_is_kept_was_paid_as_the_sale_was(rule: dict[str, Any], english: str) -> None:
+    story = Story(document({**BASE, **rule}))
+    sold = sale(3000, tenders=(Tender("cash", 2000), Tender("points", 1000)))
+    story.decide(sold)
+    back = Fact("till", "b1", "return", at("2026-03-05 10:00"), 2000, sale=Reference("till", "s1"))
+    told = msgspec.structs.replace(story.decide(back), sale=sold)
+    assert story.say(told)[0].split("; ")[1] == english
+
+
 def test_a_return_says_what_is_kept_and_what_is_taken_from_where() -> None:
     story = Story(document(BASE))
     story.decide(sale(4210))

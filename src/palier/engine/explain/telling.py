@@ -22,7 +22,8 @@ class Told(Struct, frozen=True):
     `expiries`: lot -> the instant at which it expires (NEVER: without end). A correction has the type and the
     instant of the decision it replaces in `corrected_type` and `corrected_at`; `withdrawn` where it replaces
     it by nothing. `draw`: the bytes drawn for it, in hexadecimal. `acting`: the version in force when it acted,
-    where another one judged it: tiers are reached and lost, and steps stand or fall, by that.
+    where another one judged it: tiers are reached and lost, and steps stand or fall, by that. `sale`: of a return,
+    what it names.
     """
 
     type: str
@@ -36,6 +37,7 @@ class Told(Struct, frozen=True):
     withdrawn: bool = False
     draw: str = ""
     acting: Plan | None = None
+    sale: Fact | None = None
 
 
 class Step(Struct, frozen=True):
