@@ -289,6 +289,16 @@ def test_part_paid_in_points_does_not_count() -> None:
     assert story.say(told)[1] == "32,10 € (cash) × 1 étoile = 32"
 
 
+def test_what_ends_within_a_day_is_told_with_its_time() -> None:
+    story = Story(document({**BASE, "expiry": {"kind": "rolling", "days": 30}}, tiers=None))
+    story.decide(sale(4210))
+    told = story.decide(Fact("till", "r1", "redeem", at("2026-03-04 10:00"), points=40, currency="stars"))
+    assert story.say(told) == (
+        "40 stars spent: 40 good until 2 April 2026, 10:00",
+        "dépense de 40 étoiles : 40 valables jusqu'au 2 avril 2026 à 10 h",
+    )
+
+
 @pytest.mark.parametrize(
     ("rule", "english"),
     [
@@ -498,6 +508,17 @@ def test_the_caps_as_they_stood_bound_what_would_have_been_earned() -> None:
 
 def test_no_line_that_counts() -> None:
     fresh = {"key": "fresh", "per_spend": {"points": "1"}, "lines": {"field": "category", "is": "FRUIT"}}
+    told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))
+    assert told[0] == ["fresh: no line of the basket counts (with something from FRUIT)"]
+
+
+def test_lines_that_state_no_quantity() -> None:
+    fresh = {"key": "fresh", "per_unit": "2", "lines": {"field": "category", "is": "FRUIT"}}
+    told = near(document(BASE, fresh), sale(500, lines=(Line("FRUIT", amount=500),)))
+    assert told == (
+        ["fresh: the lines that count state no quantity"],
+        ["fresh : les lignes qui comptent n'indiquent pas de quantité"],
+    )
     told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))
     assert told[0] == ["fresh: no line of the basket counts (with something from FRUIT)"]
 

@@ -271,8 +271,8 @@ def test_a_quiz_a_membership_a_friend() -> None:
     )
     fee = Fact("till", "f1", "fee", at("2026-03-02 10:00"), 3000, attributes={"membership": "club"})
     assert story.say(story.decide(fee)) == (
-        "Club card: member through 2 March 2027; Club card: +2 free coffees",
-        "Carte du club : adhésion jusqu'au 2 mars 2027 inclus ; Carte du club : +2 cafés offerts",
+        "Club card: member until 2 March 2027, 10:00; Club card: +2 free coffees",
+        "Carte du club : adhésion jusqu'au 2 mars 2027 à 10 h ; Carte du club : +2 cafés offerts",
     )
     story.decide(Fact("till", "j", "joined", at("2026-03-03 10:00"), other_member="m_1"))
     english, french = story.say(story.decide(sale(1000, "2026-03-03 11:00")))

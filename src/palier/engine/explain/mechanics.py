@@ -373,12 +373,12 @@ class Mechanics(Telling):
         if after >= NEVER:
             text = self.say("member for life", "adhésion à vie")
         else:
-            end = self.day(after - 1)
+            end = self.through(after)
             longer = before > self.told.at
             text = (
-                self.say(f"prolonged through {end}", f"adhésion prolongée jusqu'au {end} inclus")
+                self.say(f"prolonged {end}", f"adhésion prolongée {end}")
                 if longer
-                else self.say(f"member through {end}", f"adhésion jusqu'au {end} inclus")
+                else self.say(f"member {end}", f"adhésion {end}")
             )
         return [Step(self.named(self.program.memberships, key), text), *self.gave("membership:")]
 
