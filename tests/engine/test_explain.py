@@ -506,6 +506,39 @@ def test_the_caps_as_they_stood_bound_what_would_have_been_earned() -> None:
     assert near(document(BASE, capped), sale(9580))[0] == ["big: €4.20 more would have earned 10 stars"]
 
 
+@pytest.mark.parametrize(
+    ("when", "english", "french"),
+    [
+        (
+            {"field": "time", "from": "22:15", "until": "02:05"},
+            "time: 10:00, needed 22:15 - 02:05",
+            "heure : 10 h, il fallait 22 h 15 - 2 h 05",
+        ),
+        (
+            {"not": {"field": "time", "from": "09:00", "until": "11:00"}},
+            "time: 10:00, must not be 09:00 - 11:00",
+            "heure : 10 h, il ne fallait pas 9 h - 11 h",
+        ),
+        (
+            {"field": "date", "above": "2026-03-03"},
+            "date: 3 March 2026, needed a day after 3 March 2026",
+            "date : 3 mars 2026, il fallait un jour après le 3 mars 2026",
+        ),
+        (
+            {"field": "date", "at_least": "2026-04-01"},
+            "date: 3 March 2026, needed 1 April 2026 or later",
+            "date : 3 mars 2026, il fallait le 1er avril 2026 ou après",
+        ),
+    ],
+)
+def test_times_and_dates_that_were_needed(when: dict[str, Any], english: str, french: str) -> None:
+    told = near(document(BASE, {"key": "bonus", "fixed": "5", "when": when}), sale(1000))
+    assert told == (
+        [f"bonus: would have earned 5 stars ({english})"],
+        [f"bonus : aurait rapporté 5 étoiles ({french})"],
+    )
+
+
 def test_no_line_that_counts() -> None:
     fresh = {"key": "fresh", "per_spend": {"points": "1"}, "lines": {"field": "category", "is": "FRUIT"}}
     told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))

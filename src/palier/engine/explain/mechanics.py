@@ -172,13 +172,18 @@ class Mechanics(Telling):
         rounds, index = divmod(step - 1, len(goal.thresholds))
         at = goal.thresholds[index]
         name = self.text(written.steps[index].name)
-        if written.kind == "stamp_card":
+        if self.stamped(written):
             said = self.say(f"{self.rank(at)} stamp", f"{self.rank(at)} tampon")
         else:
             said = f"{name} ({self.place(written, at)})" if name else self.place(written, at)
         if rounds:
             said += self.say(f", {self.rank(rounds + 1)} time", f", {ordinal(rounds + 1, 'fr')} fois")
         return said
+
+    @staticmethod
+    def stamped(goal: doc.Goal) -> bool:
+        """Whether its places are stamps: neither money nor points, whatever it is shown as."""
+        return goal.kind == "stamp_card" and goal.measure not in ("spend", "points")
 
     def place(self, goal: doc.Goal, minor: int) -> str:
         """A place with its noun: "5 purchases", "€250.00"."""
@@ -207,7 +212,7 @@ class Mechanics(Telling):
         target = self.target(goal, item.after)
         of = self.say(" of ", " sur ") + self.amount(written, target) if target else ""
         before, after = item.before - start, item.after - start
-        if written.kind == "stamp_card" and moved == 1 and target:
+        if self.stamped(written) and moved == 1 and target:
             text = self.say("stamp ", "tampon ") + self.amount(written, after) + of
         else:
             sign = "−" if moved < 0 else "+"
@@ -224,7 +229,7 @@ class Mechanics(Telling):
                 )
             else:
                 text += of
-            if written.kind == "stamp_card" and moved > 0:
+            if self.stamped(written) and moved > 0:
                 text = self.say("stamps", "tampons") + self.colon() + text
         if item.keys:
             seen = [self.called(goal.distinct, key) for key in item.keys]
