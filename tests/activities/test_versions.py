@@ -12,14 +12,16 @@ from palier.activities import due, enrolment, operations, queries, rerate
 from palier.activities import runtime as runtimes
 from palier.activities.answers import Result
 from palier.activities.runtime import Runtime
+from palier.activities.telling import tell
 from palier.engine.clock import DAY, HOUR
 from palier.engine.facts import Fact, Reference
 from palier.engine.program import Program
+from palier.engine.words import NO_BREAK
 from palier.members.operations import NewMember
 from palier.programs.operations import publish, rerate_judging
 from palier.site.refusal import Refused
 from tests.activities.program import Connection, member, program, published
-from tests.activities.test_commands_late import MARCH, order, sale, send, wallet
+from tests.activities.test_commands_late import MARCH, back, order, sale, send, wallet
 from tests.docs.stories import Played
 from tests.docs.test_stories import base
 
@@ -328,3 +330,80 @@ rules: [{key: more, fixed: "50", when: {field: membership, is: coop}}]
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_it_is_judged_as_of_its_own_instant(connection: Connection, story: str) -> None:
     assert Played(connection, base(), next(_numbers)).play(story)
+
+
+TIERS = """tiers: {window: {kind: lifetime}, %s steps: {green: null, gold: {all: [{metric: %s, at_least: "100"}]}}}"""
+
+RETURNS: dict[str, str] = {
+    "of a sale before there were tiers": f"""late_window_days: 31
+---
+2026-03-01 10:00  sale s1 100.00            -> earned 100
+2026-03-02 00:00  publish {{{TIERS % ("", "spend")}}}
+2026-03-03 10:00  sale s2 99.00             -> earned 99
+2026-03-04 10:00  return b1 of s1 whole     -> spendable 99
+2026-03-05 10:00  publish {{rule: {{tier_multipliers: {{gold: "2"}}}}}}
+2026-03-06 10:00  sale s3 1.00              -> earned 1
+2026-03-07 10:00  sale s4 1.00              -> earned 2
+""",
+    "of spend that counts otherwise now": f"""{TIERS % ("", "spend")}
+---
+2026-03-01 10:00  sale s1 60.00 tax=10.00   -> tier green
+2026-03-02 00:00  publish {{{TIERS % ("spend_base: {tax: out},", "spend")}}}
+2026-03-03 10:00  return b1 of s1 whole     -> tier green
+2026-03-04 10:00  sale s2 99.99             -> tier green
+2026-03-05 10:00  sale s3 0.01              -> tier gold
+""",
+    "of a type that counts no more": f"""{TIERS % ("", "visits")}
+---
+2026-03-01 10:00  sale s1 60.00             -> tier green
+2026-03-02 00:00  publish {{{(TIERS % ("counts: [visit],", "visits")).replace("100", "3")}}}
+2026-03-03 10:00  return b1 of s1 whole     -> tier green
+2026-03-04 10:00  visit v1                  -> tier green
+2026-03-05 10:00  visit v2                  -> tier green
+2026-03-06 10:00  visit v3                  -> tier gold
+""",
+}
+
+
+@pytest.mark.parametrize("story", RETURNS.values(), ids=RETURNS)
+def test_a_return_takes_off_the_tier_what_its_sale_counted(connection: Connection, story: str) -> None:
+    assert Played(connection, base(), next(_numbers)).play(story)
+
+
+def test_what_waits_is_released_by_what_it_waits_for(connection: Connection) -> None:
+    """Also where a later version lets nothing new wait for it."""
+    assert Played(connection, base(), next(_numbers)).play("""points: {pending: {kind: activity, activity: delivered}}
+activity_types: [{key: delivered, name: {en: Delivered, fr: Livré}}]
+---
+2026-03-01 10:00  sale s1 42.00            -> pending 42, spendable 0
+2026-03-02 00:00  publish {points: {pending: null}}
+2026-03-03 10:00  sale s2 8.00             -> pending 42, spendable 8
+2026-03-04 10:00  delivered d1 of s1       -> pending 0, spendable 50
+2026-03-05 10:00  delivered d2             -> applied, spendable 50
+""")
+
+
+def test_a_tier_of_another_version_is_told_by_its_name(connection: Connection) -> None:
+    """A return, and what came too late, are judged by an older version than the one whose tiers they move."""
+    runtime = published(connection, program())
+    who = member(connection, runtime.program_id, "c1")
+    send(connection, runtime, sale(1, MARCH, 1_000), now=MARCH)
+    named = {"green": "Vert", "gold": "Or"}
+    steps = [{"key": key, "name": {"en": key.title(), "fr": name}} for key, name in named.items()]
+    qualify = {"all": [{"metric": "spend", "at_least": "100"}]}
+    tiers = {"window": {"kind": "lifetime"}, "tiers": [steps[0], {**steps[1], "qualify": qualify}]}
+    runtime = later(connection, program(tiers=tiers), MARCH + DAY)
+    send(connection, runtime, sale(2, MARCH + 80 * DAY, 9_500), now=MARCH + 80 * DAY)
+    send(connection, runtime, sale(3, MARCH + HOUR, 500), now=MARCH + 90 * DAY)
+    send(connection, runtime, back(3, 3, MARCH + 91 * DAY), now=MARCH + 91 * DAY)
+    stories = []
+    for source_id in ("s3", "r3"):
+        known = queries.find_activity(connection, runtime.program_id, "till", source_id)
+        assert known is not None
+        assert known.line is not None
+        stories += tell(connection, runtime, who, [known.line])
+    connection.rollback()
+    said = [[step.text for step in story.steps(language)] for story in stories for language in ("en", "fr")]
+    now = f"niveau désormais{NO_BREAK}: "
+    for texts, told in zip(said, ("tier now Gold", f"{now}Or", "tier now Green", f"{now}Vert"), strict=True):
+        assert told in texts

@@ -289,6 +289,35 @@ def test_part_paid_in_points_does_not_count() -> None:
     assert story.say(told)[1] == "32,10 € (cash) × 1 étoile = 32"
 
 
+def test_what_ends_within_a_day_is_told_with_its_time() -> None:
+    story = Story(document({**BASE, "expiry": {"kind": "rolling", "days": 30}}, tiers=None))
+    story.decide(sale(4210))
+    told = story.decide(Fact("till", "r1", "redeem", at("2026-03-04 10:00"), points=40, currency="stars"))
+    assert story.say(told) == (
+        "40 stars spent: 40 good until 2 April 2026, 10:00",
+        "dépense de 40 étoiles : 40 valables jusqu'au 2 avril 2026 à 10 h",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "english"),
+    [
+        ({}, "kept, base: €6.67 (cash) × 1 star = 6"),
+        (
+            {"base": {"points_part": "in"}, "tenders": {"cash": "3"}},
+            "kept, base: €6.67 (cash) × 3 stars + €3.33 (points) × 1 star = 23",
+        ),
+    ],
+)
+def test_what_is_kept_was_paid_as_the_sale_was(rule: dict[str, Any], english: str) -> None:
+    story = Story(document({**BASE, **rule}))
+    sold = sale(3000, tenders=(Tender("cash", 2000), Tender("points", 1000)))
+    story.decide(sold)
+    back = Fact("till", "b1", "return", at("2026-03-05 10:00"), 2000, sale=Reference("till", "s1"))
+    told = msgspec.structs.replace(story.decide(back), sale=sold)
+    assert story.say(told)[0].split("; ")[1] == english
+
+
 def test_a_return_says_what_is_kept_and_what_is_taken_from_where() -> None:
     story = Story(document(BASE))
     story.decide(sale(4210))
@@ -298,7 +327,7 @@ def test_a_return_says_what_is_kept_and_what_is_taken_from_where() -> None:
     assert story.say(told) == (
         "€10.00 returned of this sale; kept, base: €32.10 × 1 star = 32; "
         "10 stars taken back: 2 from the balance + 8 already spent, owed",
-        "10,00 € rendus sur cet achat ; conservé, base : 32,10 € × 1 étoile = 32 ; "
+        "retour de 10,00 € sur cet achat ; conservé, base : 32,10 € × 1 étoile = 32 ; "
         "reprise de 10 étoiles : 2 sur le solde + 8 en dette, car déjà en usage",
     )
     assert sum(step.points for step in lines(told, story.plan, "en")) == 32 - 42
@@ -477,8 +506,52 @@ def test_the_caps_as_they_stood_bound_what_would_have_been_earned() -> None:
     assert near(document(BASE, capped), sale(9580))[0] == ["big: €4.20 more would have earned 10 stars"]
 
 
+@pytest.mark.parametrize(
+    ("when", "english", "french"),
+    [
+        (
+            {"field": "time", "from": "22:15", "until": "02:05"},
+            "time: 10:00, needed 22:15 - 02:05",
+            "heure : 10 h, il fallait 22 h 15 - 2 h 05",
+        ),
+        (
+            {"not": {"field": "time", "from": "09:00", "until": "11:00"}},
+            "time: 10:00, must not be 09:00 - 11:00",
+            "heure : 10 h, il ne fallait pas 9 h - 11 h",
+        ),
+        (
+            {"field": "date", "above": "2026-03-03"},
+            "date: 3 March 2026, needed a day after 3 March 2026",
+            "date : 3 mars 2026, il fallait un jour après le 3 mars 2026",
+        ),
+        (
+            {"field": "date", "at_least": "2026-04-01"},
+            "date: 3 March 2026, needed 1 April 2026 or later",
+            "date : 3 mars 2026, il fallait le 1er avril 2026 ou après",
+        ),
+    ],
+)
+def test_times_and_dates_that_were_needed(when: dict[str, Any], english: str, french: str) -> None:
+    told = near(document(BASE, {"key": "bonus", "fixed": "5", "when": when}), sale(1000))
+    assert told == (
+        [f"bonus: would have earned 5 stars ({english})"],
+        [f"bonus : aurait rapporté 5 étoiles ({french})"],
+    )
+
+
 def test_no_line_that_counts() -> None:
     fresh = {"key": "fresh", "per_spend": {"points": "1"}, "lines": {"field": "category", "is": "FRUIT"}}
+    told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))
+    assert told[0] == ["fresh: no line of the basket counts (with something from FRUIT)"]
+
+
+def test_lines_that_state_no_quantity() -> None:
+    fresh = {"key": "fresh", "per_unit": "2", "lines": {"field": "category", "is": "FRUIT"}}
+    told = near(document(BASE, fresh), sale(500, lines=(Line("FRUIT", amount=500),)))
+    assert told == (
+        ["fresh: the lines that count state no quantity"],
+        ["fresh : les lignes qui comptent n'indiquent pas de quantité"],
+    )
     told = near(document(BASE, fresh), sale(500, lines=(Line("MILK", amount=500),)))
     assert told[0] == ["fresh: no line of the basket counts (with something from FRUIT)"]
 

@@ -86,6 +86,17 @@ def test_a_stamp_card() -> None:
     assert "Carte café : reprise de 1 café offert (3e tampon), car v3 a été rendu" in french
 
 
+def test_a_card_that_counts_money_has_no_stamps() -> None:
+    """Whatever a goal is shown as, 30.00 is no 3000th stamp."""
+    card = CARD | {"on": ["sale"], "measure": "spend", "steps": [{**CARD["steps"][0], "at": "30"}]}
+    english, french = Story(program(goals=[card])).say(Story(program(goals=[card])).decide(sale(3000)))
+    assert english.split("; ")[1:] == [
+        "Coffee card: €0.00 + €30.00 = €30.00 of €30.00",
+        "Coffee card: Full (€30.00): 1 free coffee",
+    ]
+    assert french.endswith("Carte café : Pleine (30,00 €) : 1 café offert")
+
+
 def test_stamps_by_the_unit_that_pass_the_end_of_the_card() -> None:
     card = CARD | {"on": ["sale"], "measure": "units", "most_per_day": 4, "free_unit": "cheapest"}
     story = Story(program(goals=[card]))
@@ -271,8 +282,8 @@ def test_a_quiz_a_membership_a_friend() -> None:
     )
     fee = Fact("till", "f1", "fee", at("2026-03-02 10:00"), 3000, attributes={"membership": "club"})
     assert story.say(story.decide(fee)) == (
-        "Club card: member through 2 March 2027; Club card: +2 free coffees",
-        "Carte du club : adhésion jusqu'au 2 mars 2027 inclus ; Carte du club : +2 cafés offerts",
+        "Club card: member until 2 March 2027, 10:00; Club card: +2 free coffees",
+        "Carte du club : adhésion jusqu'au 2 mars 2027 à 10 h ; Carte du club : +2 cafés offerts",
     )
     story.decide(Fact("till", "j", "joined", at("2026-03-03 10:00"), other_member="m_1"))
     english, french = story.say(story.decide(sale(1000, "2026-03-03 11:00")))

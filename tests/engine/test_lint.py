@@ -515,6 +515,23 @@ def test_a_history_is_watched_as_it_is_played() -> None:
     assert shown["effective return"] == "5.15 %"
 
 
+def test_steps_are_reached_in_any_round() -> None:
+    """A long-standing member is in a later round of his card, and a streak's steps are told by their length."""
+    grants = [{"currency": "stars", "points": "1"}]
+    streak = {"key": "weekly", "name": text("Weekly"), "on": ["sale"], "period": "week"}
+    steps = [{"at": 3, "grants": grants}, {"at": 5, "grants": grants}]
+    card = {"key": "cups", "name": text("Cups"), "repeat": True}
+    card["steps"] = [{"at": "4", "name": text("Cup"), "grants": grants}]
+    made = changed(("goals", [card]), ("streaks", [{**streak, "repeat": True, "steps": steps}]))
+    totals = history(made, {"a": [(1, 100)] * 4 + [(400 + 7 * week, 100) for week in range(12)]}, days=500)
+    assert totals.seen is not None
+    assert totals.seen.reached == {"goal:cups:1": 1, "streak:weekly:3": 1, "streak:weekly:5": 1}
+    shown = {item.name: item.value for item in told(made, history=totals).shown}
+    assert (
+        shown["reached cups, step 1"] == shown["reached weekly, 3"] == shown["reached weekly, 5"] == "100 %"
+    )
+
+
 def test_parts_of_a_history_add_up() -> None:
     made = changed()
     members = {f"m{number}": [(number, 700 * number), (number + 40, 9000)] for number in range(1, 9)}

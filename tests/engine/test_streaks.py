@@ -351,3 +351,18 @@ def test_what_comes_back_breaks_the_run_before_it_and_not_behind() -> None:
     state = story.state(at("2026-03-06T10:00"))
     assert (state.counts, state.length) == ([1, 1, 1], 3)
     assert story.ends(at("2026-03-08")) == [("streak_lapsed", at("2026-03-08"))]
+
+
+def test_what_a_streak_gives_is_named_by_the_length_that_gives_it() -> None:
+    story = Story(repeat=True)
+    names = [story.visit(at(f"2026-03-0{day}T10:00")) for day in range(2, 8)]
+    story.back(names[5], at("2026-03-07T12:00"))
+    grants = [
+        grant for decision in story.until(at("2026-03-07T12:00")).decisions for grant in decision.trace.grants
+    ]
+    assert [(grant.cause, grant.points) for grant in grants] == [
+        ("streak:daily:2", 5),
+        ("streak:daily:4", 5),
+        ("streak:daily:6", 5),
+        ("streak:daily:6", -5),
+    ]

@@ -92,6 +92,39 @@ def test_recorded_amounts_keep_their_meaning(
         publish(connection, changed(**settings), now=NOW, published_by="ann")
 
 
+def test_what_points_may_wait_for_stays(connection: Connection) -> None:
+    """Also where the version before lets nothing wait for it any more; a type that nothing waits for may go."""
+    kinds = [{"key": key, "name": {"en": key, "fr": key}} for key in ("delivered", "review")]
+    stars = plain()["point_currencies"][0]
+    waiting = {**stars, "pending": {"kind": "activity", "activity": "delivered"}}
+    others = plain()["point_currencies"][1:]
+    first = changed(activity_types=kinds, point_currencies=[waiting, *others])
+    publish(connection, first, now=NOW, published_by="ann")
+    publish(connection, changed(activity_types=kinds), now=NOW + MINUTE, published_by="ann")
+    with pytest.raises(Refused, match="activity type delivered cannot be removed"):
+        publish(connection, changed(activity_types=[]), now=NOW + 2 * MINUTE, published_by="ann")
+    found = publish(connection, changed(activity_types=kinds[:1]), now=NOW + 3 * MINUTE, published_by="ann")
+    assert found.version == 3
+
+
+def test_a_goal_keeps_what_it_counts(connection: Connection) -> None:
+    """Places are kept as numbers: 10.00 spent would stand at the thousandth purchase."""
+
+    def goals(**settings: str) -> Program:
+        goal = {"key": "card", "name": {"en": "Card", "fr": "Carte"}, **settings}
+        return changed(goals=[goal]) if settings else changed()
+
+    publish(connection, goals(measure="spend"), now=NOW, published_by="ann")
+    for refused in (goals(measure="activities"), goals(measure="points", currency="stars")):
+        with pytest.raises(Refused, match=r"goal card cannot count .* where it counted spend"):
+            publish(connection, refused, now=NOW, published_by="ann")
+    publish(connection, goals(), now=NOW + MINUTE, published_by="ann")
+    with pytest.raises(Refused, match="goal card cannot count activities where it counted spend"):
+        publish(connection, goals(measure="activities"), now=NOW + 2 * MINUTE, published_by="ann")
+    back = publish(connection, goals(measure="spend"), now=NOW + 3 * MINUTE, published_by="ann")
+    assert back.version == 3
+
+
 def test_two_at_the_same_moment(connection: Connection, owner_connection: Connection) -> None:
     """The second waits, then is refused: nothing is published on top of what it has not seen."""
     publish(connection, program(), now=NOW, published_by="ann")

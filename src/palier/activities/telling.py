@@ -67,9 +67,11 @@ def tell(connection: Connection[Any], runtime: Runtime, member_id: int, lines: S
     rows = connection.execute(
         """
         -- activities.told
-        select a.activity_id, a.payload::text, a.inputs::text, o.type, o.acts_at, o.payload::text, o.source
+        select a.activity_id, a.payload::text, a.inputs::text, o.type, o.acts_at, o.payload::text, o.source,
+               s.payload::text
         from activity a
         left join activity o on o.member_id = a.member_id and o.activity_id = a.corrects_id
+        left join activity s on s.member_id = a.member_id and s.activity_id = coalesce(a.sale_id, o.sale_id)
         where a.member_id = %s and a.activity_id = any(%s)
         """,
         (member_id, [line.activity_id for line in lines]),
@@ -81,7 +83,7 @@ def tell(connection: Connection[Any], runtime: Runtime, member_id: int, lines: S
     ends = {lot_id: instant(at) if at is not None else NEVER for lot_id, at in lots}
     stories = []
     for line in lines:
-        payload, inputs, old_type, old_at, old_payload, old_source = stored[line.activity_id]
+        payload, inputs, old_type, old_at, old_payload, old_source, sale = stored[line.activity_id]
         fact: Fact | None = None
         told = Told(
             line.type,
@@ -107,6 +109,12 @@ def tell(connection: Connection[Any], runtime: Runtime, member_id: int, lines: S
             )
         plan = runtime.timeline.plan_of(line.trace.version) or runtime.latest
         known = decode_inputs(inputs) if inputs else NO_INPUTS
-        told = msgspec.structs.replace(told, draw=known.draw)
+        acting = runtime.timeline.at(line.acts_at)
+        told = msgspec.structs.replace(
+            told,
+            draw=known.draw,
+            acting=acting if acting is not plan else None,
+            sale=decode_fact(sale) if sale else None,
+        )
         stories.append(Story(line, told, plan, fact, known))
     return stories

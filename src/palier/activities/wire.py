@@ -632,7 +632,7 @@ def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) ->
             sentence("check the amounts"),
         )
     sale = wire.sale
-    if sale is not None and kind not in plan.releasing:
+    if sale is not None and not timeline.releases(kind, at):
         raise LineRefused(
             RefusalCode.MALFORMED,
             sentence("only returns and activities that release pending points name a sale"),

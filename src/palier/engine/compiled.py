@@ -214,6 +214,12 @@ class CompiledStreak:
             count += (length - self.lengths[-1]) // self.lengths[-1]
         return count
 
+    def length(self, step: int) -> int:
+        """The length that reaches the step with this number (from 0)."""
+        return self.lengths[min(step, len(self.lengths) - 1)] + self.lengths[-1] * max(
+            0, step - len(self.lengths) + 1
+        )
+
     def gives(self, step: int) -> Given:
         """What the step with this number (from 0) gives."""
         return self.given[min(step, len(self.given) - 1)]

@@ -163,7 +163,7 @@ class Earning(Acts):
                 self._convert(judged, context, fact, at, transfers, trace, messages)
         if fact.type in ACTING:
             self._act(judged, fact, inputs, at, transfers, trace, messages)
-        if fact.type in plan.releasing and fact.sale is not None:
+        if fact.sale is not None:
             self._release_sale(fact.type, fact.sale, transfers, at)
         ladder = plan.ladder
         if ladder is not None:

@@ -191,13 +191,15 @@ def looked(program: Program, reward: Threshold | None = None) -> Looked:
     """
     rewards = frozenset(c.key for c in program.point_currencies if c.kind in ("reward", "cash"))
     known = Bounds().reward_days
+    rounds = {f"goal:{goal.key}": len(goal.steps) for goal in program.goals if goal.steps}
+    rounds |= {f"streak:{streak.key}": streak.steps[-1].at for streak in program.streaks if streak.steps}
     if reward is not None:
-        return Looked(rewards, reward.currency, reward.points, known)
+        return Looked(rewards, reward.currency, reward.points, known, rounds)
     for currency in program.point_currencies:
         if currency.kind == "points" and currency.value is not None and Fraction(currency.value):
             price = Fraction(5 if exponent(program.currency) else 500, Fraction(currency.value))
-            return Looked(rewards, currency.key, -int(-price * 10**currency.scale // 1), known)
-    return Looked(rewards, known_days=known)
+            return Looked(rewards, currency.key, -int(-price * 10**currency.scale // 1), known, rounds)
+    return Looked(rewards, known_days=known, rounds=rounds)
 
 
 def pages(program: Program) -> dict[str, str]:
@@ -969,12 +971,12 @@ class _Linter:
                         )
                     )
         for index, streak in enumerate(self.program.streaks):
-            for number, step in enumerate(streak.steps, 1):
-                count = seen.reached.get(f"streak:{streak.key}:{number}", 0)
+            for number, step in enumerate(streak.steps):
+                count = seen.reached.get(f"streak:{streak.key}:{step.at}", 0)
                 name, name_fr = _quoted(streak.name)
                 said = (f"the step at {step.at} of {name}", f"le palier à {step.at} de {name_fr}")
                 parts.append(
-                    (f"{streak.key}, {step.at}", said, f"streaks[{index}].steps[{number - 1}]", count, False)
+                    (f"{streak.key}, {step.at}", said, f"streaks[{index}].steps[{number}]", count, False)
                 )
         ladder = self.program.tiers.tiers if self.program.tiers is not None else []
         for index, tier in enumerate(ladder[1:], 1):

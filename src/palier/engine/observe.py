@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from palier.engine.clock import DAY
@@ -15,12 +17,14 @@ QUARTER_DAYS = 91
 class Looked(Struct, frozen=True):
     """What is looked for. `rewards` are point currencies of which the first unit is a reward; `price` is that of a
     first reward in minor units of `currency` (0: none). Members first seen within `known_days` of the end are not
-    asked how long they waited: they may still be on their way."""
+    asked how long they waited: they may still be on their way. `rounds`: "goal:KEY" -> how many steps a round of it
+    has, "streak:KEY" -> the length of its last step."""
 
     rewards: frozenset[str] = frozenset()
     currency: str = ""
     price: int = 0
     known_days: int = 90
+    rounds: Mapping[str, int] = {}
 
 
 class TierSeen(Struct):
@@ -34,7 +38,7 @@ class Seen(Struct):
     """What all members met; parts of different members add up.
 
     The last year is the 365 days before the end. `active` had an activity in it, `reached` (cause of a grant,
-    such as "goal:KEY:STEP") and `held` (tier) count the members of whom that holds in it. `quarter` and
+    such as "goal:KEY:STEP" in any round) and `held` (tier) count the members of whom that holds in it. `quarter` and
     `quarter_before` had one in the last 91 days, and in the 91 before; of the latter only those known by then.
     `asked` were known long enough to have had a first reward, `waits` are the days of those who had one.
     """
@@ -131,7 +135,16 @@ class Watch:
             self._first(decision.at)
         if decision.at > self.last_year:
             self.tiers |= {decision.tier, decision.trace.tier}
-            self.reached |= {grant.cause for grant in decision.trace.grants if grant.points > 0}
+            self.reached |= {self._step(grant.cause) for grant in decision.trace.grants if grant.points > 0}
+
+    def _step(self, cause: str) -> str:
+        """The cause of a grant, of whichever round of a goal or streak, and with whomever of a pair."""
+        kind, _, rest = cause.partition(":")
+        if kind not in ("goal", "streak"):
+            return cause
+        key, number = rest.partition(":")[0], int(rest.rpartition(":")[2])
+        most = self.looked.rounds.get(f"{kind}:{key}", number)
+        return f"{kind}:{key}:{(number - 1) % most + 1 if kind == 'goal' else min(number, most)}"
 
     def _first(self, at: int) -> None:
         self.waited = max(0, at - (self.first_at or at)) // DAY

@@ -273,10 +273,10 @@ def _count_words(
 
 
 def time_words(text: str, language: str) -> str:
-    """A time of day: "18:30"; "18 h 30", "18 h"."""
-    if language == "fr" and text.endswith(":00"):
-        return f"{int(text[:2])} h"
-    return f"{text[:2]} h {text[3:]}" if language == "fr" else text
+    """A time of day: "08:30"; "8 h 30", "18 h"."""
+    if language == "fr":
+        return f"{int(text[:2])} h" + ("" if text.endswith(":00") else f" {text[3:]}")
+    return text
 
 
 def own_name(name: str, value: Value, program: Program, language: str) -> str | None:
@@ -435,13 +435,15 @@ def explain_miss(miss: Miss, program: Program, language: str) -> str:
     if operator == "between" and isinstance(miss.wanted, tuple):
         start, end = (time_words(str(item), language) for item in miss.wanted)
         wanted = f"{start} - {end}"
-    phrase = _MISS_PHRASES[operator][column].format(wanted)
-    if negated:
-        phrase = f"pas {phrase}" if language == "fr" else f"not {phrase}"
-    found = said(miss.found)
-    return (
-        f"{name} : {found}, il fallait {phrase}" if language == "fr" else f"{name}: {found}, needed {phrase}"
-    )
+    phrases = _MISS_DATES if operator in _MISS_DATES and _is_date(miss.wanted) else _MISS_PHRASES
+    phrase = phrases[operator][column].format(wanted)
+    found = time_words(str(miss.found), language) if operator == "between" else said(miss.found)
+    needed = ("must not be", "il ne fallait pas") if negated else ("needed", "il fallait")
+    return f"{name}{' :' if language == 'fr' else ':'} {found}, {needed[column]} {phrase}"
+
+
+def _is_date(value: Value | tuple[Value, ...] | None) -> bool:
+    return isinstance(value, str) and date_words(value, "en") != value
 
 
 _FIELD_LABELS: Final = {
@@ -463,6 +465,13 @@ _FIELD_LABELS: Final = {
     "count": ("how many so far", "nombre jusqu'ici"),
     "membership": ("membership", "adhésion"),
     "day_of_month": ("day of the month", "jour du mois"),
+}
+_MISS_DATES: Final = {
+    "is": ("{}", "le {}"),
+    "at_least": ("{} or later", "le {} ou après"),
+    "at_most": ("{} or earlier", "le {} ou avant"),
+    "above": ("a day after {}", "un jour après le {}"),
+    "below": ("a day before {}", "un jour avant le {}"),
 }
 _MISS_PHRASES: Final = {
     "is": ("{}", "{}"),

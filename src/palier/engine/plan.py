@@ -740,6 +740,10 @@ class Timeline:
         """The compiled version with this number, if it judges or judged anything."""
         return next((plan for _, _, plan in self.spans if plan.version == version), None)
 
+    def releases(self, kind: str, at: int) -> bool:
+        """Whether points may wait for an activity of this type at an instant: what a version granted stands."""
+        return any(start <= at and kind in plan.releasing for start, _, plan in self.spans)
+
     def next_start(self, at: int) -> int:
         """The next instant after `at` at which another version takes over, or NEVER."""
         begun, until, _ = self._piece

@@ -12,6 +12,7 @@ from palier.engine.decisions import (
     Message,
     SaleRecord,
     Transfer,
+    instant_of,
     issuer,
     key_of,
     with_carry,
@@ -142,13 +143,17 @@ class Returns(Earning):
         self._undo_mechanics(plan, judged, record, before, after, fact, at, day, transfers, trace, messages)
         ladder = plan.ladder
         if ladder is not None:
-            gained = sum(r.earned for r in rated.results if r.currency == ladder.points_currency)
-            lost = sum(r.earned for r in old_results if r.currency == ladder.points_currency)
-            visits = spend = 0
-            if sale.type in ladder.counts:
-                visits = -1 if after.nothing and not before.nothing else 0
-                spend = after.spend(ladder.base) - before.spend(ladder.base)
-            self._measure(plan, own_at, at, spend, gained - lost, visits)
+            # What the sale counted was measured by the ladder of the version in force as it acted.
+            acting = self.timeline.at(instant_of(record.position))
+            measure = acting.ladder if acting is not None else None
+            if measure is not None:
+                gained = sum(r.earned for r in rated.results if r.currency == measure.points_currency)
+                lost = sum(r.earned for r in old_results if r.currency == measure.points_currency)
+                visits = spend = 0
+                if sale.type in measure.counts:
+                    visits = -1 if after.nothing and not before.nothing else 0
+                    spend = after.spend(measure.base) - before.spend(measure.base)
+                self._measure(plan, own_at, at, spend, gained - lost, visits)
             self._fall(plan, at, trace)
             if ladder.gives:
                 self._tier_gifts_back(plan, level, fact, at, transfers, trace)

@@ -353,7 +353,7 @@ class _Writer:
         text("amount = fact.amount")
         if self.kind == SALE:
             text(f"if not amount: {self.leave}")
-        if self.kind in self.plan.releasing:
+        if self.kind in self.plan.declared:
             text(f"if fact.sale is not None: {self.leave}")
         self._money()
         self._when()

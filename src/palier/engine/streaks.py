@@ -189,14 +189,15 @@ class Streaks(Goals):
     ) -> None:
         reached = streak.reached(now)
         while state.reached < reached:
-            cause = f"streak:{name}:{now}"
+            cause = f"streak:{name}:{streak.length(state.reached)}"
             lots = self._grant(plan, streak.gives(state.reached), cause, fact, at, transfers, trace)
             state.granted = [*state.granted, Granted(lots)][-GRANTS_KEPT:]
             state.reached += 1
         while state.reached > reached and state.granted:
             undone = state.granted.pop()
-            self._ungrant(plan, undone.lots, f"streak:{name}:{now}", fact, at, transfers, trace)
             state.reached -= 1
+            cause = f"streak:{name}:{streak.length(state.reached)}"
+            self._ungrant(plan, undone.lots, cause, fact, at, transfers, trace)
 
     def _uncount_streaks(
         self,

@@ -27,9 +27,9 @@ class RuleTrace(Struct, array_like=True, gc=False):
 class GrantTrace(Struct, array_like=True, gc=False):
     """Units that a mechanic gave (`points` > 0) or that were taken back (< 0).
 
-    `cause` names the mechanic: "goal:KEY:STEP" (steps count from 1 over all rounds), "streak:KEY:STEP",
-    "tier:KEY", "game:KEY:PRIZE", "quiz:KEY:STEP", "membership:KEY", "referral", "prize:KEY:RANK". `worth` is the
-    most that a free unit is worth, in money minor units.
+    `cause` names the mechanic: "goal:KEY:STEP" (steps count from 1 over all rounds), "streak:KEY:LENGTH" (of a
+    pair "streak:KEY:PAIR:LENGTH"), "tier:KEY", "game:KEY:PRIZE", "quiz:KEY:STEP", "membership:KEY", "referral",
+    "prize:KEY:RANK". `worth` is the most that a free unit is worth, in money minor units.
     """
 
     cause: str

@@ -8,12 +8,13 @@ from typing import Final
 
 from palier.engine import program as doc
 from palier.engine.amounts import from_minor, ratio
-from palier.engine.clock import LocalClock, clock_of
+from palier.engine.clock import MINUTE, LocalClock, clock_of
 from palier.engine.currencies import localized, money
-from palier.engine.phrases import date_words
+from palier.engine.phrases import date_words, time_words
 from palier.engine.state import NEVER
 
 NO_BREAK: Final = "\u00a0"
+_LAST_MINUTE: Final = 24 * 60 - 1
 Nouns = tuple[tuple[str, str], tuple[str, str]]
 """A noun for one and for several: in English, in French."""
 
@@ -71,6 +72,17 @@ class ProgramWords:
         day, _ = self.clock.local(at)
         return date_words(date.fromordinal(day).isoformat(), self.language)
 
+    def through(self, end: int) -> str:
+        """Until when something lasts that ends at an instant: "through 31 May 2026", "jusqu'au 31 mai 2026".
+
+        With the time where it ends within a day: "until 9 April 2026, 10:00", "jusqu'au 9 avril 2026 à 10 h".
+        """
+        day, minute = self.clock.local(end)
+        if minute == _LAST_MINUTE or end - self.clock.start_of_day(day) < MINUTE:
+            return self.say("through ", "jusqu'au ") + self.day(end - 1)
+        time = time_words(f"{minute // 60:02}:{minute % 60:02}", self.language)
+        return self.say(f"until {self.day(end)}, {time}", f"jusqu'au {self.day(end)} à {time}")
+
     def tier(self, key: str) -> str:
         ladder = self.program.tiers
         for tier in ladder.tiers if ladder is not None else ():
@@ -85,17 +97,15 @@ class ProgramWords:
         """Until when points can be used; `several` where they are not one alone."""
         if expires_at >= NEVER:
             return self.say("without end", "sans échéance")
-        return self.say("good through ", f"valable{'s' * several} jusqu'au ") + self.day(expires_at - 1)
+        return self.say("good ", f"valable{'s' * several} ") + self.through(expires_at)
 
     def still_good(self, expires_at: int, until: int, at: int, several: bool = True) -> str:
         """The same at an instant `at`: points whose day has passed live on in the grace, before `until`."""
         if expires_at > at:
             return self.good_through(expires_at, several)
-        last = self.day(until - 1)
         return self.say(
-            f"in the grace, to spend through {last}",
-            f"dans le délai de grâce, utilisable{'s' * several} jusqu'au {last}",
-        )
+            "in the grace, to spend ", f"dans le délai de grâce, utilisable{'s' * several} "
+        ) + self.through(until)
 
     def several(self, minor: int, currency: str) -> bool:
         """Whether so many points are read as a plural."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from psycopg.errors import UniqueViolation
 from palier.engine.check import check, errors
 from palier.engine.clock import MINUTE, moment
 from palier.engine.instants import parse_instant
-from palier.engine.program import Program, canonical
+from palier.engine.mechanics import Goal
+from palier.engine.program import PendingUntilActivity, Program, canonical
 from palier.engine.sentences import sentence
 from palier.programs.queries import Version, document, list_versions, timeline
 from palier.site.ids import new_id
@@ -105,11 +106,10 @@ def _publish(
                     "an emergency, on the server: palier apply --alone REASON."
                 )
             _refuse_break(before, program)
+            _refuse_lost_wait(_past(connection, versions), before, program)
+        _refuse_other_measure(_past(connection, versions), program)
         if program.tiers is not None:
-            ladder = before.tiers if before is not None else None
-            if ladder is None:
-                past = (document(connection, program.key, item.version) for item in reversed(versions[:-1]))
-                ladder = next((found.tiers for found in past if found is not None and found.tiers), None)
+            ladder = next((past.tiers for past in _past(connection, versions) if past.tiers), None)
             if ladder is not None and ladder.window != program.tiers.window:
                 raise Refused(
                     sentence(
@@ -260,6 +260,57 @@ def _refuse_break(before: Program, after: Program) -> None:
                     scales=scales[currency.key],
                 )
             )
+
+
+def _past(connection: Connection[Any], versions: Sequence[Version]) -> Iterator[Program]:
+    """The documents of versions, the latest first."""
+    for version in reversed(versions):
+        found = document(connection, version.key, version.version)
+        if found is not None:
+            yield found
+
+
+def _refuse_lost_wait(past: Iterable[Program], before: Program, after: Program) -> None:
+    """Refuses to remove an activity type for which points may still wait, by whichever version earned them."""
+    removed = {kind.key for kind in before.activity_types} - {kind.key for kind in after.activity_types}
+    if not removed:
+        return
+    for version in past:
+        rules = [*version.rules, *(rule for campaign in version.campaigns for rule in campaign.rules)]
+        for pending in (part.pending for part in (*version.point_currencies, *rules)):
+            if isinstance(pending, PendingUntilActivity) and pending.activity in removed:
+                raise Refused(
+                    sentence(
+                        "activity type %(key)s cannot be removed, points of members may wait for it; keep it, and "
+                        "let nothing new wait for it.",
+                        key=pending.activity,
+                    )
+                )
+
+
+def _refuse_other_measure(past: Iterable[Program], after: Program) -> None:
+    """Refuses that a place in a goal, which is kept as a number, is read in another measure."""
+    sought = {goal.key: goal for goal in after.goals}
+    for version in past:
+        if not sought:
+            return
+        for goal in version.goals:
+            new = sought.pop(goal.key, goal)
+            if _measured(new) != _measured(goal):
+                raise Refused(
+                    sentence(
+                        "goal %(key)s cannot count %(new)s where it counted %(old)s: what members have reached would "
+                        "change its meaning; declare a goal of another key.",
+                        key=goal.key,
+                        new=" ".join(_measured(new)),
+                        old=" ".join(_measured(goal)),
+                    )
+                )
+
+
+def _measured(goal: Goal) -> tuple[str, ...]:
+    """What a goal counts, as its settings have it."""
+    return tuple(part for part in (goal.measure, goal.currency, goal.distinct) if part)
 
 
 def _add_judging(

@@ -77,15 +77,17 @@ class Earning(Mechanics):
         self, rule: CompiledRule, written: doc.Rule, per: doc.PerSpend, result: RuleTrace, step: str
     ) -> str:
         """The parts paid by each tender at its rate, where they make a difference and are known."""
-        fact = self.told.fact
+        fact = self.told.fact if self.told.type != RETURN else self.told.sale
         points_out = rule.base.points_part == "out"
-        if fact is None or not fact.tenders or self.told.type == RETURN:
+        if fact is None or not fact.tenders:
             return ""
         if not rule.tender_rates and not (points_out and any(t.kind == "points" for t in fact.tenders)):
             return ""
         parts = []
-        kept = shares(result.base, [tender.amount for tender in fact.tenders])
-        for tender, part in zip(fact.tenders, kept, strict=True):
+        paid = [tender.amount for tender in fact.tenders]
+        if self.told.type == RETURN:
+            paid = shares(fact.amount - self.trace.returned, paid)
+        for tender, part in zip(fact.tenders, shares(result.base, paid), strict=True):
             if tender.kind == "points" and points_out:
                 continue
             each = (written.tenders or {}).get(tender.kind, per.points)

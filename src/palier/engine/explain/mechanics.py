@@ -122,7 +122,9 @@ class Mechanics(Telling):
         key, _, step = rest.rpartition(":")
         program = self.program
         if kind == "goal":
-            return self.named(program.goals, key), self.goal_step(key, int(step))
+            lasts = self.told.type == RETURN and key in self.acting.plan.goals
+            steps = self.acting if lasts else self
+            return self.named(program.goals, key), steps.goal_step(key, int(step))
         if kind == "streak":
             streak = next((s for s in program.streaks if s.key == key.partition(":")[0]), None)
             length = self.counted_noun(int(step), _UNITS[streak.period if streak is not None else "day"])
@@ -137,7 +139,7 @@ class Mechanics(Telling):
         if kind == "membership":
             return self.named(program.memberships, rest), ""
         if kind == "tier":
-            reached = self.tier(rest)
+            reached = self.acting.tier(rest)
             return "", self.say(
                 f"{reached} reached for the first time", f"niveau {reached} atteint pour la première fois"
             )
@@ -170,13 +172,18 @@ class Mechanics(Telling):
         rounds, index = divmod(step - 1, len(goal.thresholds))
         at = goal.thresholds[index]
         name = self.text(written.steps[index].name)
-        if written.kind == "stamp_card":
+        if self.stamped(written):
             said = self.say(f"{self.rank(at)} stamp", f"{self.rank(at)} tampon")
         else:
             said = f"{name} ({self.place(written, at)})" if name else self.place(written, at)
         if rounds:
             said += self.say(f", {self.rank(rounds + 1)} time", f", {ordinal(rounds + 1, 'fr')} fois")
         return said
+
+    @staticmethod
+    def stamped(goal: doc.Goal) -> bool:
+        """Whether its places are stamps: neither money nor points, whatever it is shown as."""
+        return goal.kind == "stamp_card" and goal.measure not in ("spend", "points")
 
     def place(self, goal: doc.Goal, minor: int) -> str:
         """A place with its noun: "5 purchases", "€250.00"."""
@@ -205,7 +212,7 @@ class Mechanics(Telling):
         target = self.target(goal, item.after)
         of = self.say(" of ", " sur ") + self.amount(written, target) if target else ""
         before, after = item.before - start, item.after - start
-        if written.kind == "stamp_card" and moved == 1 and target:
+        if self.stamped(written) and moved == 1 and target:
             text = self.say("stamp ", "tampon ") + self.amount(written, after) + of
         else:
             sign = "−" if moved < 0 else "+"
@@ -222,7 +229,7 @@ class Mechanics(Telling):
                 )
             else:
                 text += of
-            if written.kind == "stamp_card" and moved > 0:
+            if self.stamped(written) and moved > 0:
                 text = self.say("stamps", "tampons") + self.colon() + text
         if item.keys:
             seen = [self.called(goal.distinct, key) for key in item.keys]
@@ -371,12 +378,12 @@ class Mechanics(Telling):
         if after >= NEVER:
             text = self.say("member for life", "adhésion à vie")
         else:
-            end = self.day(after - 1)
+            end = self.through(after)
             longer = before > self.told.at
             text = (
-                self.say(f"prolonged through {end}", f"adhésion prolongée jusqu'au {end} inclus")
+                self.say(f"prolonged {end}", f"adhésion prolongée {end}")
                 if longer
-                else self.say(f"member through {end}", f"adhésion jusqu'au {end} inclus")
+                else self.say(f"member {end}", f"adhésion {end}")
             )
         return [Step(self.named(self.program.memberships, key), text), *self.gave("membership:")]
 

@@ -103,6 +103,13 @@ def _nearly(
     title = teller.name(rule.key) + joint
     if not misses:
         # It matched, and no line of the basket counts for it; or another rule of its group brought more.
+        counting = [line for line in basket.lines if rule.lines is None or rule.lines(line)]
+        if written.per_unit is not None and counting and not any(line.quantity for line in counting):
+            text = teller.say(
+                "the lines that count state no quantity",
+                "les lignes qui comptent n'indiquent pas de quantité",
+            )
+            return 2000, title + text
         if written.lines is None or (rule.group in plan.best and any(map(rule.lines or bool, basket.lines))):
             return None
         needed = explain(written.lines, plan.program, teller.language)

@@ -15,10 +15,10 @@ class Returns(Earning):
     def returned(self) -> list[Step]:
         trace = self.trace
         back = self.money(trace.returned)
-        first = self.say(f"{back} returned of this sale", f"{back} rendus sur cet achat")
+        first = self.say(f"{back} returned of this sale", f"retour de {back} sur cet achat")
         if trace.cut:
             cut = self.money(trace.cut)
-            first += self.say(f", {cut} beyond it ignored", f", {cut} au-delà ignorés")
+            first += self.say(f", {cut} beyond it ignored", f", sans compter {cut} au-delà")
         if not trace.returned and not trace.cut:
             first = self.say("what it names is taken back", "ce que cela nomme est repris")
         steps = [Step("", first)]

@@ -95,8 +95,8 @@ class Spending(Telling):
         if fact is None:
             return []
         name = self.tier(str(fact.attributes.get("tier", "")))
-        last = self.day(int(fact.attributes.get("until", 1)) - 1)
-        text = self.say(f"tier {name} given through {last}", f"niveau {name} accordé jusqu'au {last}")
+        end = self.through(int(fact.attributes.get("until", 1)))
+        text = self.say(f"tier {name} given {end}", f"niveau {name} accordé {end}")
         return [Step("", text + (f" ({fact.reason})" if fact.reason else ""))]
 
     def tier_taken(self) -> list[Step]:

@@ -79,16 +79,19 @@ class Teller(Returns, Spending):
         steps = []
         trace = self.trace
         if trace.tier_after and self.told.type != "grant_tier":
-            levels = self.plan.levels
-            up = trace.tier in levels and levels.index(trace.tier_after) > levels.index(trace.tier)
-            before, after = self.tier(trace.tier), self.tier(trace.tier_after)
+            levels = self.acting.plan.levels
+            known = trace.tier in levels
+            up = known and levels.index(trace.tier_after) > levels.index(trace.tier)
+            before, after = self.tier(trace.tier), self.acting.tier(trace.tier_after)
             text = (
                 self.say(f"{after} reached", f"niveau {after} atteint")
                 if up
                 else self.say(f"tier {before} → {after}", f"niveau {before} → {after}")
             )
-            if self.told.type == RETURN and (up or trace.tier == trace.tier_after):
-                # A return is judged by the tier that its sale saw, so how it fell is not known here.
+            by_sale = self.told.type == RETURN and (up or not known or trace.tier == trace.tier_after)
+            if by_sale or not trace.tier:
+                # A return is judged by the tier that its sale saw, so how it fell is not known here; nor is it where
+                # the version that judged has no tiers.
                 text = self.say(f"tier now {after}", f"niveau désormais{NO_BREAK}: {after}")
             steps.append(Step("", text))
         if self.told.type not in ("released", "transfer_in", "adjust", "merge_in", "left"):

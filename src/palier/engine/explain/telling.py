@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from palier.engine import program as doc
 from palier.engine.decisions import Transfer
@@ -19,7 +21,9 @@ class Told(Struct, frozen=True):
 
     `expiries`: lot -> the instant at which it expires (NEVER: without end). A correction has the type and the
     instant of the decision it replaces in `corrected_type` and `corrected_at`; `withdrawn` where it replaces
-    it by nothing. `draw`: the bytes drawn for it, in hexadecimal.
+    it by nothing. `draw`: the bytes drawn for it, in hexadecimal. `acting`: the version in force when it acted,
+    where another one judged it: tiers are reached and lost, and steps stand or fall, by that. `sale`: of a return,
+    what it names.
     """
 
     type: str
@@ -32,6 +36,8 @@ class Told(Struct, frozen=True):
     corrected_at: int = 0
     withdrawn: bool = False
     draw: str = ""
+    acting: Plan | None = None
+    sale: Fact | None = None
 
 
 class Step(Struct, frozen=True):
@@ -61,6 +67,9 @@ class Telling(Words):
         super().__init__(plan, language)
         self.told = told
         self.trace = told.trace
+        self.acting: Self = self
+        if told.acting is not None:
+            self.acting = type(self)(replace(told, acting=None), told.acting, language)
 
     def net(self) -> dict[str, int]:
         """What the transfers change of the member's points, pending ones too, less what is owed."""
