@@ -334,6 +334,23 @@ def test_it_is_judged_as_of_its_own_instant(connection: Connection, story: str) 
 
 TIERS = """tiers: {window: {kind: lifetime}, %s steps: {green: null, gold: {all: [{metric: %s, at_least: "100"}]}}}"""
 
+QUARTER = """tiers:
+  window: {kind: calendar, period: quarter}
+  steps: {green: null, gold: {all: [{metric: spend, at_least: "100"}]}}"""
+
+
+def test_a_zone_further_west_takes_no_period_back(connection: Connection) -> None:
+    """In Paris the quarter has turned; by the zone of the next version it is still the one before."""
+    assert Played(connection, base(), next(_numbers)).play(f"""{QUARTER}
+---
+2026-03-31 23:30  sale s1 100.00            -> tier gold
+2026-04-01 00:10  publish {{time_zone: America/New_York}}
+2026-03-31 18:20  sale s2 1.00              -> tier gold
+2026-06-30 23:59  look                      -> tier gold
+2026-07-01 00:00  look                      -> tier green
+""")
+
+
 RETURNS: dict[str, str] = {
     "of a sale before there were tiers": f"""late_window_days: 31
 ---

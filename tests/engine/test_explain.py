@@ -299,6 +299,32 @@ def test_what_ends_within_a_day_is_told_with_its_time() -> None:
     )
 
 
+def test_points_that_come_to_a_lapsed_lot_are_told_to_expire() -> None:
+    """Released by an activity after their end, or freed of a hold that ended after it."""
+    month = {"expiry": {"kind": "rolling", "days": 30}}
+    pending = {"kind": "activity", "activity": "delivered"}
+    types = [{"key": "delivered", "name": {"en": "Delivered", "fr": "Livré"}}]
+    story = Story(document({**BASE, **month, "pending": pending}, tiers=None, activity_types=types))
+    story.decide(sale(100))
+    sent = Fact("till", "d1", "delivered", at("2026-05-01 10:00"), sale=Reference("till", "s1"))
+    told = story.decide(sent)
+    assert story.say(told) == (
+        "no rule brought points; 1 star released; 1 star expired at once",
+        "aucune règle n'a rapporté de points ; libération de 1 étoile ; expiration immédiate de 1 étoile",
+    )
+    assert sum(step.points for step in lines(told, story.plan, "en")) == 0
+    story = Story(document({**BASE, **month}, tiers=None))
+    story.decide(sale(100))
+    until = at("2026-05-01 10:00")
+    story.decide(
+        Fact("till", "h1", "hold", at("2026-03-04 10:00"), points=1, currency="stars", hold_until=until)
+    )
+    story.decide(sale(100, "2026-05-02 10:00", "s2"))
+    assert story.say(story.due("hold_expired"))[0] == (
+        "1 star set aside is free again, not used in time; 1 star expired at once"
+    )
+
+
 @pytest.mark.parametrize(
     ("rule", "english"),
     [

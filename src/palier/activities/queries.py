@@ -433,7 +433,7 @@ def _metrics(plan: Plan, tier: TierState, at: int) -> tuple[int, int, int]:
         for leaves, spent, earned, visited in tier.entries:
             if leaves <= at:
                 spend, points, visits = spend - spent, points - earned, visits - visited
-    elif ladder.kind == "calendar" and tier.period != plan.period_number(at):
+    elif ladder.kind == "calendar" and tier.period < plan.period_number(at):
         return 0, 0, 0
     return spend, points, visits
 

@@ -71,7 +71,8 @@ class Tiers(Grants):
                 unpack(tier, tier.packed[0][0])
         elif ladder.kind == "calendar":
             number = plan.period_number(at)
-            if number != tier.period:
+            # Another zone may put an instant back into the period before: what began goes on.
+            if number > tier.period:
                 tier.previous = tier.current if number == tier.period + 1 else [0, 0, 0]
                 tier.current = [0, 0, 0]
                 tier.period = number

@@ -276,8 +276,10 @@ def _refuse_lost_wait(past: Iterable[Program], before: Program, after: Program) 
     if not removed:
         return
     for version in past:
-        rules = [*version.rules, *(rule for campaign in version.campaigns for rule in campaign.rules)]
-        for pending in (part.pending for part in (*version.point_currencies, *rules)):
+        waits = [currency.pending for currency in version.point_currencies]
+        waits += [rule.pending for rule in version.rules]
+        waits += [rule.pending for campaign in version.campaigns for rule in campaign.rules]
+        for pending in waits:
             if isinstance(pending, PendingUntilActivity) and pending.activity in removed:
                 raise Refused(
                     sentence(

@@ -94,6 +94,11 @@ class Returns(Earning):
             for currency, amount in self.moved_by(kind).items():
                 text = self.say(english, french).format(self.points(amount, currency))
                 steps.append(Step("", text, amount, currency))
+        return steps + self.lapsed_at_once()
+
+    def lapsed_at_once(self) -> list[Step]:
+        """Points that came, or came back, to a lot that had lapsed."""
+        steps = []
         for currency, amount in self.moved_by("expire").items():
             said = self.points(amount, currency)
             text = self.say(f"{said} expired at once", f"expiration immédiate de {said}")

@@ -54,14 +54,17 @@ class Spending(Telling):
         return steps + self.freed()
 
     def freed(self) -> list[Step]:
-        english, french = "{} set aside are free again", "{} de nouveau utilisables"
-        if self.told.type == "hold_expired":
-            english += ", not used in time"
-            french += ", faute d'usage à temps"
-        return [
-            Step("", self.say(english, french).format(self.points(amount, currency)), 0, currency)
-            for currency, amount in self.moved_by("unhold").items()
-        ]
+        late = self.told.type == "hold_expired"
+        why = self.say(", not used in time", ", faute d'usage à temps") if late else ""
+        steps = []
+        for currency, amount in self.moved_by("unhold").items():
+            several = self.several(amount, currency)
+            free = self.say(
+                f" set aside {'are' if several else 'is'} free again",
+                f" de nouveau utilisable{'s' * several}",
+            )
+            steps.append(Step("", self.points(amount, currency) + free + why, 0, currency))
+        return steps
 
     def adjusted(self) -> list[Step]:
         fact = self.told.fact
@@ -179,7 +182,7 @@ class Spending(Telling):
                 "",
                 self.say(
                     f"{self.points(amount, currency)} can be spent from now on",
-                    f"{self.points(amount, currency)} utilisables dès maintenant",
+                    f"{self.points(amount, currency)} utilisable{'s' * self.several(amount, currency)} dès maintenant",
                 ),
                 amount,
                 currency,

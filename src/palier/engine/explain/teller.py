@@ -100,6 +100,8 @@ class Teller(Returns, Spending):
                 steps.append(
                     Step("", self.say(f"{said} released", f"libération de {said}"), amount, currency)
                 )
+        if self.told.type not in (RETURN, "refund", "expired", "left"):
+            steps += self.lapsed_at_once()
         for currency, amount in self.moved_by("repay").items():
             if self.told.type != RETURN:
                 said = self.points(amount, currency)

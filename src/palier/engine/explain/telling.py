@@ -67,9 +67,14 @@ class Telling(Words):
         super().__init__(plan, language)
         self.told = told
         self.trace = told.trace
-        self.acting: Self = self
-        if told.acting is not None:
-            self.acting = type(self)(replace(told, acting=None), told.acting, language)
+
+    @property
+    def acting(self) -> Self:
+        """The same told in the words of the version in force when it acted."""
+        told = self.told
+        if told.acting is None:
+            return self
+        return type(self)(replace(told, acting=None), told.acting, self.language)
 
     def net(self) -> dict[str, int]:
         """What the transfers change of the member's points, pending ones too, less what is owed."""
