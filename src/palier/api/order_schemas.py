@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from palier.activities.operations import LONGEST_REASON
 from palier.api.calls import text_only
+from palier.api.reward_schemas import MoneyAnswer
 from palier.api.schemas import (
     Answered,
     Body,
@@ -154,12 +155,7 @@ class NewUse(Body):
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-class MoneyAnswer(Answered):
-    amount: DecimalText
-    currency: str
-
-
-class PriceAnswer(Answered):
+class OrderPrice(Answered):
     """What the whole order costs."""
 
     price: str
@@ -231,7 +227,7 @@ class OrderAnswer(Answered):
     quantity: int
     units: int
     refunded_units: int
-    price: PriceAnswer
+    price: OrderPrice
     points: list[OrderPoints]
     variant: str | None
     slot: str | None

@@ -127,7 +127,7 @@ def _binary(kind: str, name: str, content: bytes) -> HttpResponse:
     auth=READ,
     operation_id="read_settlement_statement",
     summary="Read a period's statement as PDF",
-    response={200: bytes, **problems(404)},
+    response=problems(404),
     openapi_extra={
         "responses": {
             200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
@@ -156,7 +156,7 @@ def read_settlement_statement(
     auth=READ,
     operation_id="read_settlement_lines",
     summary="Read a period's lines as CSV",
-    response={200: bytes, **problems(404)},
+    response=problems(404),
     openapi_extra={
         "responses": {200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}}
     },
