@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import jsonschema_rs
@@ -51,7 +51,7 @@ def _patterns() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _form(described: str) -> Any:
     form = json.loads(described)
     return jsonschema_rs.Draft202012Validator({**form, "components": schema()["components"]})

@@ -296,3 +296,11 @@ def test_the_reference_is_open_and_needs_nothing_from_elsewhere(shop: Shop) -> N
             assert f'id="{told["operationId"]}"' in text
     assert shop.get("/docs.css", token="").kind.startswith("text/css")
     assert json.dumps(found.json).count('"additionalProperties": false') > 8
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/nowhere", "/activities/", "//activities", "/activities/till/a%0Ab/"])
+def test_other_addresses_by_any_method(shop: Shop, method: str, path: str) -> None:
+    """A client of the API, which knows of no forms, learns that the address is wrong, also behind a slash too many."""
+    shop.client.handler.enforce_csrf_checks = True
+    shop.call(method, path, {}).problem(404, "unknown_address")
