@@ -136,6 +136,7 @@ _REMEMBERED: Final = 1 << 15
 """The most of a kind that is remembered."""
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _LACKING = re.compile(r"Object missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
 
 class BodyError(ValueError):
@@ -233,6 +234,9 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
                 field,
                 sentence("send it; see the form of an activity in the API reference"),
             )
+        unknown = _UNKNOWN.fullmatch(message)
+        if unknown is not None:
+            place = f"{place}.{unknown[1][:60]}"
         return Refusal(
             RefusalCode.MALFORMED,
             sentence("%(error)s", error=payment_cards.masked(message)),
@@ -477,6 +481,18 @@ def _money(raw: Amount, field: str, decimals: int) -> int:
         ) from None
 
 
+def _needed(raw: Amount, field: str, decimals: int) -> int:
+    """An amount that may not be left out: null, which stands for what is not there, is refused."""
+    if not _sent(raw):
+        raise LineRefused(
+            RefusalCode.INVALID_AMOUNT,
+            sentence("%(field)s is missing", field=field),
+            field,
+            sentence("send it; see the form of an activity in the API reference"),
+        )
+    return _money(raw, field, decimals)
+
+
 def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) -> Fact:
     if wire.program is not None and wire.program != program_key:
         raise LineRefused(
@@ -707,7 +723,7 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
         text = bytes(wire.amount)
         amount = _usual_amount(text, exponent) if len(text) < _SHORT else None
         if amount is None:
-            amount = _money(wire.amount, f"lines[{number}].amount", exponent)
+            amount = _needed(wire.amount, f"lines[{number}].amount", exponent)
         lines.append(Line(wire.category, wire.sku, wire.quantity, amount, wire.kind))
     return tuple(lines)
 
@@ -731,7 +747,7 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
                 )
             redemption = _reference(wire.redemption, f"tenders[{number}].redemption")
             named += 1
-        tenders.append(Tender(kind, _money(wire.amount, f"tenders[{number}].amount", exponent), redemption))
+        tenders.append(Tender(kind, _needed(wire.amount, f"tenders[{number}].amount", exponent), redemption))
     if named > 1 or len(tenders) > 20:
         raise LineRefused(
             RefusalCode.INVALID_TENDERS,

@@ -43,9 +43,9 @@ _AGAIN_S: Final = 0.05
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-def problem(status: int, code: str, detail: str) -> Answer:
-    """A problem document (RFC 9457) as an answer."""
-    return status, PROBLEM, frames.problem(status, code, detail)
+def problem(status: int, code: str, detail: str, **more: str) -> Answer:
+    """A problem document (RFC 9457) as an answer; `more` is its field and remedy."""
+    return status, PROBLEM, frames.problem(status, code, detail, **more)
 
 
 def _retry(status: int, code: str, detail: str, after_s: int) -> Answer:
@@ -291,11 +291,14 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
             return _retry(503, "database_unreachable", "The database does not answer; try again.", 1)
         if key is None:
             status, headers, content = problem(
-                401, "unauthorized", "Send a valid API key as 'Authorization: Bearer pk_...'."
-            )
+                401, "unauthorized", "The call bears no valid API key.",
+                field="Authorization", remedy="send it as 'Authorization: Bearer pk_...'",
+            )  # fmt: skip
             return status, [*headers, ("www-authenticate", "Bearer")], content
     if RIGHT not in key.rights:
-        return problem(403, "forbidden", f"This key lacks the right {RIGHT}.")
+        return problem(
+            403, "forbidden", f"This key lacks the right {RIGHT}.", remedy="ask for a key with this right"
+        )
     wait_s = allow(key.prefix)
     if wait_s is not None:
         return _retry(
@@ -308,18 +311,24 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
         if scope.query_string in ("dry_run=true", "dry_run=1"):
             dry_run = True
         elif scope.query_string not in ("dry_run=false", "dry_run=0"):
-            return problem(422, "invalid_query", "The only query parameter is dry_run=true or false.")
+            return problem(
+                422, "invalid_query", "The only query parameter is dry_run=true or false.",
+                field="query", remedy="send dry_run once, as true or false, or leave it out",
+            )  # fmt: skip
     if not has_body(scope):
-        return problem(400, "invalid_body", "The body is empty; send one activity, or an array of them.")
+        return problem(400, "invalid_body", "The body is empty.", remedy=frames.A_BODY)
     try:
         raw = await read_body(scope, protocol, wire.MAX_BYTES - 1)
     except BodyTooLarge:
         return problem(
             413, "body_too_large", "A body must be smaller than 2 MB; send fewer activities at a time."
         )
-    kind = scope.headers.get("content-type") or "application/json"
-    if not kind.startswith("application/json"):
-        return problem(415, "unsupported_media_type", "Send the body as application/json.")
+    kind = scope.headers.get("content-type") or ""
+    if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
+        return problem(
+            415, "unsupported_media_type", "The body is not of a type that is read here.",
+            field="Content-Type", remedy="send application/json",
+        )  # fmt: skip
     assert _intake is not None
     answer = await _intake.apply(key, dry_run, raw)
     if answer is None:
