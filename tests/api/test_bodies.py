@@ -307,3 +307,14 @@ def test_other_addresses_by_any_method(shop: Shop, method: str, path: str) -> No
     """A client of the API, which knows of no forms, learns that the address is wrong, also behind a slash too many."""
     shop.client.handler.enforce_csrf_checks = True
     shop.call(method, path, {}).problem(404, "unknown_address")
+
+
+@pytest.mark.parametrize("kind", ["card", "email", "external_id"])
+def test_one_accent_written_in_two_ways_is_one_identity(shop: Shop, kind: str) -> None:
+    """é as one character, or as e and its accent: systems differ, and a second member would be enrolled."""
+    one, other = "ren\u00e9@example.org", "rene\u0301@example.org"
+    made = shop.post("/members", {"identities": {kind: one}})
+    again = shop.post("/members", {"identities": {kind: other}})
+    assert (made.status, again.status, again.json["member"]) == (201, 200, made.json["member"])
+    found = shop.get(f"/members?{kind}=rene%CC%81%40example.org")
+    assert (found.status, found.json["member"]) == (200, made.json["member"])
