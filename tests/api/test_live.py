@@ -63,14 +63,14 @@ def served(shop: Shop) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def serving(shop: Shop) -> Iterator[Served]:
-    """A web process of its own for a shop, until the end of the block."""
+def serving(shop: Shop, **settings: str) -> Iterator[Served]:
+    """A web process of its own for a shop, with settings of its own, until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
         [sys.executable, "-m", "palier", "web", "--host", "127.0.0.1", "--port", str(port)],
-        env={**os.environ, "PALIER_WEB_PROCESSES": "1"},
+        env={**os.environ, "PALIER_WEB_PROCESSES": "1", **settings},
     )
     found = Served(port, shop.token)
     try:
@@ -158,6 +158,25 @@ def test_the_fast_intake_refuses_as_the_operation_does(shop: Shop, served: Serve
         assert (fast[0], told) == (status, slow.json), (kind, raw)
         assert told["remedy"]
         assert ("field" in told) == (status not in (400, 403))
+
+
+@pytest.mark.parametrize("path", ["activities", "members"])
+def test_a_body_that_does_not_come(shop: Shop, path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is given up at the deadline, and whoever goes away in the midst of it leaves no trace in the log."""
+    head = (
+        f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {shop.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+    )
+    with serving(shop, PALIER_WEB_DEADLINE_S="1") as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as waiting:
+            waiting.sendall(head.encode())
+            with socket.create_connection(("127.0.0.1", served.port), timeout=20) as leaving:
+                leaving.sendall(head.encode())
+            answer = waiting.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"body_too_slow"' in answer
+        assert served.call("POST", "/v1/activities", {})[0] == 422
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_an_array_is_answered_as_its_lines_would_be(served: Served, member: str) -> None:
