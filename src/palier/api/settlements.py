@@ -68,7 +68,7 @@ def read_settlements(
             month = settlements.month(made.runtime, period)
         except Refused as refused:
             raise Problem(422, "malformed", str(refused), field="period") from None
-        known = places[0] if places is not None else min(known_at or made.now, made.now)
+        known = places[0] if places is not None else _known(made, known_at)
         question = Question(month, known, known_after or 0, partner)
         operator = partner is None
         if places is None:
@@ -113,7 +113,12 @@ def _question(
         month = settlements.month(made.runtime, period)
     except Refused as refused:
         raise Problem(422, "malformed", str(refused), field="period") from None
-    return Question(month, min(known_at or made.now, made.now), known_after or 0, partner)
+    return Question(month, _known(made, known_at), known_after or 0, partner)
+
+
+def _known(made: Call, known_at: int | None) -> int:
+    """The instant by which it is told: that which is asked for, 1970 too, and nothing that is still to come."""
+    return made.now if known_at is None else min(known_at, made.now)
 
 
 def _binary(kind: str, name: str, content: bytes) -> HttpResponse:
