@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from palier.activities import wire
 from palier.site import database
 from tests.api.shop import Shop, document, now_text
 
@@ -318,3 +319,34 @@ def test_one_accent_written_in_two_ways_is_one_identity(shop: Shop, kind: str) -
     assert (made.status, again.status, again.json["member"]) == (201, 200, made.json["member"])
     found = shop.get(f"/members?{kind}=rene%CC%81%40example.org")
     assert (found.status, found.json["member"]) == (200, made.json["member"])
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"x\uDE00y", r"\ud83d\ud83d\ude00"])
+def test_half_a_character_spoils_its_own_line_alone(shop: Shop, member: str, half: str) -> None:
+    """Senders cut texts in the midst of an emoji, and a till would send the same array again for ever."""
+    sale = '{"source": "till", "id": "%s", "type": "sale", "member": "%s", "occurred_at": "%s", "amount": "1.00"}'
+    good, bad, best = (sale % (name, member, now_text()) for name in ("a", half, r"\ud83d\ude00 b"))
+    found = shop.post("/activities", raw=f" [ {good} , {bad},17, {best} ] ".encode())
+    assert (found.status, found.json["counts"]) == (
+        200, {"applied": 2, "duplicate": 0, "refused": 2, "parked": 0}
+    )  # fmt: skip
+    told = [(line["id"], line["status"]) for line in found.json["results"]]
+    assert told == [("a", "applied"), ("", "refused"), ("", "refused"), ("\U0001f600 b", "applied")]
+    refused = found.json["results"][1]
+    assert (refused["code"], refused["message"]) == ("malformed", "activity is not valid Unicode text")
+    assert shop.wallet(member)["spendable"] == "2.00"
+    for broken in (f"[{bad}", f"[{bad}]]", f"[{bad} {good}]", f"[{bad}, NaN]", f"[{bad},]", bad):
+        shop.post("/activities", raw=broken.encode()).problem(400, "invalid_body")
+    shop.post("/activities", raw=f"[{','.join([bad] * 1001)}]".encode()).problem(400, "invalid_body")
+
+
+def test_of_too_many_lines_none_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer reads for all callers: 2 MB of `1,1,1` would keep it for seconds."""
+
+    def read(raw: bytes) -> Any:
+        raise AssertionError("a line was read")
+
+    monkeypatch.setattr(wire, "_read_one", read)
+    for body in (b"[" + b"1," * 1000 + b"1]", rb'["\ud800"' + b",1" * 1000 + b"]"):
+        with pytest.raises(wire.BodyError, match="1001 activities"):
+            wire.split(body)

@@ -148,7 +148,7 @@ def test_the_fast_intake_refuses_as_the_operation_does(shop: Shop, served: Serve
         ("application/json", b"{}", None, 422),
         ("application/json", b'{"lines": [{"price": 1}]}', None, 422),
         ("application/json", b"1", None, 400),
-        ("application/json", b'[{"source": "\\ud800"}]', None, 400),
+        ("application/json", b'{"source": "\\ud800"}', None, 400),
         ("application/json", one, "pk_nobody", 401),
         ("application/json", one, reader, 403),
     ):
