@@ -21,6 +21,7 @@ from palier.programs.operations import publish
 from palier.site import clock, database
 from palier.staff.operations import NewKey, create_key
 from palier.staff.queries import RIGHTS
+from tests.api.described import differences
 
 CARD = "2801"
 
@@ -195,9 +196,12 @@ class Shop:
         if idempotency is not None:
             headers["Idempotency-Key"] = idempotency
         content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        return Answered(
+        found = Answered(
             self.client.generic(method, f"/v1{path}", content, content_type=kind, headers=headers)  # type: ignore[arg-type]
         )
+        differing = differences(method, f"/v1{path}", found.status, found.kind, found.content)
+        assert not differing, (method, path, differing, found.content)
+        return found
 
     def get(self, path: str, **options: Any) -> Answered:
         return self.call("GET", path, **options)

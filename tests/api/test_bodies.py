@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from palier.activities import wire
 from palier.site import database
 from tests.api.shop import Shop, document, now_text
 
@@ -62,6 +63,9 @@ def test_other_media_types(shop: Shop) -> None:
         ({"amount": "1.001"}, "invalid_amount", "amount"),
         ({"amount": "1000000000000000"}, "invalid_amount", "amount"),
         ({"amount": 1e300}, "invalid_amount", "amount"),
+        ({"lines": [{"amount": None}]}, "invalid_amount", "lines[0].amount"),
+        ({"tenders": [{"kind": "card", "amount": None}]}, "invalid_amount", "tenders[0].amount"),
+        ({"lines": [{"amount": "1", "price": "1"}]}, "malformed", "lines[0].price"),
         ({"currency": "USD"}, "wrong_currency", "currency"),
         ({"type": "review"}, "unknown_type", "type"),
         ({"type": "redeem"}, "unknown_type", "type"),
@@ -75,7 +79,7 @@ def test_other_media_types(shop: Shop) -> None:
         ({"source": "api:AbCdEfGhIjKl"}, "reserved_source", "source"),
         ({"program": "other"}, "other_program", "program"),
         ({"type": "return", "sale": {"source": "till", "id": "1"}, "whole": True}, "malformed", "sale"),
-        ({"extra": 1}, "malformed", None),
+        ({"extra": 1}, "malformed", "extra"),
         ({"id": ""}, "malformed", "id"),
         ({"id": "a\0b"}, "malformed", "id"),
         ({"lines": [{"sku": "a"}]}, "malformed", "lines[0].amount"),
@@ -305,3 +309,53 @@ def test_blanks_are_no_reason(shop: Shop, member: str, reason: str) -> None:
     assert found["detail"] == "reason: say why in words; blanks alone say nothing."
     assert shop.wallet(member)["spendable"] == "0.00"
     assert shop.post("/adjustments", {**gift, "reason": " sorry "}).status == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/nowhere", "/activities/", "//activities", "/activities/till/a%0Ab/"])
+def test_other_addresses_by_any_method(shop: Shop, method: str, path: str) -> None:
+    """A client of the API, which knows of no forms, learns that the address is wrong, also behind a slash too many."""
+    shop.client.handler.enforce_csrf_checks = True
+    shop.call(method, path, {}).problem(404, "unknown_address")
+
+
+@pytest.mark.parametrize("kind", ["card", "email", "external_id"])
+def test_one_accent_written_in_two_ways_is_one_identity(shop: Shop, kind: str) -> None:
+    """é as one character, or as e and its accent: systems differ, and a second member would be enrolled."""
+    one, other = "ren\u00e9@example.org", "rene\u0301@example.org"
+    made = shop.post("/members", {"identities": {kind: one}})
+    again = shop.post("/members", {"identities": {kind: other}})
+    assert (made.status, again.status, again.json["member"]) == (201, 200, made.json["member"])
+    found = shop.get(f"/members?{kind}=rene%CC%81%40example.org")
+    assert (found.status, found.json["member"]) == (200, made.json["member"])
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"x\uDE00y", r"\ud83d\ud83d\ude00"])
+def test_half_a_character_spoils_its_own_line_alone(shop: Shop, member: str, half: str) -> None:
+    """Senders cut texts in the midst of an emoji, and a till would send the same array again for ever."""
+    sale = '{"source": "till", "id": "%s", "type": "sale", "member": "%s", "occurred_at": "%s", "amount": "1.00"}'
+    good, bad, best = (sale % (name, member, now_text()) for name in ("a", half, r"\ud83d\ude00 b"))
+    found = shop.post("/activities", raw=f" [ {good} , {bad},17, {best} ] ".encode())
+    assert (found.status, found.json["counts"]) == (
+        200, {"applied": 2, "duplicate": 0, "refused": 2, "parked": 0}
+    )  # fmt: skip
+    told = [(line["id"], line["status"]) for line in found.json["results"]]
+    assert told == [("a", "applied"), ("", "refused"), ("", "refused"), ("\U0001f600 b", "applied")]
+    refused = found.json["results"][1]
+    assert (refused["code"], refused["message"]) == ("malformed", "activity is not valid Unicode text")
+    assert shop.wallet(member)["spendable"] == "2.00"
+    for broken in (f"[{bad}", f"[{bad}]]", f"[{bad} {good}]", f"[{bad}, NaN]", f"[{bad},]", bad):
+        shop.post("/activities", raw=broken.encode()).problem(400, "invalid_body")
+    shop.post("/activities", raw=f"[{','.join([bad] * 1001)}]".encode()).problem(400, "invalid_body")
+
+
+def test_of_too_many_lines_none_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer reads for all callers: 2 MB of `1,1,1` would keep it for seconds."""
+
+    def read(raw: bytes) -> Any:
+        raise AssertionError("a line was read")
+
+    monkeypatch.setattr(wire, "_read_one", read)
+    for body in (b"[" + b"1," * 1000 + b"1]", rb'["\ud800"' + b",1" * 1000 + b"]"):
+        with pytest.raises(wire.BodyError, match="1001 activities"):
+            wire.split(body)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -208,4 +208,44 @@ def test_a_deadline_is_told_though_nobody_takes_anything(
         assert time.monotonic() - began < 10
         found.stop()
 
+    asyncio.run(scene())
+
+
+def test_a_body_is_given_up_by_the_deadline_and_by_whoever_ends_the_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Coming:
+        """A request whose body needs so long."""
+
+        headers: ClassVar = {"content-length": "2"}
+
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        async def __call__(self) -> bytes:
+            await asyncio.sleep(self.seconds)
+            return b"{}"
+
+    async def scene() -> None:
+        bodies = intake.Bodies(asyncio.get_running_loop())
+
+        async def read(seconds: float) -> bytes | str:
+            coming: Any = Coming(seconds)
+            try:
+                return await bodies.read(coming, coming)
+            except TimeoutError:
+                await asyncio.sleep(0)
+                return "given up"
+
+        ended = asyncio.create_task(read(60))
+        soon, late = asyncio.create_task(read(0.01)), asyncio.create_task(read(60))
+        assert await soon == b"{}"
+        ended.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ended
+        assert await asyncio.wait_for(late, 20) == "given up"
+        assert await read(0.01) == b"{}"
+
+    monkeypatch.setattr(intake, "environment", lambda: SimpleNamespace(web_deadline_s=0.2))
+    monkeypatch.setattr(intake, "_BODIES_S", 0.05)
     asyncio.run(scene())

@@ -32,11 +32,17 @@ class Served:
         self.token = token
 
     def call(
-        self, method: str, path: str, body: Any = None, raw: bytes | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        raw: bytes | None = None,
+        token: str | None = None,
+        kind: str = "application/json",
     ) -> tuple[int, dict[str, str], Any]:
         content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        headers = {"Content-Type": "application/json"} if content else {}
+        headers = {"Content-Type": kind} if content and kind else {}
         given = self.token if token is None else token
         if given:
             headers["Authorization"] = f"Bearer {given}"
@@ -57,14 +63,14 @@ def served(shop: Shop) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def serving(shop: Shop) -> Iterator[Served]:
-    """A web process of its own for a shop, until the end of the block."""
+def serving(shop: Shop, **settings: str) -> Iterator[Served]:
+    """A web process of its own for a shop, with settings of its own, until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     process = subprocess.Popen(
         [sys.executable, "-m", "palier", "web", "--host", "127.0.0.1", "--port", str(port)],
-        env={**os.environ, "PALIER_WEB_PROCESSES": "1"},
+        env={**os.environ, "PALIER_WEB_PROCESSES": "1", **settings},
     )
     found = Served(port, shop.token)
     try:
@@ -127,6 +133,50 @@ def test_refusals_of_the_fast_intake(served: Served) -> None:
         assert (found[0], found[2]["code"]) == (413, "body_too_large")
     assert served.call("POST", "/v1/activities", {}, token="")[2]["code"] == "unauthorized"
     assert served.call("GET", "/v1/nothing")[2]["code"] == "unknown_address"
+
+
+def test_the_fast_intake_refuses_as_the_operation_does(shop: Shop, served: Served) -> None:
+    """The same problem document, with its place and remedy, whichever of the two reads the request."""
+    reader = shop.new_key(["members:read"]).token
+    one = b'{"source": "till", "id": "1", "type": "sale", "occurred_at": "2026-03-01T10:00:00Z", "amount": "1.00"}'
+    for kind, raw, token, status in (
+        ("text/plain", b"{}", None, 415),
+        ("application/jsonx", b"{}", None, 415),
+        ("application/json-patch+json", b"{}", None, 415),
+        ("", b"{}", None, 415),
+        ("Application/JSON ; charset=utf-8", one, None, 422),
+        ("application/json", b"{}", None, 422),
+        ("application/json", b'{"lines": [{"price": 1}]}', None, 422),
+        ("application/json", b"1", None, 400),
+        ("application/json", b'{"source": "\\ud800"}', None, 400),
+        ("application/json", one, "pk_nobody", 401),
+        ("application/json", one, reader, 403),
+    ):
+        slow = shop.post("/activities", raw=raw, kind=kind, token=token)
+        fast = served.call("POST", "/v1/activities", raw=raw, kind=kind, token=token)
+        told = {name: value for name, value in fast[2].items() if name not in ("source", "id")}
+        assert (fast[0], told) == (status, slow.json), (kind, raw)
+        assert told["remedy"]
+        assert ("field" in told) == (status not in (400, 403))
+
+
+@pytest.mark.parametrize("path", ["activities", "members"])
+def test_a_body_that_does_not_come(shop: Shop, path: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is given up at the deadline, and whoever goes away in the midst of it leaves no trace in the log."""
+    head = (
+        f"POST /v1/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {shop.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+    )
+    with serving(shop, PALIER_WEB_DEADLINE_S="1") as served:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=20) as waiting:
+            waiting.sendall(head.encode())
+            with socket.create_connection(("127.0.0.1", served.port), timeout=20) as leaving:
+                leaving.sendall(head.encode())
+            answer = waiting.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"body_too_slow"' in answer
+        assert served.call("POST", "/v1/activities", {})[0] == 422
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_an_array_is_answered_as_its_lines_would_be(served: Served, member: str) -> None:

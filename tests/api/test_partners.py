@@ -12,9 +12,11 @@ import msgspec
 import pytest
 
 from palier.api.reference import schema
+from palier.connectors import files
 from palier.connectors.bank_files import plain_cell
 from palier.programs import gallery
 from palier.staff.queries import RIGHTS
+from palier.web.console.board import answers
 from tests.api.shop import Answered, Shop, here, now_text
 from tests.api.test_live import Served, served  # noqa: F401 (a fixture)
 from tests.commands import palier
@@ -208,6 +210,8 @@ def test_a_partner_reads_its_own_statement_and_no_other(shop: Town) -> None:
     assert {item["partner"] for item in [*own, *ours["statements"]]} == {OURS}
     assert THEIRS not in json.dumps([ours, own])
     theirs, other = pages(shop, shop.theirs)
+    before = shop.get(f"/settlements?period={month()}&known_at=1970-01-01T00:00:00Z", token=shop.ours).json
+    assert (before["known_at"], before["lines"]) == ("1970-01-01T00:00:00Z", [])
     operator, all_lines = pages(shop, shop.token)
     assert operator["statements"] == sorted(
         ours["statements"] + theirs["statements"], key=lambda item: item["partner"]
@@ -314,8 +318,10 @@ def test_a_key_of_a_partner_is_made_for_a_partner_that_there_is(shop: Town) -> N
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_no_text_is_taken_for_a_formula(start: str) -> None:
-    assert plain_cell(f"{start}1+1") == f"'{start}1+1"
-    assert plain_cell(f"x{start}") == f"x{start}"
+    """Nor in the file of a statement, nor in that of an import's refused lines, nor in that of a page's table."""
+    for written in (plain_cell, files._safe, lambda text: answers._safe([text])[0]):
+        assert written(f"{start}A1+1") == f"'{start}A1+1"
+        assert written(f"x{start}") == f"x{start}"
 
 
 def test_a_partner_takes_the_vouchers_that_name_it(shop: Town) -> None:

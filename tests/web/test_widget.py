@@ -94,6 +94,7 @@ def test_only_pages_that_the_program_names_are_answered(shown: Shop) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b'{"prices": 1}', b'{"more": 1}', b'{"language": "de"}', b'{"token": 1}', b"\xff",
+     b'{"token": "\xff"}',
      json.dumps({"prices": [{"amount": "1"}] * 61}).encode(), b'{"token": "' + b"x" * 40_000 + b'"}'],
 )  # fmt: skip
 def test_a_question_that_is_not_understood_says_so(shown: Shop, content: bytes) -> None:

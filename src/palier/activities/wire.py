@@ -119,11 +119,18 @@ class Read(Struct):
     sha256: bytes
 
 
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
 _one = msgspec.json.Decoder(WireActivity).decode
 _many = msgspec.json.Decoder(list[WireActivity]).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _lines_in = msgspec.json.Decoder(list[WireLine]).decode
 _encode = msgspec.json.Encoder().encode
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]").search
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_item = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_no_constant).raw_decode
 _SPACED = re.compile(rb'"[ \t\r\n]+:').search
 _PLAIN = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?", re.ASCII).fullmatch
 _MONEY = ("amount", "tax", "shipping", "discount")
@@ -136,6 +143,7 @@ _REMEMBERED: Final = 1 << 15
 """The most of a kind that is remembered."""
 _ERROR_PLACE = re.compile(r"^(.*?)(?: - at `\$(.*)`)?$", re.DOTALL)
 _LACKING = re.compile(r"Object missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
 
 class BodyError(ValueError):
@@ -164,20 +172,77 @@ def split(body: bytes) -> list[WireActivity | Refusal]:
         return [_read_one(body)]
     if start != b"[":
         raise BodyError("the body must be a JSON object, or an array of them")
-    try:
+    lines: list[WireActivity | Refusal] | None = None
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         read = _many(body)
-        lines: list[WireActivity | Refusal] = list(read)
-        if not _names_once(body, read):
-            lines = [_read_one(bytes(raw)) for raw in _decode_raws(body)]
-    except msgspec.ValidationError:
-        lines = [_read_one(bytes(raw)) for raw in _decode_raws(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BodyError(f"the body is not JSON: {error}") from None
-    if len(lines) > MAX_LINES:
-        raise BodyError(f"{len(lines)} activities in one request; send at most {MAX_LINES}")
+        if _names_once(body, read):
+            lines = list(read)
+    if lines is None:
+        raws = _apart(body)
+        _refuse_number(len(raws))
+        lines = [_read_line(raw) for raw in raws]
+    _refuse_number(len(lines))
+    return lines
+
+
+def _refuse_number(lines: int) -> None:
+    if lines > MAX_LINES:
+        raise BodyError(f"{lines} activities in one request; send at most {MAX_LINES}")
     if not lines:
         raise BodyError("the array is empty; send at least one activity")
-    return lines
+
+
+def _apart(body: bytes) -> list[bytes]:
+    """The items of an array, each to be read on its own."""
+    try:
+        return [bytes(raw) for raw in _decode_raws(body)]
+    except BodyError:
+        if not _HALF(body):
+            raise
+        return _cut(body)
+
+
+def _cut(body: bytes) -> list[bytes]:
+    """The items of an array in which a text holds half of a character, as when a sender cut it in the midst.
+
+    The grammar of JSON has such escapes, and the usual reader takes none of the array.
+    """
+    whole: list[bytes] = []
+    try:
+        text = body.decode()
+        place = text.index("[") + 1
+        while True:
+            start = _past_space(text, place)
+            place = _past_space(text, _item(text, start)[1])
+            whole.append(text[start:place].encode())
+            if text[place : place + 1] != "," or len(whole) > MAX_LINES:
+                break
+            place += 1
+        if len(whole) <= MAX_LINES and text[place:].strip(" \t\r\n") != "]":
+            raise ValueError("the array has no end, or something stands behind it")
+    except (ValueError, RecursionError) as error:
+        raise BodyError(f"the body is not JSON: {error}") from None
+    return whole
+
+
+def _past_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    assert found is not None
+    return found.end()
+
+
+def _read_line(raw: bytes) -> WireActivity | Refusal:
+    try:
+        return _read_one(raw)
+    except BodyError:
+        if not _HALF(raw):
+            raise
+        return Refusal(
+            RefusalCode.MALFORMED,
+            sentence("%(field)s is not valid Unicode text", field="activity"),
+            "",
+            sentence("send UTF-8"),
+        )
 
 
 def _decode_raws(body: bytes) -> list[msgspec.Raw]:
@@ -233,6 +298,9 @@ def _read_one(raw: bytes) -> WireActivity | Refusal:
                 field,
                 sentence("send it; see the form of an activity in the API reference"),
             )
+        unknown = _UNKNOWN.fullmatch(message)
+        if unknown is not None:
+            place = f"{place}.{unknown[1][:60]}"
         return Refusal(
             RefusalCode.MALFORMED,
             sentence("%(error)s", error=payment_cards.masked(message)),
@@ -477,6 +545,18 @@ def _money(raw: Amount, field: str, decimals: int) -> int:
         ) from None
 
 
+def _needed(raw: Amount, field: str, decimals: int) -> int:
+    """An amount that may not be left out: null, which stands for what is not there, is refused."""
+    if not _sent(raw):
+        raise LineRefused(
+            RefusalCode.INVALID_AMOUNT,
+            sentence("%(field)s is missing", field=field),
+            field,
+            sentence("send it; see the form of an activity in the API reference"),
+        )
+    return _money(raw, field, decimals)
+
+
 def _fact(wire: WireActivity, timeline: Timeline, program_key: str, now: int) -> Fact:
     if wire.program is not None and wire.program != program_key:
         raise LineRefused(
@@ -707,7 +787,7 @@ def _lines(wires: Sequence[WireLine], exponent: int) -> tuple[Line, ...]:
         text = bytes(wire.amount)
         amount = _usual_amount(text, exponent) if len(text) < _SHORT else None
         if amount is None:
-            amount = _money(wire.amount, f"lines[{number}].amount", exponent)
+            amount = _needed(wire.amount, f"lines[{number}].amount", exponent)
         lines.append(Line(wire.category, wire.sku, wire.quantity, amount, wire.kind))
     return tuple(lines)
 
@@ -731,7 +811,7 @@ def _tenders(wires: Sequence[WireTender], amount: int, exponent: int) -> tuple[T
                 )
             redemption = _reference(wire.redemption, f"tenders[{number}].redemption")
             named += 1
-        tenders.append(Tender(kind, _money(wire.amount, f"tenders[{number}].amount", exponent), redemption))
+        tenders.append(Tender(kind, _needed(wire.amount, f"tenders[{number}].amount", exponent), redemption))
     if named > 1 or len(tenders) > 20:
         raise LineRefused(
             RefusalCode.INVALID_TENDERS,

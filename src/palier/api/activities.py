@@ -14,6 +14,7 @@ from ninja import Query, Router
 from palier.activities import batch, queries, wire
 from palier.activities.answers import body, counts
 from palier.activities.telling import tell
+from palier.api import frames
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, answer, call
 from palier.api.partners import own_answer, own_line
@@ -200,7 +201,8 @@ def send_activities(
     try:
         sent = wire.split(raw)
     except wire.BodyError as error:
-        raise Problem(400, "invalid_body", f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        detail = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        raise Problem(400, "invalid_body", detail, remedy=frames.A_BODY) from None
     with call(request) as made:
         lines = [
             line

@@ -36,6 +36,7 @@ BenefitRef = Annotated[
     operation_id="read_benefits",
     summary="Read what a member is entitled to",
     response={200: BenefitsAnswer, **problems(404)},
+    by_alias=True,
 )
 def read_benefits(
     request: HttpRequest,

@@ -76,7 +76,7 @@ def read_donations(
     auth=READ,
     operation_id="read_donation_receipt",
     summary="Read the receipt of a donation",
-    response={200: bytes, **problems(404)},
+    response=problems(404),
     openapi_extra={
         "responses": {
             200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}

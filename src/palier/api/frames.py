@@ -66,6 +66,8 @@ def problem(status: int, code: str, detail: str, **more: str) -> bytes:
     return msgspec.json.encode(content)
 
 
+A_BODY: Final = "send one activity, or an array of them, as JSON in UTF-8"
+"""What to do about a body that is neither."""
 UNKNOWN_OUTCOME: Final = problem(
     503, "try_again", "The outcome is not known; send the same activities again, with the same ids."
 )

@@ -22,7 +22,7 @@ from palier.api import frames
 from palier.api.frames import WRITERS, Sent
 from palier.api.limits import allow
 from palier.site import database, disk
-from palier.site.bridge import BodyTooLarge, HttpProtocol, Scope, has_body, read_body
+from palier.site.bridge import TOO_SLOW, BodyBroken, BodyTooLarge, HttpProtocol, Scope, has_body, read_body
 from palier.site.environment import environment
 from palier.staff.queries import Key, authenticate, cached
 
@@ -39,13 +39,14 @@ LARGE_BYTES: Final = 50_000
 _HEAD_BYTES: Final = 200
 """What a waiting request takes beside its body."""
 _AGAIN_S: Final = 0.05
+_BODIES_S: Final = 1.0
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-def problem(status: int, code: str, detail: str) -> Answer:
-    """A problem document (RFC 9457) as an answer."""
-    return status, PROBLEM, frames.problem(status, code, detail)
+def problem(status: int, code: str, detail: str, **more: str) -> Answer:
+    """A problem document (RFC 9457) as an answer; `more` is its field and remedy."""
+    return status, PROBLEM, frames.problem(status, code, detail, **more)
 
 
 def _retry(status: int, code: str, detail: str, after_s: int) -> Answer:
@@ -245,15 +246,55 @@ class _Writer(asyncio.Protocol):
 
 # --- the request's side -----------------------------------------------------------------------------------
 
+
+class Bodies:
+    """Bodies that are on their way. One look a second gives up those that take too long: a timer for each would
+    cost more than all else that is done with a small body. For the event loop's thread only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._looking = False
+
+    async def read(self, scope: Scope, protocol: HttpProtocol) -> bytes:
+        """A request's body. Raises TimeoutError past the deadline, and what `read_body` raises."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading[task] = self._loop.time() + environment().web_deadline_s
+        if not self._looking:
+            self._looking = True
+            self._loop.call_later(_BODIES_S, self._look)
+        try:
+            return await read_body(scope, protocol, wire.MAX_BYTES - 1)
+        except asyncio.CancelledError:
+            if task in self._reading:
+                raise
+            task.uncancel()
+            raise TimeoutError from None
+        finally:
+            self._reading.pop(task, None)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        for task in [task for task, until in self._reading.items() if until <= now]:
+            del self._reading[task]
+            task.cancel()
+        self._looking = bool(self._reading)
+        if self._looking:
+            self._loop.call_later(_BODIES_S, self._look)
+
+
 _intake: Intake | None = None
+_bodies: Bodies | None = None
 _keys_lock = threading.Lock()
 _keys: psycopg.Connection[Any] | None = None
 
 
 def start(loop: asyncio.AbstractEventLoop) -> None:
     """Connects this process to the writers; called once per process, in its event loop's thread."""
-    global _intake
+    global _intake, _bodies
     _intake = Intake(loop)
+    _bodies = Bodies(loop)
 
 
 def stop() -> None:
@@ -277,7 +318,10 @@ def _authenticate(header: str) -> Key | None:
 
 async def handle(scope: Scope, protocol: HttpProtocol) -> None:
     """Answers one POST /v1/activities."""
-    status, headers, content = await _handle(scope, protocol)
+    try:
+        status, headers, content = await _handle(scope, protocol)
+    except BodyBroken:
+        return
     protocol.response_bytes(status, headers, content)
 
 
@@ -291,11 +335,14 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
             return _retry(503, "database_unreachable", "The database does not answer; try again.", 1)
         if key is None:
             status, headers, content = problem(
-                401, "unauthorized", "Send a valid API key as 'Authorization: Bearer pk_...'."
-            )
+                401, "unauthorized", "The call bears no valid API key.",
+                field="Authorization", remedy="send it as 'Authorization: Bearer pk_...'",
+            )  # fmt: skip
             return status, [*headers, ("www-authenticate", "Bearer")], content
     if RIGHT not in key.rights:
-        return problem(403, "forbidden", f"This key lacks the right {RIGHT}.")
+        return problem(
+            403, "forbidden", f"This key lacks the right {RIGHT}.", remedy="ask for a key with this right"
+        )
     wait_s = allow(key.prefix)
     if wait_s is not None:
         return _retry(
@@ -308,18 +355,27 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
         if scope.query_string in ("dry_run=true", "dry_run=1"):
             dry_run = True
         elif scope.query_string not in ("dry_run=false", "dry_run=0"):
-            return problem(422, "invalid_query", "The only query parameter is dry_run=true or false.")
+            return problem(
+                422, "invalid_query", "The only query parameter is dry_run=true or false.",
+                field="query", remedy="send dry_run once, as true or false, or leave it out",
+            )  # fmt: skip
     if not has_body(scope):
-        return problem(400, "invalid_body", "The body is empty; send one activity, or an array of them.")
+        return problem(400, "invalid_body", "The body is empty.", remedy=frames.A_BODY)
+    assert _bodies is not None
     try:
-        raw = await read_body(scope, protocol, wire.MAX_BYTES - 1)
+        raw = await _bodies.read(scope, protocol)
+    except TimeoutError:
+        return problem(408, "body_too_slow", TOO_SLOW)
     except BodyTooLarge:
         return problem(
             413, "body_too_large", "A body must be smaller than 2 MB; send fewer activities at a time."
         )
-    kind = scope.headers.get("content-type") or "application/json"
-    if not kind.startswith("application/json"):
-        return problem(415, "unsupported_media_type", "Send the body as application/json.")
+    kind = scope.headers.get("content-type") or ""
+    if kind != "application/json" and kind.partition(";")[0].strip().lower() != "application/json":
+        return problem(
+            415, "unsupported_media_type", "The body is not of a type that is read here.",
+            field="Content-Type", remedy="send application/json",
+        )  # fmt: skip
     assert _intake is not None
     answer = await _intake.apply(key, dry_run, raw)
     if answer is None:

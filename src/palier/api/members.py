@@ -295,7 +295,7 @@ def read_history(
     limit: Limit = PAGE,
     cursor: Cursor = None,
 ) -> HttpResponse:
-    """A page of a member's decisions, the latest recorded first, each with its trace.
+    """A page of a member's decisions, the latest in time first, each with its trace.
 
     Corrections are lines of their own that name what they correct.
     """
@@ -357,6 +357,7 @@ def create_page_token(request: HttpRequest, ref: Ref, body: NewPageToken) -> Htt
     operation_id="read_progress",
     summary="Read a member's progress",
     response={200: ProgressAnswer, **problems(404)},
+    by_alias=True,
 )
 def read_progress(request: HttpRequest, ref: Ref) -> HttpResponse:
     """The tier, what is missing for the next, the points that wait; goals, streaks, badges, open games, quizzes,

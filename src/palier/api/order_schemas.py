@@ -8,6 +8,7 @@ from ninja import Query
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from palier.api.calls import text_only
+from palier.api.reward_schemas import MoneyAnswer
 from palier.api.schemas import (
     Answered,
     Body,
@@ -151,12 +152,7 @@ class NewUse(Body):
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-class MoneyAnswer(Answered):
-    amount: DecimalText
-    currency: str
-
-
-class PriceAnswer(Answered):
+class OrderPrice(Answered):
     """What the whole order costs."""
 
     price: str
@@ -228,7 +224,7 @@ class OrderAnswer(Answered):
     quantity: int
     units: int
     refunded_units: int
-    price: PriceAnswer
+    price: OrderPrice
     points: list[OrderPoints]
     variant: str | None
     slot: str | None

@@ -628,7 +628,7 @@ def read_order_address(request: HttpRequest, order: OrderRef) -> HttpResponse:
         found = _find(made, order)
         address = addresses.read(made.connection, found.member_id, found.order_id)
         if address is None:
-            raise not_found("address")
+            raise not_found("delivery_address")
         write_log(made.connection, _actor(made), made.person.role, "order.address", found.ref, at=made.now)
         made.connection.commit()
         return answer({"order": found.ref, **msgspec.structs.asdict(address)})

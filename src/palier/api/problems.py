@@ -144,4 +144,8 @@ def refuse_when_full() -> None:
 
 def not_found(what: str = "member") -> Problem:
     """The one answer for what does not exist here, belongs to another program, or was erased."""
-    return Problem(404, f"unknown_{what}", f"There is no such {what} in this program.")
+    whose = "for this key" if what == "program" else "in this program"
+    return Problem(
+        404, f"unknown_{what}", f"There is no such {what.replace('_', ' ')} {whose}.",
+        field=what, remedy="check what the call names it by",
+    )  # fmt: skip

@@ -29,6 +29,7 @@ _MEANINGS: Final = {
     "403": "The key lacks the right.",
     "404": "There is no such thing in the key's program.",
     "409": "The same is being worked on at this moment, or has gone on meanwhile; `code` says which.",
+    "410": "A repeated call whose answer named a member who was erased since: it was done, and is not done again.",
     "413": "The body is 2 MB or more.",
     "415": "The body is of a type that is not read here.",
     "422": "Refused: `code` says why, `field` where, `remedy` what to do.",
@@ -72,6 +73,9 @@ def _complete(operation: dict[str, Any], rights: dict[str, str]) -> None:
         for choice in choices:
             if choice.get("type") != "null":
                 parameter["schema"].update(choice)
+    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", [])):
+        for status in ("409", "410"):
+            operation["responses"].setdefault(status, {})
     for status, response in operation["responses"].items():
         if status in _MEANINGS:
             response["description"] = _MEANINGS[status]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
@@ -175,8 +176,9 @@ def _defect(request: HttpRequest, error: Exception) -> HttpResponse:
     ).response()
 
 
+@csrf_exempt
 def no_such_address(request: HttpRequest, **_: Any) -> HttpResponse:
-    """What any other address under /v1/ is answered."""
+    """What any other address under /v1/ is answered, by whatever method: no form comes from here."""
     return problems.no_such_address().response()
 
 

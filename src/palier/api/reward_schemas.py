@@ -147,7 +147,7 @@ class SuitingAnswer(Answered):
     rewards: list[SuitedLine]
 
 
-class FindingAnswer(Answered):
+class RewardFinding(Answered):
     code: str
     path: str
     message: str
@@ -160,10 +160,10 @@ class WrittenAnswer(Answered):
     reward: str
     version: int
     valid_from: str
-    findings: list[FindingAnswer]
+    findings: list[RewardFinding]
 
 
-class ChangeAnswer(Answered):
+class RewardChange(Answered):
     path: str
     kind: str
     en: str
@@ -179,7 +179,7 @@ class RewardVersionAnswer(Answered):
     made_by: str
     reason: str
     sha256: str
-    changes: list[ChangeAnswer]
+    changes: list[RewardChange]
     document: Document
 
 

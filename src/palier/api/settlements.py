@@ -68,7 +68,7 @@ def read_settlements(
             month = settlements.month(made.runtime, period)
         except Refused as refused:
             raise Problem(422, "malformed", str(refused), field="period") from None
-        known = places[0] if places is not None else min(known_at or made.now, made.now)
+        known = places[0] if places is not None else _known(made, known_at)
         question = Question(month, known, known_after or 0, partner)
         operator = partner is None
         if places is None:
@@ -113,7 +113,12 @@ def _question(
         month = settlements.month(made.runtime, period)
     except Refused as refused:
         raise Problem(422, "malformed", str(refused), field="period") from None
-    return Question(month, min(known_at or made.now, made.now), known_after or 0, partner)
+    return Question(month, _known(made, known_at), known_after or 0, partner)
+
+
+def _known(made: Call, known_at: int | None) -> int:
+    """The instant by which it is told: that which is asked for, 1970 too, and nothing that is still to come."""
+    return made.now if known_at is None else min(known_at, made.now)
 
 
 def _binary(kind: str, name: str, content: bytes) -> HttpResponse:
@@ -127,7 +132,7 @@ def _binary(kind: str, name: str, content: bytes) -> HttpResponse:
     auth=READ,
     operation_id="read_settlement_statement",
     summary="Read a period's statement as PDF",
-    response={200: bytes, **problems(404)},
+    response=problems(404),
     openapi_extra={
         "responses": {
             200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
@@ -156,7 +161,7 @@ def read_settlement_statement(
     auth=READ,
     operation_id="read_settlement_lines",
     summary="Read a period's lines as CSV",
-    response={200: bytes, **problems(404)},
+    response=problems(404),
     openapi_extra={
         "responses": {200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}}
     },

@@ -10,5 +10,5 @@ urlpatterns = [
     path("docs", docs_view, name="docs"),
     path("docs.css", style_view, name="docs-style"),
     *urls(),
-    re_path(r"^.*$", no_such_address),
+    re_path(r"^[\s\S]*$", no_such_address),
 ]

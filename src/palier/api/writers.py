@@ -150,7 +150,8 @@ class _Writer:
         try:
             self._waiting.append(_Request(caller, sent, wire.split(sent.body)))
         except wire.BodyError as error:
-            content = frames.problem(400, "invalid_body", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            detail = f"{str(error)[:1].upper()}{str(error)[1:]}."
+            content = frames.problem(400, "invalid_body", detail, remedy=frames.A_BODY)
             caller.answer([Answered(sent.number, 400, 0, content)])
 
     def _take(self) -> Iterator[_Request]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from palier.connectors.rows import DANGEROUS
 from palier.engine.amounts import from_minor
 
 SCHEMA: Final = "pain.001.001.09"
@@ -27,8 +28,6 @@ LARGEST_AMOUNT: Final = 99_999_999_999
 """999,999,999.99 EUR, the most of one transfer."""
 
 _NOT_SEPA: Final = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula."""
 COLUMNS: Final = ("reference", "name", "iban", "amount", "money", "execution_on", "text")
 
 
@@ -161,7 +160,7 @@ def csv_file(
 
 def plain_cell(text: str) -> str:
     """A text that no spreadsheet computes: what looks like a formula is put behind an apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(DANGEROUS) else text
 
 
 # --- the calendar of settlement ---------------------------------------------------------------------------

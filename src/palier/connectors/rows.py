@@ -27,7 +27,7 @@ JSON: Final = ("lines", "tenders", "attributes", "returned")
 NEEDED: Final = ("source", "id", "occurred_at")
 """What every activity has, beside its member."""
 REFUSED_COLUMNS: Final = ("refused_line", "refused_code", "refused_reason")
-DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that a spreadsheet would run as a formula."""
 
 _TRUE = ("true", "1")

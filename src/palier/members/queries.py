@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -45,7 +46,8 @@ def _key() -> bytes:
 
 
 def normalized(kind: str, value: str) -> str:
-    """The form of an identity that is compared: e-mails in lower case, phones without separators.
+    """The form of an identity that is compared: e-mails in lower case, phones without separators, accents composed
+    (Unicode's NFC), since some systems write é as one character and others as two.
 
     Where the installation has a country for phones (PALIER_PHONE_COUNTRY), they are told apart as international
     numbers: 06 12 34 56 78 and +33 (0)6 12 34 56 78 are one. An extension or short code stays as it is written.
@@ -74,6 +76,7 @@ def normalized(kind: str, value: str) -> str:
         country = environment().phone_country
         if country is not None:
             text = _international(text, country)
+    text = unicodedata.normalize("NFC", text)
     if len(text) >= SHORTEST and holds_number(text, "phone" if kind == "phone" else "id"):
         raise PaymentCardNumber(
             sentence(

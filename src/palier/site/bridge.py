@@ -15,12 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from granian.rsgi import ProtocolClosed
+
 from palier.site.problem import CONTENT_SECURITY_POLICY, problem_body, problem_page, wants_page
 
 logger = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 2 * 1024 * 1024
 STREAM_LIMIT_S: Final = 600
+TOO_SLOW: Final = "The body did not arrive in time; send it again."
 _BODYLESS: Final = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
 
 Headers = list[tuple[str, str]]
@@ -59,6 +62,10 @@ class BodyTooLarge(Exception):
     """The request's body is longer than the limit; the rest was not read."""
 
 
+class BodyBroken(Exception):
+    """The connection ended before the request's body: nobody is left to be answered."""
+
+
 def unreadable_headers(scope: Scope) -> bool:
     """Whether a header has a value that is not text. The server would leave it out: a caller's Idempotency-Key
     must not vanish on the way."""
@@ -76,19 +83,22 @@ def has_body(scope: Scope) -> bool:
 
 
 async def read_body(scope: Scope, protocol: HttpProtocol, limit: int = BODY_LIMIT) -> bytes:
-    """The whole body, at most `limit` bytes. Raises BodyTooLarge before reading more than that."""
+    """The whole body, at most `limit` bytes. Raises BodyTooLarge before reading more than that, and BodyBroken."""
     declared = scope.headers.get("content-length")
-    if declared is not None:
-        if int(declared) > limit:
-            raise BodyTooLarge
-        return bytes(await protocol())
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in protocol:
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge
-        chunks.append(bytes(chunk))
+    try:
+        if declared is not None:
+            if int(declared) > limit:
+                raise BodyTooLarge
+            return bytes(await protocol())
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in protocol:
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge
+            chunks.append(bytes(chunk))
+    except ProtocolClosed:
+        raise BodyBroken from None
     return b"".join(chunks)
 
 
@@ -178,8 +188,9 @@ class Bridge:
                 refuse_large_body(protocol, scope=scope)
                 return
             except TimeoutError:
-                detail = "The body did not arrive in time; send it again."
-                refuse(protocol, 408, "body_too_slow", detail, scope=scope)
+                refuse(protocol, 408, "body_too_slow", TOO_SLOW, scope=scope)
+                return
+            except BodyBroken:
                 return
         loop = asyncio.get_running_loop()
         request = _Request(

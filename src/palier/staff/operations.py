@@ -227,7 +227,7 @@ def drop_old_answers(connection: Connection[Any], *, now: int, limit: int = 10_0
 
 
 FORGOTTEN: Final = (
-    '{"type":"urn:palier:problem:forgotten","title":"Forgotten","status":410,"code":"forgotten",'
+    '{"type":"urn:palier:problem:forgotten","title":"Gone","status":410,"code":"forgotten",'
     '"detail":"What this call answered named a member who was erased since. It was done, and is not done again."}'
 )
 """What a repeated call is answered whose stored answer was forgotten."""

@@ -123,7 +123,7 @@ def show(request: HttpRequest, program: str) -> HttpResponse:
             if len(request.body) > LONGEST_BODY:
                 raise msgspec.ValidationError(f"more than {LONGEST_BODY} bytes")
             asked = _decode(request.body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             response = _answer({"problem": f"The widget's question is not understood: {error}."}, 422)
         else:
             with translation.override(asked.language):

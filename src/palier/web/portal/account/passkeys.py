@@ -51,7 +51,7 @@ def _take(made: Visit, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
         raise passkeys.NotProved("no ceremony")
     try:
         answer = json.loads(made.request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise passkeys.NotProved("no answer") from None
     if not isinstance(answer, dict):
         raise passkeys.NotProved("no answer")
