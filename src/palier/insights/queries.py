@@ -33,18 +33,8 @@ STATE: Final = """
 select s.counted_at, s.begun_at is not null,
        exists (select 1 from uncounted u where u.program_id = s.program_id),
        (select min(d.day) - date '1970-01-01' from insight_day d
-        where d.program_id = s.program_id and d.measure = any(array['activity', 'joined'])),
-       g.gone, g.gone - g.since
+        where d.program_id = s.program_id and d.measure = any(array['activity', 'joined']))
 from insight_state s
--- all members: those who are gone, by an index of their own, and of them those who went within the period
-cross join lateral (
-  select (select count(*) from member m where m.program_id = s.program_id and m.status in ('erased', 'merged')) as gone,
-         (select count(*) from erasure_request e
-          where e.program_id = s.program_id and e.done_at >= %(first)s::date::timestamp at time zone s.zone)
-         + (select count(*) from member_merge e
-            where e.program_id = s.program_id and e.ended_at is null
-              and e.merged_at >= %(first)s::date::timestamp at time zone s.zone) as since
-) g
 where s.program_id = %(program)s
 """
 
@@ -224,6 +214,7 @@ _STANDING: Final = (
     measures.DEBIT,
     measures.CREDIT,
     measures.JOINED,
+    measures.GONE,
     measures.TIER,
     measures.WAITED,
     measures.REACHED,
@@ -238,12 +229,12 @@ def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insig
     """The figures of a program for a period. Five statements, none of which reads members or activities."""
     parameters = _parameters(runtime, period)
     state = connection.execute(STATE, parameters).fetchone()
-    counted, again, waits, begins, gone, gone_before = state or (None, False, False, None, 0, 0)
+    counted, again, waits, begins = state or (None, False, False, None)
     flows = _flows(connection, parameters)
     standing = _standing(connection, parameters)
     plan = runtime.latest
-    joined = standing.get(measures.JOINED, {}).get("", Compared())
-    members = Compared(joined.now - gone, joined.before - gone_before)
+    joined, gone = (standing.get(name, {}).get("", Compared()) for name in (measures.JOINED, measures.GONE))
+    members = _less(joined, gone)
     monthly = _monthly(connection, runtime, period)
 
     def sums(measure: str) -> dict[str, Compared]:

@@ -560,7 +560,7 @@ def leaving(made: StaffVisit) -> HttpResponse:
         },
     )
     days = queries.series(
-        made.connection, made.runtime, (*measures.STAYS.values(), measures.JOINED), period.last
+        made.connection, made.runtime, (measures.STAYS[90], measures.JOINED, measures.GONE), period.last
     )
     answer.charts = [_away(told, found, days)]
     joined = queries.cohorts(made.connection, made.runtime, period.last)
@@ -571,11 +571,11 @@ def leaving(made: StaffVisit) -> HttpResponse:
 
 
 def _away(told: Telling, found: Insights, days: dict[tuple[str, str], Series]) -> Any:
-    joined = days.get((measures.JOINED, ""), Series([], []))
-    gone = joined.up_to(found.period.last) - found.members.now
-    stays = days.get((measures.STAYS[90], ""), Series([], []))
+    joined, gone, stays = (
+        days.get((name, ""), Series([], [])) for name in (measures.JOINED, measures.GONE, measures.STAYS[90])
+    )
     at = points_of(found.period)
-    values = [max(0, joined.up_to(day) - gone - stays.up_to(day)) for day in at]
+    values = [max(0, joined.up_to(day) - gone.up_to(day) - stays.up_to(day)) for day in at]
     return lines(
         [
             Line(
