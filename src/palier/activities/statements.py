@@ -151,9 +151,7 @@ class _Setter:
         return key
 
     def money(self, minor: int) -> str:
-        # The sign stands before the whole amount: −€2.55, −2,55 €.
-        amount = money(abs(minor), self.runtime.latest.program.currency, self.language)
-        return f"−{amount}" if minor < 0 else amount
+        return money(minor, self.runtime.latest.program.currency, self.language)
 
     def number(self, text: str) -> str:
         return localized(text, self.language).replace("-", "−")

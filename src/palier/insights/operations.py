@@ -435,7 +435,9 @@ class _Count:
         return self.connection.execute(statement, parameters, binary=True).fetchall()
 
     def _load(self, members: list[int]) -> None:
-        for member_id, joined, days, rewarded_on, tier, at, number, rules, gone in self._rows(MEMBERS, members, []):
+        for member_id, joined, days, rewarded_on, tier, at, number, rules, gone in self._rows(
+            MEMBERS, members, []
+        ):
             self.members[member_id] = Counted(
                 joined,
                 list(days or ()),

@@ -95,8 +95,8 @@ class Compared(Struct, frozen=True):
 class CurrencyInsight(Struct, frozen=True):
     """One point currency. Flows are of the period; what stands is at its end (`before`: at the end of the one before).
 
-    `liability` is what outstanding and pending points are worth in money, `breakage` how much of that may never be
-    used; both 0 and None where the currency has no value or no end.
+    `liability` is what outstanding and pending points are worth in money (0 where the currency has no value), each at
+    the value in force then; `breakage` is how much of them may never be used.
     """
 
     currency: str
@@ -225,14 +225,19 @@ Sums = dict[str, dict[str, Compared]]
 """measure -> key -> the figure."""
 
 
-def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insights:
-    """The figures of a program for a period. Five statements, none of which reads members or activities."""
+def read(connection: Connection[Any], runtime: Runtime, period: Period, *, now: int) -> Insights:
+    """The figures of a program for a period. Five statements, none of which reads members or activities.
+
+    What there is to tell of is that of the version in force at `now`, and so is the value of points; at the end of the
+    period before they had the value that was in force then.
+    """
     parameters = _parameters(runtime, period)
     state = connection.execute(STATE, parameters).fetchone()
     counted, again, waits, begins = state or (None, False, False, None)
     flows = _flows(connection, parameters)
     standing = _standing(connection, parameters)
-    plan = runtime.latest
+    plan = runtime.at(now)
+    earlier = runtime.timeline.at(plan.clock.start_of_day(period.first + EPOCH.toordinal()) - 1) or plan
     joined, gone = (standing.get(name, {}).get("", Compared()) for name in (measures.JOINED, measures.GONE))
     members = _less(joined, gone)
     monthly = _monthly(connection, runtime, period)
@@ -251,7 +256,7 @@ def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insig
         standing.get(measures.STAYS[90], {}).get("", Compared()),
         sums(measures.ACTIVITY).get("sale", Compared()),
         sums(measures.SPEND).get("", Compared()),
-        [_currency(plan, key, flows, standing, monthly.get(key, [])) for key in plan.currencies],
+        [_currency(plan, earlier, key, flows, standing, monthly.get(key, [])) for key in plan.currencies],
         _tiers(plan, standing, members),
         {_pair(key): value for key, value in sums(measures.MOVED).items()},
         _waiting(standing.get(measures.WAITED, {})),
@@ -337,7 +342,7 @@ def _less(one: Compared, other: Compared) -> Compared:
 
 
 def _currency(
-    plan: Plan, key: str, flows: Sums, standing: Sums, monthly: Sequence[tuple[int, int]]
+    plan: Plan, earlier: Plan, key: str, flows: Sums, standing: Sums, monthly: Sequence[tuple[int, int]]
 ) -> CurrencyInsight:
     moved, stood = _Accounts(flows, key), _Accounts(standing, key)
     held, pending = stood.net("hold"), stood.net("pending")
@@ -346,7 +351,7 @@ def _currency(
     debt = stood.net("debt")
 
     def worth(points: Compared) -> Compared:
-        return Compared(plan.worth(key, points.now), plan.worth(key, points.before))
+        return Compared(plan.worth(key, points.now), earlier.worth(key, points.before))
 
     currency = next(item for item in plan.program.point_currencies if item.key == key)
     own = [rule.expiry for rule in _written(plan) if rule.currency == key and rule.expiry is not None]

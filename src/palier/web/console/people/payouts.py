@@ -7,6 +7,7 @@ from typing import Final
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from palier.engine.amounts import from_minor
@@ -260,7 +261,11 @@ def propose(made: StaffVisit) -> HttpResponse:
                 made,
                 title=_("Collect pay-outs into a batch"),
                 will=[
-                    _("%(count)d pay-outs, %(total)s in all, from the account of %(payer)s.")
+                    ngettext(
+                        "%(count)d pay-out, %(total)s in all, from the account of %(payer)s.",
+                        "%(count)d pay-outs, %(total)s in all, from the account of %(payer)s.",
+                        found.payouts,
+                    )
                     % {
                         "count": found.payouts,
                         "total": money(found.total, found.money, made.language),
@@ -353,20 +358,36 @@ def batch_step(made: StaffVisit, ref: str, step: str) -> HttpResponse:
         why = reason(made) if step in ("refuse", "stop") else text(made, "reason")
         if not sure(made):
             rehearsed(made, act)
+            count = found.payouts
+            waits = ngettext(
+                "%(count)d pay-out, %(total)s in all, waits again and can go into another batch.",
+                "%(count)d pay-outs, %(total)s in all, wait again and can go into another batch.",
+                count,
+            )
             will = {
-                "approve": _("%(count)d pay-outs may be written to a bank file: %(total)s in all."),
-                "refuse": _(
-                    "%(count)d pay-outs, %(total)s in all, wait again and can go into another batch."
+                "approve": ngettext(
+                    "%(count)d pay-out may be written to a bank file: %(total)s in all.",
+                    "%(count)d pay-outs may be written to a bank file: %(total)s in all.",
+                    count,
                 ),
-                "stop": _("%(count)d pay-outs, %(total)s in all, wait again and can go into another batch."),
-                "sent": _("The bank has the file with %(count)d pay-outs, %(total)s in all."),
-                "paid": _("The bank has paid %(count)d pay-outs, %(total)s in all, but those it sent back."),
+                "refuse": waits,
+                "stop": waits,
+                "sent": ngettext(
+                    "The bank has the file with %(count)d pay-out, %(total)s in all.",
+                    "The bank has the file with %(count)d pay-outs, %(total)s in all.",
+                    count,
+                ),
+                "paid": ngettext(
+                    "The bank has paid %(count)d pay-out, %(total)s in all, unless it sent it back.",
+                    "The bank has paid %(count)d pay-outs, %(total)s in all, but those it sent back.",
+                    count,
+                ),
             }[step]
             title = step_words(step)
             return ask(
                 made,
                 title=title,
-                will=[will % {"count": found.payouts, "total": total}],
+                will=[will % {"count": count, "total": total}],
                 button=title,
                 back=address(made, "batch", found.ref),
                 danger=step in ("refuse", "stop"),
