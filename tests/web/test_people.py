@@ -669,6 +669,8 @@ def test_money_is_paid_by_two(shop: Shop) -> None:
     text, _ = asked(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
     assert "€10.00 is in the member" in text
     assert "came back" in yes(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
+    # Of what the bank was given, the batch says how much it sent back.
+    assert re.search("came back from the bank</dt>\\s*<dd>1 pay-out, €10.00<", page(first, shop, batch))
     assert paying.payouts["sent"] in _taken(first.get(f"/console/{shop.key}/payouts/sheet.csv?state=sent"))
     assert (
         staff_client("support", shop.program_id).get(f"/console/{shop.key}/payouts/{payout}").status_code

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import money
+from palier.engine.phrases import date_words
 from palier.members import refs
 from palier.payouts import accounts, operations, queries
 from palier.payouts.queries import Batch, Payout
@@ -306,6 +307,8 @@ def batch(made: StaffVisit, ref: str) -> HttpResponse:
     )  # fmt: skip
     shown = inside[:ROWS]
     known = approvals.find(made.connection, made.program_id, operations.KIND, found.ref)
+    all_of_it = queries.of_batch(made.connection, made.program_id, found.batch_id)
+    came_back = [item.amount for item in all_of_it if item.state == "returned"]
     return made.page(
         "console/people/batch.html",
         {
@@ -313,7 +316,11 @@ def batch(made: StaffVisit, ref: str) -> HttpResponse:
                 **_batch_row(made, found),
                 "payer": f"{found.payer.name}, …{found.payer.iban[-4:]}",
                 "message_id": found.message_id,
-                "execution_on": found.execution_on,
+                "execution_on": date_words(found.execution_on.isoformat(), made.language)
+                if found.execution_on is not None
+                else "",
+                "came_back": len(came_back),
+                "came_back_total": money(sum(came_back), found.money, made.language),
                 "sha256": found.sha256.hex() if found.sha256 is not None else "",
                 "raw": found.state,
             },
