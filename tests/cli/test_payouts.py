@@ -17,7 +17,10 @@ def test_one_pay_out_is_one(connection: Connection) -> None:
             connection, desk.program_id, name="Palier", iban=PAYER, bic="", by=ANN, now=clock.now()
         )
     )
-    assert palier("payouts", "ask", "shop", "--currency", "cash")[1] == "1 pay-out asked for, 10.00 EUR in all.\n"
+    assert (
+        palier("payouts", "ask", "shop", "--currency", "cash")[1]
+        == "1 pay-out asked for, 10.00 EUR in all.\n"
+    )
     code, out, error = palier("payouts", "propose", "shop")
     assert (code, error) == (0, "")
     assert out.splitlines()[0].endswith(": 1 pay-out, 10.00 EUR.")
