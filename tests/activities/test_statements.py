@@ -6,6 +6,7 @@ import csv
 import io
 import random
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -15,14 +16,17 @@ from palier.activities import settlements, statements
 from palier.activities.statements import Language, Sheet
 from palier.connectors.papers import pdf
 from palier.engine.clock import moment
-from tests.activities.program import NOW, Connection
+from palier.engine.program import Program
+from tests.activities.program import NOW, Connection, published
 from tests.activities.test_settlements import Town, _live, at, coalition
 
 MONTH = "2026-03"
 
 
-def sheet(town: Town, partner: str | None, language: Language = "en", **more: Any) -> Sheet:
-    question = town.question(MONTH, partner, **more)
+def sheet(
+    town: Town, partner: str | None, language: Language = "en", month: str = MONTH, **more: Any
+) -> Sheet:
+    question = town.question(month, partner, **more)
     settled = settlements.settle(town.connection, town.runtime, question)
     lines = (line for _, line in settlements.lines(town.connection, town.runtime, question))
     return statements.sheet(town.runtime, settled, lines, language)
@@ -136,3 +140,29 @@ def test_a_broken_template_or_text_is_told() -> None:
     with pytest.raises(Exception, match="lead"):
         pdf("statement", {"language": "en", "title": "", "program": "", "foot": "", "page_of": "", "kind": "",
                           "facts": []}, made_at=moment(NOW))  # fmt: skip
+
+
+def test_what_is_published_later_changes_no_paper_of_before(connection: Connection) -> None:
+    """Another zone, other names: the month ends where it ended, and its statement is the same file."""
+    town = Town(connection)
+    # 23:30 and 00:30 in Paris: the last sale of March, and the first of April.
+    last, first = at("2026-03-31T22:30"), at("2026-03-31T23:30")
+    town.sale("100", "bakery", 2_000, last)
+    town.sale("100", "bakery", 3_000, first)
+    closed = at("2026-04-05T10:00")
+    papers = {
+        (month, partner): sheet(town, partner, month=month, known_at=closed)
+        for month in ("2026-03", "2026-04")
+        for partner in ("bakery", None)
+    }
+    changed = msgspec.to_builtins(coalition())
+    changed |= {"name": {"en": "Another", "fr": "Autre"}, "time_zone": "America/New_York"}
+    changed["partners"][0]["name"] = {"en": "The old mill", "fr": "Le vieux moulin"}
+    town.runtime = published(connection, msgspec.convert(changed, Program), at("2026-06-01T00:00"))
+    for (month, partner), paper in papers.items():
+        again = sheet(town, partner, month=month, known_at=closed)
+        assert again == paper
+        assert again.content["amount"] == {"2026-03": "€0.25", "2026-04": "€0.38"}[month]
+    # Each month begins where the one before ends, also where the zone changes.
+    months = [settlements.month(town.runtime, f"2026-{number:02}") for number in range(1, 13)]
+    assert all(one.ends == other.starts for one, other in pairwise(months))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,18 +15,23 @@ from hypothesis import strategies as st
 from palier.activities import batch
 from palier.activities.runtime import runtime
 from palier.engine.clock import DAY
+from palier.engine.facts import Fact
 from palier.insights import operations, queries
 from palier.insights.breakage import ALL, LEAST_MONTHS, estimate
 from palier.insights.queries import Compared
 from palier.ledger.seal import seal
 from palier.members import refs
 from palier.privacy import erasure
+from palier.programs.operations import publish
 from palier.site import clock, database
 from palier.staff.approvals import Person
+from tests.activities.program import line
 from tests.api.conftest import own_clock, shop
-from tests.api.shop import Shop
+from tests.api.shop import Shop, document, now_text, program_of
 
 __all__ = ["own_clock", "shop"]
+
+Scene = Callable[[Callable[[], Shop]], Shop]
 
 
 def count(shop: Shop) -> None:
@@ -131,7 +139,50 @@ def test_who_left_in_the_period_was_there_before_it(shop: Shop) -> None:
     with database.connect("app") as connection:
         found = runtime(connection, shop.key)
         assert found is not None
-        told = queries.read(connection, found, queries.period_of(found, 30, now=clock.now()))
+        told = queries.read(connection, found, queries.period_of(found, 30, now=clock.now()), now=clock.now())
         assert told.members == Compared(1, 3)
-        later = queries.read(connection, found, queries.period_of(found, 30, now=clock.now() + 60 * DAY))
+        then = clock.now() + 60 * DAY
+        later = queries.read(connection, found, queries.period_of(found, 30, now=then), now=then)
         assert later.members == Compared(1, 1)
+
+
+def valued(value: str, days: int) -> dict[str, Any]:
+    """The club whose stars are worth so much, from so many days from now on."""
+    plain = document()
+    stars, gifts = plain["point_currencies"]
+    return document(point_currencies=[{**stars, "value": value}, gifts], effective_from=now_text(days))
+
+
+def test_points_are_worth_what_is_in_force_when_it_is_told(scene: Scene) -> None:
+    """A value that is published for later changes nothing yet, and what was owed before stays as it was told."""
+    shop = scene(first_value)
+    with database.connect() as connection:
+        publish(connection, program_of(valued("0.02", 10)), now=clock.now(), published_by="test")
+        connection.commit()
+        sent(connection, "c0", -70 * DAY)
+    count(shop)
+    path = f"/programs/{shop.key}/insights"
+    assert shop.get(path).json["currencies"][0]["liability"] == {"now": "12.34", "before": "12.34"}
+    with database.connect() as connection:
+        found = runtime(connection, shop.key)
+        assert found is not None
+        told = []
+        for days in (9, 11, 39, 41):
+            now = clock.now() + days * DAY
+            figures = queries.read(connection, found, queries.period_of(found, 30, now=now), now=now)
+            told.append((figures.currencies[0].liability.before, figures.currencies[0].liability.now))
+    # 123.45 stars at 0.10 are 12.345, at 0.02 2.469.
+    assert told == [(1_234, 1_234), (1_234, 246), (1_234, 246), (246, 246)]
+
+
+def first_value() -> Shop:
+    shop = Shop("club", valued("0.10", -400))
+    shop.enrol("c0")
+    return shop
+
+
+def sent(connection: psycopg.Connection[Any], card: str, ago: int) -> None:
+    found = runtime(connection, "club")
+    assert found is not None
+    at = clock.now() + ago
+    batch.apply(connection, found, [line(Fact("till", "s", "sale", at, 12_345), card)], now=at)

@@ -32,7 +32,7 @@ def ledger(superuser_connection: Connection, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_sound_ledger_is_sealed_and_verified(ledger: Connection, tmp_path: Path) -> None:
     head = tmp_path / "head.jsonl"
-    assert run("seal", "--head", str(head)) == (0, f"14 transfers sealed.\n1 heads added to {head}.\n")
+    assert run("seal", "--head", str(head)) == (0, f"14 transfers sealed.\n1 head added to {head}.\n")
     status, text = run("verify", "--head", str(head))
     assert status == 0
     assert "14 transfers" in text

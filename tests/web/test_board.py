@@ -158,7 +158,7 @@ def test_the_figures_are_those_of_the_ledger(own: Shop) -> None:
     rules = read(client, own, "rules")
     assert "“Base” brought most in the last 30 days: 524.00 stars" in rules
     assert "You get 1 star for every €1 you spend." in rules
-    assert "1 of 2 members (50.0%) hold Gold, the highest tier." in read(client, own, "tiers")
+    assert "1 of 2 members (50.0%) holds Gold, the highest tier." in read(client, own, "tiers")
     # Two stamps fill the card: each member reached its step.
     assert "2 steps were reached in the last 30 days." in read(client, own, "goals")
     assert "Spring”: 100.0% is used." in read(client, own, "campaigns")
@@ -209,7 +209,25 @@ def test_a_table_for_spreadsheets_runs_nothing(own: Shop) -> None:
         [[Cell("=1+1"), Cell("\u22125.0%")], [Cell("@x"), Cell("+cmd|x")]],
     )
     text = as_csv("full", table).content.decode("utf-8-sig").splitlines()
-    assert text[1:] == ["'=1+1,-5.0%", "'@x,'+cmd|x"]
+    assert text[1:] == ["'=1+1,'-5.0%", "'@x,'+cmd|x"]
+
+
+def test_numbers_of_a_table_for_spreadsheets_are_numbers_with_their_unit(own: Shop) -> None:
+    """Whoever reads French finds the same numbers; what they count stands in the head, or beside them."""
+    for language in ("en", "fr"):
+        client = staff_client("analyst", own.program_id, language=language)
+
+        def rows(path: str, client: Client = client) -> list[list[str]]:
+            return list(csv.reader(io.StringIO(client.get(path).content.decode("utf-8-sig"))))
+
+        start = f"/console/{own.key}"
+        money = next(row for row in rows(f"{start}/?csv=figures") if row[1:3] == ["524.00", "EUR"])
+        # Nothing stands where there is nothing to compare with.
+        assert money[3:] == ["", ""]
+        head, *moved = rows(f"{start}/cost?csv=rollforward-stars")
+        assert ["(stars)" in head[1], "(EUR)" in head[2]] == [True, True]
+        assert [row[1] for row in moved] == ["0.00", "544.00", *["0.00"] * 5, "544.00"]
+        assert not any(cell.startswith("'") for row in moved for cell in row)
 
 
 def test_a_campaign_is_paused_and_resumed_with_who_and_why(own: Shop) -> None:

@@ -651,7 +651,7 @@ def test_money_is_paid_by_two(shop: Shop) -> None:
     assert "€10.00" in listed
     assert IBAN not in listed
     text, sure = asked(first, shop, "payouts/propose", {"method": "sepa"})
-    assert "1 pay-outs, €10.00 in all, from the account of Club SAS." in text
+    assert "1 pay-out, €10.00 in all, from the account of Club SAS." in text
     batch = first.post(f"/console/{shop.key}/payouts/propose", sure)["Location"].removeprefix(
         f"/console/{shop.key}/"
     )
@@ -669,6 +669,8 @@ def test_money_is_paid_by_two(shop: Shop) -> None:
     text, _ = asked(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
     assert "€10.00 is in the member" in text
     assert "came back" in yes(first, shop, f"payouts/{payout}/step/returned", {"reason": "AC04"})
+    # Of what the bank was given, the batch says how much it sent back.
+    assert re.search("came back from the bank</dt>\\s*<dd>1 pay-out, €10.00<", page(first, shop, batch))
     assert paying.payouts["sent"] in _taken(first.get(f"/console/{shop.key}/payouts/sheet.csv?state=sent"))
     assert (
         staff_client("support", shop.program_id).get(f"/console/{shop.key}/payouts/{payout}").status_code
@@ -684,6 +686,16 @@ def test_partners_see_their_own_side_alone(shop: Shop) -> None:
     operator = staff_client("accountant", town.program_id)
     text = page(operator, town, f"settlements?period={period}")
     assert "receipt-of-the-grocer" in text
+    # What each line is, how much, and at which price, as the reader writes it.
+    french = page(
+        staff_client("accountant", town.program_id, language="fr"), town, f"settlements?period={period}"
+    )
+    for words, read in (
+        (text, ("issued", "400", "0.011", "\u22124.40")),
+        (french, ("émis", "0,011", "\u22124,40")),
+    ):
+        lines = words[words.index('id="lines"') :]
+        assert all(f">{said}<" in lines for said in read), lines
     for kind, name in (("statement.pdf", b"%PDF"), ("lines.csv", b"line,partner")):
         sent = operator.get(f"/console/{town.key}/settlements/{kind}?period={period}&partner=grocer")
         assert sent.content.startswith(name)

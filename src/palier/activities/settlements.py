@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
@@ -130,13 +131,21 @@ class Settled(Struct, frozen=True):
 
 
 def month(runtime: Runtime, text: str) -> Period:
-    """The period of a month written 2026-03, in the program's zone. Refuses anything else."""
+    """The period of a month written 2026-03, in the program's zone. Refuses anything else.
+
+    Where a version has another zone, each month begins in the zone of the version in force by then: whatever is
+    published later leaves it where it was, and months follow each other without a gap.
+    """
     found = _MONTH.fullmatch(text)
     if found is None:
         raise Refused(sentence("%(given)r is no month; write it like 2026-03.", given=text[:20]))
     number = int(found.group(1)) * 12 + int(found.group(2)) - 1
-    clock = runtime.latest.clock
-    return Period(text, clock.start_of_month(number), clock.start_of_month(number + 1))
+
+    def begins(number: int) -> int:
+        noon = datetime(number // 12, number % 12 + 1, 1, 12, tzinfo=UTC)
+        return runtime.at(instant(noon)).clock.start_of_month(number)
+
+    return Period(text, begins(number), begins(number + 1))
 
 
 def known_partners(runtime: Runtime) -> set[str]:
@@ -240,7 +249,7 @@ def _line(runtime: Runtime, row: tuple[Any, ...]) -> Line:
         runtime.timeline, entry.partner, [(number, instant(at)) for number, at in judged if at is not None]
     )
     scale = latest.currencies[currency].scale
-    return priced(entry, agreement, scale, latest.clock.local(entry.at)[0])
+    return priced(entry, agreement, scale, runtime.at(entry.at).clock.local(entry.at)[0])
 
 
 # --- as it is shown ---------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "summary": "In short", "what": "", "points": "points", "amount": "amount",
         "issued": "Earned with {who}", "reversed": "Taken back by returns and corrections",
         "owed": "Owed for points earned", "ahead": "of that paid ahead",
-        "used": "Used with {who}", "given_back": "Given back by returns",
+        "used": "Used with {who}", "given_back": "Given back to members",
         "owing": "Owing for points used", "expired": "Paid for and expired: nothing comes back",
         "total_pays": "To be paid by {who}", "total_paid": "To be paid to {who}",
         "partners": "Partners", "partner": "partner", "p_owed": "owed", "p_ahead": "paid ahead",
@@ -73,7 +73,7 @@ _WORDS: Final[dict[str, dict[str, str]]] = {
         "summary": "En bref", "what": "", "points": "points", "amount": "montant",
         "issued": "Gagnés chez {who}", "reversed": "Repris par des retours et des corrections",
         "owed": "Dû pour les points gagnés", "ahead": "dont payé d'avance",
-        "used": "Utilisés chez {who}", "given_back": "Rendus par des retours",
+        "used": "Utilisés chez {who}", "given_back": "Rendus aux membres",
         "owing": "À recevoir pour les points utilisés", "expired": "Payés et expirés : rien n'est rendu",
         "total_pays": "À payer par {who}", "total_paid": "À payer à {who}",
         "partners": "Partenaires", "partner": "partenaire", "p_owed": "dû", "p_ahead": "payé d'avance",
@@ -134,6 +134,8 @@ class _Setter:
         self.words = _WORDS[language]
         self.question = settled.question
         self.operator = self.question.partner is None
+        # What is published later does not change the paper of what was known before.
+        self.plan = runtime.at(settled.question.known_at)
 
     def say(self, key: str, **names: object) -> str:
         text = self.words[key].format(**names)
@@ -143,17 +145,16 @@ class _Setter:
         return text.replace("'", "’")
 
     def name(self, key: str) -> str:
-        """What a partner is called; its key where no version names it."""
-        for document in reversed(list(self.runtime.stored.documents.values())):
+        """What a partner is called by what was in force then, else by any version; its key where none names it."""
+        documents = [self.plan.document, *reversed(list(self.runtime.stored.documents.values()))]
+        for document in documents:
             for partner in document.partners:
                 if partner.key == key:
                     return (text_of(partner.name, self.language) or key).replace("'", "’")
         return key
 
     def money(self, minor: int) -> str:
-        # The sign stands before the whole amount: −€2.55, −2,55 €.
-        amount = money(abs(minor), self.runtime.latest.program.currency, self.language)
-        return f"−{amount}" if minor < 0 else amount
+        return money(minor, self.runtime.latest.program.currency, self.language)
 
     def number(self, text: str) -> str:
         return localized(text, self.language).replace("-", "−")
@@ -179,7 +180,7 @@ class _Setter:
         )
 
     def instant(self, at: int) -> str:
-        zone = self.runtime.latest.clock.zone
+        zone = self.plan.clock.zone
         local = moment(at).astimezone(zone)
         words = date_words(local.date().isoformat(), self.language)
         return f"{words}, {local:%H:%M}"
@@ -195,7 +196,7 @@ class _Setter:
         number = f"{self.runtime.key}-{question.period.name}-{question.partner or 'operator'}"
         if question.known_after:
             number += "-later"
-        program = text_of(self.runtime.latest.program.name, self.language) or self.runtime.key
+        program = text_of(self.plan.program.name, self.language) or self.runtime.key
         known = self.instant(question.known_at)
         who = self.name(question.partner) if question.partner is not None else self.say("operator")
         facts = [[self.say("for"), who], [self.say("period"), self.period()], [self.say("number"), number]]

@@ -154,7 +154,7 @@ def read_insights(request: HttpRequest, program: Key, days: Days = "30") -> Http
         if program != made.key.program:
             raise not_found("program")
         period = queries.period_of(made.runtime, int(days), now=made.now)
-        found = queries.read(made.connection, made.runtime, period)
+        found = queries.read(made.connection, made.runtime, period, now=made.now)
         cohorts = queries.cohorts(made.connection, made.runtime, period.last)
-        shown: dict[str, Any] = {"program": program, **plain(made.runtime.latest, found, cohorts)}
+        shown: dict[str, Any] = {"program": program, **plain(made.runtime.at(made.now), found, cohorts)}
         return answer(shown)

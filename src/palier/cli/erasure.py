@@ -138,7 +138,7 @@ def erase_again(
                     f"{receipt.member}: {refused.message}; {refused.remedy}, then repeat this."
                 ) from None
             again += 1
-    print(f"{again} of {len(receipts)} erasures were repeated; the others stood.")
+    print(f"Repeated: {again} of {counted(len(receipts), 'erasure')}; the others stood.")
     return 0
 
 

@@ -50,12 +50,12 @@ def insights(
                 operations.recount(connection, found, now=now)
             operations.count_all(connection, found, now=now)
             period = queries.period_of(found, days, now=now)
-            figures = queries.read(connection, found, period)
-            told = plain(found.latest, figures, queries.cohorts(connection, found, period.last))
+            figures = queries.read(connection, found, period, now=now)
+            told = plain(found.at(now), figures, queries.cohorts(connection, found, period.last))
     if json:
         print(msgspec.json.format(msgspec.json.encode({"program": program, **told})).decode())
     else:
-        _show(told, ProgramWords(found.latest.program, language))
+        _show(told, ProgramWords(found.at(now).program, language))
     return 0
 
 
@@ -63,7 +63,10 @@ def _show(told: dict[str, Any], words: ProgramWords) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    say = words.say
+    from palier.engine.currencies import localized
+
+    say, language = words.say, words.language
+    colon = say(": ", "\u00a0: ")
     table = Table(title=f"{told['from']} – {told['through']}", title_justify="left")
     table.add_column(say("Figure", "Chiffre"))
     table.add_column(say("now", "maintenant"), justify="right", style="bold")
@@ -71,7 +74,7 @@ def _show(told: dict[str, Any], words: ProgramWords) -> None:
 
     def row(name: str, figure: dict[str, Any], unit: str = "") -> None:
         shown = [
-            "–" if value is None else words.decimal(str(value)) + (f" {unit}" if unit else "")
+            "–" if value is None else localized(str(value), language) + (f" {unit}" if unit else "")
             for value in (figure["now"], figure["before"])
         ]
         table.add_row(name, *shown)
@@ -93,10 +96,10 @@ def _show(told: dict[str, Any], words: ProgramWords) -> None:
             ("outstanding", "outstanding", "en circulation"),
             ("pending", "pending", "en attente"),
         ):
-            row(f"{unit}: {say(english, french)}", item[name])
-        row(f"{unit}: {say('liability', 'engagement')}", item["liability"], told["money"])
+            row(f"{unit}{colon}{say(english, french)}", item[name])
+        row(f"{unit}{colon}{say('liability', 'engagement')}", item["liability"], told["money"])
         table.add_row(
-            f"{unit}: {say('never used', 'jamais utilisés')}", _breakage(item["breakage"], words), ""
+            f"{unit}{colon}{say('never used', 'jamais utilisés')}", _breakage(item["breakage"], words), ""
         )
     if told["tiers"]:
         table.add_section()
@@ -104,12 +107,16 @@ def _show(told: dict[str, Any], words: ProgramWords) -> None:
             row(words.tier(item["tier"]), item["members"])
     table.add_section()
     first = told["first_reward"]
-    median = "–" if first["median_days"] is None else str(first["median_days"])
-    table.add_row(
-        say("Had a reward; half within days", "Ont eu une récompense ; la moitié en jours"),
-        f"{words.decimal(str(first['members']))}; {median}",
-        "",
+    days = first["median_days"]
+    median = (
+        "–" if days is None else say("within {} days", "en {} jours").format(localized(str(days), language))
     )
+    if days == 1 or (words.fr and days == 0):
+        median = median.rstrip("s")
+    table.add_row(
+        say("Had a reward", "Ont eu une récompense"), localized(str(first["members"]), language), ""
+    )
+    table.add_row(say("half of them, of joining", "la moitié, après l'inscription"), median, "")
     Console().print(table)
 
 

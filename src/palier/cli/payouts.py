@@ -113,7 +113,7 @@ def propose(
         if json:
             _print({**_batch(found, made), "approval": approval})
         else:
-            print(f"{made.ref}: {made.payouts} pay-outs, {_money(found, made.total)}.")
+            print(f"{made.ref}: {counted(made.payouts, 'pay-out')}, {_money(found, made.total)}.")
             print(f"A second person: palier payouts approve {program} {made.ref}")
     return 0
 
@@ -142,7 +142,8 @@ def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON)
         except NotDecided as error:
             raise Refused(f"{error} {error.remedy[:1].upper()}{error.remedy[1:]}.") from None
         print(
-            f"Approved: {asked.payload['payouts']} pay-outs, {asked.payload['total']} {asked.payload['money']}."
+            f"Approved: {counted(asked.payload['payouts'], 'pay-out')}, "
+            f"{asked.payload['total']} {asked.payload['money']}."
         )
         print(f"Write it: palier payouts file {program} {batch.lower()}")
     return 0
@@ -198,7 +199,7 @@ def file(
         )
         path = _attempt(connection, lambda: keep(folder, made), alone=True)
         print(
-            f"{path}: {made.batch.payouts} pay-outs, {_money(found, made.batch.total)}, "
+            f"{path}: {counted(made.batch.payouts, 'pay-out')}, {_money(found, made.batch.total)}, "
             f"on {made.batch.execution_on}{', as before' if made.again else ''}."
         )
     return 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.connectors.pictures import Use
@@ -160,7 +162,7 @@ def tell_missing(connection: Any, runtime: Runtime, named: Iterable[Picture | No
         print(f"warning: the picture {source} is not stored here, so a drawing stands in.", file=sys.stderr)
     if missing:
         print(
-            f"{len(missing)} pictures to upload: `palier rewards picture`, `palier programs logo`.",
+            f"{counted(len(missing), 'picture')} to upload: `palier rewards picture`, `palier programs logo`.",
             file=sys.stderr,
         )
 

@@ -128,26 +128,32 @@ def _print_table(program: Runtime, settled: Settled, operator: bool, language: s
     from rich.table import Table
 
     from palier.activities import settlements
+    from palier.engine.currencies import localized
 
     words = _WORDS[language]
     shown = settlements.settled_shown(program, settled, operator=operator)
+
+    def say(text: str) -> str:
+        return localized(text, language)
+
     console = Console(highlight=False)
     if not shown["statements"]:
         console.print(words["nothing"].format(shown["period"]))
     for told in shown["statements"]:
         names = {**told, "period": shown["period"], "money": shown["money"]}
+        names |= {name: say(told[name]) for name in ("owed", "paid_ahead", "owing", "expired")}
         table = Table(title=escape(words["title"].format(**names)), title_justify="left")
         table.add_column(words["day"])
         columns = ("issued", "reversed", "used", "given_back", "owed", "owing")
         for name in columns:
             table.add_column(words[name], justify="right")
         for day in told["days"]:
-            table.add_row(day["day"], *(day[name] for name in columns))
+            table.add_row(day["day"], *(say(day[name]) for name in columns))
         table.add_section()
-        table.add_row(words["total"], *(told[name] for name in columns))
+        table.add_row(words["total"], *(say(told[name]) for name in columns))
         console.print(table)
         paid = told["net"].startswith("-")
-        names["net"] = told["net"].lstrip("-")
+        names["net"] = say(told["net"].lstrip("-"))
         lines = ["owed_line", "owing_line", "net_paid" if paid else "net_pays"]
         if told["paid_ahead"].strip("0.-"):
             lines.insert(1, "ahead_line")
@@ -160,6 +166,6 @@ def _print_table(program: Runtime, settled: Settled, operator: bool, language: s
     if operator:
         net = shown["clearing"]
         name = "clearing_paid" if net.startswith("-") else "clearing_pays"
-        console.print(words[name].format(net=net.lstrip("-"), money=shown["money"]), soft_wrap=True)
+        console.print(words[name].format(net=say(net.lstrip("-")), money=shown["money"]), soft_wrap=True)
         for currency, expired in shown["expired"].items():
-            console.print(f"  {words['own'].format(expired=expired, currency=currency)}", soft_wrap=True)
+            console.print(f"  {words['own'].format(expired=say(expired), currency=currency)}", soft_wrap=True)

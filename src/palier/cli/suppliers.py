@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.rewards.suppliers import Configured
@@ -253,7 +255,7 @@ def catalogue(
         told = offer.why_not or f"{offer.points} points"
         cost, value = _money(article.cost) or "unknown", _money(article.value) or "unknown"
         print(f"{article.sku}  {article.name_en}  cost {cost}  value {value}  margin {margin}  {told}")
-    print(f"{len(rows)} articles; --take makes rewards of them.")
+    print(f"{counted(len(rows), 'article')}; --take makes rewards of what is offered.")
     return 0
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from palier.cli.counting import counted
+
 if TYPE_CHECKING:
     from palier.ledger.verify import Report
 
@@ -115,6 +117,6 @@ def seal(
                 added = export_head(connection, head) if head is not None else []
             except (LedgerChanged, ValueError, OSError) as error:
                 raise Refused(str(error)) from None
-    print(f"{sealed} transfers sealed.")
+    print(f"{counted(sealed, 'transfer')} sealed.")
     if head is not None:
-        print(f"{len(added)} heads added to {head}.")
+        print(f"{counted(len(added), 'head')} added to {head}.")

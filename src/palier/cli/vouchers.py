@@ -231,7 +231,7 @@ def unlock(program: str = _PROGRAM) -> int:
         count = guesses.open_again(connection, found.program_id)
         write_log(connection, _actor(), "operator", "voucher.unlock", program, at=clock.now())
         connection.commit()
-    print(f"{count} counters of failed tries are forgotten.")
+    print(f"Forgotten: {counted(count, 'counter')} of failed tries.")
     return 0
 
 

@@ -49,9 +49,10 @@ def localized(text: str, language: str) -> str:
 
 
 def money(minor: int, currency: str, language: str) -> str:
-    """An amount of money for reading: "€20.00" in English, "20,00 €" in French."""
-    number = localized(from_minor(minor, exponent(currency)), language)
+    """An amount of money for reading: "€20.00" in English, "20,00 €" in French; a true minus before all of it."""
+    number = localized(from_minor(abs(minor), exponent(currency)), language)
     symbol = _SYMBOLS.get(currency)
+    sign = "\u2212" if minor < 0 else ""
     if language == "fr":
-        return f"{number}\u00a0{symbol or currency}"
-    return f"{symbol}{number}" if symbol else f"{currency}\u00a0{number}"
+        return f"{sign}{number}\u00a0{symbol or currency}"
+    return f"{sign}{symbol}{number}" if symbol else f"{sign}{currency}\u00a0{number}"

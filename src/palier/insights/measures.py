@@ -20,6 +20,8 @@ SPEND: Final = "spend"
 """Money of sales in minor units, returns not taken off."""
 JOINED: Final = "joined"
 """Members who joined."""
+GONE: Final = "gone"
+"""Members who went: erased, or merged into another; less those who came back as a merge was undone."""
 ACTIVE: Final = "active"
 """Members who did something themselves on the day."""
 STAYS: Final = {30: "active_30", 90: "active_90"}
@@ -27,7 +29,8 @@ STAYS: Final = {30: "active_30", 90: "active_90"}
 COHORT: Final = "cohort"
 """Members who were active in a month, on its first day. Key: the month in which they joined, as 2026-03."""
 WAITED: Final = "waited"
-"""Members who had their first reward in a month, on its first day. Key: days since they joined."""
+"""Members who had their first reward in a month, on its first day, less those who went, on that day. Key: days since
+they joined."""
 ORDERED: Final = "ordered"
 """Units of rewards ordered. Key: reward."""
 TIER: Final = "tier"
@@ -68,6 +71,7 @@ __all__ = [
     "DEBIT",
     "DRAWN",
     "FIRED",
+    "GONE",
     "GRANTED",
     "JOINED",
     "MOVED",

@@ -34,10 +34,11 @@ class InsightDay(models.Model):
 
 class InsightMember(models.Model):
     """Answers "is this new of this member?" when a decision is counted: a day on which he was active, a rule that
-    had not reached him, his first reward, another tier.
+    had not reached him, his first reward, another tier; and what he is counted by, when he goes.
 
-    `days` are the local days on which he did something himself, in order; days are counted from 1970. Never stored
-    here: amounts (`wallet`), anything that decides.
+    `days` are the local days on which he did something himself, in order; `gone` those on which he went (erased, or
+    merged into another) and came back, by turns; days are counted from 1970. Never stored here: amounts (`wallet`),
+    anything that decides.
     """
 
     placement: ClassVar[Placement] = "member"
@@ -50,6 +51,7 @@ class InsightMember(models.Model):
     tier_at = models.BigIntegerField()
     tier_id = models.BigIntegerField()
     rules = ArrayField(models.TextField())
+    gone = ArrayField(models.IntegerField(), default=list, db_default=[])
 
     class Meta:
         db_table = "insight_member"

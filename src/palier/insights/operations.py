@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ from palier.site.arrays import Numbers, Texts
 CHUNK: Final = 20_000
 """About so many rows are counted in one transaction."""
 _EPOCH: Final = date(1970, 1, 1)
+_NEVER: Final = 1 << 30
+"""A day that does not come."""
 
 Deltas = Counter[tuple[str, str, int]]
 """(measure, key, day since 1970) -> what is added to it."""
@@ -82,7 +85,14 @@ ACTIVITIES: Final = """
 -- insights.activities
 -- all members: decisions that were sealed, each found by its key
 select a.member_id, a.activity_id, (a.acts_at at time zone %(zone)s)::date - date '1970-01-01', a.acts_at, a.source,
-       a.type, coalesce(a.tier, ''), case when a.type = 'sale' then a.payload::text end, a.trace::text
+       a.type, coalesce(a.tier, ''), case when a.type = 'sale' then a.payload::text end, a.trace::text,
+       case when a.type in ('left', 'merge_out') then 'gone'
+            -- of the two facts that undo a merge, that of the member who had gone
+            when a.type = 'unmerged' and exists (
+              select 1 from activity o
+              where o.member_id = a.member_id and o.type = 'merge_out' and o.source = a.payload->'merge'->>'source'
+                and o.external_id = a.payload->'merge'->>'id') then 'back'
+            else '' end
 from unnest(%(members)s::bigint[], %(rows)s::bigint[]) as u(m, r)
 join activity a on a.member_id = u.m and a.activity_id = u.r
 order by a.member_id, a.activity_id
@@ -99,22 +109,22 @@ join reward_order o on o.member_id = u.m and o.order_id = u.r
 MEMBERS: Final = """
 -- insights.members
 select m.member_id, (m.enrolled_at at time zone %(zone)s)::date - date '1970-01-01', i.days, i.rewarded_on, i.tier,
-       i.tier_at, i.tier_id, i.rules
+       i.tier_at, i.tier_id, i.rules, i.gone
 from member m left join insight_member i on i.member_id = m.member_id
 where m.member_id = any(%(members)s)
 """
 
 KEEP_MEMBERS: Final = """
 -- insights.keep_members
-insert into insight_member (member_id, program_id, days, rewarded_on, tier, tier_at, tier_id, rules)
-select m, %(program)s, d::int[], nullif(w, -1000000), t, a, i, r::text[]
+insert into insight_member (member_id, program_id, days, rewarded_on, tier, tier_at, tier_id, rules, gone)
+select m, %(program)s, d::int[], nullif(w, -1000000), t, a, i, r::text[], g::int[]
 from (select unnest(%(members)s::bigint[]) as m, unnest(%(days)s::text[]) as d, unnest(%(rewarded)s::int[]) as w,
              unnest(%(tiers)s::text[]) as t, unnest(%(ats)s::bigint[]) as a, unnest(%(ids)s::bigint[]) as i,
-             unnest(%(rules)s::text[]) as r) as u
+             unnest(%(rules)s::text[]) as r, unnest(%(gone)s::text[]) as g) as u
 order by m
 on conflict (member_id) do update
 set days = excluded.days, rewarded_on = excluded.rewarded_on, tier = excluded.tier, tier_at = excluded.tier_at,
-    tier_id = excluded.tier_id, rules = excluded.rules
+    tier_id = excluded.tier_id, rules = excluded.rules, gone = excluded.gone
 """
 
 HOLD_TIERS: Final = """
@@ -211,7 +221,8 @@ _spent = msgspec.json.Decoder(_Spent).decode
 class Counted(Struct):
     """What has been counted of one member; days since 1970. `joined` is the day on which he joined.
 
-    `changed`: more of it is new than the tier held and when it was.
+    `gone` are the days on which he went (erased, or merged into another member) and came back (a merge was undone), by
+    turns: while he is gone he is counted nowhere. `changed`: more of it is new than the tier held and when it was.
     """
 
     joined: int
@@ -221,6 +232,7 @@ class Counted(Struct):
     tier_at: int
     tier_id: int
     rules: set[str]
+    gone: list[int] = []
     changed: bool = False
 
     def be_active(self, day: int, deltas: Deltas) -> None:
@@ -235,36 +247,72 @@ class Counted(Struct):
         before = self.days[place - 1] if place else None
         after = self.days[place] if place < len(self.days) else None
         deltas[measures.ACTIVE, "", day] += 1
-        for length, measure in measures.STAYS.items():
+        for length in measures.STAYS:
             if before is not None:
-                deltas[measure, "", _until(before, length, after)] += 1
-                deltas[measure, "", _until(before, length, day)] -= 1
-            deltas[measure, "", day] += 1
-            deltas[measure, "", _until(day, length, after)] -= 1
+                self._stay(before, length, after, deltas, -1)
+                self._stay(before, length, day, deltas, 1)
+            self._stay(day, length, after, deltas, 1)
         month = first_of_month(day)
         if not any(other is not None and first_of_month(other) == month for other in (before, after)):
             deltas[measures.COHORT, month_name(self.joined), month] += 1
         insort(self.days, day)
         self.changed = True
 
+    def _stay(self, day: int, length: int, following: int | None, deltas: Deltas, sign: int) -> None:
+        """Counts him for so many days from an active one until the following one, but for those when he was gone."""
+        measure, until = measures.STAYS[length], _until(day, length, following)
+        spans = [(day, until, sign)]
+        ends = [*self.gone[1::2], *([_NEVER] if len(self.gone) % 2 else [])]
+        for left, back in zip(self.gone[::2], ends, strict=True):
+            spans.append((max(day, left), min(until, back), -sign))
+        for begins, ends_on, change in spans:
+            if begins < ends_on:
+                deltas[measure, "", begins] += change
+                deltas[measure, "", ends_on] -= change
+
     def be_rewarded(self, day: int, deltas: Deltas) -> None:
         """Takes note of a reward; only the first one counts."""
         if self.rewarded_on is not None and self.rewarded_on <= day:
             return
-        for value, on in ((-1, self.rewarded_on), (1, day)):
-            if on is not None:
-                deltas[measures.WAITED, str(max(0, on - self.joined)), first_of_month(on)] += value
+        self._wait(deltas, -1)
         self.rewarded_on = day
+        self._wait(deltas, 1)
         self.changed = True
 
+    def _wait(self, deltas: Deltas, sign: int) -> None:
+        """Counts the time to his first reward: from that month on, but for those when he was gone."""
+        if self.rewarded_on is None:
+            return
+        waited = str(max(0, self.rewarded_on - self.joined))
+        deltas[measures.WAITED, waited, first_of_month(self.rewarded_on)] += sign
+        for number, day in enumerate(self.gone):
+            deltas[measures.WAITED, waited, day] += sign if number % 2 else -sign
+
+    def go(self, day: int, deltas: Deltas, *, back: bool) -> None:
+        """Takes note that he went, or came back; whichever of both is known already."""
+        deltas[measures.GONE, "", day] += -1 if back else 1
+        self._stays(deltas, -1)
+        self._wait(deltas, -1)
+        insort(self.gone, day)
+        self._stays(deltas, 1)
+        self._wait(deltas, 1)
+        self.changed = True
+
+    def _stays(self, deltas: Deltas, sign: int) -> None:
+        for day, following in zip_longest(self.days, self.days[1:]):
+            for length in measures.STAYS:
+                self._stay(day, length, following, deltas, sign)
+
     def hold_tier(self, tier: str, at: int, activity_id: int, day: int, deltas: Deltas) -> None:
-        """Takes note of the tier held after a decision; the last one in order is the one held."""
-        if not tier or (at, activity_id) <= (self.tier_at, self.tier_id):
+        """Takes note of the tier held after a decision ("": none); the last one in order is the one held."""
+        if (at, activity_id) <= (self.tier_at, self.tier_id):
             return
         if tier != self.tier:
-            deltas[measures.TIER, tier, day] += 1
+            if tier:
+                deltas[measures.TIER, tier, day] += 1
             if self.tier:
                 deltas[measures.TIER, self.tier, day] -= 1
+            if tier and self.tier:
                 deltas[measures.MOVED, f"{self.tier}|{tier}", day] += 1
         self.tier, self.tier_at, self.tier_id = tier, at, activity_id
 
@@ -387,7 +435,9 @@ class _Count:
         return self.connection.execute(statement, parameters, binary=True).fetchall()
 
     def _load(self, members: list[int]) -> None:
-        for member_id, joined, days, rewarded_on, tier, at, number, rules in self._rows(MEMBERS, members, []):
+        for member_id, joined, days, rewarded_on, tier, at, number, rules, gone in self._rows(
+            MEMBERS, members, []
+        ):
             self.members[member_id] = Counted(
                 joined,
                 list(days or ()),
@@ -396,6 +446,7 @@ class _Count:
                 at or 0,
                 number or 0,
                 set(rules or ()),
+                list(gone or ()),
                 days is None,
             )
 
@@ -417,11 +468,14 @@ class _Count:
 
     def _decided(self, members: list[int], rows: list[int]) -> None:
         deltas = self.deltas
-        for member_id, activity_id, day, at, source, kind, tier, spent, trace in self._rows(
+        for member_id, activity_id, day, at, source, kind, tier, spent, trace, going in self._rows(
             ACTIVITIES, members, rows
         ):
             member = self.members[member_id]
-            member.hold_tier(tier, instant(at), activity_id, day, deltas)
+            if going:
+                member.go(day, deltas, back=going == "back")
+            if tier:
+                member.hold_tier("" if going == "gone" else tier, instant(at), activity_id, day, deltas)
             if kind == "correction":
                 continue
             decided = _seen(trace)
@@ -478,6 +532,7 @@ class _Count:
                         -1_000_000 if member.rewarded_on is None else member.rewarded_on for _, member in kept
                     ),
                     "rules": Texts(_array(tuple(sorted(member.rules))) for _, member in kept),
+                    "gone": Texts(f"{{{','.join(map(str, member.gone))}}}" for _, member in kept),
                     **_tiers(kept),
                 },
             )

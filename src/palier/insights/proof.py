@@ -37,6 +37,22 @@ waiting as (
   cross join unnest(u.member_ids, coalesce(u.row_ids, u.member_ids)) as w(m, r)
 )"""
 
+# When each member went, by the facts that say so, and when he came back (null: he did not).
+_GONE: Final = """
+gone as (
+  select g.program_id, g.member_id, (g.acts_at at time zone p.zone)::date as went,
+         (b.acts_at at time zone p.zone)::date as back
+  from activity g join programs p on p.program_id = g.program_id
+  left join waiting w on w.what = 'activity' and w.m = g.member_id and w.r = g.activity_id
+  left join (
+    select a.* from activity a
+    left join waiting v on v.what = 'activity' and v.m = a.member_id and v.r = a.activity_id
+    where v.r is null and a.type = 'unmerged'
+  ) b on b.member_id = g.member_id and g.type = 'merge_out' and b.payload->'merge'->>'source' = g.source
+    and b.payload->'merge'->>'id' = g.external_id
+  where w.r is null and g.type in ('left', 'merge_out')
+)"""
+
 _ACTED: Final = f"""
 acted as (
   select distinct a.program_id, p.zone, a.member_id, (a.acts_at at time zone p.zone)::date as day
@@ -93,14 +109,18 @@ INVARIANTS: Final[dict[str, str]] = {
 {_compared("'activity', 'spend', 'brought'")}
 """,
     "insight.members": f"""
-{_PROGRAMS}, measured as (
+{_PROGRAMS}, {_GONE}, measured as (
   select m.program_id, 'joined' as measure, '' as key, (m.enrolled_at at time zone p.zone)::date as day,
          count(*) as value
   from member m join programs p on p.program_id = m.program_id
   left join waiting w on w.what = 'member' and w.m = m.member_id
   where w.r is null group by 1, 2, 3, 4
+  union all
+  select g.program_id, 'gone', '', went.day, sum(went.value)::bigint from gone g
+  cross join lateral (values (g.went, 1), (g.back, -1)) as went (day, value)
+  where went.day is not null group by 1, 2, 3, 4
 )
-{_compared("'joined'")}
+{_compared("'joined', 'gone'")}
 """,
     "insight.active": f"""
 {_PROGRAMS}, {_ACTED}, measured as (
@@ -116,7 +136,7 @@ INVARIANTS: Final[dict[str, str]] = {
 """,
     # The sum of the changes up to a day is how many were active in the days before it: looked at where it changes.
     "insight.active_within": f"""
-{_PROGRAMS}, {_ACTED}, lengths (measure, days) as (values ('active_30', 30), ('active_90', 90)),
+{_PROGRAMS}, {_GONE}, {_ACTED}, lengths (measure, days) as (values ('active_30', 30), ('active_90', 90)),
 changes as (
   select d.program_id, d.measure, d.day,
          sum(d.value) over (partition by d.program_id, d.measure order by d.day) as value,
@@ -127,6 +147,8 @@ looked as (select c.*, l.days from changes c join lengths l on l.measure = c.mea
 measured as (
   select k.program_id, k.measure, k.day, count(distinct a.member_id) as value
   from looked k left join acted a on a.program_id = k.program_id and a.day > k.day - k.days and a.day <= k.day
+    and not exists (
+      select 1 from gone g where g.member_id = a.member_id and g.went <= k.day and (g.back is null or g.back > k.day))
   group by 1, 2, 3
 )
 select 'program ' || p.key || ', ' || k.measure || ' up to ' || k.day, m.value, k.value
@@ -135,12 +157,12 @@ join programs p on p.program_id = k.program_id where m.value <> k.value
 """,
     "insight.tiers": f"""
 {_PROGRAMS}, held as (
-  select distinct on (a.member_id) a.program_id, a.member_id, a.tier
+  select distinct on (a.member_id) a.program_id, a.member_id, a.tier, a.type
   from activity a join programs p on p.program_id = a.program_id
   left join waiting w on w.what = 'activity' and w.m = a.member_id and w.r = a.activity_id
   where w.r is null and a.tier <> '' order by a.member_id, a.acts_at desc, a.activity_id desc
 ), measured as (
-  select program_id, tier as key, count(*) as value from held group by 1, 2
+  select program_id, tier as key, count(*) as value from held where type not in ('left', 'merge_out') group by 1, 2
 ), kept as (
   select d.program_id, d.key, sum(d.value) as value
   from insight_day d join programs p on p.program_id = d.program_id where d.measure = 'tier' group by 1, 2

@@ -33,18 +33,8 @@ STATE: Final = """
 select s.counted_at, s.begun_at is not null,
        exists (select 1 from uncounted u where u.program_id = s.program_id),
        (select min(d.day) - date '1970-01-01' from insight_day d
-        where d.program_id = s.program_id and d.measure = any(array['activity', 'joined'])),
-       g.gone, g.gone - g.since
+        where d.program_id = s.program_id and d.measure = any(array['activity', 'joined']))
 from insight_state s
--- all members: those who are gone, by an index of their own, and of them those who went within the period
-cross join lateral (
-  select (select count(*) from member m where m.program_id = s.program_id and m.status in ('erased', 'merged')) as gone,
-         (select count(*) from erasure_request e
-          where e.program_id = s.program_id and e.done_at >= %(first)s::date::timestamp at time zone s.zone)
-         + (select count(*) from member_merge e
-            where e.program_id = s.program_id and e.ended_at is null
-              and e.merged_at >= %(first)s::date::timestamp at time zone s.zone) as since
-) g
 where s.program_id = %(program)s
 """
 
@@ -105,8 +95,8 @@ class Compared(Struct, frozen=True):
 class CurrencyInsight(Struct, frozen=True):
     """One point currency. Flows are of the period; what stands is at its end (`before`: at the end of the one before).
 
-    `liability` is what outstanding and pending points are worth in money, `breakage` how much of that may never be
-    used; both 0 and None where the currency has no value or no end.
+    `liability` is what outstanding and pending points are worth in money (0 where the currency has no value), each at
+    the value in force then; `breakage` is how much of them may never be used.
     """
 
     currency: str
@@ -224,6 +214,7 @@ _STANDING: Final = (
     measures.DEBIT,
     measures.CREDIT,
     measures.JOINED,
+    measures.GONE,
     measures.TIER,
     measures.WAITED,
     measures.REACHED,
@@ -234,16 +225,21 @@ Sums = dict[str, dict[str, Compared]]
 """measure -> key -> the figure."""
 
 
-def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insights:
-    """The figures of a program for a period. Five statements, none of which reads members or activities."""
+def read(connection: Connection[Any], runtime: Runtime, period: Period, *, now: int) -> Insights:
+    """The figures of a program for a period. Five statements, none of which reads members or activities.
+
+    What there is to tell of is that of the version in force at `now`, and so is the value of points; at the end of the
+    period before they had the value that was in force then.
+    """
     parameters = _parameters(runtime, period)
     state = connection.execute(STATE, parameters).fetchone()
-    counted, again, waits, begins, gone, gone_before = state or (None, False, False, None, 0, 0)
+    counted, again, waits, begins = state or (None, False, False, None)
     flows = _flows(connection, parameters)
     standing = _standing(connection, parameters)
-    plan = runtime.latest
-    joined = standing.get(measures.JOINED, {}).get("", Compared())
-    members = Compared(joined.now - gone, joined.before - gone_before)
+    plan = runtime.at(now)
+    earlier = runtime.timeline.at(plan.clock.start_of_day(period.first + EPOCH.toordinal()) - 1) or plan
+    joined, gone = (standing.get(name, {}).get("", Compared()) for name in (measures.JOINED, measures.GONE))
+    members = _less(joined, gone)
     monthly = _monthly(connection, runtime, period)
 
     def sums(measure: str) -> dict[str, Compared]:
@@ -260,7 +256,7 @@ def read(connection: Connection[Any], runtime: Runtime, period: Period) -> Insig
         standing.get(measures.STAYS[90], {}).get("", Compared()),
         sums(measures.ACTIVITY).get("sale", Compared()),
         sums(measures.SPEND).get("", Compared()),
-        [_currency(plan, key, flows, standing, monthly.get(key, [])) for key in plan.currencies],
+        [_currency(plan, earlier, key, flows, standing, monthly.get(key, [])) for key in plan.currencies],
         _tiers(plan, standing, members),
         {_pair(key): value for key, value in sums(measures.MOVED).items()},
         _waiting(standing.get(measures.WAITED, {})),
@@ -346,7 +342,7 @@ def _less(one: Compared, other: Compared) -> Compared:
 
 
 def _currency(
-    plan: Plan, key: str, flows: Sums, standing: Sums, monthly: Sequence[tuple[int, int]]
+    plan: Plan, earlier: Plan, key: str, flows: Sums, standing: Sums, monthly: Sequence[tuple[int, int]]
 ) -> CurrencyInsight:
     moved, stood = _Accounts(flows, key), _Accounts(standing, key)
     held, pending = stood.net("hold"), stood.net("pending")
@@ -355,7 +351,7 @@ def _currency(
     debt = stood.net("debt")
 
     def worth(points: Compared) -> Compared:
-        return Compared(plan.worth(key, points.now), plan.worth(key, points.before))
+        return Compared(plan.worth(key, points.now), earlier.worth(key, points.before))
 
     currency = next(item for item in plan.program.point_currencies if item.key == key)
     own = [rule.expiry for rule in _written(plan) if rule.currency == key and rule.expiry is not None]

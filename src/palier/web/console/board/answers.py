@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -29,6 +29,19 @@ from palier.web.ui.pictures import Shown
 
 NONE: Final = "–"
 """In a cell: there is none, or nothing to compare with."""
+
+
+class Said(str):
+    """A figure as it is read, which keeps what it says: its plain number ("-1234.50") and what it counts ("EUR")."""
+
+    __slots__ = ("number", "unit")
+    number: str
+    unit: str
+
+    def __new__(cls, text: str, number: str, unit: str = "") -> Self:
+        made = super().__new__(cls, text)
+        made.number, made.unit = number, unit
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +109,24 @@ class Telling:
         self.language = made.language
         self.words: ProgramWords = made.words
         self.key = made.runtime.key
-        self.plan = made.runtime.latest
+        self.plan = made.runtime.at(made.now)
 
     def count(self, number: int) -> str:
         """A plain number."""
         text = localized(str(abs(number)), self.language)
-        return f"\u2212{text}" if number < 0 else text
+        return Said(f"\u2212{text}" if number < 0 else text, str(number))
 
     def share(self, part: int, whole: int) -> str:
         """A part of a whole in percent, with one decimal."""
         return self.percent(part * 10_000 // whole) if whole > 0 else NONE
 
-    def percent(self, basis_points: int) -> str:
+    def percent(self, basis_points: int) -> Said:
         """Basis points as percent: "12.3%", "12,3 %"."""
         tenths = (abs(basis_points) + 5) // 10
         text = localized(from_minor(tenths, 1), self.language)
         sign = "\u2212" if basis_points < 0 and tenths else ""
-        return f"{sign}{text}{NO_BREAK}%" if self.language == "fr" else f"{sign}{text}%"
+        number = from_minor(-tenths if sign else tenths, 1)
+        return Said(f"{sign}{text}{NO_BREAK}%" if self.language == "fr" else f"{sign}{text}%", number, "%")
 
     def change(self, figure: Compared, comparable: bool) -> str:
         """By how much a figure grew: "+12.3%"."""
@@ -120,11 +134,24 @@ class Telling:
             return NONE
         text = self.percent(figure.change)
         # What rounds to nothing has no sign.
-        return f"+{text}" if figure.change >= 5 else text
+        return Said(f"+{text}", text.number, text.unit) if figure.change >= 5 else text
 
     def points(self, minor: int, currency: str) -> str:
         """Points with their name."""
-        return self.words.points(minor, currency)
+        return self._of_points(self.words.points(minor, currency), minor, currency)
+
+    def number(self, minor: int, currency: str) -> str:
+        """Points without their name."""
+        return self._of_points(self.words.number(minor, currency), minor, currency)
+
+    def decimal(self, text: str) -> str:
+        """A decimal number of a document."""
+        return Said(self.words.decimal(text), text)
+
+    def _of_points(self, text: str, minor: int, currency: str) -> str:
+        found = self.words.units.get(currency)
+        number = from_minor(minor, found.scale if found is not None else 0)
+        return Said(text, number, self.words.noun(currency, False))
 
     def worth(self, currency: str, points: int) -> int:
         """What points are worth in minor units of money; below 0 as above."""
@@ -132,8 +159,9 @@ class Telling:
         return -value if points < 0 else value
 
     def money(self, minor: int) -> str:
-        text = self.words.money(abs(minor))
-        return f"\u2212{text}" if minor < 0 else text
+        return Said(
+            self.words.money(minor), from_minor(minor, self.plan.exponent), self.plan.program.currency
+        )
 
     def day(self, day: int) -> str:
         """A day in short: "3 Mar", "3 mars"."""
@@ -148,6 +176,9 @@ class Telling:
     def _month(self, number: int) -> str:
         name = MONTHS[self.language if self.language in MONTHS else "en"][number - 1]
         return name[:3] if self.language != "fr" else _SHORT_FR[number - 1]
+
+    def days(self, number: int) -> str:
+        return ngettext("%(count)s day", "%(count)s days", number) % {"count": self.count(number)}
 
     def members(self, number: int) -> str:
         return ngettext("%(count)s member", "%(count)s members", number) % {"count": self.count(number)}
@@ -207,27 +238,37 @@ def shown(
 
 
 def as_csv(program: str, table: Table) -> HttpResponse:
-    """A table as a file for spreadsheets."""
+    """A table as a file for spreadsheets: numbers are plain numbers, and what they count stands once in the head.
+
+    Where the figures of a column count different things, a column beside it says what.
+    """
+    head: list[str] = []
+    columns: list[list[str]] = []
+    for place, column in enumerate(table.columns):
+        texts = [row[place].text for row in table.rows]
+        units = [text.unit if isinstance(text, Said) else "" for text in texts]
+        known = {text.unit for text in texts if isinstance(text, Said)}
+        one = known.pop() if len(known) == 1 else ""
+        head += [f"{column.name} ({one})" if one else column.name]
+        columns.append([text.number if isinstance(text, Said) else _safe(text) for text in texts])
+        if known:
+            head += [_("%(column)s, unit") % {"column": column.name}]
+            columns.append([_safe(unit) for unit in units])
     written = io.StringIO()
     writer = csv.writer(written)
-    writer.writerow(_safe(column.name for column in table.columns))
-    for row in table.rows:
-        writer.writerow(_safe(cell.text for cell in row))
+    writer.writerow([_safe(name) for name in head])
+    writer.writerows(zip(*columns, strict=True))
     response = HttpResponse("\ufeff" + written.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{program}-{table.key}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def _safe(texts: Iterable[str]) -> list[str]:
-    plain = (text.replace(NO_BREAK, " ").replace("\u202f", " ").replace("\u2212", "-") for text in texts)
-    return [f"'{text}" if text.startswith(DANGEROUS) and not _is_number(text) else text for text in plain]
-
-
-def _is_number(text: str) -> bool:
-    """Whether a text that begins with a sign is a number or a share, which a spreadsheet may read as such."""
-    bare = text[1:].replace(" ", "").replace(",", "").replace(".", "").removesuffix("%")
-    return text[0] in "+-" and bare.isascii() and bare.isdigit()
+def _safe(text: str) -> str:
+    if text == NONE:
+        return ""
+    plain = text.replace(NO_BREAK, " ").replace("\u202f", " ").replace("\u2212", "-")
+    return f"'{plain}" if plain.startswith(DANGEROUS) else plain
 
 
 def nothing_yet(made: StaffVisit, question: str) -> Answer:
@@ -247,6 +288,7 @@ __all__ = [
     "Answer",
     "Cell",
     "Column",
+    "Said",
     "Table",
     "Telling",
     "as_csv",

@@ -50,8 +50,8 @@ class _Board:
         self.made = made
         self.told = Telling(made)
         self.period: Period = period_asked(made)
-        self.plan: Plan = made.runtime.timeline.at(made.now) or made.runtime.latest
-        self.found: Insights = queries.read(made.connection, made.runtime, self.period)
+        self.plan: Plan = made.runtime.at(made.now)
+        self.found: Insights = queries.read(made.connection, made.runtime, self.period, now=made.now)
         self._read: dict[str, str] | None = None
 
     def read(self, name: str) -> str:
@@ -235,7 +235,11 @@ def tiers(made: StaffVisit) -> HttpResponse:
     held = found.tiers
     whole = sum(figure.now for figure in held.values())
     top = ladder.tiers[-1].key
-    sentence = _("%(count)s of %(members)s (%(share)s) hold %(tier)s, the highest tier.") % {
+    sentence = ngettext(
+        "%(count)s of %(members)s (%(share)s) holds %(tier)s, the highest tier.",
+        "%(count)s of %(members)s (%(share)s) hold %(tier)s, the highest tier.",
+        held.get(top, Compared()).now,
+    ) % {
         "count": told.count(held.get(top, Compared()).now),
         "members": told.members(whole),
         "share": told.share(held.get(top, Compared()).now, whole),
@@ -327,7 +331,7 @@ def goals(made: StaffVisit) -> HttpResponse:
                 [
                     Cell(name if number == 1 else "", note=board.read(name) if number == 1 else ""),
                     Cell(board.text(step.name)),
-                    Cell(told.words.decimal(step.at)),
+                    Cell(told.decimal(step.at)),
                     Cell(told.count(figure.now)),
                     Cell(board.change(figure)),
                     Cell(board.units(board.grants("goal", goal.key)) if number == 1 else ""),
@@ -513,7 +517,7 @@ def _budget(told: Telling, campaign: CampaignNow) -> str:
 def pause(made: StaffVisit, campaign: str) -> HttpResponse:
     """Lets a campaign stand still, or act again, from now on: a version that says so is published."""
     paused = made.request.POST.get("do") == "pause"
-    plan = made.runtime.timeline.at(made.now) or made.runtime.latest
+    plan = made.runtime.at(made.now)
     if all(item.key != campaign for item in plan.document.campaigns):
         raise Http404
     actor = made.person.actor

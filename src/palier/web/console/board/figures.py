@@ -89,7 +89,7 @@ def overview(made: StaffVisit) -> HttpResponse:
     if not made.may("insights:read"):
         return made.page("console/program.html", {"acts": _acts(made)})
     told, period = Telling(made), period_asked(made)
-    found = queries.read(made.connection, made.runtime, period)
+    found = queries.read(made.connection, made.runtime, period, now=made.now)
     matters = [_matter(made, told, item) for item in attention(made.connection, made.runtime, now=made.now)]
     question = _("Is it working?")
     if found.begins is None:
@@ -143,33 +143,43 @@ def _working(told: Telling, found: Insights) -> str:
         "share": told.share(active.now, members.now),
         "days": told.count(found.period.days),
     }
+    many = active.now
     if not found.comparable:
-        return _("%(active)s of %(members)s (%(share)s) did something in the last 30 days.") % values
+        return (
+            ngettext(
+                "%(active)s of %(members)s (%(share)s) did something in the last 30 days.",
+                "%(active)s of %(members)s (%(share)s) did something in the last 30 days.",
+                many,
+            )
+            % values
+        )
     change = active.now - active.before
     values["change"] = told.count(abs(change))
     if change > 0:
-        return (
-            _(
-                "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-                "%(change)s more than %(days)s days before."
-            )
-            % values
+        said = ngettext(
+            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+            "%(change)s more than %(days)s days before.",
+            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+            "%(change)s more than %(days)s days before.",
+            many,
         )
-    if change < 0:
-        return (
-            _(
-                "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-                "%(change)s fewer than %(days)s days before."
-            )
-            % values
+    elif change < 0:
+        said = ngettext(
+            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+            "%(change)s fewer than %(days)s days before.",
+            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+            "%(change)s fewer than %(days)s days before.",
+            many,
         )
-    return (
-        _(
+    else:
+        said = ngettext(
             "%(active)s of %(members)s (%(share)s) did something in the last 30 days, as "
-            "many as %(days)s days before."
+            "many as %(days)s days before.",
+            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, as "
+            "many as %(days)s days before.",
+            many,
         )
-        % values
-    )
+    return said % values
 
 
 def _activity(told: Telling, found: Insights, days: Series) -> Any:
@@ -228,7 +238,7 @@ def _at_a_glance(made: StaffVisit, told: Telling, found: Insights) -> Table:
         unit = told.words.noun(item.currency, False)
 
         def say(minor: int, currency: str = item.currency) -> str:
-            return told.words.number(minor, currency)
+            return told.number(minor, currency)
 
         for key, figure in (
             ("issued", item.issued),
@@ -330,7 +340,7 @@ def _matter(made: StaffVisit, told: Telling, matter: Matter) -> dict[str, str]:
 
 def _campaign_name(made: StaffVisit, told: Telling, key: str) -> str:
     """What a campaign in force is called, as this person reads it."""
-    plan = made.runtime.timeline.at(made.now) or made.runtime.latest
+    plan = made.runtime.at(made.now)
     names = (told.words.text(campaign.name) for campaign in plan.document.campaigns if campaign.key == key)
     return next(names, "") or key
 
@@ -356,7 +366,7 @@ def cost(made: StaffVisit) -> HttpResponse:
     """What the program costs: what was used, what is owed, what of it may never be used, what campaigns spent."""
     told, period = Telling(made), period_asked(made)
     question = _("What does it cost?")
-    found = queries.read(made.connection, made.runtime, period)
+    found = queries.read(made.connection, made.runtime, period, now=made.now)
     if found.begins is None or not found.currencies:
         return shown(made, nothing_yet(made, question), period)
     answer = Answer(question, _costing(told, found), _expected(told, found))
@@ -493,7 +503,7 @@ def _roll_forward(told: Telling, found: Insights, item: CurrencyInsight) -> Tabl
     """From what was outstanding before to what is now: the lines add up."""
 
     def say(minor: int) -> str:
-        return told.words.number(minor, item.currency)
+        return told.number(minor, item.currency)
 
     opening = item.outstanding.before + item.pending.before - item.debt.before
     closing = item.outstanding.now + item.pending.now - item.debt.now
@@ -506,27 +516,35 @@ def _roll_forward(told: Telling, found: Insights, item: CurrencyInsight) -> Tabl
             Cell(told.money(told.worth(item.currency, opening))),
         ],
         [
-            Cell(f"+ {MEANINGS['issued'][0]}"),
+            Cell(str(MEANINGS["issued"][0])),
             Cell(say(item.issued.now)),
             Cell(told.money(item.issued_worth.now)),
         ],
     ]
     for name, amount in (
-        (f"\u2212 {MEANINGS['taken_back'][0]}", -item.taken_back.now),
-        (f"\u2212 {MEANINGS['redeemed'][0]}", -item.redeemed.now),
-        (f"\u2212 {MEANINGS['expired'][0]}", -item.expired.now),
-        (_("± Adjusted by hand"), item.adjusted.now),
-        (_("± Between members, under way"), rest),
+        (str(MEANINGS["taken_back"][0]), -item.taken_back.now),
+        (str(MEANINGS["redeemed"][0]), -item.redeemed.now),
+        (str(MEANINGS["expired"][0]), -item.expired.now),
+        (_("Adjusted by hand"), item.adjusted.now),
+        (_("Between members, under way"), rest),
     ):
         rows.append([Cell(name), Cell(say(amount)), Cell(told.money(told.worth(item.currency, amount)))])
     rows.append(
-        [Cell(_("= At the end")), Cell(say(closing)), Cell(told.money(told.worth(item.currency, closing)))]
+        [
+            Cell(_("At the end, less what members owe")),
+            Cell(say(closing)),
+            Cell(told.money(told.worth(item.currency, closing))),
+        ]
     )
     return Table(
         f"rollforward-{item.currency}",
         _("From the beginning to the end (%(unit)s)") % {"unit": told.words.noun(item.currency, False)},
         (Column(_("Movement"), figure=False), Column(_("Points")), Column(_("Worth"))),
         rows,
+        _(
+            "The points add up. Each worth is at the value in force now and rounded by itself, so that these may "
+            "differ from their sum by some cents."
+        ),
     )
 
 
@@ -542,15 +560,18 @@ def leaving(made: StaffVisit) -> HttpResponse:
     """Who has not come for long, and who came back of those who joined."""
     told, period = Telling(made), period_asked(made)
     question = _("Who is leaving?")
-    found = queries.read(made.connection, made.runtime, period)
+    found = queries.read(made.connection, made.runtime, period, now=made.now)
     if found.begins is None:
         return shown(made, nothing_yet(made, question), period)
     away = found.members.now - found.active_90.now
     answer = Answer(
         question,
-        _(
+        ngettext(
+            "%(away)s of %(members)s (%(share)s) has not come for 90 days; %(slipping)s "
+            "more last came 31 to 90 days ago.",
             "%(away)s of %(members)s (%(share)s) have not come for 90 days; %(slipping)s "
-            "more last came 31 to 90 days ago."
+            "more last came 31 to 90 days ago.",
+            away,
         )
         % {
             "away": told.count(away),
@@ -560,7 +581,7 @@ def leaving(made: StaffVisit) -> HttpResponse:
         },
     )
     days = queries.series(
-        made.connection, made.runtime, (*measures.STAYS.values(), measures.JOINED), period.last
+        made.connection, made.runtime, (measures.STAYS[90], measures.JOINED, measures.GONE), period.last
     )
     answer.charts = [_away(told, found, days)]
     joined = queries.cohorts(made.connection, made.runtime, period.last)
@@ -571,11 +592,11 @@ def leaving(made: StaffVisit) -> HttpResponse:
 
 
 def _away(told: Telling, found: Insights, days: dict[tuple[str, str], Series]) -> Any:
-    joined = days.get((measures.JOINED, ""), Series([], []))
-    gone = joined.up_to(found.period.last) - found.members.now
-    stays = days.get((measures.STAYS[90], ""), Series([], []))
+    joined, gone, stays = (
+        days.get((name, ""), Series([], [])) for name in (measures.JOINED, measures.GONE, measures.STAYS[90])
+    )
     at = points_of(found.period)
-    values = [max(0, joined.up_to(day) - gone - stays.up_to(day)) for day in at]
+    values = [max(0, joined.up_to(day) - gone.up_to(day) - stays.up_to(day)) for day in at]
     return lines(
         [
             Line(
@@ -637,7 +658,7 @@ def progress(made: StaffVisit) -> HttpResponse:
     """Where members stand: tiers and the way between them, and how long a first reward takes."""
     told, period = Telling(made), period_asked(made)
     question = _("How far do members get?")
-    found = queries.read(made.connection, made.runtime, period)
+    found = queries.read(made.connection, made.runtime, period, now=made.now)
     if found.begins is None:
         return shown(made, nothing_yet(made, question), period)
     answer = Answer(question, _getting(told, found))
@@ -653,14 +674,15 @@ def _getting(told: Telling, found: Insights) -> str:
     waited = found.rewarded
     if not waited.members or waited.median_days is None:
         return _("No member has had a reward yet.")
-    return _(
-        "%(rewarded)s of %(members)s (%(share)s) have had a reward, half of them within "
-        "%(days)s days of joining."
+    return ngettext(
+        "%(rewarded)s of %(members)s (%(share)s) has had a reward, within %(days)s of joining.",
+        "%(rewarded)s of %(members)s (%(share)s) have had a reward, half of them within %(days)s of joining.",
+        waited.members,
     ) % {
         "rewarded": told.count(waited.members),
         "members": told.members(found.members.now),
         "share": told.share(waited.members, found.members.now),
-        "days": told.count(waited.median_days),
+        "days": told.days(waited.median_days),
     }
 
 
@@ -678,8 +700,8 @@ def _tiers(told: Telling, found: Insights) -> Any:
     return across(
         shown_bars,
         title=_("Members by tier"),
-        described=_("Most members, %(count)s, hold %(tier)s.")
-        % {"count": told.count(found.tiers[top].now), "tier": told.words.tier(top)},
+        described=_("The tier held by most is %(tier)s: %(members)s.")
+        % {"members": told.members(found.tiers[top].now), "tier": told.words.tier(top)},
         said=told.count,
         head=head,
         source=str(MEANINGS["tier"][1]),

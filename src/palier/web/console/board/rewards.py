@@ -45,7 +45,7 @@ def rewards(made: StaffVisit) -> HttpResponse:
     told, period = Telling(made), period_asked(made)
     asked = made.request.GET.get("q", "")[:80]
     after = made.request.GET.get("after", "")[:80]
-    found = queries.read(made.connection, made.runtime, period)
+    found = queries.read(made.connection, made.runtime, period, now=made.now)
     terms = catalogue.shelf(made.connection, made.program_id, words=asked, after=after, limit=ON_A_PAGE + 1)
     levels = stock.read(made.connection, made.program_id, [stock.of_reward(one.reward.key) for one in terms])
     question = _("Which rewards are wanted?")

@@ -7,10 +7,12 @@ from typing import Final
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import money
+from palier.engine.phrases import date_words
 from palier.members import refs
 from palier.payouts import accounts, operations, queries
 from palier.payouts.queries import Batch, Payout
@@ -260,7 +262,11 @@ def propose(made: StaffVisit) -> HttpResponse:
                 made,
                 title=_("Collect pay-outs into a batch"),
                 will=[
-                    _("%(count)d pay-outs, %(total)s in all, from the account of %(payer)s.")
+                    ngettext(
+                        "%(count)d pay-out, %(total)s in all, from the account of %(payer)s.",
+                        "%(count)d pay-outs, %(total)s in all, from the account of %(payer)s.",
+                        found.payouts,
+                    )
                     % {
                         "count": found.payouts,
                         "total": money(found.total, found.money, made.language),
@@ -301,6 +307,8 @@ def batch(made: StaffVisit, ref: str) -> HttpResponse:
     )  # fmt: skip
     shown = inside[:ROWS]
     known = approvals.find(made.connection, made.program_id, operations.KIND, found.ref)
+    all_of_it = queries.of_batch(made.connection, made.program_id, found.batch_id)
+    came_back = [item.amount for item in all_of_it if item.state == "returned"]
     return made.page(
         "console/people/batch.html",
         {
@@ -308,7 +316,11 @@ def batch(made: StaffVisit, ref: str) -> HttpResponse:
                 **_batch_row(made, found),
                 "payer": f"{found.payer.name}, …{found.payer.iban[-4:]}",
                 "message_id": found.message_id,
-                "execution_on": found.execution_on,
+                "execution_on": date_words(found.execution_on.isoformat(), made.language)
+                if found.execution_on is not None
+                else "",
+                "came_back": len(came_back),
+                "came_back_total": money(sum(came_back), found.money, made.language),
                 "sha256": found.sha256.hex() if found.sha256 is not None else "",
                 "raw": found.state,
             },
@@ -353,20 +365,36 @@ def batch_step(made: StaffVisit, ref: str, step: str) -> HttpResponse:
         why = reason(made) if step in ("refuse", "stop") else text(made, "reason")
         if not sure(made):
             rehearsed(made, act)
+            count = found.payouts
+            waits = ngettext(
+                "%(count)d pay-out, %(total)s in all, waits again and can go into another batch.",
+                "%(count)d pay-outs, %(total)s in all, wait again and can go into another batch.",
+                count,
+            )
             will = {
-                "approve": _("%(count)d pay-outs may be written to a bank file: %(total)s in all."),
-                "refuse": _(
-                    "%(count)d pay-outs, %(total)s in all, wait again and can go into another batch."
+                "approve": ngettext(
+                    "%(count)d pay-out may be written to a bank file: %(total)s in all.",
+                    "%(count)d pay-outs may be written to a bank file: %(total)s in all.",
+                    count,
                 ),
-                "stop": _("%(count)d pay-outs, %(total)s in all, wait again and can go into another batch."),
-                "sent": _("The bank has the file with %(count)d pay-outs, %(total)s in all."),
-                "paid": _("The bank has paid %(count)d pay-outs, %(total)s in all, but those it sent back."),
+                "refuse": waits,
+                "stop": waits,
+                "sent": ngettext(
+                    "The bank has the file with %(count)d pay-out, %(total)s in all.",
+                    "The bank has the file with %(count)d pay-outs, %(total)s in all.",
+                    count,
+                ),
+                "paid": ngettext(
+                    "The bank has paid %(count)d pay-out, %(total)s in all, unless it sent it back.",
+                    "The bank has paid %(count)d pay-outs, %(total)s in all, but those it sent back.",
+                    count,
+                ),
             }[step]
             title = step_words(step)
             return ask(
                 made,
                 title=title,
-                will=[will % {"count": found.payouts, "total": total}],
+                will=[will % {"count": count, "total": total}],
                 button=title,
                 back=address(made, "batch", found.ref),
                 danger=step in ("refuse", "stop"),

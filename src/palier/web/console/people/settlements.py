@@ -8,12 +8,13 @@ from datetime import date
 from typing import Any, Final
 
 from django.http import Http404, HttpResponse
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET
 
 from palier.activities import settlements, statements
 from palier.activities.settlements import After, Question
-from palier.engine.currencies import money
-from palier.engine.phrases import MONTHS
+from palier.engine.currencies import localized, money
+from palier.engine.phrases import MONTHS, date_words
 from palier.engine.settlement import Statement
 from palier.members import refs
 from palier.site.refusal import Refused
@@ -95,6 +96,7 @@ def month(made: StaffVisit) -> HttpResponse:
             "partners": [(key, _partner(made, key)) for key in partners] if not own else [],
             "any": bool(partners),
             "statements": [_statement(made, item, operator=operator) for item in settled.statements],
+            "ahead": any(item.paid_ahead for item in settled.statements),
             "clearing": money(settled.clearing, made.program.currency, made.language) if operator else "",
             "lines": [
                 _line(made, settlements.line_shown(made.runtime, line, operator=operator))
@@ -126,6 +128,7 @@ def _statement(made: StaffVisit, found: Statement, *, operator: bool) -> Row:
         "issued": words.number(found.sums.issued - found.sums.reversed, found.currency),
         "used": words.number(found.sums.used - found.sums.given_back, found.currency),
         "owed": cash(found.owed),
+        "paid_ahead": cash(found.paid_ahead),
         "owing": cash(found.owing),
         "net": cash(found.net),
         "lines": found.lines,
@@ -135,10 +138,24 @@ def _statement(made: StaffVisit, found: Statement, *, operator: bool) -> Row:
 
 def _line(made: StaffVisit, shown: dict[str, Any]) -> Row:
     member, _dot, _transfer = str(shown["line"]).partition(".")
+
+    def number(text: str) -> str:
+        return localized(text, made.language).replace("-", "\u2212")
+
     return {
         **shown,
         "member": member if refs.decode(member) >= 0 else "",
         "name": _partner(made, shown["partner"]),
+        "day": date_words(shown["day"], made.language),
+        "kind": {
+            "issued": pgettext("points", "issued"),
+            "reversed": pgettext("points", "taken back"),
+            "used": pgettext("points", "used"),
+            "given_back": pgettext("points", "given back"),
+        }[shown["kind"]],
+        "points": number(shown["points"]),
+        "price": number(shown["price"]),
+        "amount": number(shown["amount"]),
     }
 
 
