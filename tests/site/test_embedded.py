@@ -105,13 +105,15 @@ def test_it_starts_again_after_a_kill_with_what_was_committed(directory: Path) -
         assert connection.execute("select array_agg(id order by id) from kept").fetchone() == ([0, 1, 2],)
 
 
-def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path) -> None:
-    """After a restart of a container the old number is another program; PostgreSQL alone would refuse."""
+@pytest.mark.parametrize("name", ["postgresql/postmaster.pid", "run/.s.PGSQL.5432.lock"])
+def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path, name: str) -> None:
+    """After a restart of a container the old number is another program, of the same user; PostgreSQL alone would
+    refuse. So it would while a killed postmaster has no parent that waits for it."""
     server = embedded.start(directory)
-    pid_file = server.cluster / "postmaster.pid"
+    pid_file = directory / name
     content = pid_file.read_text().split("\n", 1)
     server.stop()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    other = subprocess.Popen(["sleep", "60"], **embedded._as_user(embedded._run_user()))
     try:
         pid_file.write_text(f"{other.pid}\n{content[1]}")
         assert server.pid() is None

@@ -266,7 +266,7 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
     if not (server.cluster / "PG_VERSION").exists():
         _make_cluster(server, binaries, owner)
     _refuse_foreign(server.cluster, owner)
-    _clear_leftovers(server.cluster)
+    _clear_leftovers(server)
     _write_settings(server, settings, owner)
     if server.log.exists() and server.log.stat().st_size > _LOG_MAX_BYTES:
         server.log.replace(server.log.with_suffix(".1.log"))
@@ -385,11 +385,13 @@ def _belongs(process: psutil.Process, cluster: Path) -> bool:
         return False
 
 
-def _clear_leftovers(cluster: Path) -> None:
-    """Wait for backends of a killed postmaster to end; remove a pid file whose number is another program's.
+def _clear_leftovers(server: Server) -> None:
+    """Wait for backends of a killed postmaster to end; remove its pid file, and the one beside its socket.
 
-    PostgreSQL itself takes any live process with that number for its predecessor, and refuses.
+    PostgreSQL itself takes any process with that number for its predecessor, and refuses: another program that was
+    given the number since, as after each start of a container, or what is left of a process nobody has waited for.
     """
+    cluster = server.cluster
     deadline = time.monotonic() + _LEFTOVER_TIMEOUT_S
     while leftovers := [process for process in psutil.process_iter() if _belongs(process, cluster)]:
         if time.monotonic() > deadline:
@@ -399,10 +401,10 @@ def _clear_leftovers(cluster: Path) -> None:
             )
         _collect()
         time.sleep(0.05)
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        path = cluster / "postmaster.pid"
-        if psutil.pid_exists(int(path.read_text(errors="replace").split("\n", 1)[0])):
-            path.unlink()
+    for path in (cluster / "postmaster.pid", socket_directory(server.directory) / ".s.PGSQL.5432.lock"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if psutil.pid_exists(int(path.read_text(errors="replace").split("\n", 1)[0])):
+                path.unlink()
 
 
 # --- The cluster ----------------------------------------------------------------------------------
