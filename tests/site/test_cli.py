@@ -112,3 +112,77 @@ def test_models_and_migrations_agree(database: str) -> None:
     from django.core.management import call_command
 
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["gallery"]])
+def test_nobody_reads_what_it_writes(arguments: list[str]) -> None:
+    """No complaint, and no status that says done or failed: what was found was not told."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        result = subprocess.run(
+            [sys.executable, "-m", "palier", *arguments],
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_what_it_writes_finds_no_room(buffered: bool) -> None:
+    unbuffered = {} if buffered else {"PYTHONUNBUFFERED": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "palier", "gallery"],
+            env={**kept, **unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert (
+        result.stderr == "What was to be written is not whole: the disk is full. Make room, run it again.\n"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_documents_are_utf_8_under_any_locale(encoding: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "palier", "gallery", "--language", "fr"],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Les étoiles du café" in result.stdout.decode()
+
+
+def test_a_command_interrupted_while_it_loads_says_so() -> None:
+    code = (
+        "import sys, palier.cli as cli, signal, os\n"
+        "real = cli.import_module\n"
+        "def slow(name): os.kill(os.getpid(), signal.SIGINT); return real(name)\n"
+        "cli.import_module = slow; sys.argv = ['palier', 'version']; cli.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (130, "Interrupted.\n")
+
+
+def test_a_database_that_goes_away_is_no_failed_check(database: str) -> None:
+    """1 would say that the ledger is broken."""
+    code = (
+        "import sys, palier.ledger.verify as module\n"
+        "def report(connection, *rest): connection.execute("
+        "'select pg_terminate_backend(pg_backend_pid())')\n"
+        "module.report = report; from palier.cli import main; sys.argv = ['palier', 'verify']; main()"
+    )
+    start = "from palier.cli.session import set_up_django; set_up_django()\n"
+    result = subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("The database went away: ")

@@ -105,13 +105,15 @@ def test_it_starts_again_after_a_kill_with_what_was_committed(directory: Path) -
         assert connection.execute("select array_agg(id order by id) from kept").fetchone() == ([0, 1, 2],)
 
 
-def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path) -> None:
-    """After a restart of a container the old number is another program; PostgreSQL alone would refuse."""
+@pytest.mark.parametrize("name", ["postgresql/postmaster.pid", "run/.s.PGSQL.5432.lock"])
+def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path, name: str) -> None:
+    """After a restart of a container the old number is another program, of the same user; PostgreSQL alone would
+    refuse. So it would while a killed postmaster has no parent that waits for it."""
     server = embedded.start(directory)
-    pid_file = server.cluster / "postmaster.pid"
+    pid_file = directory / name
     content = pid_file.read_text().split("\n", 1)
     server.stop()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    other = subprocess.Popen(["sleep", "60"], **embedded._as_user(embedded._run_user()))
     try:
         pid_file.write_text(f"{other.pid}\n{content[1]}")
         assert server.pid() is None
@@ -198,3 +200,128 @@ def test_a_flipped_byte_is_found_not_served(directory: Path) -> None:
     embedded.start(directory)
     with psycopg.connect(server.dsn("postgres")) as connection, pytest.raises(psycopg.errors.DataCorrupted):
         connection.execute("select count(*) from t where pad <> ''")
+
+
+@pytest.mark.parametrize("name", ["l'été, a\\b\nc\"", os.fsdecode(b"\xe9t\xe9")])
+def test_a_path_that_settings_or_addresses_would_misread(directory: Path, name: str) -> None:
+    odd = directory / name
+    place = embedded.socket_directory(odd)
+    try:
+        server = embedded.start(odd)
+        with psycopg.connect(server.dsn(os.environ["PALIER_DATABASE_NAME"], "palier_app")) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    finally:
+        embedded.release(odd)
+        embedded.Server(odd).stop()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def test_accents_and_spaces_keep_the_socket_inside() -> None:
+    assert embedded.socket_directory(Path("/srv/données à part")) == Path("/srv/données à part/run")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is taken on")
+def test_who_runs_it_is_asked_of_the_system_not_of_variables(directory: Path) -> None:
+    """`setpriv` and many containers leave USER as it was."""
+    name = pwd.getpwnam("nobody").pw_name
+    own = directory / "nobody"
+    own.mkdir()
+    os.chown(own, pwd.getpwnam(name).pw_uid, -1)
+    code = (
+        f"import os, pathlib; from palier.site import embedded; os.setuid({pwd.getpwnam(name).pw_uid});"
+        f"d = pathlib.Path({str(own)!r}); print(embedded.start(d).ready()); embedded.release(d)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "USER": "root", "LOGNAME": "root", "PALIER_DATA_DIR": str(own)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "True", result.stderr
+
+
+def test_a_user_without_a_name_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded.os, "geteuid", lambda: 54321)
+    with pytest.raises(Refused, match=r"user id 54321 has none .* PALIER_DATABASE_URL"):
+        embedded._run_user()
+
+
+@pytest.mark.parametrize(("number", "when"), [(signal.SIGINT, "spawned"), (signal.SIGTERM, "ready")])
+def test_a_command_that_is_ended_leaves_no_server(directory: Path, number: signal.Signals, when: str) -> None:
+    code = (
+        "import sys, os, time; from palier.site import embedded\n"
+        "def told(kept):\n"
+        "    def call(*arguments, **options):\n"
+        "        found = kept(*arguments, **options)\n"
+        "        print('now', flush=True); time.sleep(30); return found\n"
+        "    return call\n"
+        f"name = {'_spawn' if when == 'spawned' else 'bootstrap'!r}\n"
+        "setattr(embedded, name, told(getattr(embedded, name)))\n"
+        "sys.argv = ['palier', 'programs']; from palier.cli import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PALIER_DATA_DIR": str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "now\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    time.sleep(0.5)
+    assert embedded.Server(directory).pid() is None
+
+
+def test_a_connection_error_is_told_by_its_first_line() -> None:
+    error = psycopg.OperationalError(
+        'connection to server on socket "/x" failed: No such file\n\tIs the server running locally?'
+    )
+    assert embedded.reason(error) == 'connection to server on socket "/x" failed: No such file'
+    several = psycopg.OperationalError(
+        "Multiple connection attempts failed. All failures were:\n- host: 'a': one\n- host: 'b': two"
+    )
+    assert embedded.reason(several) == "host: 'a': one; host: 'b': two"
+
+
+def test_a_new_database_of_ones_own_is_asked_prepared_and_refused(directory: Path) -> None:
+    """An own server plays one that has no role of the platform yet, as `docs/operations.md` begins with one."""
+    server = embedded.start(directory)
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:
+        for role in embedded.ROLES:
+            maker.execute(f"alter role {role} rename to former_{role}")
+        maker.execute("create database shop template template0")
+        maker.execute(
+            "create database latin template template0 encoding 'LATIN1' locale_provider libc locale 'C'"
+        )
+
+    def run(base: str, *arguments: str) -> tuple[int, str]:
+        address = f"postgresql://postgres@/{base}?host={embedded.socket_directory(directory)}"
+        result = subprocess.run(
+            [sys.executable, "-m", "palier", *arguments],
+            env={**os.environ, "PALIER_DATABASE_URL": address, "PALIER_ACCEPT_DATA_LOSS": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return result.returncode, result.stdout + result.stderr
+
+    assert run("shop", "programs") == (2, "The database is not prepared yet; run `palier migrate`.\n")
+    code, said = run("shop", "migrate", "--check")
+    assert code == 1
+    assert "ledger.0001" in said
+    code, said = run("latin", "migrate")
+    assert code == 2
+    assert "encoding is LATIN1 and must be UTF8" in said
+    with psycopg.connect(server.dsn("latin")) as connection:
+        assert connection.execute("select count(*) from pg_class where relname = 'member'").fetchone() == (0,)
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as maker:
+        roles = maker.execute("select count(*) from pg_roles where rolname = 'palier_app'").fetchone()
+        assert roles == (0,)
+    assert run("shop", "migrate")[0] == 0
+    assert run("shop", "migrate", "--check") == (0, "Nothing to migrate.\n")
+    assert "There is no program yet" in run("shop", "programs")[1]

@@ -55,3 +55,25 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
     monkeypatch.setenv(variable, value)
     with pytest.raises(Refused, match=f"{variable} is not usable"):
         environment.__wrapped__()
+
+
+def test_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As files of services have them. An empty folder's name would be the folder one stands in."""
+    for name in ("DATA_DIR", "DATABASE_URL", "WEB_THREADS", "SECRET_KEY", "IDENTITY_SECRET"):
+        monkeypatch.setenv(f"PALIER_{name}", "")
+    found = environment.__wrapped__()
+    assert found.directory == module.default_data_dir()
+    assert found.database_url is None
+    assert found.web_threads == 8
+    assert found.secret_key is None
+    assert found.identity_secret is None
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(*arguments: object, **options: object) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(module.os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(module.platformdirs, "user_data_dir", homeless)
+    with pytest.raises(Refused, match="PALIER_DATA_DIR"):
+        module.default_data_dir()

@@ -241,3 +241,23 @@ def test_a_request_under_way_is_answered_before_the_end(served: Served) -> None:
         assert connection.recv(4096).startswith(b"HTTP/1.1 ")
     served.process.communicate(timeout=PATIENCE_S)
     assert served.process.returncode == 0
+
+
+def test_what_nohup_ignores_stays_ignored(directory: Path) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from palier.site.supervisor import Supervisor\n"
+        "def told(self):\n"
+        "    print(signal.getsignal(signal.SIGHUP).name, signal.getsignal(signal.SIGTERM).__name__)\n"
+        "    1 / 0\n"
+        "Supervisor._start_database = told\n"
+        f"Supervisor('127.0.0.1', {free_port()}).run()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PALIER_DATA_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.splitlines()[0] == "SIG_IGN _on_signal", result.stderr

@@ -10,10 +10,14 @@ adds them, and name the module in `MODULES`; `palier.cli.server` is a short exam
   the command exits with 2. Anything else raised is a defect: one sentence, and the rest in a log file.
 """
 
+import errno
 import gc
+import io
 import os
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 # The order is that of `palier --help`.
@@ -46,7 +50,41 @@ MODULES: Final = (
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 done, 1 defect or failed check, 2 refused or misused."""
+    """Run the command line and exit: 0 done, 1 defect or failed check, 2 refused or misused, 130 interrupted,
+    141 nobody reads what it writes, 128 + n ended by signal n."""
+    try:
+        _end_in_order()
+        _write_utf_8()
+        code = _run()
+    except KeyboardInterrupt:
+        code = _say("Interrupted.", 130)
+    gc.freeze()
+    sys.exit(code)
+
+
+def _end_in_order() -> None:
+    """Who is told to end, also by a terminal that closes, first lets go of what he holds, such as the database."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has it ignored: so it stays.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+
+def _write_utf_8() -> None:
+    """Documents go into files and pipes as UTF-8, under any locale; a terminal shows `?` for what it cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def _run() -> int:
     # What a command loads stays, and the system frees it: cycles are looked for seldom, and not at the end.
     gc.set_threshold(50_000, 20, 50)
     import typer
@@ -65,19 +103,44 @@ def main() -> NoReturn:
         import_module(f"palier.cli.{name}").register(app)
     try:
         status = app(prog_name="palier", standalone_mode=False)
-        code = status if isinstance(status, int) else 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Refused as refusal:
-        code = _say(str(refusal), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _say("Interrupted.", 130)
+        return _say(str(refusal), 2)
+    except typer.Abort:
+        return _say("Interrupted.", 130)
     except BrokenPipeError:
-        # The reader (`head`) has seen enough; do not complain again when stdout is closed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        return _unread()
+    except SystemExit as ended:
+        # Typer makes this of a pipe that breaks.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return _unread()
+        raise
     except Exception as error:
-        code = _misuse(error) if hasattr(error, "format_message") else _defect(error)
-    gc.freeze()
-    sys.exit(code)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _unwritten(error)
+        return _misuse(error) if hasattr(error, "format_message") else _defect(error)
+    if status == 130:
+        # Typer makes this of Ctrl-C.
+        return _say("Interrupted.", 130)
+    return status if isinstance(status, int) else 0
+
+
+def _unread() -> int:
+    """The reader (`head`) has seen enough."""
+    _forget_output()
+    return 141
+
+
+def _unwritten(error: OSError) -> int:
+    _forget_output()
+    where = f" of {error.filename}" if error.filename else ""
+    return _say(f"What was to be written is not whole: the disk{where} is full. Make room, run it again.", 2)
+
+
+def _forget_output() -> None:
+    """What is left unwritten is not complained of again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _say(sentence: str, code: int) -> int:

@@ -17,7 +17,7 @@ def migrate(
         from palier.site import migration
 
         if check:
-            missing = migration.pending()
+            missing = migration.missing()
             print("\n".join(missing) if missing else "Nothing to migrate.")
             return 1 if missing else 0
         applied = migration.migrate()

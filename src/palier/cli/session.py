@@ -48,7 +48,7 @@ def refusing_in(language: str) -> Iterator[None]:
 def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = True) -> Iterator[None]:
     """The database runs inside this block; an embedded server that nobody else uses is stopped at its end.
 
-    Refuses a database that cannot be reached, and, as `app`, one with unsafe settings.
+    Refuses a database that cannot be reached, that has unsafe settings, or that goes away meanwhile.
     """
     import psycopg
 
@@ -56,16 +56,15 @@ def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = 
     from palier.site import database, embedded
     from palier.site.refusal import Refused
 
-    if database.is_embedded():
-        embedded.ensure_running()
     try:
+        if database.is_embedded():
+            embedded.ensure_running()
         try:
-            if role == "app":
-                database.refuse_unsafe()
-            else:
-                database.connect("owner").close()
+            database.refuse_unsafe(role)
         except psycopg.OperationalError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = embedded.reason(error)
+            if f'role "{database.ROLES["app"]}"' in reason:
+                raise Refused(sentence("The database is not prepared yet; run `palier migrate`.")) from None
             raise Refused(sentence("The database cannot be reached: %(reason)s", reason=reason)) from None
         if with_django:
             set_up_django()
@@ -77,6 +76,14 @@ def open_database(*, role: Literal["app", "owner"] = "app", with_django: bool = 
                     "The database has not all tables of this release; run `palier migrate` (on the embedded "
                     "database `palier serve` does it by itself)."
                 )
+            ) from None
+        except Exception as error:
+            lost = database.lost(error)
+            if lost is None:
+                raise
+            reason = embedded.reason(lost)
+            raise Refused(
+                sentence("The database went away: %(reason)s. Run the command again.", reason=reason)
             ) from None
     finally:
         if "django.db" in sys.modules:

@@ -116,12 +116,21 @@ def unsafe_settings(connection: psycopg.Connection[Any]) -> list[str]:
     return found
 
 
-def refuse_unsafe() -> list[str]:
+def lost(error: Exception) -> psycopg.OperationalError | None:
+    """The error of the driver, where this one means that the connection or the server ended; None for any other."""
+    found = error.__cause__ if isinstance(error.__cause__, psycopg.OperationalError) else error
+    if not isinstance(found, psycopg.OperationalError):
+        return None
+    # Without a code the server did not say it: the connection broke. 08: so it says; 57P: it stops or starts.
+    return found if found.sqlstate is None or found.sqlstate.startswith(("08", "57P")) else None
+
+
+def refuse_unsafe(role: Role = "app") -> list[str]:
     """Refuse a database with unsafe settings, naming all of them; else an empty list.
 
     With PALIER_ACCEPT_DATA_LOSS=yes-i-understand they are returned instead, and /health shows them.
     """
-    with connect("app", autocommit=True) as connection:
+    with connect(role, autocommit=True) as connection:
         found = unsafe_settings(connection)
     if found and not environment().data_loss_accepted:
         raise Refused(

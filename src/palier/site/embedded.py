@@ -15,12 +15,12 @@ outside the data directory has its permissions changed: programs that user canno
 
 import contextlib
 import fcntl
-import getpass
 import hashlib
 import importlib.util
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -49,6 +49,8 @@ ROLES: Final = ("palier_owner", "palier_app", "auditor")
 START_TIMEOUT_S: Final = 60
 # Longest path the kernel takes for a Unix socket is 107 bytes on Linux and 103 on macOS.
 _SOCKET_PATH_MAX: Final = 100
+# In the server's settings and in connection strings a comma, a quote, a backslash or a line's end means something.
+_SOCKET_PATH: Final = re.compile(r"/[\w /.@~+%=:-]+")
 _LEFTOVER_TIMEOUT_S: Final = 15
 _LOG_MAX_BYTES: Final = 10 * 2**20
 
@@ -133,11 +135,12 @@ def dsn(directory: Path, database: str, role: str) -> str:
 
 
 def socket_directory(directory: Path) -> Path:
-    """Where the server of `directory` has its socket: inside it, unless that path is too long for one."""
+    """Where the server of `directory` has its socket: inside it, unless that path does not fit one."""
     inside = directory / "run"
-    if len(str(inside / ".s.PGSQL.5432").encode()) <= _SOCKET_PATH_MAX:
+    length = len(os.fsencode(inside / ".s.PGSQL.5432"))
+    if length <= _SOCKET_PATH_MAX and _SOCKET_PATH.fullmatch(str(inside)):
         return inside
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
     # Shared, so `private_directory` refuses a folder that someone else made there.
     return Path("/tmp") / f"palier-{os.getuid()}-{digest}"  # noqa: S108
 
@@ -153,24 +156,43 @@ def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = Non
     directory = (data_dir or environment().directory).expanduser().absolute()
     ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
     server = Server(directory)
-    if directory not in _leases:
-        lease = _open_lock(directory / "lease.lock")
-        fcntl.flock(lease, fcntl.LOCK_SH)
-        _leases[directory] = lease
-    with _locked(directory / "start.lock"):
+    if directory in _leases:
+        _ensure_ready(server, settings)
+        return server
+    lease = _open_lock(directory / "lease.lock")
+    fcntl.flock(lease, fcntl.LOCK_SH)
+    _leases[directory] = lease
+    try:
+        _ensure_ready(server, settings)
+    except BaseException:
+        # Whoever is refused or interrupted here holds nothing, and leaves no server behind.
+        release(directory)
+        raise
+    return server
+
+
+def _ensure_ready(server: Server, settings: Mapping[str, str] | None) -> None:
+    with _locked(server.directory / "start.lock"):
         for last in (False, False, True):
             if not server.ready():
                 _launch(server, {**_SETTINGS, **_sized(), **(settings or {})})
             try:
                 bootstrap(server, environment().database_name)
-                break
+                return
             except psycopg.OperationalError as error:
                 # Found running, and killed or stopped in the same moment.
                 if last:
-                    reason = str(error).strip().splitlines()[-1].strip()
-                    raise Refused(f"PostgreSQL takes no connections: {reason} See {server.log}.") from None
+                    raise Refused(
+                        f"PostgreSQL takes no connections: {reason(error)}; see {server.log}."
+                    ) from None
                 time.sleep(0.2)
-    return server
+
+
+def reason(error: psycopg.Error) -> str:
+    """What a connection's error says in its first line, or, where several addresses were tried, of each of them."""
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    tried = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    return "; ".join(tried) or (lines[0] if lines else type(error).__name__)
 
 
 _leases: Final[dict[Path, IO[str]]] = {}
@@ -244,22 +266,27 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
     if not (server.cluster / "PG_VERSION").exists():
         _make_cluster(server, binaries, owner)
     _refuse_foreign(server.cluster, owner)
-    _clear_leftovers(server.cluster)
+    _clear_leftovers(server)
     _write_settings(server, settings, owner)
     if server.log.exists() and server.log.stat().st_size > _LOG_MAX_BYTES:
         server.log.replace(server.log.with_suffix(".1.log"))
     deadline = time.monotonic() + START_TIMEOUT_S
     pause_s = 0.1
+    earlier = set(_children)
     while True:
         logged = server.log.stat().st_size if server.log.exists() else 0
-        process = _spawn(server, binaries, owner)
-        while process.poll() is None and not server.ready():
-            if time.monotonic() > deadline:
-                _stop(server.cluster, 5)
-                raise Refused(
-                    f"PostgreSQL was not ready within {START_TIMEOUT_S} s; see {server.log}, then try again."
-                )
-            time.sleep(0.02)
+        try:
+            process = _spawn(server, binaries, owner)
+            while process.poll() is None and not server.ready():
+                if time.monotonic() > deadline:
+                    _stop(server.cluster, 5)
+                    raise Refused(
+                        f"PostgreSQL was not ready within {START_TIMEOUT_S} s; see {server.log}, then try again."
+                    )
+                time.sleep(0.02)
+        except BaseException:
+            _end_those_but(earlier)
+            raise
         if process.poll() is None:
             logger.info("PostgreSQL %s runs, pid %s", MAJOR, process.pid)
             return
@@ -293,6 +320,14 @@ def _spawn(server: Server, binaries: Path, owner: pwd.struct_passwd | None) -> s
 
 # Postmasters this process started. They outlive it; while it lives it must collect those that end.
 _children: Final[dict[int, subprocess.Popen[bytes]]] = {}
+
+
+def _end_those_but(earlier: set[int]) -> None:
+    """End the postmaster that was being started. Its pid file, by which `_stop` finds it, may not be there yet."""
+    for pid, process in _children.items():
+        if pid not in earlier and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
 
 
 def _collect() -> None:
@@ -334,7 +369,7 @@ def _postmaster(cluster: Path) -> tuple[int, str] | None:
     """
     _collect()
     try:
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        lines = (cluster / "postmaster.pid").read_text(errors="replace").splitlines()
         process = psutil.Process(int(lines[0]))
         if process.status() == psutil.STATUS_ZOMBIE or not _belongs(process, cluster):
             return None
@@ -350,11 +385,13 @@ def _belongs(process: psutil.Process, cluster: Path) -> bool:
         return False
 
 
-def _clear_leftovers(cluster: Path) -> None:
-    """Wait for backends of a killed postmaster to end; remove a pid file whose number is another program's.
+def _clear_leftovers(server: Server) -> None:
+    """Wait for backends of a killed postmaster to end; remove its pid file, and the one beside its socket.
 
-    PostgreSQL itself takes any live process with that number for its predecessor, and refuses.
+    PostgreSQL itself takes any process with that number for its predecessor, and refuses: another program that was
+    given the number since, as after each start of a container, or what is left of a process nobody has waited for.
     """
+    cluster = server.cluster
     deadline = time.monotonic() + _LEFTOVER_TIMEOUT_S
     while leftovers := [process for process in psutil.process_iter() if _belongs(process, cluster)]:
         if time.monotonic() > deadline:
@@ -364,10 +401,10 @@ def _clear_leftovers(cluster: Path) -> None:
             )
         _collect()
         time.sleep(0.05)
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        path = cluster / "postmaster.pid"
-        if psutil.pid_exists(int(path.read_text().split("\n", 1)[0])):
-            path.unlink()
+    for path in (cluster / "postmaster.pid", socket_directory(server.directory) / ".s.PGSQL.5432.lock"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            if psutil.pid_exists(int(path.read_text(errors="replace").split("\n", 1)[0])):
+                path.unlink()
 
 
 # --- The cluster ----------------------------------------------------------------------------------
@@ -398,6 +435,7 @@ def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | Non
         ],
         capture_output=True,
         text=True,
+        errors="replace",
         cwd="/",
         env=_clean_environment(),
         check=False,
@@ -441,7 +479,7 @@ def _write_settings(server: Server, settings: Mapping[str, str], owner: pwd.stru
     lines.append(f"unix_socket_directories = '{socket_directory(server.directory)}'")
     _write(server.cluster / "palier.conf", "\n".join(lines) + "\n", owner)
     # The operating system says who is at the other end of the socket: only who runs the platform gets in.
-    people = {getpass.getuser() if owner is None else "root"} | ({owner.pw_name} if owner else set())
+    people = {pwd.getpwuid(os.geteuid()).pw_name} | ({owner.pw_name} if owner else set())
     _write(server.cluster / "pg_hba.conf", "local all all peer map=palier\n", owner)
     _write(
         server.cluster / "pg_ident.conf",
@@ -461,8 +499,15 @@ def _sized() -> dict[str, str]:
 
 
 def _run_user() -> pwd.struct_passwd | None:
-    """Who PostgreSQL runs as: None for ourselves, `pgserver` when we are root."""
+    """Who PostgreSQL runs as: None for ourselves, `pgserver` when we are root. Refuses a user without a name."""
     if os.geteuid() != 0:
+        try:
+            pwd.getpwuid(os.geteuid())
+        except KeyError:
+            raise Refused(
+                f"PostgreSQL runs as a user that has a name, and user id {os.geteuid()} has none on this machine: "
+                "name it (a line of /etc/passwd), or set PALIER_DATABASE_URL to a database of your own."
+            ) from None
         return None
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER)

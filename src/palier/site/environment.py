@@ -25,7 +25,9 @@ SHORTEST_SECRET = 50
 class Environment(BaseSettings):
     """One field per environment variable: `PALIER_DATA_DIR` is `data_dir`, and so on."""
 
-    model_config = SettingsConfigDict(env_prefix="PALIER_", extra="ignore")
+    # A variable that is set to nothing, as files of services have them, is not set: an empty data directory would
+    # be the folder one stands in.
+    model_config = SettingsConfigDict(env_prefix="PALIER_", env_ignore_empty=True, extra="ignore")
 
     data_dir: Path | None = Field(default=None, description="Where the database, secrets and logs live.")
     database_url: str | None = Field(
@@ -112,7 +114,10 @@ def default_data_dir() -> Path:
     """
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/palier")
-    return Path(platformdirs.user_data_dir("palier", appauthor=False))
+    try:
+        return Path(platformdirs.user_data_dir("palier", appauthor=False))
+    except RuntimeError:
+        raise Refused("This user has no home; set PALIER_DATA_DIR to a folder that it may write.") from None
 
 
 @lru_cache(maxsize=1)

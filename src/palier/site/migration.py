@@ -19,14 +19,20 @@ def migrate() -> int:
     database.prepare()
     with database.connect("owner", autocommit=True) as guard, _AsOwner() as alias:
         guard.execute("select pg_advisory_lock(%s)", [_ADVISORY_KEY])
-        missing = len(pending(alias))
-        if missing:
+        count = len(pending(alias))
+        if count:
             call_command("migrate", database=alias, verbosity=0, interactive=False, stdout=io.StringIO())
-    return missing
+    return count
+
+
+def missing() -> list[str]:
+    """Migrations that the database lacks, as `room.name`; also of a database that has no roles yet."""
+    with _AsOwner() as alias:
+        return pending(alias)
 
 
 def pending(alias: str = "default") -> list[str]:
-    """Migrations that the database lacks, as `room.name`."""
+    """Migrations that the database lacks, as `room.name`, asked over the connection as it is."""
     executor = MigrationExecutor(connections[alias])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]

@@ -106,7 +106,9 @@ class Supervisor:
             held.enter_context(_only_supervisor(environment().directory))
             _refuse_taken_port(self.host, self.port)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._on_signal)
+                # What was started with `nohup` outlives its terminal.
+                if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._on_signal)
             try:
                 self._start_database()
                 self.children = [
