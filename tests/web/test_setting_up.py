@@ -18,6 +18,7 @@ from palier.site import clock
 from palier.site import database as place
 from palier.staff import accounts, admission, session, signing_in, throttle
 from palier.staff.signing_in import NotSignedIn
+from palier.web.console.desk import setting_up
 from tests.api.shop import Shop
 from tests.api.test_live import serving
 from tests.web import browser
@@ -70,6 +71,35 @@ def test_an_empty_address_is_asked_for(empty: None) -> None:
     assert "Écrivez une adresse de courriel, par exemple nom@example.org." in page
     assert "e-mail" not in page
     assert "n’est pas une adresse" not in page
+
+
+def test_the_first_purchase_is_one_however_often_it_is_sent(empty: None) -> None:
+    """Pressed twice at the same moment, sent again from the page before, or with another amount."""
+    client = client_of()
+    client.post("/console/set-up/first", {**FORM, "code": admission.set_up_code()})
+    secret = re.search(r'class="secret">([A-Z2-7 ]+)<', client.get("/console/second-step").content.decode())
+    assert secret is not None
+    client.post("/console/second-step", {"code": code(secret[1])})
+    names = {"name_en": "Mine", "name_fr": "Le mien", "key": "mine"}
+    assert client.post("/console/set-up/gallery/cafe_stars", names).status_code == 302
+    assert client.post("/console/set-up/member", {"email": "ada@example.org"}).status_code == 302
+    for nothing in ("0", "-1", "", "x"):
+        refused = client.post("/console/set-up/activity", {"kind": "sale", "amount": nothing})
+        assert refused.status_code == 422, nothing
+        assert "Write an amount, such as 25 or 24.90." in refused.content.decode()
+    found = setting_up._first_program
+
+    def sent(amount: str) -> str:
+        return client.post("/console/set-up/activity", {"kind": "sale", "amount": amount})["Location"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Each finds the step as it was before the other was done.
+        patch.setattr(setting_up, "_stands", lambda made: ("activity", found(made.connection)))
+        assert [sent(amount) for amount in ("20", "20", "30")] == ["/console/set-up/done"] * 3
+    assert sent("40") == "/console/set-up", "what is done is not done again"
+    with place.connect() as connection:
+        sales = connection.execute("select count(*) from activity where type = 'sale'").fetchone()
+    assert sales == (1,)
 
 
 def test_guessing_the_code_is_throttled(empty: None) -> None:
