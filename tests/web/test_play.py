@@ -245,6 +245,17 @@ def deliver(own: Shop) -> None:
 # --- how to earn ------------------------------------------------------------------------------------------
 
 
+def test_what_is_tried_out_explains_all_that_it_brings(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes for being brought by a friend has no rule to stand beside, and is part of the sum."""
+    code = own.post(f"/members/{own.enrol()}/referral-code").json["code"]
+    friend = own.post("/members", {"identities": {"card": "friend"}, "referred_by": code}).json["member"]
+    client = signed_in(own, friend, monkeypatch)
+    shown = text_of(page(client, "earn?amount=30"))
+    assert "would bring you 40 stars" in shown
+    assert "for coming through a friend: 10 stars" in shown
+    assert "pour être venu grâce à un ami" in text_of(page(client, "earn?amount=30", language="fr"))
+
+
 def test_how_to_earn_is_computed_for_this_member(own: Shop, ref: str, client: Client) -> None:
     shown = text_of(page(client, "earn?amount=40"))
     assert "€40 now would bring you 40 stars" in shown.replace("€40.00", "€40")
