@@ -21,7 +21,7 @@ from palier.staff.signing_in import NotSignedIn
 from palier.web.console.desk import setting_up
 from tests.api.shop import Shop
 from tests.api.test_live import serving
-from tests.web import browser
+from tests.web import browser, messages
 from tests.web.staff import PASSWORD, staff_client
 from tests.web.test_console_door import code
 from tests.web.test_journeys import Visitor
@@ -61,6 +61,27 @@ def test_only_who_reads_the_server_becomes_the_owner(empty: None) -> None:
 
 
 SESSION_KEY = "staff"
+
+
+def test_who_may_begin_a_program_is_not_sent_to_an_owner(empty: None) -> None:
+    """The owner of an empty installation is told what to do; who has no role is told who can help."""
+    owner = staff_client("owner").get("/console/").content.decode()
+    assert "Take one of the gallery to begin with" in owner
+    assert "An owner can give you one" not in owner
+    cashier = staff_client("cashier").get("/console/").content.decode()
+    assert "An owner can give you one" in cashier
+
+
+def test_the_owner_has_one_name_in_french() -> None:
+    """The role is "Responsable" where roles are given, and so wherever somebody is sent to that person."""
+    said = [
+        text
+        for area in messages.areas()
+        for message in messages.catalogue(area)
+        for text in ([message.string] if isinstance(message.string, str) else message.string)
+    ]
+    assert [text for text in said if "propriétaire" in text.lower()] == []
+    assert any("Une personne responsable peut vous en donner un." in text for text in said)
 
 
 def test_an_empty_address_is_asked_for(empty: None) -> None:

@@ -549,8 +549,8 @@ def leaving(made: StaffVisit) -> HttpResponse:
     answer = Answer(
         question,
         _(
-            "%(away)s of %(members)s (%(share)s) have not come for 90 days; %(slipping)s "
-            "more last came 31 to 90 days ago."
+            "Away for 90 days: %(away)s of %(members)s (%(share)s); %(slipping)s more last came 31 to 90 "
+            "days ago."
         )
         % {
             "away": told.count(away),
