@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
 from palier.engine.program import Program
+from palier.programs import gallery
 from palier.programs.plan import difference
 from tests.engine.documents import plain, program, text
 from tests.engine.test_check import put
@@ -135,6 +137,38 @@ def test_what_staff_may_do_is_told_by_reason_and_currency() -> None:
             "Programme, ajustements par l'équipe, jours pour approuver un ajustement : 7 devient 8",
         ),
     ]
+
+
+def test_every_kind_of_part_has_its_noun() -> None:
+    """No part that has a key is a mere "part" of the program, and each agrees with its verb in French."""
+    found: dict[str, tuple[str, str]] = {}
+    for entry in gallery.entries():
+        whole = entry.program()
+        for field in (
+            "campaigns",
+            "goals",
+            "streaks",
+            "games",
+            "quizzes",
+            "memberships",
+            "partners",
+            "leaderboards",
+        ):
+            parts = getattr(whole, field)
+            if parts:
+                change = difference(msgspec.structs.replace(whole, **{field: parts[1:]}), whole)[0]
+                key = parts[0].key
+                found[field] = (change.sentence_en.replace(key, "K"), change.sentence_fr.replace(key, "K"))
+    assert found == {
+        "campaigns": ("Campaign K is added", "Campagne K est ajoutée"),
+        "goals": ("Goal K is added", "Objectif K est ajouté"),
+        "streaks": ("Streak K is added", "Série K est ajoutée"),
+        "games": ("Game K is added", "Jeu K est ajouté"),
+        "quizzes": ("Quiz K is added", "Quiz K est ajouté"),
+        "memberships": ("Membership K is added", "Adhésion K est ajoutée"),
+        "partners": ("Partner K is added", "Partenaire K est ajouté"),
+        "leaderboards": ("Leaderboard K is added", "Classement K est ajouté"),
+    }
 
 
 def test_parts_are_known_by_key() -> None:

@@ -35,6 +35,25 @@ def test_a_person_is_answered_with_a_page(shop: Shop, path: str, french: str, ba
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/till/club/find", "/till/club/"),
+        ("/portal/club/goals/walk/join", "/portal/club/"),
+        ("/console/club/studio/begin", "/console/"),
+    ],
+)
+def test_what_answers_a_form_is_never_a_blank_page(shop: Shop, path: str, back: str) -> None:
+    """A page stays under its form's address: another language, the address bar and a bookmark open it by that."""
+    answer = Client(**BROWSER, HTTP_ACCEPT_LANGUAGE="fr").get(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    text = answer.content.decode()
+    assert "<h1>Cette page répond à un formulaire</h1>" in text
+    assert f'href="{back}"' in text
+    assert Client(SERVER_NAME="localhost", HTTP_ACCEPT="application/json").get(path).content == b""
+    assert Client(**BROWSER).options(path).content == b""
+
+
 def test_a_script_is_answered_with_a_problem(shop: Shop) -> None:
     answer = Client(SERVER_NAME="localhost", HTTP_ACCEPT="application/json").get("/portal/club/nowhere")
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")

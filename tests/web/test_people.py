@@ -180,6 +180,18 @@ def test_a_member_as_staff_see_him(club: Shop) -> None:
     assert "Ce qu’a le membre" in page(french, shop, f"members/{ref}")
 
 
+def test_what_has_no_steps_is_not_told_as_reached(club: Shop) -> None:
+    """A goal that only counts for a leaderboard has nothing to reach."""
+    spent = {"key": "month", "name": {"en": "Spent in the month", "fr": "Dépensé ce mois"}, "measure": "spend",
+             "window": {"kind": "each", "period": "month"}}  # fmt: skip
+    shop = Shop("ranked", document("ranked", goals=[spent]))
+    ref = enrolled(shop)
+    shop.sale(ref, "20.00")
+    text = page(staff_client("support", shop.program_id), shop, f"members/{ref}")
+    assert "Purchase of €20" in text
+    assert "Well done" not in text
+
+
 def _taken(sent: Any) -> str:
     """A file that was sent in parts."""
     return b"".join(sent.streaming_content).decode()
@@ -218,6 +230,8 @@ def test_points_by_hand_within_and_beyond_what_one_may(club: Shop) -> None:
     club.sale(ref, "20.00")
     client = staff_client("support", club.program_id)
     path = f"members/{ref}/adjust"
+    # The reason is part of the line that the member finds in his history.
+    assert "The member reads it in his history" in page(client, club, path)
     form = {"currency": "stars", "points": "80", "way": "give", "code": "goodwill", "reason": "late parcel"}
     text, sure = asked(client, club, path, form)
     assert "20.00 stars → 100.00 stars" in text

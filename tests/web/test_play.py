@@ -7,9 +7,11 @@ import hmac
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
+from palier.activities import rankings
 from palier.engine.clock import DAY, moment
 from palier.engine.payment_cards import holds_number
 from palier.members import refs
@@ -242,7 +244,35 @@ def deliver(own: Shop) -> None:
         delivery.deliver(connection, found, now=clock.now())
 
 
+def test_a_far_place_is_written_as_a_number(own: Shop, ref: str, client: Client, monkeypatch: Any) -> None:
+    own.sale(ref, "3.00")
+    own.sale(own.enrol("first"), "30.00", id="more")
+    ranking = rankings.ranking
+
+    def far(*asked: Any, **more: Any) -> Any:
+        found = ranking(*asked, **more)
+        assert found is not None
+        assert found.own is not None
+        own_place = msgspec.structs.replace(found.own, rank=1458)
+        return msgspec.structs.replace(found, places=found.places[:1], own=own_place)
+
+    monkeypatch.setattr(rankings, "ranking", far)
+    for language, place in (("en", "1,458"), ("fr", "1 458")):
+        assert f'<span class="rank">{place}</span>' in page(client, "rankings", language=language)
+
+
 # --- how to earn ------------------------------------------------------------------------------------------
+
+
+def test_what_is_tried_out_explains_all_that_it_brings(own: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes for being brought by a friend has no rule to stand beside, and is part of the sum."""
+    code = own.post(f"/members/{own.enrol()}/referral-code").json["code"]
+    friend = own.post("/members", {"identities": {"card": "friend"}, "referred_by": code}).json["member"]
+    client = signed_in(own, friend, monkeypatch)
+    shown = text_of(page(client, "earn?amount=30"))
+    assert "would bring you 40 stars" in shown
+    assert "for coming through a friend: 10 stars" in shown
+    assert "pour être venu grâce à un ami" in text_of(page(client, "earn?amount=30", language="fr"))
 
 
 def test_how_to_earn_is_computed_for_this_member(own: Shop, ref: str, client: Client) -> None:

@@ -207,7 +207,7 @@ def test_the_desk_refuses_in_french(shop: Shop) -> None:
         [chief] = [one for one in accounts.listed(connection) if "owner" in {g.role for g in one.grants}]
     close = client.post(f"/console/{shop.key}/staff/{chief.account_id}/close")
     assert (
-        "C’est le dernier propriétaire de tous les programmes\u202f; nommez d’abord une autre personne propriétaire."
+        "C’est la dernière personne responsable de tous les programmes\u202f; nommez-en d’abord une autre."
     ) in seen(close)
     paid = client.post(
         f"/console/{shop.key}/keys/new", {"name": "4111 1111 1111 1111", "right": "programs:read"}

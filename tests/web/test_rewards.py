@@ -142,6 +142,24 @@ def test_where_nobody_collects_money_points_alone_pay(shelf: Shop) -> None:
     assert shelf.wallet(ref)["spendable"] == "20.00"
 
 
+def test_a_shelf_is_sorted_by_what_the_member_pays(shelf: Shop) -> None:
+    """Not by a lower price that is for others, or that takes money too."""
+    for key, name, points, less in (
+        ("a", "Late one", "90", "10"),
+        ("b", "First one", "60", ""),
+        ("c", "Next", "75", ""),
+    ):
+        prices = [{"points": {"stars": points}}]
+        if less:
+            prices.append(
+                {"key": "mixed", "points": {"stars": less}, "money": {"amount": "2.00", "currency": "EUR"}}
+            )  # type: ignore[dict-item]
+        put(shelf, {**COFFEE, "key": key, "name": {"en": name, "fr": name}, "prices": prices})
+    client = visitor(shelf.enrol())
+    shown = re.findall("Late one|First one|Next", client.get("/portal/club/rewards").content.decode())
+    assert list(dict.fromkeys(shown)) == ["First one", "Next", "Late one"]
+
+
 def test_the_last_one_is_had_once(shelf: Shop) -> None:
     put(shelf, {**COFFEE, "key": "last", "stock": 1})
     refs = [shelf.enrol(card) for card in ("1", "2")]

@@ -18,9 +18,10 @@ from palier.site import clock
 from palier.site import database as place
 from palier.staff import accounts, admission, session, signing_in, throttle
 from palier.staff.signing_in import NotSignedIn
+from palier.web.console.desk import setting_up
 from tests.api.shop import Shop
 from tests.api.test_live import serving
-from tests.web import browser
+from tests.web import browser, messages
 from tests.web.staff import PASSWORD, staff_client
 from tests.web.test_console_door import code
 from tests.web.test_journeys import Visitor
@@ -62,6 +63,27 @@ def test_only_who_reads_the_server_becomes_the_owner(empty: None) -> None:
 SESSION_KEY = "staff"
 
 
+def test_who_may_begin_a_program_is_not_sent_to_an_owner(empty: None) -> None:
+    """The owner of an empty installation is told what to do; who has no role is told who can help."""
+    owner = staff_client("owner").get("/console/").content.decode()
+    assert "Take one of the gallery to begin with" in owner
+    assert "An owner can give you one" not in owner
+    cashier = staff_client("cashier").get("/console/").content.decode()
+    assert "An owner can give you one" in cashier
+
+
+def test_the_owner_has_one_name_in_french() -> None:
+    """The role is "Responsable" where roles are given, and so wherever somebody is sent to that person."""
+    said = [
+        text
+        for area in messages.areas()
+        for message in messages.catalogue(area)
+        for text in ([message.string] if isinstance(message.string, str) else message.string)
+    ]
+    assert [text for text in said if "propriétaire" in text.lower()] == []
+    assert any("Une personne responsable peut vous en donner un." in text for text in said)
+
+
 def test_an_empty_address_is_asked_for(empty: None) -> None:
     """What is not there is not quoted, and the step says "courriel" as all pages do."""
     french = client_of("fr")
@@ -70,6 +92,35 @@ def test_an_empty_address_is_asked_for(empty: None) -> None:
     assert "Écrivez une adresse de courriel, par exemple nom@example.org." in page
     assert "e-mail" not in page
     assert "n’est pas une adresse" not in page
+
+
+def test_the_first_purchase_is_one_however_often_it_is_sent(empty: None) -> None:
+    """Pressed twice at the same moment, sent again from the page before, or with another amount."""
+    client = client_of()
+    client.post("/console/set-up/first", {**FORM, "code": admission.set_up_code()})
+    secret = re.search(r'class="secret">([A-Z2-7 ]+)<', client.get("/console/second-step").content.decode())
+    assert secret is not None
+    client.post("/console/second-step", {"code": code(secret[1])})
+    names = {"name_en": "Mine", "name_fr": "Le mien", "key": "mine"}
+    assert client.post("/console/set-up/gallery/cafe_stars", names).status_code == 302
+    assert client.post("/console/set-up/member", {"email": "ada@example.org"}).status_code == 302
+    for nothing in ("0", "-1", "", "x"):
+        refused = client.post("/console/set-up/activity", {"kind": "sale", "amount": nothing})
+        assert refused.status_code == 422, nothing
+        assert "Write an amount, such as 25 or 24.90." in refused.content.decode()
+    found = setting_up._first_program
+
+    def sent(amount: str) -> str:
+        return client.post("/console/set-up/activity", {"kind": "sale", "amount": amount})["Location"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Each finds the step as it was before the other was done.
+        patch.setattr(setting_up, "_stands", lambda made: ("activity", found(made.connection)))
+        assert [sent(amount) for amount in ("20", "20", "30")] == ["/console/set-up/done"] * 3
+    assert sent("40") == "/console/set-up", "what is done is not done again"
+    with place.connect() as connection:
+        sales = connection.execute("select count(*) from activity where type = 'sale'").fetchone()
+    assert sales == (1,)
 
 
 def test_guessing_the_code_is_throttled(empty: None) -> None:

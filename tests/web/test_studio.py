@@ -313,6 +313,28 @@ def test_who_may_only_read_changes_nothing(shop: Shop, marketer: Marketer) -> No
     marketer.get(f"{STUDIO}backtests/bt_x", status=404)
 
 
+def test_french_is_set_as_print_is(shop: Shop) -> None:
+    """Names, consequences, what changes and what warns, with the apostrophes and spaces of French."""
+    found = Marketer(shop, language="fr")
+    found.begin()
+    front = found.get(STUDIO)
+    options = re.findall(r'value="gallery:[^"]+"[^>]*>([^<]+)<', front)
+    assert "Étoiles fraîches" in options
+    assert options.index("Étoiles fraîches") < options.index("La vitrine"), (
+        "an accent is no letter of its own"
+    )
+    page = found.get(f"{found.path}?at=rules[0]")
+    shown = unescape(re.sub(r"(?s)<textarea.*?</textarea>|<script.*?</script>|<[^>]+>", " ", page))
+    assert "Type d’activité\u00a0: vente, visite ou un type déclaré." in shown
+    assert [word for word in ("opt_in", "opt_out", "pair_act", "save_for", "unpaired") if word in shown] == []
+    assert "Participe à un défi" in shown
+    assert re.findall(r"[a-zé]'[a-zé]| [;!?]", shown.split("La même chose en texte")[0]) == []
+    found.write(found.text().replace("transferable: true", "transferable: false"))
+    asked = unescape(found.get(f"{found.path}/publish"))
+    assert "\u00a0: oui devient non" in asked
+    assert re.findall(r"[a-zé]'[a-zé]", re.sub(r"(?s)<[^>]+>", " ", asked)) == []
+
+
 @pytest.mark.guard
 def test_every_setting_has_its_words_in_both_languages() -> None:
     """Repair: add the setting to NAMES and its meaning to the French in palier.web.console.studio.wording."""

@@ -60,6 +60,7 @@ def test_from_nothing_to_a_cashier_at_work(shop: Shop, owner: Client) -> None:
     tablet.at("enrol-till", code=newer[0], public_key="")
     assert tablet.where.endswith("/sign-in")
     assert "No shift is open" in page(owner, "tills/1")
+    assert "Nobody works at a till now." in page(owner, "tills")
     tablet.at("sign-in", email=CASHIER, password=PASSWORD)
     listed = page(owner, "tills")
     assert "Somebody works at 1 till now." in listed

@@ -35,9 +35,9 @@ class Foretold(Struct, frozen=True):
     points: dict[str, int]
 
     def steps(self, language: str) -> list[Step]:
-        """One line for each rule that would earn."""
+        """One line for each thing that would bring something; where nothing would, none."""
         told = Told(self.fact.type, self.trace, self.fact.at, (), self.fact)
-        return [step for step in explain.lines(told, self.plan, language) if step.title]
+        return [step for step in explain.lines(told, self.plan, language) if step.title or step.points]
 
     def why_not(self, language: str) -> list[str]:
         """Rules that would bring nothing but nearly would, with the smallest change that makes them."""

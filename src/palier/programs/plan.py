@@ -44,6 +44,14 @@ _PARTS: Final = {
     "attributes": ("attribute", "attribut", "est ajouté", "est retiré"),
     "reasons": ("Reason for adjustments", "Motif d'ajustement", "est ajouté", "est retiré"),
     "limits": ("Limit of adjustments in", "Limite des ajustements en", "est ajoutée", "est retirée"),
+    "campaigns": ("Campaign", "Campagne", "est ajoutée", "est retirée"),
+    "goals": ("Goal", "Objectif", "est ajouté", "est retiré"),
+    "streaks": ("Streak", "Série", "est ajoutée", "est retirée"),
+    "games": ("Game", "Jeu", "est ajouté", "est retiré"),
+    "quizzes": ("Quiz", "Quiz", "est ajouté", "est retiré"),
+    "memberships": ("Membership", "Adhésion", "est ajoutée", "est retirée"),
+    "partners": ("Partner", "Partenaire", "est ajouté", "est retiré"),
+    "leaderboards": ("Leaderboard", "Classement", "est ajouté", "est retiré"),
 }
 _SETTINGS: Final = {
     "name": ("name", "nom"),
@@ -233,7 +241,7 @@ class _Difference:
     def part(self, old: Any, new: Any, path: str) -> None:
         item = new if new is not None else old
         noun = _PARTS.get(
-            path.split(".")[-2] if "." in path else path, ("Part", "Partie", "est ajouté", "est retiré")
+            path.split(".")[-2] if "." in path else path, ("Part", "Partie", "est ajoutée", "est retirée")
         )
         key = _key(item)
         tail_en = tail_fr = ""

@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "palier.site.middleware.RefuseNul",
+    "palier.web.errors.forms_alone",
 ]
 
 ROOT_URLCONF = "palier.site.urls"

@@ -6,6 +6,7 @@ document. None of them asks the database or the session, so that they are said w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
@@ -84,6 +85,24 @@ def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
         request, 404, "unknown_address", _("There is nothing here"),
         _("The address may be mistyped, or what was here is gone, or it is not for this account."),
     )  # fmt: skip
+
+
+def forms_alone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A page that answered a form, opened by its address (405): by another language, a bookmark, the address bar."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        asked = wants_page(request.path_info, request.headers.get("Accept", ""))
+        if response.status_code != 405 or request.method != "GET" or not asked:
+            return response
+        said = _said(
+            request, 405, "forms_alone", _("This page answers a form"),
+            _("Opened by its address alone it has nothing to show. Nothing was changed; go on from the first page."),
+        )  # fmt: skip
+        said["Allow"] = response["Allow"]
+        return said
+
+    return answer
 
 
 def defect(request: HttpRequest) -> HttpResponse:

@@ -95,6 +95,12 @@ def _tile(made: Visit, line: Line, shown: Mapping[str, Shown], gone: Mapping[str
     )
 
 
+def _paid(line: Line, currency: str) -> int:
+    """The points that this member pays, as his tile says them; of what has no price for him the lowest there is."""
+    asked = line.offer.price(None)
+    return line.points if asked is None else asked.points.get(currency, 0)
+
+
 def _standing(made: Visit) -> MemberStanding:
     found = catalogue.standing(made.connection, made.runtime, made.member_id, now=made.now)
     if found is None:
@@ -105,7 +111,7 @@ def _standing(made: Visit) -> MemberStanding:
 @require_GET
 @of_member
 def shelf(made: Visit) -> HttpResponse:
-    """What can be had: within reach first, then what is near, nearest first; then what there is none of just now."""
+    """What can be had: within reach, then near, each cheapest first by his own prices; then what there is none of."""
     words = made.request.GET.get("q", "")[:100]
     currency = next(iter(telling.currencies_of(made.runtime.latest, "points", "cash")), None)
     after = _position(made.request.GET.get("after", ""))
@@ -124,7 +130,11 @@ def shelf(made: Visit) -> HttpResponse:
         made.connection, made.runtime, [line.terms.reward for line in page.lines], made.words
     )
     gone = limits.of_list(made, [line.terms for line in page.lines])
-    tiles = [_tile(made, line, shown, gone) for line in page.lines]
+    lines: Sequence[Line] = page.lines
+    if currency and not words:
+        # A page's rewards come by their lowest price, which may be another tier's, or paid in money too.
+        lines = sorted(lines, key=lambda line: _paid(line, currency))
+    tiles = [_tile(made, line, shown, gone) for line in lines]
     follow = page.next
     return made.page(
         "portal/shelf.html",

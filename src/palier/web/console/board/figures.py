@@ -143,43 +143,33 @@ def _working(told: Telling, found: Insights) -> str:
         "share": told.share(active.now, members.now),
         "days": told.count(found.period.days),
     }
-    many = active.now
     if not found.comparable:
-        return (
-            ngettext(
-                "%(active)s of %(members)s (%(share)s) did something in the last 30 days.",
-                "%(active)s of %(members)s (%(share)s) did something in the last 30 days.",
-                many,
-            )
-            % values
-        )
+        return _("%(active)s of %(members)s (%(share)s) did something in the last 30 days.") % values
     change = active.now - active.before
     values["change"] = told.count(abs(change))
     if change > 0:
-        said = ngettext(
-            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-            "%(change)s more than %(days)s days before.",
-            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-            "%(change)s more than %(days)s days before.",
-            many,
+        return (
+            _(
+                "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+                "%(change)s more than %(days)s days before."
+            )
+            % values
         )
-    elif change < 0:
-        said = ngettext(
-            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-            "%(change)s fewer than %(days)s days before.",
-            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
-            "%(change)s fewer than %(days)s days before.",
-            many,
+    if change < 0:
+        return (
+            _(
+                "%(active)s of %(members)s (%(share)s) did something in the last 30 days, "
+                "%(change)s fewer than %(days)s days before."
+            )
+            % values
         )
-    else:
-        said = ngettext(
+    return (
+        _(
             "%(active)s of %(members)s (%(share)s) did something in the last 30 days, as "
-            "many as %(days)s days before.",
-            "%(active)s of %(members)s (%(share)s) did something in the last 30 days, as "
-            "many as %(days)s days before.",
-            many,
+            "many as %(days)s days before."
         )
-    return said % values
+        % values
+    )
 
 
 def _activity(told: Telling, found: Insights, days: Series) -> Any:
@@ -566,12 +556,9 @@ def leaving(made: StaffVisit) -> HttpResponse:
     away = found.members.now - found.active_90.now
     answer = Answer(
         question,
-        ngettext(
-            "%(away)s of %(members)s (%(share)s) has not come for 90 days; %(slipping)s "
-            "more last came 31 to 90 days ago.",
-            "%(away)s of %(members)s (%(share)s) have not come for 90 days; %(slipping)s "
-            "more last came 31 to 90 days ago.",
-            away,
+        _(
+            "Away for 90 days: %(away)s of %(members)s (%(share)s); %(slipping)s more last came 31 to 90 "
+            "days ago."
         )
         % {
             "away": told.count(away),

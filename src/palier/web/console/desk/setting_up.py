@@ -6,7 +6,6 @@ goes on where he was, on any device. Only an owner of all programs is led throug
 
 from __future__ import annotations
 
-import secrets
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,7 +28,7 @@ from palier.engine.currencies import exponent
 from palier.engine.describe import describe
 from palier.engine.plan import Plan
 from palier.engine.program import Program, Text
-from palier.engine.refusals import Refusal
+from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.words import ProgramWords
 from palier.members import queries as members
 from palier.members import refs
@@ -411,7 +410,7 @@ def _acts(program: Program) -> list[tuple[str, str, bool]]:
 def activity(made: StaffVisit) -> HttpResponse:
     """The first activity, sent as a shop would send it."""
     step, found = _stands(made)
-    if found is None or step == "member":
+    if found is None or step != "activity":
         return HttpResponseRedirect(reverse("console:set-up"))
     words = ProgramWords(found.latest.program, made.language)
     ref = _own_member(made, found)
@@ -438,10 +437,10 @@ def activity(made: StaffVisit) -> HttpResponse:
 
 
 def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, kinds: set[str]) -> str:
-    """Sends the activity; why it was not taken, where it was not."""
+    """Sends the activity, which is one however often its form is sent; why it was not taken, where it was not."""
     row: dict[str, Any] = {
         "source": "set-up",
-        "id": f"first-{secrets.token_hex(12)}",
+        "id": f"first-{ref}",
         "type": kind if kind in kinds else "sale",
         "occurred_at": moment(made.now).isoformat(),
         "member": ref,
@@ -449,7 +448,10 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
     if row["type"] == "sale":
         try:
             decimals = found.latest.exponent
-            row["amount"] = from_minor(to_minor(typed(amount), decimals), decimals)
+            minor = to_minor(typed(amount), decimals)
+            if minor <= 0:
+                raise AmountError("nothing is bought")
+            row["amount"] = from_minor(minor, decimals)
         except AmountError:
             return _("Write an amount, such as 25 or 24.90.")
     read = wire.from_mapping(row)
@@ -457,7 +459,7 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
         return told(read.whole)
     line = wire.to_fact(read, found.timeline, found.key, now=made.now)
     [result] = batch.apply(made.connection, found, [line], now=made.now)
-    if result.refusal is not None:
+    if result.refusal is not None and result.refusal.code is not RefusalCode.CONTENT_DIFFERS:
         return _("It was not taken: %(why)s.") % {"why": part(result.refusal.whole)}
     return ""
 

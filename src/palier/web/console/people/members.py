@@ -123,7 +123,7 @@ def member(made: StaffVisit, ref: str) -> HttpResponse:
             "goals": [
                 telling.goal_way(made.words, goal, made.now)
                 for goal in standing.pursuits.goals
-                if goal.state in ("open", "done")
+                if goal.steps and goal.state in ("open", "done")
             ],
             "lines": lines,
             "kept_case": {"line": kept[1], "text": kept[2]} if kept[0] == view.ref else {},

@@ -22,7 +22,7 @@ from palier.engine.facts import BUILT_IN
 from palier.engine.program import Program
 from palier.programs.source import Fractional, child_path
 from palier.programs.structure import convert, faults
-from palier.web.console.studio.wording import FIELDS, choice, consequence, name_of
+from palier.web.console.studio.wording import FIELDS, choice, consequence, field_name, name_of
 from palier.web.numbers import typed
 
 SECTIONS: Final = (
@@ -524,9 +524,7 @@ class Builder:
         return node
 
     def field_name(self, key: str) -> str:
-        if key in FIELDS:
-            return FIELDS[key][self.language == "fr"]
-        return key.removeprefix("member.")
+        return field_name(key, self.language)
 
     def value_name(self, name: str, value: str) -> str:
         if name == "tier" and self.program is not None and self.program.tiers is not None:

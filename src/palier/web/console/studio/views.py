@@ -17,6 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from palier.activities.comparison import Comparison
 from palier.engine.clock import instant, moment
 from palier.engine.describe import describe
+from palier.engine.describe.page import typeset
+from palier.engine.lint import Finding
 from palier.members import refs
 from palier.programs import backtests, drafts, files, gallery, publishing, queries
 from palier.programs.backtests import Run
@@ -26,6 +28,7 @@ from palier.programs.plan import Change
 from palier.programs.publishing import Origin
 from palier.programs.queries import Version
 from palier.programs.source import SourceError, read_yaml
+from palier.rewards.listing import folded
 from palier.site.refusal import Refused
 from palier.staff import accounts
 from palier.web.console.studio import figures, forms
@@ -138,7 +141,7 @@ def _gallery(language: str) -> list[tuple[str, str]]:
     for entry in gallery.entries():
         name = entry.program().name
         found.append((entry.key, (name.fr or name.en) if language == "fr" else (name.en or name.fr)))
-    return sorted(found, key=lambda item: item[1].lower())
+    return sorted(found, key=lambda item: folded(item[1]))
 
 
 @require_POST
@@ -247,7 +250,15 @@ def _desk(
 def _told(changes: Sequence[Change], language: str) -> list[str]:
     """Changes in words. When the version takes effect is said apart."""
     told = [change for change in changes if change.path != "effective_from"]
-    return [change.sentence_fr if language == "fr" else change.sentence_en for change in told[:LINES]]
+    return [
+        typeset(change.sentence_fr, language) if language == "fr" else change.sentence_en
+        for change in told[:LINES]
+    ]
+
+
+def _findings(findings: Sequence[Finding], language: str) -> list[list[str]]:
+    """Each finding's reason and remedy, set as print is."""
+    return [[typeset(text, language) for text in finding.said(language)] for finding in findings]
 
 
 def _written(made: StaffVisit, ref: str, draft: Draft) -> HttpResponse:
@@ -539,7 +550,7 @@ def _publish(
             "changes": [] if seen is None else _told(seen.changes, made.language),
             "findings": []
             if seen is None
-            else [item.said(made.language) for item in seen.report.findings if item.severity == "warning"],
+            else _findings([one for one in seen.report.findings if one.severity == "warning"], made.language),
             "starts": _when(made, seen.starts) if seen is not None else "",
             "given": given,
             "when": posted.get("when", "now"),
@@ -670,7 +681,7 @@ def run(made: StaffVisit, ref: str) -> HttpResponse:
         document = files.read(save.text.encode(), "yaml").program if save is not None else None
         content.update(figures.shown(compared, made.program, document or made.program, made.language))
         content["until"] = _when(made, compared.until)
-        content["findings"] = [item.said(made.language) for item in compared.findings]
+        content["findings"] = _findings(compared.findings, made.language)
     response = made.page("console/studio/run.html", content)
     if found.state in ("asked", "running"):
         response["Refresh"] = "2"

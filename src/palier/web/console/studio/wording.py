@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from palier.engine.describe.page import typeset
 from palier.engine.program import meanings
 
 NAMES: Final[dict[str, tuple[str, str]]] = {
@@ -260,11 +261,17 @@ CHOICES: Final[dict[str, tuple[str, str]]] = {
     "month": ("Month", "Mois"),
     "never": ("Never", "Jamais"),
     "out": ("Does not count", "Ne compte pas"),
+    "opt_in": ("Takes part in a challenge", "Participe à un défi"),
+    "opt_out": ("Leaves a challenge", "Quitte un défi"),
     "pair": ("A pair", "Un binôme"),
+    "pair_act": ("Act of a pair", "Acte d'un binôme"),
+    "paired": ("A pair begins", "Début d'un binôme"),
     "partner": ("Partner", "Partenaire"),
+    "play": ("Play of a game", "Partie d'un jeu"),
     "points": ("Points", "Points"),
     "program": ("Program", "Programme"),
     "quarter": ("Quarter", "Trimestre"),
+    "quiz": ("Quiz answered", "Réponse à un quiz"),
     "refuse": ("The return is refused", "Le retour est refusé"),
     "reset": ("Dropped", "Perdu"),
     "return": ("Return", "Retour"),
@@ -273,6 +280,7 @@ CHOICES: Final[dict[str, tuple[str, str]]] = {
     "rolling": ("Rolling days", "Jours glissants"),
     "sale": ("Sale", "Vente"),
     "saturday": ("Saturday", "Samedi"),
+    "save_for": ("Saves for a reward", "Épargne pour une récompense"),
     "scratch_card": ("Scratch card", "Carte à gratter"),
     "segment": ("Segment", "Segment"),
     "shared": ("Shared", "Partagé"),
@@ -290,6 +298,7 @@ CHOICES: Final[dict[str, tuple[str, str]]] = {
     "token": ("Token", "Jeton"),
     "tuesday": ("Tuesday", "Mardi"),
     "units": ("Units", "Unités"),
+    "unpaired": ("A pair ends", "Fin d'un binôme"),
     "visit": ("Visit", "Visite"),
     "visits": ("Visits", "Visites"),
     "wednesday": ("Wednesday", "Mercredi"),
@@ -733,19 +742,29 @@ _FRENCH: Final[dict[str, str]] = {
 def name_of(setting: str, language: str) -> str:
     """What a setting is called."""
     found = NAMES.get(setting)
-    return setting if found is None else found[language == "fr"]
+    return setting if found is None else _said(found, language)
 
 
 def choice(value: str, language: str) -> str:
     """What a value of a setting with few values is called."""
     found = CHOICES.get(value)
-    return value if found is None else found[language == "fr"]
+    return value if found is None else _said(found, language)
+
+
+def field_name(key: str, language: str) -> str:
+    """What a field of a condition is called; one of the member by its own key."""
+    found = FIELDS.get(key)
+    return key.removeprefix("member.") if found is None else _said(found, language)
+
+
+def _said(pair: tuple[str, str], language: str) -> str:
+    return typeset(pair[1], "fr") if language == "fr" else pair[0]
 
 
 def consequence(type_name: str, setting: str, language: str) -> str:
     """What a setting of a document type means, for whoever fills it in."""
     text = meanings().get(type_name, {}).get(setting, "")
-    return _FRENCH.get(text, text) if language == "fr" else " ".join(text.split())
+    return typeset(_FRENCH.get(text, text), "fr") if language == "fr" else " ".join(text.split())
 
 
 def has_french(text: str) -> bool:
@@ -753,4 +772,4 @@ def has_french(text: str) -> bool:
     return text in _FRENCH
 
 
-__all__ = ["CHOICES", "FIELDS", "NAMES", "choice", "consequence", "has_french", "name_of"]
+__all__ = ["CHOICES", "FIELDS", "NAMES", "choice", "consequence", "field_name", "has_french", "name_of"]

@@ -44,7 +44,7 @@ def boards(made: Visit) -> HttpResponse:
 
         def row(place: Place, found: Ranking = found) -> dict[str, object]:
             return {
-                "rank": place.rank,
+                "rank": localized(str(place.rank), made.language),
                 "name": found.names[place.member_id],
                 "value": _measure(made, plan, found, place.value),
                 "own": place.member_id == made.member_id,
