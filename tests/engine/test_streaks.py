@@ -247,6 +247,49 @@ def test_what_comes_back_of_yesterday_ends_the_run_at_once() -> None:
     assert story.stars(at("2026-03-04T09:00")) == 0
 
 
+GIFTS = [{"at": 2, "grants": [{"currency": "stars", "points": "5"}]},
+         {"at": 4, "grants": [{"currency": "stars", "points": "20"}]}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("days", "steps", "repeat", "back", "before", "after"),
+    [
+        # What the days before had earned stays, on whichever side of it the run goes on.
+        (3, GIFTS, False, 2, 5, 5),
+        (4, GIFTS, False, 2, 25, 5),
+        (4, GIFTS, False, 3, 25, 5),
+        (4, GIFTS, False, 0, 25, 5),
+        # Both parts are as long as a step: each gives what it would have given alone.
+        (5, GIFTS, False, 2, 25, 10),
+        (7, GIFTS, False, 2, 25, 30),
+        # Every second day gives: of five days with a gap in the middle two gave, of four with a gap none is lost twice.
+        (5, GIFTS[:1], True, 2, 10, 10),
+        (4, GIFTS[:1], True, 1, 10, 5),
+    ],
+)
+def test_a_period_that_comes_back_parts_the_run(
+    days: int, steps: Any, repeat: bool, back: int, before: int, after: int
+) -> None:
+    """It is as if the period had been missed: the member has what two runs give, and returns in it come to the same."""
+    whole, missed = Story(steps=steps, repeat=repeat), Story(steps=steps, repeat=repeat)
+    first = at("2026-03-02T10:00")
+    names = []
+    for day in range(days):
+        names.append(whole.visit(first + day * 24 * HOUR))
+        if day != back:
+            missed.visit(first + day * 24 * HOUR, name=names[-1])
+    later = first + days * 24 * HOUR
+    assert whole.stars(later) == before
+    whole.back(names[back], later)
+    assert whole.stars(later) == missed.stars(later) == after
+    assert whole.length(later) == missed.length(later)
+    # The rest comes back, in turn: nothing is left.
+    for number, name in enumerate(names):
+        if number != back:
+            whole.back(name, later + number + 1)
+    assert whole.stars(later + days) == 0
+
+
 def test_a_token_that_saved_a_period_goes_on_saving_it() -> None:
     """Acting, further west, in a period that a token saved does not make it an incomplete one."""
     story = Story(tokens=1, freeze="tokens", least=2)

@@ -318,7 +318,7 @@ class Mechanics:
         self.runs[streak.key].append(Run(number, [[name]], zone))
 
     def leave(self, streak: words.Streak, name: Ref, at: int) -> None:
-        for run in self.runs[streak.key]:
+        for run in [*self.runs[streak.key]]:
             for place, there in enumerate(run.periods):
                 if name not in there:
                     continue
@@ -326,6 +326,7 @@ class Mechanics:
                 past = place < len(run.periods) - 1 or run.over
                 past = past or self.ends(streak, run.first + place, run.zone) <= at
                 if len(there) < streak.least and past:
+                    self.runs[streak.key].append(Run(run.first, run.periods[:place], run.zone, over=True))
                     run.first += place + 1
                     del run.periods[: place + 1]
                 if not any(run.periods):

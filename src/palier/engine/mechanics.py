@@ -158,6 +158,8 @@ class Streak(Strict, frozen=True):
 
     The streak lapses when a period ends without enough; a freeze token in the member's wallet, where `freeze`
     names its currency, is used up instead. Days are those of the member's own zone unless `zone` says otherwise.
+    A period all of which comes back is as if it had been missed: what the periods before it earned stays, and those
+    behind it are a streak of their own.
     """
 
     key: Key

@@ -171,23 +171,23 @@ class Streaks(Goals):
         state.best = max(state.best, after)
         trace.streaks.append(StreakTrace(name, period, before, after))
         if after != before:
-            self._reach_length(plan, streak, name, state, after, fact, at, transfers, trace)
+            self._reach_steps(plan, streak, name, state, streak.reached(after), fact, at, transfers, trace)
         if (state.zone, after, state.start + len(state.counts)) != known:
             self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
 
-    def _reach_length(
+    def _reach_steps(
         self,
         plan: Plan,
         streak: CompiledStreak,
         name: str,
         state: StreakState,
-        now: int,
+        reached: int,
         fact: Fact,
         at: int,
         transfers: list[Transfer],
         trace: Trace,
     ) -> None:
-        reached = streak.reached(now)
+        """Gives what the steps of a run give until so many stand, or takes back what those beyond gave."""
         while state.reached < reached:
             cause = f"streak:{name}:{streak.length(state.reached)}"
             lots = self._grant(plan, streak.gives(state.reached), cause, fact, at, transfers, trace)
@@ -210,7 +210,7 @@ class Streaks(Goals):
         trace: Trace,
         messages: list[Message],
     ) -> None:
-        """An activity of which nothing is kept no longer counts: a period left empty breaks the run before it.
+        """An activity of which nothing is kept no longer counts: a period left empty parts its run in two.
 
         The other member of a pair, who was told of the activity, is told that it came back.
         """
@@ -248,15 +248,56 @@ class Streaks(Goals):
             clock = clock_of(state.zone) if state.zone else plan.clock
             over = run is not state or period_start(clock, streak.period, old.period + 1) <= at
             if not now and (place < len(run.counts) - 1 or over):
-                _break_off(streak, run, place)
+                self._part(plan, streak, old.streak, state, run, place, fact, at, transfers, trace)
             if max(*run.counts, *run.theirs, 0, 0) <= 0:
                 run.counts, run.theirs = [], []
             after = run.length
             trace.streaks.append(StreakTrace(old.streak, old.period, before, after))
-            self._reach_length(plan, streak, old.streak, run, after, fact, at, transfers, trace)
+            self._reach_steps(
+                plan, streak, old.streak, run, streak.reached(after), fact, at, transfers, trace
+            )
             if run is not state and not run.granted:
                 state.ended = [other for other in state.ended if other is not run]
             self.state.due_at = min(self.state.due_at, deadline(plan, streak, state))
+
+    def _part(
+        self,
+        plan: Plan,
+        streak: CompiledStreak,
+        name: str,
+        state: StreakState,
+        run: StreakState,
+        place: int,
+        fact: Fact,
+        at: int,
+        transfers: list[Transfer],
+        trace: Trace,
+    ) -> None:
+        """Parts a run at a period that was left empty: what stands is what two runs would have given.
+
+        What came before the period is a run of its own, which is over, and keeps what it reached. What comes behind
+        it goes on, with what its own steps give.
+        """
+        head = StreakState(run.start, run.counts[:place], run.theirs[:place], period=run.period)
+        forgotten = run.length - _complete(streak, run)
+        head.length = forgotten + _complete(streak, head)
+        head.reached = min(streak.reached(head.length), run.reached)
+        first = max(head.reached, run.reached - len(run.granted))
+        head.granted = run.granted[: len(run.granted) - (run.reached - first)]
+        _break_off(streak, run, place)
+        if not head.reached:
+            return
+        run.granted = run.granted[len(head.granted) :]
+        stay = 0
+        while stay < min(streak.reached(run.length), len(run.granted)) and (
+            streak.gives(first + stay) == streak.gives(stay)
+        ):
+            stay += 1
+        self._reach_steps(plan, streak, name, run, first + stay, fact, at, transfers, trace)
+        run.reached = stay
+        if head.granted:
+            place = next((index for index, one in enumerate(state.ended) if one is run), len(state.ended))
+            state.ended = [*state.ended[:place], head, *state.ended[place:]][-RUNS_KEPT:]
 
     def _streak_due(self, plan: Plan) -> int:
         """The next instant at which a running streak lapses."""
@@ -323,4 +364,9 @@ def _break_off(streak: CompiledStreak, run: StreakState, place: int) -> None:
         place += 1
     run.start += place
     run.counts, run.theirs = run.counts[place:], run.theirs[place:]
-    run.length = sum(complete(streak, run, index) == 1 for index in range(len(run.counts)))
+    run.length = _complete(streak, run)
+
+
+def _complete(streak: CompiledStreak, run: StreakState) -> int:
+    """How many of the periods that a run has still are complete; those that a token saved are not counted."""
+    return sum(complete(streak, run, index) == 1 for index in range(len(run.counts)))
