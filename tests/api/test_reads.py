@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import count
 from typing import Any
 
 import pytest
@@ -321,3 +322,14 @@ def test_batch_conflicts_are_told_as_unavailable(
     found = shop.post("/redemptions", {"member": member, "currency": "stars", "points": "1"})
     found.problem(503, "unavailable")
     assert found.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/wallets", "/expiry", "/history", "/progress", "/rewards", "/benefits"]
+)
+def test_a_reference_is_told_as_it_is_however_it_was_written(shop: Shop, path: str) -> None:
+    """o is read as 0, and l as 1: of those who join, one has such a reference soon."""
+    member = next(ref for ref in (shop.enrol(str(number)) for number in count()) if {"0", "1"} & set(ref))
+    written = member.replace("0", "o").replace("1", "l").upper()
+    found = shop.get(f"/members/{written}{path}")
+    assert (found.status, found.json["member"]) == (200, member)

@@ -42,7 +42,7 @@ from palier.engine.clock import MINUTE, SECOND
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
-from palier.members import page_tokens
+from palier.members import page_tokens, refs
 from palier.members import queries as members
 from palier.staff.operations import Answer
 
@@ -320,7 +320,7 @@ def read_history(
         shown = lines[:limit]
         return answer(
             {
-                "member": ref.lower(),
+                "member": refs.encode(member_id),
                 "lines": [
                     views.line(story) for story in tell(made.connection, made.runtime, member_id, shown)
                 ],

@@ -32,6 +32,7 @@ from palier.engine.amounts import from_minor
 from palier.engine.currencies import exponent
 from palier.engine.document import Picture, Text
 from palier.engine.state import NEVER
+from palier.members import refs
 from palier.programs import pictures
 from palier.programs.files import DocumentProblem, source_of
 from palier.programs.structure import convert, faults
@@ -378,7 +379,7 @@ def suiting_rewards(
         )
         return answer(
             {
-                "member": ref.lower(),
+                "member": refs.encode(seen_by.member_id),
                 "rewards": [
                     {
                         **views.line(item.line, seen_by),
