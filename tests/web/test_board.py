@@ -174,6 +174,20 @@ def test_the_figures_are_those_of_the_ledger(own: Shop) -> None:
     assert "campagne Printemps" in french
 
 
+def test_what_may_never_be_used_is_told_of_each_kind_of_points(shop: Shop) -> None:
+    plain = document()
+    stars, gifts = plain["point_currencies"]
+    full = Shop(
+        "two", document("two", point_currencies=[{**stars, "value": "0.05"}, {**gifts, "value": "2"}])
+    )
+    full.sale(full.enrol("c0"), "250.00")
+    count(full)
+    cost = read(staff_client("analyst", full.program_id), full, "cost")
+    # 250 stars at 0.05, and a gift that waits, at 2.
+    assert "Outstanding points are worth €14.50. Stars: what will never be used cannot be told yet" in cost
+    assert "Gifts: they do not expire, so all of it may be asked for." in cost
+
+
 def test_an_empty_program_teaches_the_first_step(shop: Shop) -> None:
     marketer = staff_client("marketer", shop.program_id)
     for path in PAGES[:4]:

@@ -20,7 +20,10 @@ from palier.engine.state import NEVER
 
 
 class Said(Struct, frozen=True):
-    """A decision in words: its steps, the same in one line, and what moved of each currency in minor units."""
+    """A decision in words: its steps, the same in one line, and by how much it changed what the member has.
+
+    `moved` is in minor units by currency, pending and held points among them, less what is owed.
+    """
 
     steps: list[Step]
     sentence: str
@@ -47,11 +50,7 @@ class Story(Struct, frozen=True):
     def said(self, language: str) -> Said:
         """Steps and sentence at once: working them out is most of what a long history costs."""
         steps = self.steps(language)
-        moved: dict[str, int] = {}
-        for step in steps:
-            if step.currency:
-                moved[step.currency] = moved.get(step.currency, 0) + step.points
-        return Said(steps, explain.in_one_line(steps, language), moved)
+        return Said(steps, explain.in_one_line(steps, language), explain.net(self.told))
 
     def why_not(self, language: str) -> list[str]:
         """Rules that brought nothing but nearly did."""

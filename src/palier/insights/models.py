@@ -37,8 +37,8 @@ class InsightMember(models.Model):
     had not reached him, his first reward, another tier; and what he is counted by, when he goes.
 
     `days` are the local days on which he did something himself, in order; `gone` those on which he went (erased, or
-    merged into another) and came back, by turns; days are counted from 1970. Never stored here: amounts (`wallet`),
-    anything that decides.
+    merged into another) and came back, by turns (null: never); days are counted from 1970. Never stored here: amounts
+    (`wallet`), anything that decides.
     """
 
     placement: ClassVar[Placement] = "member"
@@ -51,7 +51,7 @@ class InsightMember(models.Model):
     tier_at = models.BigIntegerField()
     tier_id = models.BigIntegerField()
     rules = ArrayField(models.TextField())
-    gone = ArrayField(models.IntegerField(), default=list, db_default=[])
+    gone = ArrayField(models.IntegerField(), null=True)
 
     class Meta:
         db_table = "insight_member"

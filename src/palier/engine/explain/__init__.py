@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from palier.engine.explain.nearly import why_not
 from palier.engine.explain.teller import Teller
-from palier.engine.explain.telling import Step, Told, Words
+from palier.engine.explain.telling import Step, Told, Words, net
 from palier.engine.plan import Plan
 from palier.engine.words import NO_BREAK
 
@@ -34,4 +34,4 @@ def lines(told: Told, plan: Plan, language: str) -> list[Step]:
     return Teller(told, plan, language).steps()
 
 
-__all__ = ["Step", "Told", "Words", "in_one_line", "lines", "sentence", "why_not"]
+__all__ = ["Step", "Told", "Words", "in_one_line", "lines", "net", "sentence", "why_not"]

@@ -64,7 +64,8 @@ class Returns(Earning):
                 text += self.say(
                     f" ({amount_text} settled at once)", f" (règlement immédiat de {amount_text})"
                 )
-            steps.append(Step("", text, -total, currency))
+            # What had expired was gone before: the member loses nothing by it a second time.
+            steps.append(Step("", text, lapsed.get(currency, 0) - total, currency))
         if self.trace.written_off:
             currencies = [*pending, *wallet, *(rule.currency for rule in self.trace.rules)]
             currency = currencies[0] if currencies else next(iter(self.plan.currencies))

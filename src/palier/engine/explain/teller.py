@@ -8,7 +8,7 @@ import msgspec
 
 from palier.engine.explain.returns import Returns
 from palier.engine.explain.spending import Spending
-from palier.engine.explain.telling import Step
+from palier.engine.explain.telling import Step, net
 from palier.engine.facts import RETURN, SALE
 from palier.engine.words import NO_BREAK
 
@@ -58,10 +58,10 @@ class Teller(Returns, Spending):
             first = self.say(f"withdraws the decision of {when}", f"retire la décision du {when}")
         else:
             first = self.say(f"replaces the decision of {when}", f"remplace la décision du {when}")
-        net = self.net()
+        changed = net(self.told)
         changes = ", ".join(
             ("+" if amount > 0 else "") + self.points(amount, currency)
-            for currency, amount in net.items()
+            for currency, amount in changed.items()
             if amount
         )
         unchanged = self.say("the amount stays", "le montant reste le même")

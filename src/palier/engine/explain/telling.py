@@ -52,6 +52,18 @@ class Step(Struct, frozen=True):
     currency: str = ""
 
 
+def net(told: Told) -> dict[str, int]:
+    """By currency, what a decision changes of the member's points, pending and held ones too, less what is owed.
+
+    Over all decisions of a member they add up to what he has.
+    """
+    sums: dict[str, int] = {}
+    own = ("wallet", "pending", "hold", "debt")
+    for _, debit, credit, currency, _, amount, _ in told.transfers:
+        sums[currency] = sums.get(currency, 0) + amount * ((credit in own) - (debit in own))
+    return sums
+
+
 class Words(ProgramWords):
     """The words of the version of a program that a plan was compiled from."""
 
@@ -75,14 +87,6 @@ class Telling(Words):
         if told.acting is None:
             return self
         return type(self)(replace(told, acting=None), told.acting, self.language)
-
-    def net(self) -> dict[str, int]:
-        """What the transfers change of the member's points, pending ones too, less what is owed."""
-        sums: dict[str, int] = {}
-        own = ("wallet", "pending", "hold", "debt")
-        for _, debit, credit, currency, _, amount, _ in self.told.transfers:
-            sums[currency] = sums.get(currency, 0) + amount * ((credit in own) - (debit in own))
-        return sums
 
     def moved_by(self, kind: str, debit: str = "", credit: str = "") -> dict[str, int]:
         sums: dict[str, int] = {}

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             model_name="insightmember",
             name="gone",
             field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.IntegerField(), size=None, default=list, db_default=[]
+                base_field=models.IntegerField(), size=None, null=True
             ),
         ),
         # A program without a state is begun anew by whoever counts next.

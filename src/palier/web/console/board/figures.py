@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from palier.engine.decisions import plain_account
+from palier.engine.words import NO_BREAK
 from palier.insights import measures, queries
 from palier.insights.attention import Matter, attention
 from palier.insights.queries import Cohort, Compared, CurrencyInsight, Insights, Period, Series
@@ -417,8 +418,17 @@ def _expected(told: Telling, found: Insights) -> str:
     """What is owed, and what of it may never be asked for."""
     liability = _sum(item.liability for item in found.currencies)
     owed = _("Outstanding points are worth %(worth)s.") % {"worth": told.money(liability.now)}
-    said = [_breakage(told, item) for item in found.currencies if item.liability.now]
-    return " ".join([owed, *said[:1]])
+    owing = [item for item in found.currencies if item.liability.now]
+    said = [_breakage(told, item) for item in owing]
+    if len(owing) > 1:
+        # What is true of one kind of points is not of another.
+        colon = f"{NO_BREAK}: " if told.language == "fr" else ": "
+        nouns = [told.words.noun(item.currency, False) for item in owing]
+        said = [
+            f"{noun[:1].upper()}{noun[1:]}{colon}{text[:1].lower()}{text[1:]}"
+            for noun, text in zip(nouns, said, strict=True)
+        ]
+    return " ".join([owed, *said])
 
 
 def _breakage(told: Telling, item: CurrencyInsight) -> str:

@@ -159,7 +159,7 @@ def _wallets(made: StaffVisit, found: Wallets) -> list[Row]:
                     {
                         "points": words.points(lot.spendable + lot.held, item.key),
                         "earned": words.day(lot.first_earned),
-                        "until": words.day(lot.expires_at - 1) if lot.expires_at < NEVER else _("no end"),
+                        "until": words.day(lot.expires_at - 1) if lot.expires_at < NEVER else "",
                         "moving": lot.moving,
                         "funder": lot.funder,
                     }

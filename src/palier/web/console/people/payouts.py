@@ -307,8 +307,8 @@ def batch(made: StaffVisit, ref: str) -> HttpResponse:
     )  # fmt: skip
     shown = inside[:ROWS]
     known = approvals.find(made.connection, made.program_id, operations.KIND, found.ref)
-    all_of_it = queries.of_batch(made.connection, made.program_id, found.batch_id)
-    came_back = [item.amount for item in all_of_it if item.state == "returned"]
+    given = queries.of_batch(made.connection, made.program_id, found.batch_id) if found.written_at else []
+    came_back = [item.amount for item in given if item.state == "returned"]
     return made.page(
         "console/people/batch.html",
         {
