@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +64,19 @@ def test_the_demo_is_whole_and_the_second_run_changes_nothing(
     code, out, _ = palier("plan", str(file))
     assert (code, out[:1]) == (0, "~")
     assert "This would be version" in out
+
+
+def test_a_taken_port_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = subprocess.run(
+            [sys.executable, "-m", "palier", "demo", "--port", str(taken.getsockname()[1])],
+            env={**os.environ, "PALIER_DATA_DIR": str(tmp_path / "data")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert "choose another with --port" in result.stderr
+    assert not (tmp_path / "data").exists()

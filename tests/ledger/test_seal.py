@@ -221,6 +221,15 @@ def test_heads_are_appended_and_read_again(chain: Connection, tmp_path: Path) ->
     assert [head.last_seq for head in heads(chain) if isinstance(head, Head)] == [28]
 
 
+def test_a_head_that_a_crash_cut_off_is_exported_again(chain: Connection, tmp_path: Path) -> None:
+    exported = tmp_path / "head.jsonl"
+    whole = export_head(chain, exported)
+    exported.write_bytes(exported.read_bytes()[:-20])
+    export_head(chain, exported)
+    assert read_heads(exported) == whole
+    assert exported.stat().st_mode & 0o022 == 0
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -247,6 +247,9 @@ def test_asking_for_everyone(desk: Desk) -> None:
     desk.member(50, iban="")
     assert operations.ask_for_all(desk.connection, desk.runtime, "cash", by=ANN, now=NOW) == (2, 3500)
     assert operations.ask_for_all(desk.connection, desk.runtime, "cash", by=ANN, now=NOW + 1) == (0, 0)
+    for other in ("points", "nothing_such"):
+        with pytest.raises(PayoutRefused, match="only a currency of kind cash"):
+            operations.ask_for_all(desk.connection, desk.runtime, other, by=ANN, now=NOW + 2)
 
 
 # --- races and crashes ------------------------------------------------------------------------------------

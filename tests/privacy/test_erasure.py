@@ -292,6 +292,12 @@ def test_asked_for_undone_and_carried_out_when_it_is_due(
     ]
     assert (receipt.program, receipt.via, receipt.settled.members) == ("bakery", "api", 2)
     tasks.erase_members()
+    kept = environment().directory / "erasures.jsonl"
+    assert kept.stat().st_mode & 0o077 == 0
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-30])
+    tasks.erase_members()
+    assert kept.read_bytes() == whole
     assert re.match(r"m_\w{13}$", receipt.member)
 
 

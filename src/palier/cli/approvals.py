@@ -106,7 +106,7 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
 
     approval_id = refs.decode_as("ap", ref)
     if approval_id is None:
-        raise Refused(f"{ref[:40]!r} is no approval; `palier approvals list` shows those that wait.")
+        raise Refused(f"{ref[:40]!r} is no approval; `palier approvals list PROGRAM` shows those that wait.")
     with open_database(), database.connect() as connection:
         found = program_of(connection, program)
         now = clock.now()

@@ -113,7 +113,9 @@ def erase_again(
 
     try:
         receipts = erasure.read_receipts(file)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Refused(f"{file} cannot be read: {error.strerror}; check the name.") from None
+    except ValueError as error:
         raise Refused(f"{file} cannot be used: {error}.") from None
     again = 0
     with open_database(with_django=False), database.connect() as connection:

@@ -130,7 +130,9 @@ def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON)
     with _opened(program) as (connection, found):
         asked = approvals.find(connection, found.program_id, operations.KIND, batch.lower())
         if asked is None:
-            raise Refused(f"{batch[:40]!r} is no batch of {program}; `palier payouts list` shows them.")
+            raise Refused(
+                f"{batch[:40]!r} is no batch of {program}; `palier payouts list {program} --batches` shows them."
+            )
         try:
             _attempt(
                 connection,
@@ -251,7 +253,9 @@ def returned(
         if known is None:
             known = queries.by_reference(connection, found.program_id, payout)
         if known is None:
-            raise Refused(f"{payout[:60]!r} is no pay-out of {program}; `palier payouts list` shows them.")
+            raise Refused(
+                f"{payout[:60]!r} is no pay-out of {program}; `palier payouts list {program}` shows them."
+            )
         made = _attempt(
             connection,
             lambda: operations.returned(

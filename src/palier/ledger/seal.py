@@ -7,7 +7,6 @@ exported to a file outside the database, which is what makes a cut tail visible.
 # ruff: noqa: S608 -- statements are put together from the constants of this room alone
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from palier.ledger.canonical import GENESIS, HASH_BYTES, MARK_BYTES, ROW_HASH, block_header, block_root
+from palier.site import journal
 from palier.site.arrays import Numbers
 from palier.staff.log import LogHead, log_head
 
@@ -259,13 +259,12 @@ def export_head(connection: psycopg.Connection[Any], path: Path) -> list[Head | 
     Only ever appends, so an older head stays when the database is turned back. Returns what was added. Keep
     the file where whoever can change the database cannot change it.
     """
+    journal.mend(path)
     known = set(read_heads(path)) if path.exists() else set()
     new = [head for head in heads(connection) if head not in known]
     if new:
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(head._asdict()) + "\n" for head in new)
-            file.flush()
-            os.fsync(file.fileno())
+        # They hold nothing secret; whoever keeps a copy may read them.
+        journal.append(path, (json.dumps(head._asdict()).encode() for head in new), mode=0o644)
     return new
 
 

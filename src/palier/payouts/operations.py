@@ -26,6 +26,8 @@ from palier.connectors.bank_files import FileRefused, Payer, Payment
 from palier.engine.amounts import from_minor, to_minor
 from palier.engine.clock import DAY, moment
 from palier.engine.facts import Fact, Reference
+from palier.engine.plan import Plan
+from palier.engine.program import PointCurrency
 from palier.members import refs
 from palier.payouts import accounts, queries
 from palier.payouts.queries import Batch, Payout
@@ -76,12 +78,7 @@ def ask(
     currency that is no cash, less than the program pays out, no bank account; and what the engine refuses (NotDone).
     """
     plan = runtime.timeline.at(now) or runtime.latest
-    cash = next((item for item in plan.program.point_currencies if item.key == currency), None)
-    if cash is None or cash.kind != "cash":
-        raise PayoutRefused(
-            PayoutRefusal.NOT_CASH, "only a currency of kind cash is paid out", field="currency",
-            remedy="name one of kind cash",
-        )  # fmt: skip
+    cash = _cash(plan, currency)
     commands.lock_member(connection, member_id)
     hold_id = f"{source}:{id}"
     known = queries.by_hold(connection, runtime.program_id, member_id, SOURCE, hold_id)
@@ -209,13 +206,26 @@ def ask_for_order(
     return payout
 
 
+def _cash(plan: Plan, currency: str) -> PointCurrency:
+    cash = next((item for item in plan.program.point_currencies if item.key == currency), None)
+    if cash is None or cash.kind != "cash":
+        raise PayoutRefused(
+            PayoutRefusal.NOT_CASH, "only a currency of kind cash is paid out", field="currency",
+            remedy="name one of kind cash",
+        )  # fmt: skip
+    return cash
+
+
 def ask_for_all(
     connection: Connection[Any], runtime: Runtime, currency: str, *, by: Person, now: int
 ) -> tuple[int, int]:
-    """Asks for everyone who has an account and enough; (how many, sum in minor units). Commits each."""
+    """Asks for everyone who has an account and enough; (how many, sum in minor units). Commits each.
+
+    Refused: a currency that is no cash.
+    """
     plan = runtime.timeline.at(now) or runtime.latest
-    cash = next((item for item in plan.program.point_currencies if item.key == currency), None)
-    least = to_minor(cash.pay_out_from, cash.scale) if cash is not None and cash.pay_out_from else 1
+    cash = _cash(plan, currency)
+    least = to_minor(cash.pay_out_from, cash.scale) if cash.pay_out_from else 1
     found = queries.above(connection, runtime.program_id, currency, least)
     connection.rollback()
     count = total = 0
@@ -232,10 +242,8 @@ def ask_for_all(
             made = activities.attempt(connection, one)
         except NotDone:
             continue  # frozen, or spent since
-        except PayoutRefused as refused:
-            if refused.code is PayoutRefusal.NOT_CASH:
-                raise
-            continue
+        except PayoutRefused:
+            continue  # no account any more, or spent since
         count, total = count + 1, total + made.amount
     return count, total
 

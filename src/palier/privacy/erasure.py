@@ -30,6 +30,7 @@ from palier.payouts import queries as payout_queries
 from palier.privacy import messages
 from palier.rewards import addresses, order_queries, orders
 from palier.rewards.refusals import OrderRefused
+from palier.site import journal
 from palier.site.ids import new_id
 from palier.staff.approvals import Person
 from palier.staff.operations import forget_answers, write_log
@@ -405,19 +406,21 @@ def export_receipts(connection: Connection[Any], path: Path) -> int:
     After a database is restored from a copy, the erasures carried out since are repeated from this file.
     """
     last = Receipt("", "", 0, 0, "", Settled({}, *([0] * 11)))
+    journal.mend(path)
     if path.exists():
         for line in path.read_bytes().splitlines():
             last = msgspec.json.decode(line, type=Receipt)
     rows = connection.execute(RECEIPTS, {"at": moment(last.done_at), "request": last.request}).fetchall()
     connection.rollback()
     if rows:
-        with path.open("ab") as file:
-            for member_id, request, program, done_at, via, settled in rows:
-                receipt = Receipt(
-                    program, refs.encode(member_id), request, instant(done_at), via,
-                    msgspec.json.decode(settled, type=Settled),
-                )  # fmt: skip
-                file.write(msgspec.json.encode(receipt) + b"\n")
+        receipts = (
+            Receipt(
+                program, refs.encode(member_id), request, instant(done_at), via,
+                msgspec.json.decode(settled, type=Settled),
+            )
+            for member_id, request, program, done_at, via, settled in rows
+        )  # fmt: skip
+        journal.append(path, map(msgspec.json.encode, receipts))
     return len(rows)
 
 

@@ -104,7 +104,7 @@ class Supervisor:
         """Start all, keep all, stop all. Refuses a taken port, a second supervisor, an unsafe database."""
         with contextlib.ExitStack() as held:
             held.enter_context(_only_supervisor(environment().directory))
-            _refuse_taken_port(self.host, self.port)
+            refuse_taken_port(self.host, self.port)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 # What was started with `nohup` outlives its terminal.
                 if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -218,7 +218,8 @@ def _only_supervisor(directory: Path) -> Iterator[None]:
         file.truncate(0)
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
+def refuse_taken_port(host: str, port: int) -> None:
+    """Refuse an address that cannot be served now."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

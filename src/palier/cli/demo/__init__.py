@@ -36,7 +36,11 @@ def demo(
 ) -> int:
     """Import a year of a grocery's history, verify it, sum it up, and serve it. A second run starts at once."""
     from palier.cli.session import open_database
+    from palier.site.supervisor import Supervisor, refuse_taken_port
 
+    if serve:
+        # Said now rather than after a minute's import.
+        refuse_taken_port(host, port)
     with open_database(role="owner"):
         from palier.site.migration import migrate
 
@@ -60,8 +64,6 @@ def demo(
         return 1
     if serve:
         os.environ["PALIER_DEMO"] = "true"
-        from palier.site.supervisor import Supervisor
-
         Supervisor(
             host,
             port,
