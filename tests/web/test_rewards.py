@@ -68,6 +68,10 @@ def test_three_taps(shelf: Shop) -> None:
     assert shelf.wallet(ref)["spendable"] == "30.00"
     used = shelf.post("/vouchers/use", {"code": code[1], "source": "till", "id": "1"})
     assert used.status in (200, 201), used.json
+    history = client.get("/portal/club/history")
+    assert "A coffee: 50.00\u00a0stars spent" in history.content.decode()
+    french = client.get("/portal/club/history", headers={"accept-language": "fr"}).content.decode()
+    assert "Un café\u00a0: dépense de 50,00\u00a0stars" in french
     # What is used up says so, and so does its line among all.
     for address in (ordered.url, "/portal/club/mine"):
         assert '<span class="chip ">used</span>' in client.get(address).content.decode(), address

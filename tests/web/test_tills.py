@@ -40,6 +40,21 @@ def log(action: str) -> list[Logged]:
         return logged(connection, LogFilter(action=action))
 
 
+def test_a_code_that_is_loaded_anew_is_of_the_same_till(shop: Shop, owner: Client) -> None:
+    once = re.search(r'name="once" value="([0-9a-f]+)"', page(owner, "tills/new"))
+    assert once is not None
+    form = {"name": "Front", "location": "Lyon", "once": once[1]}
+    codes = [re.findall(r"[0-9A-Z]{5}-[0-9A-Z]{5}", page(owner, "tills/new", form))[0] for _ in range(3)]
+    assert len(set(codes)) == 3, "each is shown once"
+    assert len(re.findall(">Front<", page(owner, "tills"))) == 1
+    tablet = Tablet(shop)
+    assert "No till is expected" in tablet.at("enrol-till", code=codes[0], public_key="")
+    tablet.at("enrol-till", code=codes[2], public_key="")
+    assert tablet.where.endswith("/sign-in")
+    assert "needs no code any more" in page(owner, "tills/new", form), "its tablet has come"
+    assert len(re.findall(">Front<", page(owner, "tills"))) == 1
+
+
 def test_from_nothing_to_a_cashier_at_work(shop: Shop, owner: Client) -> None:
     """The empty page says the steps; the code is shown once, makes one tablet a till, and who works there is seen."""
     empty = page(owner, "tills")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from psycopg import Connection
 from palier.engine.clock import instant, moment
 from palier.rewards import catalogue, order_store
 from palier.rewards.document import Reward
-from palier.rewards.order_store import COLUMNS, Order
+from palier.rewards.order_store import COLUMNS, FACTS, Order
 
 # ruff: noqa: S608 -- statements are put together from the constants of this room alone
 
@@ -22,6 +22,13 @@ where member_id = %(member)s and program_id = %(program)s and (%(before)s::bigin
   and (%(state)s::text is null or state = %(state)s)
 order by order_id desc
 limit %(limit)s
+"""
+
+NAMED: Final = f"""
+-- orders.named
+select {COLUMNS} from reward_order
+where member_id = %(member)s and program_id = %(program)s and order_id = any(%(orders)s)
+order by order_id desc
 """
 
 OPEN: Final = f"""
@@ -104,6 +111,24 @@ def of_member(
         "state": state,
     }
     return [order_store.of_row(row) for row in connection.execute(OF_MEMBER, parameters)]
+
+
+def of_lines(
+    connection: Connection[Any], program_id: int, member_id: int, lines: Mapping[int, tuple[str, str]]
+) -> dict[int, Order]:
+    """The orders that lines of the member's history are about: line -> order. Lines are given as (source, id)."""
+    named = {
+        line: int(number)
+        for line, (source, id) in lines.items()
+        if source == FACTS and (number := id.partition(":")[0]).isascii() and number.isdigit()
+    }
+    if not named:
+        return {}
+    parameters = {"member": member_id, "program": program_id, "orders": sorted(set(named.values()))}
+    found = {
+        order.order_id: order for order in map(order_store.of_row, connection.execute(NAMED, parameters))
+    }
+    return {line: found[number] for line, number in named.items() if number in found}
 
 
 def open_orders(

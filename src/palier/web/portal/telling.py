@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -20,6 +20,7 @@ from palier.engine.facts import RETURN, SALE, VISIT
 from palier.engine.plan import Plan
 from palier.engine.state import NEVER
 from palier.engine.words import NO_BREAK, ProgramWords
+from palier.rewards import order_queries
 from palier.web.portal.visits import Visit
 from palier.web.ui.icons import drawing
 from palier.web.ui.stair import Landing, stair
@@ -346,6 +347,20 @@ def told_lines(visit: Visit, before: int | None, limit: int) -> tuple[list[Story
     return stories, shown[-1].activity_id if len(lines) > limit else None
 
 
+def rewards_of(visit: Visit, stories: Sequence[Story]) -> dict[int, str]:
+    """What a line's points went to, where that was a reward: line -> its name."""
+    found = order_queries.of_lines(
+        visit.connection,
+        visit.runtime.program_id,
+        visit.member_id,
+        {story.line.activity_id: (story.line.source, story.line.id) for story in stories},
+    )
+    if not found:
+        return {}
+    known = order_queries.rewards_of(visit.connection, visit.runtime.program_id, list(found.values()))
+    return {line: visit.words.text(known[order.reward].name) for line, order in found.items()}
+
+
 def name_of(texts: dict[str, str], words: ProgramWords) -> str:
     """A text that is stored by language."""
     return texts.get(words.language) or next(iter(texts.values()), "")
@@ -360,8 +375,8 @@ def _played(words: ProgramWords, story: Story) -> str:
     return ""
 
 
-def heading(words: ProgramWords, story: Story) -> str:
-    """What happened, in a few words; how it was counted stands below it."""
+def heading(words: ProgramWords, story: Story, reward: str = "") -> str:
+    """What happened, in a few words, with the reward that it was about; how it was counted stands below it."""
     fact = story.fact
     if fact is not None and story.line.corrects is None:
         if story.line.type == SALE:
@@ -382,7 +397,8 @@ def heading(words: ProgramWords, story: Story) -> str:
     step = story.steps(words.language)[0]
     colon = words.say(": ", NO_BREAK + ": ")
     text = step.text.partition(colon)[0] if story.line.type in ("redeem", "capture") else step.text
-    text = f"{step.title}{colon}{text}" if step.title else text
+    title = step.title or reward
+    text = f"{title}{colon}{text}" if title else text
     return text[:1].upper() + text[1:]
 
 

@@ -82,14 +82,14 @@ def history(made: Visit) -> HttpResponse:
     after = made.request.GET.get("after", "")
     before = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
     stories, following = telling.told_lines(made, before, LINES)
-    words = made.words
+    words, rewards = made.words, telling.rewards_of(made, stories)
     lines = []
     for story in stories:
         said = story.said(made.language)
         lines.append(
             {
                 "day": words.day(story.line.acts_at),
-                "heading": telling.heading(words, story),
+                "heading": telling.heading(words, story, rewards.get(story.line.activity_id, "")),
                 "sentence": said.sentence,
                 "moved": [
                     {"text": ("+" if minor > 0 else "") + words.points(minor, key), "plus": minor > 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from secrets import token_hex
 from typing import Any, Final
 
 import segno
@@ -181,13 +182,22 @@ def _names_refused() -> str:
 @require_http_methods(["GET", "POST"])
 @of_staff(RIGHT, sure=True)
 def expect(made: StaffVisit) -> HttpResponse:
-    """A new till: its name and place, then the code for the tablet, which stands on the answer and nowhere else."""
-    content: dict[str, Any] = {"longest": devices.LONGEST_NAME, "name": "", "location": ""}
+    """A new till: its name and place, then the code for the tablet, which stands on the answer and nowhere else.
+
+    The answer loaded anew sends the form again: that is one till, with a new code.
+    """
+    once = made.request.POST.get("once", "")[:40]
+    content: dict[str, Any] = {
+        "longest": devices.LONGEST_NAME, "name": "", "location": "", "once": once or token_hex(12),
+    }  # fmt: skip
     if made.request.method == "GET":
         known = devices.devices(made.connection, made.program_id)
         content["location"] = known[-1].location if known else ""
         return made.page("console/desk/new_till.html", content)
     content |= _names(made)
+    made_before: dict[str, int] = made.request.session.get("made_tills", {})
+    if once in made_before:
+        return _another_code(made, _one(made, made_before[once]))
     made.connection.rollback()
     try:
         expected = devices.expect(
@@ -199,6 +209,9 @@ def expect(made: StaffVisit) -> HttpResponse:
         made.connection.rollback()
         content["error"] = _names_refused()
         return made.page("console/desk/new_till.html", content, 422)
+    if once:
+        kept = list(made_before.items())[-20:]
+        made.request.session["made_tills"] = {**dict(kept), once: expected.device.number}
     return _code_shown(made, expected)
 
 
@@ -206,7 +219,10 @@ def expect(made: StaffVisit) -> HttpResponse:
 @of_staff(RIGHT, sure=True)
 def expect_again(made: StaffVisit, number: int) -> HttpResponse:
     """A new code for a till whose tablet did not come yet."""
-    found = _one(made, number)
+    return _another_code(made, _one(made, number))
+
+
+def _another_code(made: StaffVisit, found: Standing) -> HttpResponse:
     made.connection.rollback()
     expected = devices.expect_again(
         made.connection,
@@ -219,7 +235,7 @@ def expect_again(made: StaffVisit, number: int) -> HttpResponse:
     made.connection.commit()
     if expected is None:
         made.say(_("This till needs no code any more. Nothing was changed."), "warn")
-        return made.go("desk:till", number)
+        return made.go("desk:till", found.device.number)
     return _code_shown(made, expected)
 
 
