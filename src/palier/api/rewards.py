@@ -69,7 +69,13 @@ IMPORT: Final[dict[str, Any]] = {
                     "type": "object",
                     "required": ["rewards"],
                     "properties": {
-                        "rewards": {"type": "array", "maxItems": MOST_AT_ONCE, "items": {"type": "object"}}
+                        "rewards": {
+                            "type": "array",
+                            "maxItems": MOST_AT_ONCE,
+                            "items": {
+                                "description": "A document of a reward; of what is none its line is told."
+                            },
+                        }
                     },
                     "additionalProperties": False,
                 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import tee
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -98,6 +99,7 @@ def _publish(
     else:
         program_id = latest.program_id
         before = document(connection, program.key, latest.version)
+        waited, measured, climbed = tee(_past(connection, versions), 3)
         if before is not None:
             if before.approval_to_publish and not approved:
                 raise ApprovalNeeded(
@@ -106,10 +108,10 @@ def _publish(
                     "an emergency, on the server: palier apply --alone REASON."
                 )
             _refuse_break(before, program)
-            _refuse_lost_wait(_past(connection, versions), before, program)
-        _refuse_other_measure(_past(connection, versions), program)
+            _refuse_lost_wait(waited, before, program)
+        _refuse_other_measure(measured, program)
         if program.tiers is not None:
-            ladder = next((past.tiers for past in _past(connection, versions) if past.tiers), None)
+            ladder = next((past.tiers for past in climbed if past.tiers), None)
             if ladder is not None and ladder.window != program.tiers.window:
                 raise Refused(
                     sentence(
