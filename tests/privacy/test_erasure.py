@@ -18,7 +18,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.jobs import tasks
 from palier.ledger import seal
 from palier.members import refs, signing
-from palier.privacy import erasure, messages
+from palier.privacy import erasure, export, messages, pages
 from palier.site import clock, database
 from palier.site.environment import environment
 from palier.staff.approvals import Person
@@ -268,6 +268,32 @@ def test_what_is_under_way_comes_first(known: tuple[Shop, str], superuser_connec
         " (select state from payout)"
     ).fetchone()
     assert states == ("released", "refused"), reserved
+
+
+def test_what_is_old_is_let_go_and_told_too(
+    known: tuple[Shop, str], monkeypatch: pytest.MonkeyPatch, superuser_connection: Connection
+) -> None:
+    """However much there is of a member: lists are read to their end, here by pages of one."""
+    monkeypatch.setattr(pages, "PAGE", 1)
+    shop, ref = known
+    address = {"name": "N", "lines": ["1"], "postcode": "1", "city": "P", "country": "FR"}
+    mug = {"member": ref, "reward": "mug", "confirm": True, "address": address}
+    order = shop.post("/orders", mug).json["order"]
+    for _ in range(2):
+        assert shop.post("/orders", {"member": ref, "reward": "coffee", "confirm": False}).status == 201
+    shop.post(f"/members/{ref}/erasure", {}).problem(409, "orders_under_way")
+    assert shop.post(f"/orders/{order}/ship", {"state": "shipped"}).status == 200
+    with database.connect("app") as connection:
+        found = runtime(connection, "bakery")
+        assert found is not None
+        told = export.everything(connection, found, refs.decode(ref), "en", now=clock.now())
+    made = superuser_connection.execute("select count(*) from reward_order").fetchone()
+    assert made == (len(told["orders"]),)
+    assert shop.post(f"/members/{ref}/erasure", {}).json["settled"]["orders"] == 2
+    states = superuser_connection.execute(
+        "select state from reward_order order by order_id desc limit 2"
+    ).fetchall()
+    assert states == [("released",), ("released",)]
 
 
 def test_asked_for_undone_and_carried_out_when_it_is_due(

@@ -27,8 +27,11 @@ from palier.members import refs
 from palier.payouts import accounts
 from palier.payouts import operations as payouts
 from palier.payouts import queries as payout_queries
+from palier.payouts.queries import Payout
 from palier.privacy import messages
+from palier.privacy.pages import whole
 from palier.rewards import addresses, order_queries, orders
+from palier.rewards.order_store import Order
 from palier.rewards.refusals import OrderRefused
 from palier.site import journal
 from palier.site.ids import new_id
@@ -38,7 +41,6 @@ from palier.vouchers import operations as vouchers
 
 WAIT_DAYS: Final = 30
 """How long a member who waits may use his points and undo his request."""
-_MOST_ORDERS: Final = 1000
 
 ASK: Final = """
 -- privacy.ask_erasure
@@ -174,13 +176,8 @@ def consequences(
     found = queries.wallets(connection, runtime, member_id, now=now)
     if found is None:
         return None
-    states = [
-        order.state
-        for order in order_queries.of_member(
-            connection, runtime.program_id, member_id, before=None, limit=_MOST_ORDERS
-        )
-    ]
-    asked = payout_queries.listed(connection, runtime.program_id, member_id=member_id, limit=_MOST_ORDERS)
+    states = [order.state for order in orders_of(connection, runtime.program_id, member_id)]
+    asked = payouts_of(connection, runtime.program_id, member_id)
     return Consequences(
         {key: wallet.spendable for key, wallet in found.wallets.items() if wallet.spendable > 0},
         {key: wallet.pending for key, wallet in found.wallets.items() if wallet.pending > 0},
@@ -190,6 +187,26 @@ def consequences(
             if payout.state not in ("paid", "returned", "refused")),
         len(membership.identities_of(connection, runtime.program_id, [member_id])),
     )  # fmt: skip
+
+
+def orders_of(connection: Connection[Any], program_id: int, member_id: int) -> list[Order]:
+    """Every order of a member, the latest first."""
+    return whole(
+        lambda before, limit: order_queries.of_member(
+            connection, program_id, member_id, before=before, limit=limit
+        ),
+        lambda order: order.order_id,
+    )
+
+
+def payouts_of(connection: Connection[Any], program_id: int, member_id: int) -> list[Payout]:
+    """Every pay-out of a member, the latest first."""
+    return whole(
+        lambda before, limit: payout_queries.listed(
+            connection, program_id, member_id=member_id, before=before, limit=limit
+        ),
+        lambda payout: payout.payout_id,
+    )
 
 
 def request_of(connection: Connection[Any], program_id: int, member_id: int) -> Request | None:
@@ -308,7 +325,7 @@ def carry_out(
 def _let_go(connection: Connection[Any], runtime: Runtime, member_id: int, by: Person, now: int) -> int:
     """Ends what is only wanted; refuses while something is on its way that needs to know who the member is."""
     program_id, ended = runtime.program_id, 0
-    found = order_queries.of_member(connection, program_id, member_id, before=None, limit=_MOST_ORDERS)
+    found = orders_of(connection, program_id, member_id)
     under_way = [order for order in found if order.state == "fulfilling"]
     if under_way:
         raise NotErased(
@@ -325,7 +342,7 @@ def _let_go(connection: Connection[Any], runtime: Runtime, member_id: int, by: P
             ended += 1
     open_payouts = [
         payout
-        for payout in payout_queries.listed(connection, program_id, member_id=member_id, limit=_MOST_ORDERS)
+        for payout in payouts_of(connection, program_id, member_id)
         if payout.state not in ("paid", "returned", "refused")
     ]
     collected = [payout for payout in open_payouts if payout.batch_id is not None or payout.state != "asked"]

@@ -24,8 +24,8 @@ from palier.members import operations as membership
 from palier.members import passkeys, sessions
 from palier.members import queries as members
 from palier.payouts import accounts
-from palier.payouts import queries as payouts
 from palier.privacy import consents, erasure, messages, terms
+from palier.privacy.pages import whole
 from palier.rewards import addresses, order_queries, order_store
 from palier.vouchers import queries as vouchers
 
@@ -124,7 +124,7 @@ def everything(
                 "state": found.state,
                 "asked_at": at(found.asked_at),
             }
-            for found in payouts.listed(connection, program_id, member_id=member_id, limit=10_000)
+            for found in erasure.payouts_of(connection, program_id, member_id)
         ],
         "consents": [
             {**msgspec.structs.asdict(found), "at": at(found.at)}
@@ -141,7 +141,12 @@ def everything(
                 "told_at": at(found.told_at),
                 "read_at": at(found.read_at),
             }
-            for found in messages.listed(connection, program_id, member_id, before=None, limit=10_000)
+            for found in whole(
+                lambda before, limit: messages.listed(
+                    connection, program_id, member_id, before=before, limit=limit
+                ),
+                lambda message: message.message_id,
+            )
         ],
         "sessions": [
             {
@@ -214,7 +219,7 @@ def _money(minor: int, decimals: int) -> str:
 
 
 def _orders(connection: Connection[Any], program_id: int, member_id: int) -> list[dict[str, Any]]:
-    found = order_queries.of_member(connection, program_id, member_id, before=None, limit=10_000)
+    found = erasure.orders_of(connection, program_id, member_id)
     orders = [order.order_id for order in found]
     held = order_store.items(connection, member_id, orders)
     sent_to = addresses.read_all(connection, member_id, orders)
