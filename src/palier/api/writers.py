@@ -207,6 +207,9 @@ class _Writer:
         if self._connection is None or self._connection.closed:
             self._connection = database.connect("app")
             self._connection.execute("set statement_timeout = '10s'")
+            # All that a batch asks goes by keys: a plan made anew for a few of them is no better, and costs more
+            # than running it.
+            self._connection.execute("set plan_cache_mode = force_generic_plan")
             self._connection.commit()
         return self._connection
 

@@ -78,9 +78,13 @@ AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 async def connect_async(statement_timeout_s: int) -> AsyncConnection:
-    """A connection as `app`, in UTC, for an event loop; each statement is a transaction of its own."""
+    """A connection as `app`, in UTC, for an event loop; each statement is a transaction of its own.
+
+    It is for reading by keys: plans are made once for any keys, not anew for a few.
+    """
     opened = await psycopg.AsyncConnection.connect(dsn("app"), autocommit=True, application_name="palier")
     arrays.know(opened)
+    await opened.execute("set plan_cache_mode = force_generic_plan")
     await opened.execute(f"set statement_timeout = '{int(statement_timeout_s)}s'".encode())
     return opened
 
