@@ -121,10 +121,10 @@ def test_another_encoding_is_refused(server: embedded.Server) -> None:
 
 def test_an_external_address_takes_on_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        environment(), "database_url", "postgresql://someone:word@db.example/shop?options=-c%20jit%3Doff"
+        environment(), "database_url", "postgresql://someone:word@db.example/shop?options=-c%20work_mem%3D8MB"
     )
     app = psycopg.conninfo.conninfo_to_dict(platform.dsn("app"))
-    assert app["options"] == "-c jit=off -c TimeZone=UTC -c role=palier_app"
+    assert app["options"] == "-c jit=off -c work_mem=8MB -c TimeZone=UTC -c role=palier_app"
     assert "role=" not in str(psycopg.conninfo.conninfo_to_dict(platform.dsn("owner"))["options"])
 
 

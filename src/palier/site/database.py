@@ -25,23 +25,25 @@ def dsn(role: Role = "app") -> str:
     """Connection string of `role`: `app` at run time, `owner` for migrations, `auditor` to read.
 
     The embedded server knows the three as its own users. With PALIER_DATABASE_URL the owner is the user of
-    that address, and the others are roles this user takes on at connection.
+    that address, and the others are roles this user takes on at connection. Unless the address says otherwise its
+    queries are not compiled (`jit`), as on the embedded server: that costs more than it saves.
     """
     settings = environment()
     if settings.database_url is None:
         address = embedded.dsn(settings.directory, settings.database_name, ROLES[role])
-        options = "-c TimeZone=UTC"
+        before, after = "", "-c TimeZone=UTC"
     else:
         address = settings.database_url
-        options = "-c TimeZone=UTC" if role == "owner" else f"-c TimeZone=UTC -c role={ROLES[role]}"
+        before = "-c jit=off"
+        after = "-c TimeZone=UTC" if role == "owner" else f"-c TimeZone=UTC -c role={ROLES[role]}"
     try:
-        given = conninfo_to_dict(address).get("options")
+        given = str(conninfo_to_dict(address).get("options", ""))
     except psycopg.ProgrammingError:
         # The address itself is not repeated: it holds a password.
         raise Refused(
             "PALIER_DATABASE_URL is not a PostgreSQL address; write postgresql://user:password@host/database."
         ) from None
-    return make_conninfo(address, options=f"{given} {options}" if given else options)
+    return make_conninfo(address, options=" ".join(filter(None, (before, given, after))))
 
 
 def connect(role: Role = "app", *, autocommit: bool = False) -> psycopg.Connection[tuple[Any, ...]]:
