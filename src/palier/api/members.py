@@ -17,7 +17,6 @@ from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.cursors import decode_cursor, encode_cursor
 from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.schemas import (
-    HORIZON,
     PAGE,
     Cursor,
     ExpiryAnswer,
@@ -256,9 +255,8 @@ def read_wallets(
     """
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
-        asked = min(as_of, made.now + HORIZON) if as_of is not None else None
         found = queries.wallets(
-            made.connection, made.runtime, member_id, as_of=asked, known_at=known_at, now=made.now
+            made.connection, made.runtime, member_id, as_of=as_of, known_at=known_at, now=made.now
         )
         if found is None:
             raise not_found()

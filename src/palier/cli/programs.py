@@ -1,12 +1,13 @@
 """Commands on program documents: check a file, see what it would change, publish it, write it out again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import forget_picture, logo
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.engine.program import Program
@@ -35,9 +36,9 @@ def register(app: typer.Typer) -> None:
 _FILE = typer.Argument(help="A program document, YAML or JSON.", show_default=False)
 
 
-def validate(file: Path = _FILE) -> int:
+def validate(file: Path = _FILE, language: Language = LANGUAGE) -> int:
     """Check a program document; every problem is named with its line and a remedy. Needs no database."""
-    program = read_document(file)
+    program = read_document(file, language)
     if program is None:
         return 2
     rules = len(program.rules)
@@ -47,19 +48,18 @@ def validate(file: Path = _FILE) -> int:
 
 def plan(
     file: Path = _FILE,
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Show what publishing a document would change, and whether it would be refused. Writes nothing."""
-    from palier.cli.session import open_database, refusing_in, said
+    from palier.cli.session import open_database, said
     from palier.engine.sentences import reason_of
     from palier.programs.operations import publish
     from palier.site.refusal import Refused
 
-    with refusing_in(language):
-        program = read_document(file, language)
+    program = read_document(file, language)
     if program is None:
         return 2
-    with refusing_in(language), open_database(with_django=False):
+    with open_database(with_django=False):
         from palier.site import database
 
         # Published and taken back: what would be refused is told here already.
@@ -114,7 +114,7 @@ def apply(
         help="Publish without the second person that the program asks for; the reason goes to the audit log.",
         show_default=False,
     ),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Publish a document as the next version of its program. A published version never changes.
 
@@ -123,15 +123,14 @@ def apply(
     """
     from getpass import getuser
 
-    from palier.cli.session import open_database, refusing_in
+    from palier.cli.session import open_database
     from palier.programs.operations import publish
     from palier.staff.operations import write_log
 
-    with refusing_in(language):
-        program = read_document(file, language)
+    program = read_document(file, language)
     if program is None:
         return 2
-    with refusing_in(language), open_database(with_django=False):
+    with open_database(with_django=False):
         from palier.site import database
 
         with database.connect() as connection:
@@ -177,6 +176,7 @@ def export(
 ) -> int:
     """Write a published document to standard output. Applying it again is no change."""
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.programs import files, queries
     from palier.site.refusal import Refused
 
@@ -186,8 +186,19 @@ def export(
         with database.connect() as connection:
             found = queries.document(connection, program, version or None)
     if found is None:
-        which = f'program "{program}"' if not version else f'version {version} of "{program}"'
-        raise Refused(f"There is no {which}; `palier programs` lists those there are.")
+        if not version:
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.', key=program
+                )
+            )
+        raise Refused(
+            sentence(
+                'There is no version %(version)s of "%(key)s"; `palier programs` lists those there are.',
+                version=version,
+                key=program,
+            )
+        )
     print(files.write_json(found) if json else files.write(found), end="")
     return 0
 
