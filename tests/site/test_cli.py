@@ -74,7 +74,7 @@ def test_misuse_is_a_sentence_and_2(arguments: list[str]) -> None:
         ("wallet a " + "b" * 200, f"{'b' * 80}… is too much. Try `palier wallet --help`."),
         ("plan x --nope", "There is no option --nope here. Try `palier plan --help`."),
         ("describe x --form y", "There is no option --form here; did you mean --format? Try `palier describe --help`."),
-        ("describe x --format y", "--format takes one of 'text', 'markdown', 'json', not 'y'. Try `palier describe --help`."),
+        ("plan x --language y", "--language takes one of 'en', 'fr', not 'y'. Try `palier plan --help`."),
         ("serve --port x", "--port takes a number. Try `palier serve --help`."),
         ("lint x --workers 65", "--workers takes 64 or less. Try `palier lint --help`."),
         ("lint x --workers -1", "--workers takes 0 or more. Try `palier lint --help`."),
