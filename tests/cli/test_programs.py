@@ -132,6 +132,34 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, database: str, file: Pat
     assert palier("describe", "club")[1] == palier("describe", str(file))[1]
 
 
+def test_a_plan_tells_what_begins_anew(database: str, file: Path) -> None:
+    """`palier lint FILE` knows no version before: what only that shows is told by the plan, one by one."""
+    assert palier("apply", file, "-y")[0] == 0
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("on: sale\n", "on: sale\n    when: {field: nth, per: lifetime, is: 1}\n", 1),
+        encoding="utf-8",
+    )
+    code, out, error = palier("plan", file)
+    assert (code, error) == (0, "")
+    told = [line for line in out.splitlines() if "counts_anew" in line]
+    line = next(
+        n for n, written in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "nth" in written
+    )
+    assert len(told) == 1
+    assert told[0].startswith(f"{file}:{line}: warning: FM-11 counts_anew: rules[0].when: ")
+    assert (
+        "counts purchases for life, and only from this version on: it begins at the first for those who"
+        in told[0]
+    )
+    assert (
+        "compte les achats à vie, et seulement à partir de cette version"
+        in palier("plan", file, "--language", "fr")[1]
+    )
+    assert "counts_anew" not in palier("lint", file)[1]
+    assert palier("apply", file, "-y")[0] == 0
+
+
 def test_plan_and_apply_speak_french(database: str, file: Path, tmp_path: Path) -> None:
     def french(*words: str | Path) -> tuple[int, str, str]:
         code, out, error = palier(*words, "--language", "fr")

@@ -318,22 +318,30 @@ def _problem(problem: "DocumentProblem", language: str) -> str:
 
 
 def _lint(connection: Any, program: "Program", file: Path, language: str) -> bool:
-    """Prints what makes members worse off or the program fail; whether it is to be refused for it."""
+    """Prints what makes members worse off or the program fail; whether it is to be refused for it.
+
+    What only the version before shows, no `palier lint` of the file would tell: it is told here, one by one.
+    """
     import sys
 
     from palier.cli.lint import LEVELS_FR, sentence
-    from palier.engine.lint import lint
+    from palier.engine.lint import BETWEEN_VERSIONS, lint
     from palier.engine.words import ProgramWords
     from palier.programs import files, queries
 
     before = queries.document(connection, program.key)
     report = lint(program, now=_now(), before=before)
-    errors = [finding for finding in report.findings if finding.severity == "error"]
+    told = [item for item in report.findings if item.severity == "error" or item.name in BETWEEN_VERSIONS]
+    places = files.read(file).places if told else {}
+    for finding in told:
+        stream = sys.stderr if finding.severity == "error" else sys.stdout
+        print(sentence(finding, str(file), places, language), file=stream)
+    others = [item.severity for item in report.findings if item not in told]
     words = ProgramWords(program, language)
     warnings = words.counted_noun(
-        report.count("warning"), (("warning", "warnings"), ("avertissement", "avertissements"))
+        others.count("warning"), (("warning", "warnings"), ("avertissement", "avertissements"))
     )
-    notices = words.counted_noun(report.count("notice"), (("notice", "notices"), ("remarque", "remarques")))
+    notices = words.counted_noun(others.count("notice"), (("notice", "notices"), ("remarque", "remarques")))
     score = report.complexity
     print(
         words.say(
@@ -343,10 +351,7 @@ def _lint(connection: Any, program: "Program", file: Path, language: str) -> boo
             f"un programme : `palier lint {file} --language fr` les dit.",
         )
     )
-    places = files.read(file).places if errors else {}
-    for finding in errors:
-        print(sentence(finding, str(file), places, language), file=sys.stderr)
-    return bool(errors)
+    return report.count("error") > 0
 
 
 def _asks_second(connection: Any, program: "Program") -> bool:
