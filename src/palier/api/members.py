@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from zoneinfo import available_timezones
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -37,7 +36,7 @@ from palier.api.schemas import (
     problems,
 )
 from palier.api.views import Views
-from palier.engine.clock import MINUTE, SECOND
+from palier.engine.clock import MINUTE, SECOND, is_zone
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
@@ -73,7 +72,7 @@ def create_member(
 
     def act(made: Call, identifier: str) -> Answer:
         refuse_identities(body.identities)
-        if body.time_zone is not None and body.time_zone not in available_timezones():
+        if body.time_zone is not None and not is_zone(body.time_zone):
             raise Problem(
                 422, "invalid_time_zone", "This is no IANA time zone.",
                 field="time_zone", remedy="write one such as Europe/Paris",
