@@ -79,6 +79,7 @@ def test_misuse_is_a_sentence_and_2(arguments: list[str]) -> None:
         ("lint x --workers 65", "--workers takes 64 or less. Try `palier lint --help`."),
         ("lint x --workers -1", "--workers takes 0 or more. Try `palier lint --help`."),
         ("wallet x --as-of", "The option --as-of needs a value."),
+        ("describe " + "x" * 300, f"{'x' * 80}… is too long for the name of a file; write another."),
     ],
 )  # fmt: skip
 def test_misuse_says_what_is_wrong(words: str, said: str) -> None:

@@ -113,7 +113,7 @@ def _run() -> int:
 
         return _say(reason_of(refusal), 2)
     except typer.Abort:
-        return _interrupted()
+        return _interrupted() if _asked() else _unasked()
     except BrokenPipeError:
         return _unread()
     except SystemExit as ended:
@@ -124,15 +124,25 @@ def _run() -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _unwritten(error)
-        if hasattr(error, "format_message"):
-            from palier.cli.misuse import misuse
+        from palier.cli.misuse import misuse, unusable_word
 
-            return _say(misuse(error), 2)
-        return _defect(error)
+        wrong = misuse(error) if hasattr(error, "format_message") else unusable_word(error)
+        return _defect(error) if wrong is None else _say(wrong, 2)
     if status == 130:
         # Typer makes this of Ctrl-C.
         return _interrupted()
     return status if isinstance(status, int) else 0
+
+
+def _asked() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _unasked() -> int:
+    from palier.engine.sentences import sentence
+
+    print(file=sys.stderr)
+    return _say(sentence("It was not done: nobody answered. Where nobody can be asked, add --yes."), 2)
 
 
 def _interrupted() -> int:

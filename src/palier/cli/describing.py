@@ -91,7 +91,7 @@ def _document(program: str) -> Program | None:
             sentence(
                 'There is no program "%(program)s" and no such file; `palier programs` lists '
                 "those there are.",
-                program=program,
+                program=program[:60],
             )
         )
     return found

@@ -1,6 +1,8 @@
 """What is wrong with the words of a command, in the platform's own sentences: the library says it in English alone."""
 
+import errno
 import re
+import sys
 from typing import Any, Final
 
 from palier.engine.sentences import Sentence, sentence
@@ -27,6 +29,19 @@ _KINDS: Final = (
     (_INVALID + r"greater than or equal to (?P<least>.*)", sentence("%(name)s takes %(least)s or more.")),
     (_INVALID + r"less than or equal to (?P<most>.*)", sentence("%(name)s takes %(most)s or less.")),
 )  # fmt: skip
+
+
+def unusable_word(error: Exception) -> Sentence | None:
+    """Where a word of the command cannot be what it is taken for, whatever that is: which one, and what to do."""
+    odd = next((word for word in sys.argv[1:] if not word.isprintable()), None)
+    if isinstance(error, UnicodeEncodeError) and odd is not None:
+        return sentence("%(word)s is not UTF-8; write it in UTF-8.", word=ascii(odd[:_LONGEST]))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return sentence(
+            "%(word)s is too long for the name of a file; write another.",
+            word=_shortened(str(error.filename)),
+        )
+    return None
 
 
 def misuse(error: Any) -> Sentence:

@@ -54,6 +54,7 @@ def plan(
     from palier.cli.session import open_database, said
     from palier.engine.sentences import reason_of
     from palier.programs.operations import publish
+    from palier.programs.plan import planned
     from palier.site.refusal import Refused
 
     program = read_document(file, language)
@@ -64,7 +65,7 @@ def plan(
 
         # Published and taken back: what would be refused is told here already.
         with database.connect() as connection, connection.transaction(force_rollback=True):
-            changes = _changes(connection, program)
+            changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
             poor = _lint(connection, program, file, language) if changes else False
             second = _asks_second(connection, program)
@@ -125,6 +126,7 @@ def apply(
 
     from palier.cli.session import open_database
     from palier.programs.operations import publish
+    from palier.programs.plan import planned
     from palier.staff.operations import write_log
 
     program = read_document(file, language)
@@ -134,7 +136,7 @@ def apply(
         from palier.site import database
 
         with database.connect() as connection:
-            changes = _changes(connection, program)
+            changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
             refused = _lint(connection, program, file, language) if changes else False
             connection.rollback()  # nothing stays open while a person reads
@@ -189,14 +191,15 @@ def export(
         if not version:
             raise Refused(
                 sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.', key=program
+                    'There is no program "%(key)s"; `palier programs` lists those there are.',
+                    key=program[:60],
                 )
             )
         raise Refused(
             sentence(
                 'There is no version %(version)s of "%(key)s"; `palier programs` lists those there are.',
                 version=version,
-                key=program,
+                key=program[:60],
             )
         )
     print(files.write_json(found) if json else files.write(found), end="")
@@ -360,13 +363,6 @@ def _asks_second(connection: Any, program: "Program") -> bool:
 
     before = queries.document(connection, program.key)
     return before is not None and before.approval_to_publish
-
-
-def _changes(connection: Any, program: "Program") -> "list[Change]":
-    from palier.programs import queries
-    from palier.programs.plan import difference
-
-    return difference(queries.document(connection, program.key), program)
 
 
 def _print_changes(changes: "list[Change]", language: str) -> None:
