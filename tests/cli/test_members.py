@@ -104,8 +104,31 @@ def test_what_is_not_there_is_said_with_a_remedy(shop: None) -> None:
     assert palier("members", "enrol", "card:c1")[1].startswith("Enrolled before.\n" + ref)
     assert palier("explain", ref, "till")[2].startswith("Name the activity by its source and its id")
     assert palier("explain", ref, "till", "none")[2].startswith("The member has no activity till none;")
-    assert palier("wallet", ref, "--as-of", "soon")[2].startswith("'soon' is no instant;")
+    for instant in ("soon", "0001-01-01", "9999-12-31", "0001-01-01T00:00:00+14:00"):
+        assert palier("wallet", ref, "--as-of", instant)[2].startswith(f"'{instant}' is no instant;")
+    assert palier("wallet", ref, "--as-of", "9998-12-31T23:59:59-12:00")[0] == 0
     assert palier("wallet", ref, "--program", "other")[2].startswith('There is no program "other";')
+
+
+def test_what_is_refused_speaks_the_language_of_the_command(
+    shop: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("wallet", "card:nobody", "--program", "other")
+    english = 'There is no program "other"; `palier programs` lists those there are.\n'
+    french = "Il n\u2019y a pas de programme «\u00a0other\u00a0»"
+    assert palier(*asked)[2] == english
+    assert palier(*asked, "--language", "fr")[2].startswith(french)
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    assert palier(*asked)[2].startswith(french)
+    assert palier(*asked, "--language=en")[2] == english
+    # What the library of the command line says, too, and a command that has no --language.
+    assert palier("wallet", "--nope")[2] == (
+        "Il n\u2019y a pas ici d\u2019option --nope. Voyez `palier wallet --help`.\n"
+    )
+    assert palier("orders", "list", "--program", "other")[2].startswith(french)
+    # What is printed follows the terminal as well.
+    assert palier("members", "enrol", "card:1")[0] == 0
+    assert "à dépenser" in palier("wallet", "card:1")[1]
 
 
 def test_files_that_cannot_be_imported(shop: None, tmp_path: Path) -> None:

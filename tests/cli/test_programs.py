@@ -116,6 +116,11 @@ def test_a_program_is_told_in_plain_words(file: Path) -> None:
     assert page["readability"]["age"] <= 10
 
 
+def test_a_word_that_is_not_utf_8_is_refused(database: str) -> None:
+    for command in ("export", "describe", "lint"):
+        assert palier(command, "caf\udce9") == (2, "", "'caf\\udce9' is not UTF-8; write it in UTF-8.\n")
+
+
 def test_what_cannot_be_told_is_refused(tmp_path: Path, database: str, file: Path) -> None:
     code, out, error = palier("describe", str(tmp_path / "none.yaml"))
     assert (code, out) == (2, "")
@@ -130,6 +135,70 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, database: str, file: Pat
     assert error == 'There is no program "other" and no such file; `palier programs` lists those there are.\n'
     palier("apply", str(file), "--yes")
     assert palier("describe", "club")[1] == palier("describe", str(file))[1]
+
+
+def test_a_plan_tells_what_begins_anew(database: str, file: Path) -> None:
+    """`palier lint FILE` knows no version before: what only that shows is told by the plan, one by one."""
+    assert palier("apply", file, "-y")[0] == 0
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("on: sale\n", "on: sale\n    when: {field: nth, per: lifetime, is: 1}\n", 1),
+        encoding="utf-8",
+    )
+    code, out, error = palier("plan", file)
+    assert (code, error) == (0, "")
+    told = [line for line in out.splitlines() if "counts_anew" in line]
+    line = next(
+        n for n, written in enumerate(file.read_text(encoding="utf-8").splitlines(), 1) if "nth" in written
+    )
+    assert len(told) == 1
+    assert told[0].startswith(f"{file}:{line}: warning: FM-11 counts_anew: rules[0].when: ")
+    assert (
+        "counts purchases for life, and only from this version on: it begins at the first for those who"
+        in told[0]
+    )
+    assert (
+        "compte les achats à vie, et seulement à partir de cette version"
+        in palier("plan", file, "--language", "fr")[1]
+    )
+    assert "counts_anew" not in palier("lint", file)[1]
+    assert palier("apply", file, "-y")[0] == 0
+
+
+def test_a_plan_tells_which_versions_never_begin(database: str, file: Path) -> None:
+    """The last version that is published judges from its start on, whatever was published to begin later."""
+    assert palier("apply", file, "-y")[0] == 0
+    text = file.read_text(encoding="utf-8")
+
+    def later(year: int, bonus: int) -> str:
+        begins = f'effective_from: "{year}-01-01T00:00:00+00:00"\n'
+        file.write_text(text.replace('fixed: "5"', f'fixed: "{bonus}"') + begins, encoding="utf-8")
+        code, out, error = palier("plan", file)
+        assert (code, error) == (0, "")
+        return out
+
+    assert "never begins" not in later(2101, 6)
+    assert palier("apply", file, "-y")[0] == 0
+    assert "never begins" not in later(2103, 7)
+    assert palier("apply", file, "-y")[0] == 0
+    assert [line for line in later(2102, 8).splitlines() if "never begins" in line] == [
+        "- Version 3, published to begin at 2103-01-01T00:00:00Z, never begins."
+    ]
+    file.write_text(text, encoding="utf-8")
+    told = palier("apply", file, "-y", "--language", "fr")[1].splitlines()
+    assert [line for line in told if "ne commence jamais" in line] == [
+        "- La version 2, publiée pour commencer à 2101-01-01T00:00:00Z, ne commence jamais.",
+        "- La version 3, publiée pour commencer à 2103-01-01T00:00:00Z, ne commence jamais.",
+    ]
+    assert "never begins" not in later(2101, 6)
+
+
+def test_what_asks_where_nobody_answers_says_so(database: str, file: Path) -> None:
+    code, out, error = palier("apply", file)
+    assert code == 2
+    assert "The program" in out
+    assert error.endswith("It was not done: nobody answered. Where nobody can be asked, add --yes.\n")
+    assert "no program" in palier("export", "club")[2]
 
 
 def test_plan_and_apply_speak_french(database: str, file: Path, tmp_path: Path) -> None:

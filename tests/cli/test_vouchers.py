@@ -86,7 +86,7 @@ def test_what_is_not_there(shop: int, tmp_path: Path) -> None:
     file = tmp_path / "codes.csv"
     file.write_text("code\nA\n")
     for arguments, said in (
-        (("pool", "import", "shop", "none", file), "The program has no pool 'none'."),
+        (("pool", "import", "shop", "none", file), "The program has no pool 'none'; make it"),
         (("pool", "import", "shop", "none", tmp_path / "no.csv"), "cannot be read"),
         (("show", "shop", "v_x"), "No voucher of the program has this reference."),
         (("pool", "list", "nowhere"), 'There is no program "nowhere"'),

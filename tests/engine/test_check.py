@@ -63,6 +63,9 @@ SPEND = {"metric": "spend", "at_least": "200"}
         ("languages", [], "languages", "missing_text"),
         ("time_zone", "Europe/Pari", "time_zone", "unknown_time_zone"),
         ("time_zone", "../etc/passwd", "time_zone", "unknown_time_zone"),
+        ("time_zone", "localtime", "time_zone", "unknown_time_zone"),
+        ("time_zone", "posixrules", "time_zone", "unknown_time_zone"),
+        ("time_zone", "right/Europe/Paris", "time_zone", "unknown_time_zone"),
         ("currency", "EUX", "currency", "unknown_currency"),
         ("effective_from", "2026-01-01", "effective_from", "date"),
         ("effective_from", "2026-01-01T00:00:00", "effective_from", "date"),
@@ -232,10 +235,23 @@ def test_refused(where: str, value: Any, path: str, code: str) -> None:
     assert all(problem.message and problem.remedy for problem in problems)
 
 
-def test_points_that_wait_as_long_as_they_live() -> None:
+@pytest.mark.parametrize(
+    ("expiry", "days"),
+    [
+        ({"kind": "rolling", "days": 10}, 10),
+        ({"kind": "rolling", "days": 10, "grace_days": 5}, 15),
+        # Earned as the month begins, it lasts 31 days at most; as a leap year does, 366.
+        ({"kind": "end_of_month", "after_months": 0}, 31),
+        ({"kind": "end_of_month", "after_months": 1, "grace_days": 3}, 65),
+        ({"kind": "end_of_year", "after_years": 0}, 366),
+    ],
+)
+def test_points_that_wait_as_long_as_they_live(expiry: dict[str, Any], days: int) -> None:
     data = plain()
-    data["point_currencies"][0]["expiry"] = {"kind": "rolling", "days": 10}
-    data["rules"][0]["pending"] = {"kind": "days", "days": 10}
+    data["point_currencies"][0]["expiry"] = expiry
+    data["rules"][0]["pending"] = {"kind": "days", "days": days - 1}
+    assert not check(program(data))
+    data["rules"][0]["pending"]["days"] = days
     assert [(problem.path, problem.code) for problem in check(program(data))] == [
         ("rules[0].pending.days", "contradiction")
     ]

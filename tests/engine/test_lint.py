@@ -335,6 +335,7 @@ def with_notice(announced: str, *changes: tuple[str, Any]) -> Program:
         (("rules.0.per_spend.every", "2"), "harsher", "rules[0]"),
         (("rules.0.key", "other"), "harsher", "rules"),
         (("goals.0.steps.1.at", "11"), "harsher", "goals[0].steps[1]"),
+        (("goals.0.key", "other"), "harsher", "goals"),
     ],
 )
 def test_what_gets_worse_is_announced(change: tuple[str, Any], name: str, path: str) -> None:
@@ -345,7 +346,51 @@ def test_what_gets_worse_is_announced(change: tuple[str, Any], name: str, path: 
     assert named(told(with_notice("2026-01-30", change), before=before)) == {("never_played", "")}
     late = told(with_notice("2026-01-31", change), before=before)
     assert named(late) == {("notice_short", "notice.announced_on"), ("never_played", "")}
-    assert named(told(before, before=changed(change))) <= {("never_played", ""), ("harsher", "rules")}
+    assert named(told(before, before=changed(change))) <= {
+        ("never_played", ""),
+        ("harsher", "rules"),
+        ("harsher", "goals"),
+    }
+
+
+FIRST: dict[str, Any] = {"field": "nth", "per": "lifetime", "is": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "path"),
+    [
+        (("rules.0.when", FIRST), "counts_anew", "rules[0].when"),
+        (("rules.0.when", {"not": {**FIRST, "per": "year"}}), "counts_anew", "rules[0].when"),
+        (("goals.0.when", {"field": "count", "of": "visit", "per": "month", "is": 1}), "counts_anew", "goals[0].when"),
+        (("rules.0.when", {**FIRST, "per": "day"}), "", ""),
+        (("rules.0.caps", {"month": "100"}), "cap_anew", "rules[0].caps.month"),
+        (("rules.0.caps", {"day": "100"}), "", ""),
+        (("caps", [{"currency": "stars", "caps": {"lifetime": "100"}}]), "cap_anew", "caps[0].caps.lifetime"),
+        (("time_zone", "America/New_York"), "zone_moves", "time_zone"),
+    ],
+)  # fmt: skip
+def test_what_begins_anew_with_a_version_is_told(change: tuple[str, Any], name: str, path: str) -> None:
+    before, after = changed(), changed(change)
+    assert named(told(after, before=before)) == {("never_played", ""), *([(name, path)] if name else [])}
+    # What was counted before goes on, and a new program has no before.
+    assert named(told(after, before=after)) == named(told(after)) == {("never_played", "")}
+
+
+def test_what_members_lose_with_a_tier_is_told() -> None:
+    data = plain()
+    data["rules"] = [{name: value for name, value in data["rules"][0].items() if name != "tier_multipliers"}]
+    data.pop("groups", None)
+    before = program(data)
+    gone = data["tiers"]["tiers"].pop()
+    lost = [f for f in told(program(data), before=before).findings if f.path == "tiers.tiers"]
+    name = gone["name"]
+    assert [(finding.name, *finding.said("en")[:1], *finding.said("fr")[:1]) for finding in lost] == [
+        (
+            "harsher",
+            f'"{name["en"]}" is gone, who holds it loses it',
+            f"« {name['fr']} » n'y est plus, qui le détient le perd",
+        )
+    ]
 
 
 def test_names_are_those_that_members_read() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import said as quick
+
 HEAVY = ("django", "psycopg", "polars", "pydantic", "msgspec", "granian")
 SELDOM = ("polars", "fastexcel", "httpx", "rich", "typst", "schwifty", "sepaxml")
 
@@ -25,7 +27,7 @@ def palier(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
 def test_version_and_help() -> None:
     from palier import __version__
 
-    assert palier("version").stdout.strip() == __version__
+    assert palier("version").stdout.strip() == palier("--version").stdout.strip() == __version__
     shown = palier("--help")
     assert shown.returncode == 0
     assert "serve" in shown.stdout
@@ -62,6 +64,26 @@ def test_misuse_is_a_sentence_and_2(arguments: list[str]) -> None:
     assert result.returncode == 2
     assert len(result.stderr.strip().splitlines()) == 1
     assert "--help" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("wallett", "There is no command wallett; did you mean 'wallet'? Try `palier --help`."),
+        ("wallet", "The argument ref is missing. Try `palier wallet --help`."),
+        ("wallet a " + "b" * 200, f"{'b' * 80}… is too much. Try `palier wallet --help`."),
+        ("plan x --nope", "There is no option --nope here. Try `palier plan --help`."),
+        ("describe x --form y", "There is no option --form here; did you mean --format? Try `palier describe --help`."),
+        ("plan x --language y", "--language takes one of 'en', 'fr', not 'y'. Try `palier plan --help`."),
+        ("serve --port x", "--port takes a number. Try `palier serve --help`."),
+        ("lint x --workers 65", "--workers takes 64 or less. Try `palier lint --help`."),
+        ("lint x --workers -1", "--workers takes 0 or more. Try `palier lint --help`."),
+        ("wallet x --as-of", "The option --as-of needs a value."),
+        ("describe " + "x" * 300, f"{'x' * 80}… is too long for the name of a file; write another."),
+    ],
+)  # fmt: skip
+def test_misuse_says_what_is_wrong(words: str, said: str) -> None:
+    assert quick(*words.split()) == (2, "", f"{said}\n")
 
 
 def test_a_bad_variable_is_a_sentence_and_2() -> None:

@@ -17,7 +17,7 @@ from palier.activities.pursuits import Pursuits, pursuits
 from palier.activities.records import inherited_of
 from palier.activities.runtime import Runtime
 from palier.engine.amounts import to_minor
-from palier.engine.clock import instant, moment
+from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
 from palier.engine.facts import MADE_SOURCE, OWN_SOURCE, decode_fact
 from palier.engine.history import fold
@@ -32,6 +32,8 @@ from palier.members import refs
 from palier.programs import queries as programs
 from palier.site.arrays import Numbers
 
+HORIZON: Final = 20 * 366 * DAY
+"""How far ahead of now a standing is told; what is asked beyond is answered as of this."""
 IN_FLIGHT_WAIT_MS: Final = 100
 """How long a read waits to learn whether an id it does not find is being applied at this moment."""
 
@@ -117,15 +119,15 @@ def wallets(
 ) -> Wallets | None:
     """What a member had, has or will have; None for an unknown member. Instants are microseconds UTC.
 
-    `as_of` (default: now) may lie ahead: what is held now is carried forward, with what expires and is
-    released until then. `known_at` (default: all that is known) leaves out what was recorded later.
+    `as_of` (default: now) may lie ahead, as far as HORIZON: what is held now is carried forward, with what expires
+    and is released until then. `known_at` (default: all that is known) leaves out what was recorded later.
     """
     found = _state(connection, runtime, member_id)
     if found is None:
         return None
     state, decided_at = found
     latest = max(state.latest, state.due_done)
-    at = as_of if as_of is not None else max(now, latest)
+    at = min(as_of, now + HORIZON) if as_of is not None else max(now, latest)
     known = min(known_at, now) if known_at is not None else now
     if known_at is not None and known < decided_at:
         told = _of_state(runtime, _replayed(connection, runtime, member_id, at, known))
@@ -382,7 +384,7 @@ def standing(
         return None
     state, decided_at = found
     latest = max(state.latest, state.due_done)
-    at = as_of if as_of is not None else max(now, latest)
+    at = min(as_of, now + HORIZON) if as_of is not None else max(now, latest)
     known = min(known_at, now) if known_at is not None else now
     unknown_yet = known_at is not None and known < decided_at
     if at < latest or unknown_yet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from zoneinfo import available_timezones
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
@@ -17,7 +16,6 @@ from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
 from palier.api.cursors import decode_cursor, encode_cursor
 from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.schemas import (
-    HORIZON,
     PAGE,
     Cursor,
     ExpiryAnswer,
@@ -38,7 +36,7 @@ from palier.api.schemas import (
     problems,
 )
 from palier.api.views import Views
-from palier.engine.clock import MINUTE, SECOND
+from palier.engine.clock import MINUTE, SECOND, is_zone
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
@@ -74,7 +72,7 @@ def create_member(
 
     def act(made: Call, identifier: str) -> Answer:
         refuse_identities(body.identities)
-        if body.time_zone is not None and body.time_zone not in available_timezones():
+        if body.time_zone is not None and not is_zone(body.time_zone):
             raise Problem(
                 422, "invalid_time_zone", "This is no IANA time zone.",
                 field="time_zone", remedy="write one such as Europe/Paris",
@@ -256,9 +254,8 @@ def read_wallets(
     """
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
-        asked = min(as_of, made.now + HORIZON) if as_of is not None else None
         found = queries.wallets(
-            made.connection, made.runtime, member_id, as_of=asked, known_at=known_at, now=made.now
+            made.connection, made.runtime, member_id, as_of=as_of, known_at=known_at, now=made.now
         )
         if found is None:
             raise not_found()

@@ -31,7 +31,7 @@ from palier.engine.program import Program, to_builtins
 from palier.programs import files, queries
 from palier.programs.changes import changes
 from palier.programs.operations import ApprovalNeeded, publish
-from palier.programs.plan import difference
+from palier.programs.plan import difference, planned
 from palier.site.refusal import Refused
 from palier.staff.operations import Answer, write_log
 
@@ -229,7 +229,7 @@ def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
     with call(request) as made:
         document = _valid(made, request, program)
         before = queries.document(made.connection, made.key.program)
-        changes = difference(before, document)
+        planned_changes = planned(made.connection, document, now=made.now)
         report = lint(document, now=made.now, before=before)
         found = _publish(made, document, approved=True)
         # What publishing wrote goes with the transaction, which nobody commits.
@@ -245,7 +245,7 @@ def plan_program(request: HttpRequest, program: Key) -> HttpResponse:
                         "en": change.sentence_en,
                         "fr": change.sentence_fr,
                     }
-                    for change in changes
+                    for change in planned_changes
                 ],
                 "complexity": {"score": report.complexity.score, "level": report.complexity.level},
                 "findings": [

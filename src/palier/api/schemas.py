@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from palier.activities.operations import LONGEST_HOLD_MINUTES, LONGEST_REASON
 from palier.api.bodies import Number
 from palier.api.calls import text_only
-from palier.engine.clock import DAY, instant
+from palier.engine.clock import instant
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 200
@@ -94,8 +94,6 @@ Instant = Annotated[
     BeforeValidator(_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-03-01T10:00:00+01:00"]}),
 ]
-HORIZON: Final = 20 * 366 * DAY
-"""How far ahead of now a wallet is forecast; what is asked beyond is answered as of this."""
 
 Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(text_only)]
 Short = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(text_only)]

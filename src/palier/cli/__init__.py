@@ -6,8 +6,9 @@ adds them, and name the module in `MODULES`; `palier.cli.server` is a short exam
 
 - a module imports nothing heavy at its top (no Django, psycopg, polars, no room of the platform): import
   inside the command; a command that needs the database opens it with `palier.cli.session.open_database()`;
-- to refuse, raise `palier.site.refusal.Refused("One sentence with its remedy.")`: it is printed on stderr and
-  the command exits with 2. Anything else raised is a defect: one sentence, and the rest in a log file.
+- to refuse, raise `palier.site.refusal.Refused(sentence("One sentence with its remedy."))`: it is
+  printed on stderr in the language of the command, which exits with 2. Anything else raised is a defect: one
+  sentence, and the rest in a log file.
 """
 
 import errno
@@ -18,7 +19,10 @@ import signal
 import sys
 from importlib import import_module
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from palier.engine.sentences import Value
 
 # The order is that of `palier --help`.
 MODULES: Final = (
@@ -57,7 +61,7 @@ def main() -> NoReturn:
         _write_utf_8()
         code = _run()
     except KeyboardInterrupt:
-        code = _say("Interrupted.", 130)
+        code = _interrupted()
     gc.freeze()
     sys.exit(code)
 
@@ -93,7 +97,6 @@ def _run() -> int:
 
     app = typer.Typer(
         name="palier",
-        help="Customer loyalty: exact points, explained, on an append-only ledger.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -106,9 +109,11 @@ def _run() -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except Refused as refusal:
-        return _say(str(refusal), 2)
+        from palier.engine.sentences import reason_of
+
+        return _say(reason_of(refusal), 2)
     except typer.Abort:
-        return _say("Interrupted.", 130)
+        return _interrupted() if _asked() else _unasked()
     except BrokenPipeError:
         return _unread()
     except SystemExit as ended:
@@ -119,11 +124,31 @@ def _run() -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _unwritten(error)
-        return _misuse(error) if hasattr(error, "format_message") else _defect(error)
+        from palier.cli.misuse import misuse, unusable_word
+
+        wrong = misuse(error) if hasattr(error, "format_message") else unusable_word(error)
+        return _defect(error) if wrong is None else _say(wrong, 2)
     if status == 130:
         # Typer makes this of Ctrl-C.
-        return _say("Interrupted.", 130)
+        return _interrupted()
     return status if isinstance(status, int) else 0
+
+
+def _asked() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _unasked() -> int:
+    from palier.engine.sentences import sentence
+
+    print(file=sys.stderr)
+    return _say(sentence("It was not done: nobody answered. Where nobody can be asked, add --yes."), 2)
+
+
+def _interrupted() -> int:
+    from palier.engine.sentences import sentence
+
+    return _say(sentence("Interrupted."), 130)
 
 
 def _unread() -> int:
@@ -133,9 +158,11 @@ def _unread() -> int:
 
 
 def _unwritten(error: OSError) -> int:
+    from palier.engine.sentences import sentence
+
     _forget_output()
-    where = f" of {error.filename}" if error.filename else ""
-    return _say(f"What was to be written is not whole: the disk{where} is full. Make room, run it again.", 2)
+    what = error.filename or sentence("What was to be written")
+    return _say(sentence("%(what)s is not whole: the disk is full. Make room, run it again.", what=what), 2)
 
 
 def _forget_output() -> None:
@@ -143,18 +170,12 @@ def _forget_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _say(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+def _say(sentence: "Value", code: int) -> int:
+    """Prints a sentence in the language of the command, and gives the code to end with."""
+    from palier.cli.session import said, spoken
+
+    print(said(sentence, spoken(sys.argv[1:])), file=sys.stderr)
     return code
-
-
-def _misuse(error: Any) -> int:
-    """What is wrong with the words of the command, in a line, and where to read about the right ones."""
-    context = getattr(error, "ctx", None)
-    message = error.format_message().strip()
-    if context is None or "Usage:" in message:
-        return _say(message, 2)
-    return _say(f"{message.rstrip('.')}. Try `{context.command_path} --help`.", 2)
 
 
 def _defect(error: Exception) -> int:
@@ -164,6 +185,7 @@ def _defect(error: Exception) -> int:
     import traceback
     from pathlib import Path
 
+    from palier.engine.sentences import sentence
     from palier.site.environment import environment
 
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -177,5 +199,11 @@ def _defect(error: Exception) -> int:
         path.write_text(text)
     summary = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return _say(
-        f"Something went wrong inside Palier ({type(error).__name__}: {summary}); details in {path}.", 1
+        sentence(
+            "Something went wrong inside Palier (%(kind)s: %(summary)s); details in %(path)s.",
+            kind=type(error).__name__,
+            summary=summary,
+            path=path,
+        ),
+        1,
     )

@@ -97,6 +97,7 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
     from palier.activities.operations import NotDone
     from palier.cli.members import program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import Begun, sentence
     from palier.members import refs
     from palier.programs import publishing  # noqa: F401 (says what follows a decision on a version)
     from palier.site import clock, database
@@ -106,7 +107,11 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
 
     approval_id = refs.decode_as("ap", ref)
     if approval_id is None:
-        raise Refused(f"{ref[:40]!r} is no approval; `palier approvals list PROGRAM` shows those that wait.")
+        raise Refused(
+            sentence(
+                "%(ref)r is no approval; `palier approvals list PROGRAM` shows those that wait.", ref=ref[:40]
+            )
+        )
     with open_database(), database.connect() as connection:
         found = program_of(connection, program)
         now = clock.now()
@@ -120,10 +125,11 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
         try:
             answer = batch.attempt(connection, decided)
         except NotDecided as error:
-            raise Refused(f"{error} {error.remedy[:1].upper()}{error.remedy[1:]}.") from None
+            raise Refused(
+                sentence("%(error)s %(remedy)s.", error=error, remedy=Begun(error.remedy))
+            ) from None
         except NotDone as error:
-            refusal = error.refusal
-            raise Refused(f"It cannot be done now: {refusal.message}; {refusal.remedy}.") from None
+            raise Refused(sentence("It cannot be done now: %(why)s.", why=error.refusal.whole)) from None
     if json:
         from json import dumps
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +59,7 @@ def backtest(
         False, "--by-rule", help="Also what each rule and campaign brought; slower."
     ),
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of what is printed."),
+    language: Language = LANGUAGE,
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
 ) -> int:
     """Play a history through a program in memory; nothing is written.
@@ -107,11 +109,12 @@ def _is_file(text: str) -> bool:
 
 def _read(path: str) -> Program:
     from palier.cli.programs import read_document
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     found = read_document(Path(path))
     if found is None:
-        raise Refused(f"{path} is not a valid program; see the problems above.")
+        raise Refused(sentence("%(path)s is not a valid program; see the problems above.", path=path))
     return found
 
 
@@ -157,17 +160,24 @@ def _threshold(text: str | None, document: Program) -> Threshold | None:
         return None
     from palier.engine.amounts import AmountError, to_minor
     from palier.engine.backtest import Threshold
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     key, colon, amount = text.rpartition(":")
     currencies = {currency.key: currency for currency in document.point_currencies}
     found = currencies.get(key) if colon else document.point_currencies[0]
     if found is None:
-        raise Refused(f"The program has no points {key[:40]!r}; it has {', '.join(currencies)}.")
+        raise Refused(
+            sentence(
+                "The program has no points %(key)r; it has %(names)s.",
+                key=key[:40],
+                names=", ".join(currencies),
+            )
+        )
     try:
         return Threshold(found.key, to_minor(amount, found.scale))
     except AmountError as error:
-        raise Refused(f"--threshold: {error}.") from None
+        raise Refused(sentence("--threshold: %(error)s.", error=error)) from None
 
 
 def _over_live(connection: Any, text: str, order: Order, now: int, workers: int) -> tuple[Order, Totals]:
@@ -175,14 +185,18 @@ def _over_live(connection: Any, text: str, order: Order, now: int, workers: int)
 
     from palier.activities.backtest import judges_of, live
     from palier.cli.members import program_of
+    from palier.engine.sentences import sentence
     from palier.programs.queries import find
     from palier.site.refusal import Refused
 
     document = order.judges.latest.program
     if find(connection, document.key) is None:
         raise Refused(
-            f'There is no published program "{document.key}", so it has no live history; '
-            "name a file with --history."
+            sentence(
+                'There is no published program "%(key)s", so it has no live history; name a file '
+                "with --history.",
+                key=document.key,
+            )
         )
     published = program_of(connection, document.key)
     cut = order.cut and order.until < now
@@ -212,7 +226,7 @@ def _over_file(
     try:
         found = _history(history, order.judges.latest.program, map, mapping)
     except FileProblem as problem:
-        raise Refused(str(problem)) from None
+        raise Refused(problem.said) from None
     return over_file(found, order, now=now, workers=workers)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
 
 _PROGRAM: Final = typer.Argument(help="Key of the program.", show_default=False)
-_LANGUAGE: Final = typer.Option("en", "--language", help="Language of the names.")
 _JSON: Final = typer.Option(False, "--json", help="Print it as JSON.")
 _REASON: Final = typer.Option("", "--reason", help="Why, for the audit log.")
-_Language = Literal["en", "fr"]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +51,7 @@ _STATES: Final = {
 }
 
 
-def list_campaigns(program: str = _PROGRAM, language: _Language = _LANGUAGE, json: bool = _JSON) -> int:
+def list_campaigns(program: str = _PROGRAM, language: Language = LANGUAGE, json: bool = _JSON) -> int:
     """List the campaigns of the version in force: their state, and what of their budgets is left."""
     from palier.activities.campaigns import campaigns
     from palier.cli.members import program_of
@@ -157,7 +156,7 @@ def show_board(
     period: str = typer.Option(
         None, "--period", help="Such as 2026-03 or 2026-W10; the present one by default.", show_default=False
     ),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
 ) -> int:
     """Show a leaderboard as members see it, under pseudonyms."""
     from palier.activities import rankings
@@ -166,6 +165,7 @@ def show_board(
     from palier.cli.session import open_database
     from palier.engine.amounts import from_minor
     from palier.engine.explain import Words
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
@@ -174,9 +174,13 @@ def show_board(
         try:
             told = rankings.ranking(connection, found, key, period, now=clock.now())
         except ValueError as error:
-            raise Refused(f"{period[:40]!r} is no period of {key}: {error}.") from None
+            raise Refused(
+                sentence(
+                    "%(period)r is no period of %(key)s: %(error)s.", period=period[:40], key=key, error=error
+                )
+            ) from None
         if told is None:
-            raise Refused(f"There is no leaderboard {key[:60]!r} in the version in force.")
+            raise Refused(sentence("There is no leaderboard %(key)r in the version in force.", key=key[:60]))
     plan = found.timeline.at(clock.now()) or found.latest
     print(f"{Words(plan, language).text(told.board.name)}  {told.period.name}")
     decimals = decimals_of(plan, plan.goals[told.board.goal])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from palier.cli.session import LANGUAGE, Language
+
 if TYPE_CHECKING:
     from palier.engine.program import Program
     from palier.engine.readability import Readability
@@ -20,7 +22,7 @@ def describe(
     program: str = typer.Argument(
         help="A program document, or the key of a published program.", show_default=False
     ),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the page."),
+    language: Language = LANGUAGE,
     format: Literal["text", "markdown", "json"] = typer.Option("text", "--format", help="How it is written."),
 ) -> int:
     """Tell a whole program in plain words, and how easily they are read. A file needs no database."""
@@ -75,6 +77,7 @@ def _document(program: str) -> Program | None:
 
         return read_document(path)
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.programs import queries
     from palier.site.refusal import Refused
 
@@ -85,6 +88,10 @@ def _document(program: str) -> Program | None:
             found = queries.document(connection, program)
     if found is None:
         raise Refused(
-            f'There is no program "{program}" and no such file; `palier programs` lists those there are.'
+            sentence(
+                'There is no program "%(program)s" and no such file; `palier programs` lists '
+                "those there are.",
+                program=program[:60],
+            )
         )
     return found

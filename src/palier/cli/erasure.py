@@ -39,6 +39,7 @@ def erase(
     from palier.activities.operations import NotDone
     from palier.cli import members
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence, whole
     from palier.members import refs
     from palier.privacy import erasure
     from palier.site import clock, database, ids
@@ -56,13 +57,13 @@ def erase(
                     connection, lambda: erasure.undo(connection, found, member_id, by=_operator(), now=now)
                 )
                 if not done:
-                    raise Refused(f"{known} has no open request to be erased.")
+                    raise Refused(sentence("%(known)s has no open request to be erased.", known=known))
                 print(f"The request is taken back: {known} stays a member.")
                 return 0
             lost = erasure.consequences(connection, found, member_id, now=now)
             connection.rollback()
             if not yes and not typer.confirm(f"Erase {known}{_lost(found, lost)}? It cannot be undone"):
-                raise Refused("Nobody was erased.")
+                raise Refused(sentence("Nobody was erased."))
             if wait:
                 asked = batch.attempt(
                     connection,
@@ -82,11 +83,9 @@ def erase(
                 ),
             )
         except erasure.NotErased as refused:
-            raise Refused(f"{refused.message[:1].upper()}{refused.message[1:]}; {refused.remedy}.") from None
+            raise Refused(whole(refused.message, refused.remedy)) from None
         except NotDone as refused:
-            raise Refused(
-                f"{refused.refusal.message[:1].upper()}{refused.refusal.message[1:]}; {refused.refusal.remedy}."
-            ) from None
+            raise Refused(whole(refused.refusal.said, refused.refusal.advice)) from None
     print(
         f"{known} is erased: {counted(settled.identities, 'identity', 'identities')}, "
         f"{counted(settled.sessions, 'session')}, {counted(settled.addresses, 'address', 'addresses')}, "
@@ -106,6 +105,7 @@ def erase_again(
     from palier.activities.operations import NotDone
     from palier.activities.runtime import runtime
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.members import refs
     from palier.privacy import erasure
     from palier.site import clock, database, ids
@@ -114,9 +114,11 @@ def erase_again(
     try:
         receipts = erasure.read_receipts(file)
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror}; check the name.") from None
+        raise Refused(
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror)
+        ) from None
     except ValueError as error:
-        raise Refused(f"{file} cannot be used: {error}.") from None
+        raise Refused(sentence("%(file)s cannot be used: %(error)s.", file=file, error=error)) from None
     again = 0
     with open_database(with_django=False), database.connect() as connection:
         ids.take_node(connection)
@@ -125,7 +127,11 @@ def erase_again(
             found = runtime(connection, receipt.program)
             if found is None:
                 raise Refused(
-                    f"{file} names the program {receipt.program[:60]}, which is not published here."
+                    sentence(
+                        "%(file)s names the program %(program)s, which is not published here.",
+                        file=file,
+                        program=receipt.program[:60],
+                    )
                 )
             try:
                 act = partial(
@@ -137,7 +143,12 @@ def erase_again(
                 continue  # erased already, or enrolled after the copy
             except erasure.NotErased as refused:
                 raise Refused(
-                    f"{receipt.member}: {refused.message}; {refused.remedy}, then repeat this."
+                    sentence(
+                        "%(member)s: %(why)s; %(remedy)s, then repeat this.",
+                        member=receipt.member,
+                        why=refused.message,
+                        remedy=refused.remedy,
+                    )
                 ) from None
             again += 1
     print(f"Repeated: {again} of {counted(len(receipts), 'erasure')}; the others stood.")

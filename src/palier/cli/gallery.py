@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from palier.cli.session import LANGUAGE, Language
+
 if TYPE_CHECKING:
     from palier.activities.stories import Played
     from palier.engine.program import Program
@@ -42,16 +44,17 @@ def story(
 
 def gallery(
     run: bool = typer.Option(False, "--run", help="Play the stories of every program."),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the descriptions."),
+    language: Language = LANGUAGE,
     json: bool = typer.Option(False, "--json", help="Print the list, or what came out, as JSON."),
 ) -> int:
     """List the programs that come with Palier, each with its purpose; with --run, play all their stories."""
+    from palier.engine.sentences import sentence
     from palier.programs import gallery as programs
     from palier.site.refusal import Refused
 
     entries = programs.entries()
     if not entries:
-        raise Refused("The gallery is not installed; install the package again.")
+        raise Refused(sentence("The gallery is not installed; install the package again."))
     if run:
         return _run(entries, json)
     rows = [(entry.key, *_described(entry.program(), language)) for entry in entries]
@@ -71,53 +74,85 @@ def new(
     output: Path | None = typer.Option(None, "--output", help="The file to write; NEWKEY.yaml by default."),
 ) -> int:
     """Write a program of your own that begins as one of the gallery. Nothing is overwritten."""
+    from palier.engine.sentences import sentence
     from palier.programs import files
     from palier.programs import gallery as programs
     from palier.site.refusal import Refused
 
     entry = programs.find(source)
     if entry is None:
-        raise Refused(f'The gallery has no program "{source}"; `palier gallery` lists those it has.')
+        raise Refused(
+            sentence(
+                'The gallery has no program "%(source)s"; `palier gallery` lists those it has.', source=source
+            )
+        )
     key = key or f"my_{source}"
     output = output or Path(f"{key}.yaml")
     text = programs.with_key(entry.document.read_text(encoding="utf-8"), key)
     problems = files.read(text.encode()).errors
     if problems:
-        raise Refused(f"--key {key} does not fit: {problems[0]}.")
+        raise Refused(sentence("--key %(key)s does not fit: %(problems)s.", key=key, problems=problems[0]))
     try:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise Refused(f"{output} is there already; name another file with --output.") from None
+        raise Refused(
+            sentence("%(output)s is there already; name another file with --output.", output=output)
+        ) from None
     except OSError as error:
-        raise Refused(f"{output} cannot be written: {error.strerror or error}; name another.") from None
+        raise Refused(
+            sentence(
+                "%(output)s cannot be written: %(why)s; name another.",
+                output=output,
+                why=error.strerror or error,
+            )
+        ) from None
     print(f"Wrote {output}: the program {key}. Change it, then publish it with: palier apply {output}")
     return 0
 
 
 def _text(file: Path) -> str:
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     try:
         return file.read_text(encoding="utf-8")
     except IsADirectoryError:
-        raise Refused(f"{file} is a folder; name the story in it.") from None
+        raise Refused(sentence("%(file)s is a folder; name the story in it.", file=file)) from None
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
+        raise Refused(
+            sentence(
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+            )
+        ) from None
     except UnicodeDecodeError:
-        raise Refused(f"{file} is not UTF-8; save it as UTF-8.") from None
+        raise Refused(sentence("%(file)s is not UTF-8; save it as UTF-8.", file=file)) from None
 
 
 def _program(path: Path) -> "Program":
+    from palier.engine.sentences import sentence
     from palier.programs import files
     from palier.site.refusal import Refused
 
     try:
         document = files.read(path)
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror or error}; name it with --program.") from None
+        raise Refused(
+            sentence(
+                "%(path)s cannot be read: %(why)s; name it with --program.",
+                path=path,
+                why=error.strerror or error,
+            )
+        ) from None
     if document.program is None:
-        raise Refused(f"{path}:{document.errors[0].line}: {document.errors[0]}.")
+        raise Refused(
+            sentence(
+                "%(path)s:%(line)s: %(errors)s.",
+                path=path,
+                line=document.errors[0].line,
+                errors=document.errors[0],
+            )
+        )
     return document.program
 
 

@@ -61,11 +61,12 @@ def activities(
     from palier.cli.session import open_database
     from palier.connectors.files import FileProblem, load_mapping, mapping_from_options
     from palier.engine.payment_cards import holds_number
+    from palier.engine.sentences import sentence, whole
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
     if holds_number(file.name):
-        raise Refused("The file's name holds the number of a payment card; rename the file.")
+        raise Refused(sentence("The file's name holds the number of a payment card; rename the file."))
     target = refused or file.with_name(f"{file.stem}.refused.csv")
     try:
         chosen = mapping_from_options(map or [], load_mapping(mapping) if mapping is not None else None)
@@ -99,12 +100,12 @@ def activities(
                     on_moved=moved,
                 )
             except ImportFailed as failed:
-                raise Refused(f"{str(failed)[0].upper()}{str(failed)[1:]}.") from None
+                raise Refused(whole(failed)) from None
             finally:
                 if bar.live.is_started:
                     bar.stop()
     except FileProblem as problem:
-        raise Refused(str(problem)) from None
+        raise Refused(problem.said) from None
     _print_json(summary, writer) if json else _print_text(file, summary, writer)
     return 0
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.engine.words import ProgramWords
@@ -21,12 +23,13 @@ def insights(
         False, "--recount", help="First forget what was counted, and count everything again from the ledger."
     ),
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the table."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Tell a program's figures: members, points, cost, retention. What is sealed is counted first."""
     import msgspec
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     with open_database():
@@ -37,13 +40,18 @@ def insights(
         from palier.site import clock, database
 
         if days not in queries.DAYS:
-            raise Refused(f"Figures are told of the last 30, 90 or 365 days, not {days}.")
+            raise Refused(
+                sentence("Figures are told of the last 30, 90 or 365 days, not %(days)s.", days=days)
+            )
         with database.connect() as connection:
             found = runtime(connection, program)
             connection.rollback()
             if found is None:
                 raise Refused(
-                    f"There is no program {program[:60]!r}; `palier programs` lists those there are."
+                    sentence(
+                        'There is no program "%(key)s"; `palier programs` lists those there are.',
+                        key=program[:60],
+                    )
                 )
             now = clock.now()
             if recount:

@@ -39,6 +39,7 @@ def create(
     from palier.activities.runtime import runtime
     from palier.cli.session import open_database
     from palier.engine.clock import DAY
+    from palier.engine.sentences import sentence
     from palier.programs.queries import find
     from palier.site import clock, database
     from palier.site.refusal import Refused
@@ -48,11 +49,23 @@ def create(
     with open_database(with_django=False), database.connect() as connection:
         program_id = find(connection, program)
         if program_id is None:
-            raise Refused(f'There is no program "{program[:60]}"; `palier programs` lists those there are.')
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.',
+                    key=program[:60],
+                )
+            )
         found = runtime(connection, program)
         if partner and (found is None or partner not in found.latest.partners):
             known = ", ".join(found.latest.partners) if found is not None else ""
-            raise Refused(f'{program} has no partner "{partner[:60]}"; its partners: {known or "none"}.')
+            raise Refused(
+                sentence(
+                    '%(program)s has no partner "%(partner)s"; its partners: %(names)s.',
+                    program=program,
+                    partner=partner[:60],
+                    names=known or sentence("none"),
+                )
+            )
         if partner and right == [_EVERYTHING]:
             right = list(PARTNER_RIGHTS)
         now = clock.now()
@@ -126,6 +139,7 @@ def revoke(prefix: str = typer.Argument(help="Its prefix, or the whole key.", sh
     from getpass import getuser
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.staff.operations import revoke_key
@@ -135,7 +149,9 @@ def revoke(prefix: str = typer.Argument(help="Its prefix, or the whole key.", sh
         done = revoke_key(connection, plain, now=clock.now(), actor=f"cli:{getuser()}")
         connection.commit()
     if not done:
-        raise Refused("There is no such key, or it has ended already; `palier keys list` shows them.")
+        raise Refused(
+            sentence("There is no such key, or it has ended already; `palier keys list` shows them.")
+        )
     print(f"Revoked {plain}.")
     return 0
 
@@ -147,6 +163,7 @@ def end_page_tokens(
     from getpass import getuser
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.members import page_tokens
     from palier.programs.queries import find
     from palier.site import clock, database
@@ -155,7 +172,12 @@ def end_page_tokens(
     with open_database(with_django=False), database.connect() as connection:
         program_id = find(connection, program)
         if program_id is None:
-            raise Refused(f'There is no program "{program[:60]}"; `palier programs` lists those there are.')
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.',
+                    key=program[:60],
+                )
+            )
         page_tokens.end_all(connection, program_id, by=f"cli:{getuser()}", role="operator", now=clock.now())
         connection.commit()
     print("Ended. Pages of shops show members again once they hold new tokens.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.engine.lint import Finding, Report
@@ -40,7 +42,7 @@ def lint(
     mapping: Path | None = _MAPPING,
     workers: int = typer.Option(0, "--workers", min=0, max=64, help="Processes; 0 for one per core."),
     json: bool = typer.Option(False, "--json", help="Print everything as JSON, in both languages."),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the findings."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Say what may make a program fail, with the figure that shows it and a remedy. Writes nothing.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from palier.cli import erasure
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.activities.queries import Wallet, Wallets
@@ -22,9 +23,7 @@ _PROGRAM: Final = typer.Option(
 _REF: Final = typer.Argument(
     help="A member's reference (m_...) or an identity as KIND:VALUE, such as card:123.", show_default=False
 )
-_LANGUAGE: Final = typer.Option("en", "--language", help="Language of the sentences.")
 _JSON: Final = typer.Option(False, "--json", help="Print it as JSON.")
-_Language = Literal["en", "fr"]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,35 +46,43 @@ def register(app: typer.Typer) -> None:
 def program_of(connection: Any, key: str | None) -> Runtime:
     """The program with this key; without one, the only program there is."""
     from palier.activities.runtime import runtime
+    from palier.engine.sentences import sentence
     from palier.programs.queries import list_programs
     from palier.site.refusal import Refused
 
     if key is None:
         keys = [version.key for version in list_programs(connection)]
         if not keys:
-            raise Refused("There is no program yet; publish one with `palier apply FILE`.")
+            raise Refused(sentence("There is no program yet; publish one with `palier apply FILE`."))
         if len(keys) > 1:
-            raise Refused(f"Say which program with --program: {', '.join(keys)}.")
+            raise Refused(sentence("Say which program with --program: %(names)s.", names=", ".join(keys)))
         key = keys[0]
     found = runtime(connection, key)
     if found is None:
-        raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+        raise Refused(
+            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
+        )
     return found
 
 
 def member_of(connection: Any, program: Runtime, ref: str) -> int:
     """The member of a reference or KIND:VALUE."""
+    from palier.engine.sentences import sentence, whole
     from palier.members.queries import IdentityError, resolve
     from palier.site.refusal import Refused
 
     try:
         member_id = resolve(connection, program.program_id, ref)
     except IdentityError as error:
-        raise Refused(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+        raise Refused(whole(error)) from None
     if member_id is None:
         raise Refused(
-            f"{program.key} has no member {ref[:80]}; `palier members list` shows those there are, "
-            "`palier members enrol KIND:VALUE` makes one."
+            sentence(
+                "%(key)s has no member %(ref)s; `palier members list` shows those there are, "
+                "`palier members enrol KIND:VALUE` makes one.",
+                key=program.key,
+                ref=ref[:80],
+            )
         )
     return member_id
 
@@ -135,6 +142,7 @@ def enrol(
     from palier.activities.enrolment import enrol as enrol_one
     from palier.activities.operations import NotDone
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence, whole
     from palier.members import operations, queries
     from palier.site import clock, database, ids
     from palier.site.refusal import Refused
@@ -143,7 +151,9 @@ def enrol(
     for text in identities:
         kind, colon, value = text.partition(":")
         if not colon:
-            raise Refused(f"{text[:60]!r} is no identity; write KIND:VALUE, such as card:123.")
+            raise Refused(
+                sentence("%(text)r is no identity; write KIND:VALUE, such as card:123.", text=text[:60])
+            )
         pairs[kind] = value
     with open_database(with_django=False), database.connect() as connection:
         found = program_of(connection, program)
@@ -159,7 +169,7 @@ def enrol(
             raise _refused(refused) from None
         answer = joining.enrolled
         if answer.problem:
-            raise Refused(f"{answer.problem[0].upper()}{answer.problem[1:]}.")
+            raise Refused(whole(answer.problem))
         view = queries.read(connection, found.program_id, answer.member_id)
     assert view is not None
     if not json:
@@ -179,10 +189,10 @@ _REFERRALS: Final = {
 
 
 def _refused(refused: Any) -> Exception:
+    from palier.engine.sentences import whole
     from palier.site.refusal import Refused
 
-    refusal = refused.refusal
-    return Refused(f"{refusal.message[:1].upper()}{refusal.message[1:]}; {refusal.remedy}.")
+    return Refused(whole(refused.refusal.said, refused.refusal.advice))
 
 
 def referral_code(ref: str = _REF, program: str | None = _PROGRAM, json: bool = _JSON) -> int:
@@ -218,10 +228,11 @@ def merge(
     yes: bool = typer.Option(False, "--yes", "-y", help="Merge without asking."),
 ) -> int:
     """Merge a member into another: points, tier, goals, history to come; everything it had acts there."""
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     if not yes and not typer.confirm(f"Merge {ref} into {into}, with all it has?"):
-        raise Refused("Nothing was merged.")
+        raise Refused(sentence("Nothing was merged."))
     made, gone, stays = _merging(program, ref, into, reason)
     print(f"{gone} is merged into {stays}." if made else f"{gone} was merged into {stays} before.")
     print(f"To undo it: palier members unmerge {gone} --reason TEXT")
@@ -275,7 +286,7 @@ def wallet(
     known_at: str = typer.Option(
         None, "--known-at", help="By what was recorded until this instant or day.", show_default=False
     ),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
     json: bool = _JSON,
 ) -> int:
     """Show what a member has: spendable, pending, held and owed points, and what expires when."""
@@ -304,7 +315,7 @@ def wallet(
 def progress(
     ref: str = _REF,
     program: str | None = _PROGRAM,
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
     json: bool = _JSON,
 ) -> int:
     """Show what a member is after: tier, goals, streaks, badges, open games, quizzes, memberships, a wish."""
@@ -334,7 +345,7 @@ def history(
     ref: str = _REF,
     program: str | None = _PROGRAM,
     limit: int = typer.Option(20, "--limit", min=1, max=10_000, help="How many, the latest first."),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
     json: bool = _JSON,
 ) -> int:
     """List a member's decisions, the latest first, each in one line."""
@@ -374,18 +385,19 @@ def explain(
     id: str = typer.Argument(None, help="Its id.", show_default=False),
     program: str | None = _PROGRAM,
     limit: int = typer.Option(10, "--limit", min=1, max=1000, help="How many, without an activity."),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
     json: bool = _JSON,
 ) -> int:
     """Explain a member's decisions by hand-checkable arithmetic: the latest ones, or one activity in full."""
     from palier.activities import queries
     from palier.activities.telling import tell
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
     if source and not id:
-        raise Refused("Name the activity by its source and its id: palier explain REF SOURCE ID.")
+        raise Refused(sentence("Name the activity by its source and its id: palier explain REF SOURCE ID."))
     with open_database(with_django=False), database.connect() as connection:
         found = program_of(connection, program)
         member_id = member_of(connection, found, ref)
@@ -393,10 +405,17 @@ def explain(
             known = queries.find_activity(connection, found.program_id, source, id)
             if known is None or known.line is None or known.line.member_id != member_id:
                 state = (
-                    "" if known is None or known.line is not None else f" that was applied ({known.status})"
+                    ""
+                    if known is None or known.line is not None
+                    else sentence(" that was applied (%(status)s)", status=known.status)
                 )
                 raise Refused(
-                    f"The member has no activity {source} {id}{state}; `palier history` lists them."
+                    sentence(
+                        "The member has no activity %(source)s %(id)s%(state)s; `palier history` lists them.",
+                        source=source,
+                        id=id,
+                        state=state,
+                    )
                 )
             stories = tell(connection, found, member_id, [known.line, *known.corrections])
         else:
@@ -427,9 +446,13 @@ def _said(language: str, english: str, french: str) -> str:
 def instant_of(text: str, zone: tzinfo) -> int:
     """An instant as typed, in microseconds; a day alone means its end in the zone."""
     from palier.engine.clock import instant
+    from palier.engine.instants import ENDS
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     try:
+        if text[:4] in ENDS:
+            raise ValueError(text)
         if len(text) == 10:
             following = date.fromisoformat(text) + timedelta(days=1)
             return instant(datetime(following.year, following.month, following.day, tzinfo=zone)) - 1
@@ -437,7 +460,7 @@ def instant_of(text: str, zone: tzinfo) -> int:
         return instant(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         raise Refused(
-            f"{text[:40]!r} is no instant; write 2026-03-01 or 2026-03-01T10:00:00+01:00."
+            sentence("%(text)r is no instant; write 2026-03-01 or 2026-03-01T10:00:00+01:00.", text=text[:40])
         ) from None
 
 

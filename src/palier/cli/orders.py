@@ -229,6 +229,7 @@ def stock(
 
 
 def _find(connection: Any, runtime: Runtime, ref: str) -> Order:
+    from palier.engine.sentences import sentence
     from palier.rewards import order_store
     from palier.site.refusal import Refused
 
@@ -236,7 +237,11 @@ def _find(connection: Any, runtime: Runtime, ref: str) -> Order:
     found = order_store.read(connection, runtime.program_id, *ids) if ids is not None else None
     if found is None:
         raise Refused(
-            f"{runtime.key} has no order {ref[:40]}; `palier orders list` shows those that are open."
+            sentence(
+                "%(key)s has no order %(ref)s; `palier orders list` shows those that are open.",
+                key=runtime.key,
+                ref=ref[:40],
+            )
         )
     return found
 
@@ -246,6 +251,7 @@ def _step(ref: str, program: str, action: str, reason: str, json: bool, act: Act
     from palier.cli.approvals import person
     from palier.cli.members import program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import whole
     from palier.rewards.refusals import OrderRefused
     from palier.site import clock, database
     from palier.site.refusal import Refused
@@ -265,8 +271,7 @@ def _step(ref: str, program: str, action: str, reason: str, json: bool, act: Act
         try:
             placed = batch.attempt(connection, once)
         except OrderRefused as refused:
-            message = f"{refused.message[:1].upper()}{refused.message[1:]}"
-            raise Refused(f"{message}; {refused.remedy}.") from None
+            raise Refused(whole(refused.message, refused.remedy)) from None
     if json:
         _print_json(_shown(placed.order, now))
     else:

@@ -121,6 +121,7 @@ def propose(
 def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON) -> int:
     """Approve a batch as the second person. Who proposed it cannot."""
     from palier.cli.approvals import person
+    from palier.engine.sentences import Begun, sentence
     from palier.payouts import operations
     from palier.site import clock
     from palier.site.refusal import Refused
@@ -131,7 +132,12 @@ def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON)
         asked = approvals.find(connection, found.program_id, operations.KIND, batch.lower())
         if asked is None:
             raise Refused(
-                f"{batch[:40]!r} is no batch of {program}; `palier payouts list {program} --batches` shows them."
+                sentence(
+                    "%(batch)r is no batch of %(program)s; `palier payouts list %(program)s "
+                    "--batches` shows them.",
+                    batch=batch[:40],
+                    program=program,
+                )
             )
         try:
             _attempt(
@@ -142,7 +148,9 @@ def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON)
                 ),
             )  # fmt: skip
         except NotDecided as error:
-            raise Refused(f"{error} {error.remedy[:1].upper()}{error.remedy[1:]}.") from None
+            raise Refused(
+                sentence("%(error)s %(remedy)s.", error=error, remedy=Begun(error.remedy))
+            ) from None
         print(
             f"Approved: {counted(asked.payload['payouts'], 'pay-out')}, "
             f"{asked.payload['total']} {asked.payload['money']}."
@@ -181,6 +189,7 @@ def file(
     from datetime import date
 
     from palier.cli.approvals import person
+    from palier.engine.sentences import sentence
     from palier.payouts import operations
     from palier.payouts.keeping import keep
     from palier.site import clock
@@ -189,9 +198,11 @@ def file(
     try:
         day = date.fromisoformat(execution_on) if execution_on else None
     except ValueError:
-        raise Refused(f"{execution_on[:20]!r} is no day; write it like 2026-03-02.") from None
+        raise Refused(
+            sentence("%(execution_on)r is no day; write it like 2026-03-02.", execution_on=execution_on[:20])
+        ) from None
     if not folder.is_dir():
-        raise Refused(f"There is no folder {folder}; make it first.")
+        raise Refused(sentence("There is no folder %(folder)s; make it first.", folder=folder))
     with _opened(program) as (connection, found):
         made = _attempt(
             connection,
@@ -243,6 +254,7 @@ def returned(
 ) -> int:
     """Tell that the bank sent a payment back: it is in the wallet again."""
     from palier.cli.approvals import person
+    from palier.engine.sentences import sentence
     from palier.payouts import operations, queries
     from palier.site import clock
     from palier.site.refusal import Refused
@@ -254,7 +266,11 @@ def returned(
             known = queries.by_reference(connection, found.program_id, payout)
         if known is None:
             raise Refused(
-                f"{payout[:60]!r} is no pay-out of {program}; `palier payouts list {program}` shows them."
+                sentence(
+                    "%(payout)r is no pay-out of %(program)s; `palier payouts list %(program)s` shows them.",
+                    payout=payout[:60],
+                    program=program,
+                )
             )
         made = _attempt(
             connection,
@@ -354,25 +370,28 @@ def _attempt(connection: AnyConnection, act: Callable[[], Answer], *, alone: boo
     """Runs an act in one transaction (`alone`: it has its own) and tells what it refuses in a sentence."""
     from palier.activities import batch
     from palier.activities.operations import NotDone
+    from palier.engine.sentences import whole
     from palier.payouts.refusals import PayoutRefused
     from palier.site.refusal import Refused
 
     try:
         return act() if alone else batch.attempt(connection, act)
     except PayoutRefused as error:
-        said = f"{error.message[:1].upper()}{error.message[1:]}"
-        raise Refused(f"{said}{f'; {error.remedy}' if error.remedy else ''}.") from None
+        raise Refused(whole(error.message, error.remedy)) from None
     except NotDone as error:
-        raise Refused(f"{error.refusal.message}; {error.refusal.remedy}.") from None
+        raise Refused(whole(error.refusal.said, error.refusal.advice)) from None
 
 
 def _batch_id(ref: str) -> int:
+    from palier.engine.sentences import sentence
     from palier.members import refs
     from palier.site.refusal import Refused
 
     found = refs.decode_as("pb", ref)
     if found is None:
-        raise Refused(f"{ref[:40]!r} is no batch; `palier payouts list PROGRAM --batches` shows them.")
+        raise Refused(
+            sentence("%(ref)r is no batch; `palier payouts list PROGRAM --batches` shows them.", ref=ref[:40])
+        )
     return found
 
 

@@ -41,6 +41,7 @@ def reward_picture(
     """Give a reward its picture, or take it away: a version of the reward that holds at once."""
     from palier.cli.members import program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.rewards.operations import NotTaken
     from palier.rewards.picturing import set_picture
     from palier.rewards.refusals import OrderRefused
@@ -49,7 +50,7 @@ def reward_picture(
 
     _one_of(file, remove)
     if file is not None and not (alt_en.strip() or alt_fr.strip()):
-        raise Refused("What the picture shows is not said; add --alt-en and --alt-fr.")
+        raise Refused(sentence("What the picture shows is not said; add --alt-en and --alt-fr."))
     with open_database(with_django=False), database.connect() as connection:
         runtime = program_of(connection, program)
         ids.take_node(connection)
@@ -61,10 +62,14 @@ def reward_picture(
             )
         except OrderRefused:
             raise Refused(
-                f'{program} has no reward "{reward[:80]}"; `palier rewards list {program}` lists some.'
+                sentence(
+                    '%(program)s has no reward "%(reward)s"; `palier rewards list %(program)s` lists some.',
+                    program=program,
+                    reward=reward[:80],
+                )
             ) from None
         except NotTaken as refused:
-            raise Refused(f"Nothing was written: {refused}.") from None
+            raise Refused(sentence("Nothing was written: %(why)s.", why=refused)) from None
         connection.commit()
     if not found.is_new:
         print(f"No change: version {found.number} of {found.key} says the same.")
@@ -168,10 +173,11 @@ def tell_missing(connection: Any, runtime: Runtime, named: Iterable[Picture | No
 
 
 def _one_of(file: Path | None, remove: bool) -> None:
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     if (file is None) != remove:
-        raise Refused("Name the file of the picture, or write --remove to take it away.")
+        raise Refused(sentence("Name the file of the picture, or write --remove to take it away."))
 
 
 def _kept(
@@ -180,6 +186,7 @@ def _kept(
     """The file as a stored picture; it is written in the open transaction."""
     from palier.connectors.pictures import MOST_BYTES, NotAPicture
     from palier.engine.document import Picture, Text
+    from palier.engine.sentences import sentence
     from palier.programs import pictures
     from palier.site.refusal import Refused
 
@@ -187,9 +194,13 @@ def _kept(
         with file.open("rb") as source:
             raw = source.read(MOST_BYTES + 1)
     except IsADirectoryError:
-        raise Refused(f"{file} is a folder; name the picture in it.") from None
+        raise Refused(sentence("%(file)s is a folder; name the picture in it.", file=file)) from None
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
+        raise Refused(
+            sentence(
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+            )
+        ) from None
     try:
         kept = pictures.keep(
             connection,
@@ -203,5 +214,5 @@ def _kept(
             declared=file.name,
         )
     except NotAPicture as refused:
-        raise Refused(f"{file}: {refused} Nothing was changed.") from None
+        raise Refused(sentence("%(file)s: %(why)s Nothing was changed.", file=file, why=refused)) from None
     return Picture(kept.source, Text(alt_en.strip(), alt_fr.strip()))

@@ -1,12 +1,13 @@
 """Commands on program documents: check a file, see what it would change, publish it, write it out again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import forget_picture, logo
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.engine.program import Program
@@ -35,9 +36,9 @@ def register(app: typer.Typer) -> None:
 _FILE = typer.Argument(help="A program document, YAML or JSON.", show_default=False)
 
 
-def validate(file: Path = _FILE) -> int:
+def validate(file: Path = _FILE, language: Language = LANGUAGE) -> int:
     """Check a program document; every problem is named with its line and a remedy. Needs no database."""
-    program = read_document(file)
+    program = read_document(file, language)
     if program is None:
         return 2
     rules = len(program.rules)
@@ -47,24 +48,24 @@ def validate(file: Path = _FILE) -> int:
 
 def plan(
     file: Path = _FILE,
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Show what publishing a document would change, and whether it would be refused. Writes nothing."""
-    from palier.cli.session import open_database, refusing_in, said
+    from palier.cli.session import open_database, said
     from palier.engine.sentences import reason_of
     from palier.programs.operations import publish
+    from palier.programs.plan import planned
     from palier.site.refusal import Refused
 
-    with refusing_in(language):
-        program = read_document(file, language)
+    program = read_document(file, language)
     if program is None:
         return 2
-    with refusing_in(language), open_database(with_django=False):
+    with open_database(with_django=False):
         from palier.site import database
 
         # Published and taken back: what would be refused is told here already.
         with database.connect() as connection, connection.transaction(force_rollback=True):
-            changes = _changes(connection, program)
+            changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
             poor = _lint(connection, program, file, language) if changes else False
             second = _asks_second(connection, program)
@@ -114,7 +115,7 @@ def apply(
         help="Publish without the second person that the program asks for; the reason goes to the audit log.",
         show_default=False,
     ),
-    language: Literal["en", "fr"] = typer.Option("en", "--language", help="Language of the sentences."),
+    language: Language = LANGUAGE,
 ) -> int:
     """Publish a document as the next version of its program. A published version never changes.
 
@@ -123,19 +124,19 @@ def apply(
     """
     from getpass import getuser
 
-    from palier.cli.session import open_database, refusing_in
+    from palier.cli.session import open_database
     from palier.programs.operations import publish
+    from palier.programs.plan import planned
     from palier.staff.operations import write_log
 
-    with refusing_in(language):
-        program = read_document(file, language)
+    program = read_document(file, language)
     if program is None:
         return 2
-    with refusing_in(language), open_database(with_django=False):
+    with open_database(with_django=False):
         from palier.site import database
 
         with database.connect() as connection:
-            changes = _changes(connection, program)
+            changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
             refused = _lint(connection, program, file, language) if changes else False
             connection.rollback()  # nothing stays open while a person reads
@@ -177,6 +178,7 @@ def export(
 ) -> int:
     """Write a published document to standard output. Applying it again is no change."""
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.programs import files, queries
     from palier.site.refusal import Refused
 
@@ -186,8 +188,20 @@ def export(
         with database.connect() as connection:
             found = queries.document(connection, program, version or None)
     if found is None:
-        which = f'program "{program}"' if not version else f'version {version} of "{program}"'
-        raise Refused(f"There is no {which}; `palier programs` lists those there are.")
+        if not version:
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.',
+                    key=program[:60],
+                )
+            )
+        raise Refused(
+            sentence(
+                'There is no version %(version)s of "%(key)s"; `palier programs` lists those there are.',
+                version=version,
+                key=program[:60],
+            )
+        )
     print(files.write_json(found) if json else files.write(found), end="")
     return 0
 
@@ -307,22 +321,30 @@ def _problem(problem: "DocumentProblem", language: str) -> str:
 
 
 def _lint(connection: Any, program: "Program", file: Path, language: str) -> bool:
-    """Prints what makes members worse off or the program fail; whether it is to be refused for it."""
+    """Prints what makes members worse off or the program fail; whether it is to be refused for it.
+
+    What only the version before shows, no `palier lint` of the file would tell: it is told here, one by one.
+    """
     import sys
 
     from palier.cli.lint import LEVELS_FR, sentence
-    from palier.engine.lint import lint
+    from palier.engine.lint import BETWEEN_VERSIONS, lint
     from palier.engine.words import ProgramWords
     from palier.programs import files, queries
 
     before = queries.document(connection, program.key)
     report = lint(program, now=_now(), before=before)
-    errors = [finding for finding in report.findings if finding.severity == "error"]
+    told = [item for item in report.findings if item.severity == "error" or item.name in BETWEEN_VERSIONS]
+    places = files.read(file).places if told else {}
+    for finding in told:
+        stream = sys.stderr if finding.severity == "error" else sys.stdout
+        print(sentence(finding, str(file), places, language), file=stream)
+    others = [item.severity for item in report.findings if item not in told]
     words = ProgramWords(program, language)
     warnings = words.counted_noun(
-        report.count("warning"), (("warning", "warnings"), ("avertissement", "avertissements"))
+        others.count("warning"), (("warning", "warnings"), ("avertissement", "avertissements"))
     )
-    notices = words.counted_noun(report.count("notice"), (("notice", "notices"), ("remarque", "remarques")))
+    notices = words.counted_noun(others.count("notice"), (("notice", "notices"), ("remarque", "remarques")))
     score = report.complexity
     print(
         words.say(
@@ -332,10 +354,7 @@ def _lint(connection: Any, program: "Program", file: Path, language: str) -> boo
             f"un programme : `palier lint {file} --language fr` les dit.",
         )
     )
-    places = files.read(file).places if errors else {}
-    for finding in errors:
-        print(sentence(finding, str(file), places, language), file=sys.stderr)
-    return bool(errors)
+    return report.count("error") > 0
 
 
 def _asks_second(connection: Any, program: "Program") -> bool:
@@ -344,13 +363,6 @@ def _asks_second(connection: Any, program: "Program") -> bool:
 
     before = queries.document(connection, program.key)
     return before is not None and before.approval_to_publish
-
-
-def _changes(connection: Any, program: "Program") -> "list[Change]":
-    from palier.programs import queries
-    from palier.programs.plan import difference
-
-    return difference(queries.document(connection, program.key), program)
 
 
 def _print_changes(changes: "list[Change]", language: str) -> None:

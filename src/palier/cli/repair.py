@@ -41,6 +41,7 @@ def rerate(
     from palier.activities.runtime import runtime
     from palier.cli.session import open_database
     from palier.engine.instants import parse_instant
+    from palier.engine.sentences import sentence
     from palier.programs.operations import rerate_judging
     from palier.site import clock, database, ids
     from palier.site.refusal import Refused
@@ -50,7 +51,10 @@ def rerate(
         from_at = parse_instant(from_instant)
     except ValueError:
         raise Refused(
-            f"{from_instant[:40]!r} is no instant; write --from 2026-03-01T00:00:00+01:00."
+            sentence(
+                "%(from_instant)r is no instant; write --from 2026-03-01T00:00:00+01:00.",
+                from_instant=from_instant[:40],
+            )
         ) from None
     console = Console()
     with open_database(), database.connect() as connection:
@@ -58,12 +62,23 @@ def rerate(
         connection.commit()
         found = runtime(connection, program)
         if found is None:
-            raise Refused(f'There is no program "{program[:60]}"; `palier programs` lists those there are.')
+            raise Refused(
+                sentence(
+                    'There is no program "%(key)s"; `palier programs` lists those there are.',
+                    key=program[:60],
+                )
+            )
         now = clock.now()
         planned = found
         if version:
             if found.timeline.plan_of(version) is None:
-                raise Refused(f"{program} has no version {version}; `palier programs` lists what there is.")
+                raise Refused(
+                    sentence(
+                        "%(program)s has no version %(version)s; `palier programs` lists the latest.",
+                        program=program,
+                        version=version,
+                    )
+                )
             planned = found.judged_by(version, from_at, now)
         with console.status("Judging again, in memory"):
             total = operation.rerate(connection, planned, from_at, now=now, post=False)
@@ -72,7 +87,7 @@ def rerate(
             console.print("Nothing changes.")
             return 0
         if not yes and not typer.confirm(f"Post these corrections for {counted(total.changed, 'member')}?"):
-            raise Refused("Nothing was posted.")
+            raise Refused(sentence("Nothing was posted."))
         if version:
             rerate_judging(
                 connection, program, from_at=from_at, until_at=now, version=version, now=now, reason=reason

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import reward_picture, tell_missing
+from palier.cli.session import LANGUAGE, Language
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
 _FILE: Final = typer.Argument(help="A file of rewards, YAML or JSON.", show_default=False)
 _PROGRAM: Final = typer.Argument(help="Key of the program.", show_default=False)
-_LANGUAGE: Final = typer.Option("en", "--language", help="Language of the sentences.")
 _RETIRE: Final = typer.Option(
     False, "--retire", help="Also retire rewards that the file does not have; not those of suppliers."
 )
 _REASON: Final = typer.Option("", "--reason", help="Why, for the versions and the audit log.")
-_Language = Literal["en", "fr"]
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 _TOLD: Final = 20
 
@@ -91,7 +90,7 @@ def _told(found: ReadCatalogue, file: Path, plan: Any) -> int:
     return 0
 
 
-def plan(file: Path = _FILE, language: _Language = _LANGUAGE, retire: bool = _RETIRE) -> int:
+def plan(file: Path = _FILE, language: Language = LANGUAGE, retire: bool = _RETIRE) -> int:
     """Show what writing a file of rewards would change. Writes nothing."""
     with _opened(file) as (connection, runtime):
         wanted = _wanted(connection, runtime, file, retire)
@@ -111,7 +110,7 @@ def plan(file: Path = _FILE, language: _Language = _LANGUAGE, retire: bool = _RE
 def apply(
     file: Path = _FILE,
     yes: bool = typer.Option(False, "--yes", "-y", help="Write without asking."),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
     retire: bool = _RETIRE,
     reason: str = _REASON,
 ) -> int:
@@ -171,7 +170,7 @@ def list_rewards(
     kind: str = typer.Option(None, "--kind", help="Only of this kind.", show_default=False),
     category: str = typer.Option(None, "--category", help="Only of this category.", show_default=False),
     limit: int = typer.Option(50, "--limit", min=1, max=10_000, help="At most so many."),
-    language: _Language = typer.Option("en", "--language", help="Language of the names and words."),
+    language: Language = LANGUAGE,
     json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
 ) -> int:
     """List what can be seen now, the newest first."""
@@ -234,12 +233,13 @@ def list_rewards(
 def history(
     program: str = _PROGRAM,
     reward: str = typer.Argument(help="Key of the reward.", show_default=False),
-    language: _Language = _LANGUAGE,
+    language: Language = LANGUAGE,
 ) -> int:
     """Tell every version of a reward: since when, by whom, why, and what it changed."""
     from palier.cli.members import program_of
     from palier.cli.programs import _written
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.rewards import catalogue
     from palier.rewards.changes import difference
     from palier.site import database
@@ -249,7 +249,13 @@ def history(
         runtime = program_of(connection, program)
         found = catalogue.versions(connection, runtime.program_id, reward)
     if not found:
-        raise Refused(f'{program} has no reward "{reward[:80]}"; `palier rewards list {program}` lists some.')
+        raise Refused(
+            sentence(
+                '%(program)s has no reward "%(reward)s"; `palier rewards list %(program)s` lists some.',
+                program=program,
+                reward=reward[:80],
+            )
+        )
     before: Reward | None = None
     for version in found:
         why = f": {version.reason}" if version.reason else ""
@@ -341,14 +347,19 @@ def schema() -> int:
 
 
 def _size(file: Path) -> int:
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     try:
         if file.is_dir():
-            raise Refused(f"{file} is a folder; name the file in it.")
+            raise Refused(sentence("%(file)s is a folder; name the file in it.", file=file))
         return file.stat().st_size
     except OSError as error:
-        raise Refused(f"{file} cannot be read: {error.strerror or error}; check the name.") from None
+        raise Refused(
+            sentence(
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+            )
+        ) from None
 
 
 def _lines(source: Any) -> Iterator[tuple[int, Any]]:
@@ -370,6 +381,7 @@ def _opened(file: Path) -> Iterator[tuple[Any, Runtime]]:
     """The database and the program that a file of rewards names, inside the block."""
     from palier.cli.members import program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.rewards import files
     from palier.site import database
     from palier.site.refusal import Refused
@@ -378,7 +390,9 @@ def _opened(file: Path) -> Iterator[tuple[Any, Runtime]]:
     key = files.program_of(file)
     if key is None:
         _print_problems(files.read(file, None), file)
-        raise Refused(f"{file} does not name its program; write program: and its key at the top.")
+        raise Refused(
+            sentence("%(file)s does not name its program; write program: and its key at the top.", file=file)
+        )
     with open_database(with_django=False), database.connect() as connection:
         yield connection, program_of(connection, key)
 
@@ -441,6 +455,7 @@ def _print_changes(connection: Any, runtime: Runtime, wanted: Sequence[Reward], 
 
 def _write(connection: Any, runtime: Runtime, wanted: Sequence[Reward], by: str, reason: str) -> int:
     """Writes all of them in the open transaction, or refuses; how many were new or changed."""
+    from palier.engine.sentences import sentence
     from palier.rewards import operations
     from palier.site import clock
     from palier.site.refusal import Refused
@@ -450,7 +465,7 @@ def _write(connection: Any, runtime: Runtime, wanted: Sequence[Reward], by: str,
     done = operations.Loaded(sent=len(wanted))
     for answer in answers:
         if isinstance(answer, operations.NotTaken):
-            raise Refused(f"Nothing was written: {answer}.")
+            raise Refused(sentence("Nothing was written: %(why)s.", why=answer))
         if answer.is_new:
             done.new += answer.number == 1
             done.changed += answer.number > 1

@@ -6,6 +6,7 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
+    app.callback()(palier)
     app.command()(serve)
     app.command(hidden=True)(web)
     app.command()(worker)
@@ -104,6 +105,20 @@ def health(json: bool = typer.Option(False, "--json", help="Print the whole stat
 
 def version() -> None:
     """Print the version."""
-    import palier
+    from palier import __version__
 
-    print(palier.__version__)
+    print(__version__)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+def palier(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", callback=_tell_version, is_eager=True
+    ),
+) -> None:
+    """Customer loyalty: exact points, explained, on an append-only ledger."""

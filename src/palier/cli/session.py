@@ -2,12 +2,18 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import typer
 
 if TYPE_CHECKING:
-    from palier.engine.sentences import Value
+    from palier.engine.sentences import Saying, Value
+
+Language = Literal["en", "fr"]
 
 
 def set_up_django() -> None:
@@ -18,30 +24,50 @@ def set_up_django() -> None:
     django.setup()
 
 
+def of_terminal() -> Language:
+    """The language of the terminal, by its locale: French where that is French, else English."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if found := os.environ.get(name):
+            return "fr" if found.lower().startswith("fr") else "en"
+    return "en"
+
+
+LANGUAGE: Final = typer.Option(
+    ...,
+    "--language",
+    help="Language of what is printed.",
+    default_factory=of_terminal,
+    show_default="that of the terminal",
+)
+"""The option --language of a command; what is refused speaks it too."""
+
+
+def spoken(words: Sequence[str]) -> Language:
+    """The language of a command of these words: what --language says, else that of the terminal."""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, _, value = word.partition("=")
+        if name == "--language" and (value or following) in ("en", "fr"):
+            return "fr" if (value or following) == "fr" else "en"
+    return of_terminal()
+
+
 def said(why: "Value", language: str) -> str:
     """A sentence of the rooms or the engine, or a part of one, in "en" or "fr"."""
-    if language == "en":
-        return str(why)
-    # The French of sentences is in the catalogue of the pages, which only Django reads.
-    set_up_django()
-    from django.utils.translation import override
+    from palier.engine.sentences import in_words
 
-    from palier.web.refusals import part
-
-    with override(language):
-        return part(why)
+    return in_words(why, language, _french() if language == "fr" else None)
 
 
-@contextmanager
-def refusing_in(language: str) -> Iterator[None]:
-    """What is refused inside this block is said in this language."""
-    from palier.engine.sentences import reason_of
-    from palier.site.refusal import Refused
+@cache
+def _french() -> "Saying":
+    """The French of sentences, by the catalogue that the pages have too."""
+    from gettext import GNUTranslations
 
-    try:
-        yield
-    except Refused as refused:
-        raise Refused(said(reason_of(refused), language)) from None
+    import palier
+
+    folder = Path(palier.__file__).parent / "web" / "refusals" / "locale"
+    with (folder / "fr" / "LC_MESSAGES" / "django.mo").open("rb") as file:
+        return GNUTranslations(file).gettext
 
 
 @contextmanager

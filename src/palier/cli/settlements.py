@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
+from palier.cli.session import LANGUAGE, Language
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.activities.settlements import Settled
@@ -67,9 +69,7 @@ def settlement(
     known_after: str = typer.Option(
         None, "--known-after", help="Only what was recorded after this instant or day.", show_default=False
     ),
-    language: Literal["en", "fr"] = typer.Option(
-        "en", "--language", help="Language of the table and the paper."
-    ),
+    language: Language = LANGUAGE,
 ) -> int:
     """Show what partners owe for points earned with them, and are owed for points used with them."""
     import sys
@@ -79,6 +79,7 @@ def settlement(
     from palier.activities.settlements import Question
     from palier.cli.members import instant_of, program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
@@ -88,7 +89,12 @@ def settlement(
         known = sorted(settlements.known_partners(found))
         if partner is not None and partner not in known:
             raise Refused(
-                f'{program} has no partner "{partner[:60]}"; its partners: {", ".join(known) or "none"}.'
+                sentence(
+                    '%(program)s has no partner "%(partner)s"; its partners: %(names)s.',
+                    program=program,
+                    partner=partner[:60],
+                    names=", ".join(known) or sentence("none"),
+                )
             )
         question = Question(
             settlements.month(found, month),
@@ -111,7 +117,13 @@ def settlement(
             try:
                 path.write_bytes(sheet.pdf())
             except OSError as error:
-                raise Refused(f"{path} cannot be written ({error.strerror}); name another file.") from None
+                raise Refused(
+                    sentence(
+                        "%(path)s cannot be written (%(why)s); name another file.",
+                        path=path,
+                        why=error.strerror,
+                    )
+                ) from None
             print(path)
             return 0
         if output == "json":

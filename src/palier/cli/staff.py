@@ -47,11 +47,14 @@ def invite(
     json: bool = typer.Option(False, "--json", help="Print it as JSON."),
 ) -> int:
     """Make an account and print the path of the link by which the person sets a password; shown this once."""
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
     from palier.staff import admission
 
     if language not in ("en", "fr"):
-        raise Refused(f"{language[:20]!r} is no language of the pages; write en or fr.")
+        raise Refused(
+            sentence("%(language)r is no language of the pages; write en or fr.", language=language[:20])
+        )
     with _database() as (connection, actor, now):
         account, token = admission.invite(
             connection,
@@ -136,6 +139,7 @@ def give(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM, partne
 
 def take(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM) -> int:
     """Take a role back."""
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
     from palier.staff import accounts
 
@@ -143,7 +147,13 @@ def take(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM) -> int
         account = _account(connection, email)
         grant = accounts.Grant(_program_id(connection, program) if program is not None else None, _role(role))
         if not accounts.take_back(connection, account.account_id, grant, now=now, actor=actor):
-            raise Refused(f"{account.email} is not {role} there; `palier staff list` shows who is what.")
+            raise Refused(
+                sentence(
+                    "%(email)s is not %(role)s there; `palier staff list` shows who is what.",
+                    email=account.email,
+                    role=role,
+                )
+            )
         connection.commit()
     print(f"{account.email} is no longer {role}.")
     return 0
@@ -199,12 +209,13 @@ def forget_second_factor(email: str = _EMAIL) -> int:
 
 def set_up_code() -> int:
     """Print the code by which the first owner is made in the browser, while nobody has an account."""
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
     from palier.staff import accounts, admission
 
     with _database() as (connection, _, _now):
         if not accounts.is_empty(connection):
-            raise Refused("There is an account already; `palier staff invite` makes others.")
+            raise Refused(sentence("There is an account already; `palier staff invite` makes others."))
     print(admission.set_up_code())
     return 0
 
@@ -232,31 +243,40 @@ def _print_link(account: Account, token: str, json: bool) -> None:
 
 
 def _account(connection: Connection[Any], email: str) -> Account:
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
     from palier.staff import accounts
 
     found = accounts.find(connection, email)
     if found is None:
-        raise Refused(f"{email[:80]} has no account; `palier staff list` shows who has.")
+        raise Refused(
+            sentence("%(email)s has no account; `palier staff list` shows who has.", email=email[:80])
+        )
     return found
 
 
 def _program_id(connection: Connection[Any], key: str) -> int:
+    from palier.engine.sentences import sentence
     from palier.programs.queries import find
     from palier.site.refusal import Refused
 
     found = find(connection, key)
     if found is None:
-        raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+        raise Refused(
+            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
+        )
     return found
 
 
 def _role(role: str) -> Any:
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
     from palier.staff.roles import ROLES
 
     if role not in ROLES:
-        raise Refused(f'"{role[:40]}" is no role; choose among {", ".join(ROLES)}.')
+        raise Refused(
+            sentence('"%(role)s" is no role; choose among %(names)s.', role=role[:40], names=", ".join(ROLES))
+        )
     return role
 
 

@@ -326,6 +326,7 @@ def retry(
 ) -> int:
     """Send a dead letter again, under its own request id, from the first attempt on."""
     with _opened(program) as (connection, runtime):
+        from palier.engine.sentences import sentence
         from palier.rewards import dispatch
         from palier.site import clock
         from palier.site.refusal import Refused
@@ -334,7 +335,13 @@ def retry(
         known = {each.dispatch_id for each in dispatch.dead(connection, runtime.program_id)}
         now = clock.now()
         if number not in known or not dispatch.revive(connection, number, now=now):
-            raise Refused(f"{number} is no dead letter of {program}; `palier suppliers dead` lists them.")
+            raise Refused(
+                sentence(
+                    "%(number)s is no dead letter of %(program)s; `palier suppliers dead` lists them.",
+                    number=number,
+                    program=program,
+                )
+            )
         write_log(
             connection, _actor(), "operator", "dispatch.retry", f"dispatch:{number}", at=now, reason=reason
         )
@@ -354,6 +361,7 @@ def settle(
     """Settle the order of a dead letter by what the supplier told you: points are spent, or given back."""
     with _opened(program) as (connection, runtime):
         from palier.activities import batch
+        from palier.engine.sentences import sentence
         from palier.rewards import dispatch, orders
         from palier.rewards.refusals import OrderRefused
         from palier.site import clock
@@ -363,7 +371,13 @@ def settle(
         known = {each.dispatch_id: each for each in dispatch.dead(connection, runtime.program_id)}
         connection.commit()
         if number not in known:
-            raise Refused(f"{number} is no dead letter of {program}; `palier suppliers dead` lists them.")
+            raise Refused(
+                sentence(
+                    "%(number)s is no dead letter of %(program)s; `palier suppliers dead` lists them.",
+                    number=number,
+                    program=program,
+                )
+            )
         letter, now, by = known[number], clock.now(), _actor()
 
         def once() -> str:
@@ -385,7 +399,13 @@ def settle(
         try:
             state = batch.attempt(connection, once)
         except OrderRefused as refused:
-            raise Refused(f"The order cannot be settled: {refused.message}; {refused.remedy}.") from None
+            raise Refused(
+                sentence(
+                    "The order cannot be settled: %(why)s; %(remedy)s.",
+                    why=refused.message,
+                    remedy=refused.remedy,
+                )
+            ) from None
     print(f"The order of {number} is {state}.")
     return 0
 
@@ -441,6 +461,7 @@ def sample(
 ) -> int:
     """Run a supplier to try things with, on this machine's loopback only, until Ctrl-C."""
     from palier.connectors.suppliers.sample import BEHAVIOURS, DOCUMENT, TOKEN, Sample, SampleServer
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     if document:
@@ -449,7 +470,13 @@ def sample(
     try:
         server = SampleServer(Sample(callback=callback or None, file=file), port)
     except OSError as error:
-        raise Refused(f"Port {port} cannot be used ({error.strerror}); choose another with --port.") from None
+        raise Refused(
+            sentence(
+                "Port %(port)s cannot be used (%(why)s); choose another with --port.",
+                port=port,
+                why=error.strerror,
+            )
+        ) from None
     bound = server.server_address[1]
     print(f"The sample supplier answers at http://127.0.0.1:{bound}/v1 with the token {TOKEN}.", flush=True)
     print(f"POST /sample/behaviour makes it misbehave: {', '.join(BEHAVIOURS)}.", flush=True)

@@ -102,6 +102,7 @@ def revoke(program: str = _PROGRAM, till: str = _TILL) -> int:
     from getpass import getuser
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.tills import devices
@@ -115,7 +116,10 @@ def revoke(program: str = _PROGRAM, till: str = _TILL) -> int:
         connection.commit()
     if not done or found is None:
         raise Refused(
-            f"There is no such till, or it has ended already; `palier tills list {program}` shows them."
+            sentence(
+                "There is no such till, or it has ended already; `palier tills list %(program)s` shows them.",
+                program=program,
+            )
         )
     print(f"Revoked till {found.number}, {found.name}.")
     return 0
@@ -139,18 +143,23 @@ def review(
     from palier.cli.session import open_database
     from palier.engine.amounts import from_minor
     from palier.engine.clock import moment
+    from palier.engine.sentences import sentence
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.tills import devices, journal
 
     if apply and drop:
-        raise Refused("Either --apply or --drop; say which entries by --entry.")
+        raise Refused(sentence("Either --apply or --drop; say which entries by --entry."))
     with open_database(with_django=False), database.connect() as connection:
         program_id = _program(connection, program)
         found = devices.find(connection, program_id, till)
         judging = runtime(connection, program)
         if found is None or judging is None:
-            raise Refused(f"There is no such till; `palier tills list {program}` shows them.")
+            raise Refused(
+                sentence(
+                    "There is no such till; `palier tills list %(program)s` shows them.", program=program
+                )
+            )
         waiting = journal.to_review(connection, program_id, found.device_id)
         kept = [item for item in waiting if not entry or item.number in entry]
         numbers = [item.number for item in kept]
@@ -186,10 +195,13 @@ def review(
 def _program(connection: object, key: str) -> int:
     from typing import Any, cast
 
+    from palier.engine.sentences import sentence
     from palier.programs.queries import find
     from palier.site.refusal import Refused
 
     program_id = find(cast(Any, connection), key)
     if program_id is None:
-        raise Refused(f'There is no program "{key[:60]}"; `palier programs` lists those there are.')
+        raise Refused(
+            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
+        )
     return program_id

@@ -34,6 +34,7 @@ def verify(
 ) -> int:
     """Recompute every invariant of the ledger from its rows; exit with 1 and name the first one broken."""
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.site.environment import environment
     from palier.site.refusal import Refused
 
@@ -41,7 +42,7 @@ def verify(
         own = environment().directory / "heads.jsonl"
         head = own if own.is_file() else None
     elif not head.is_file():
-        raise Refused(f"There is no file {head}; `palier seal --head FILE` writes one.")
+        raise Refused(sentence("There is no file %(head)s; `palier seal --head FILE` writes one.", head=head))
     with open_database():
         import psycopg
 

@@ -47,6 +47,7 @@ def _opened(program: str | None) -> Iterator[tuple[Any, Runtime]]:
     """A connection and the program; what the room refuses becomes one sentence."""
     from palier.cli.members import program_of
     from palier.cli.session import open_database
+    from palier.engine.sentences import whole
     from palier.site import database
     from palier.site.ids import take_node
     from palier.site.refusal import Refused
@@ -60,8 +61,7 @@ def _opened(program: str | None) -> Iterator[tuple[Any, Runtime]]:
         try:
             yield connection, found
         except VoucherRefused as refused:
-            remedy = f" {refused.remedy[:1].upper()}{refused.remedy[1:]}." if refused.remedy else ""
-            raise Refused(f"{refused.message[:1].upper()}{refused.message[1:]}.{remedy}") from None
+            raise Refused(whole(refused.message, refused.remedy)) from None
 
 
 def _actor() -> str:
@@ -88,6 +88,7 @@ def generate(
 ) -> int:
     """Make vouchers for print and write their codes to a new file, this once: only their hashes are kept."""
     from palier.cli.members import instant_of
+    from palier.engine.sentences import sentence
     from palier.site import clock
     from palier.site.refusal import Refused
 
@@ -119,7 +120,11 @@ def generate(
             connection.commit()
         except OSError as error:
             raise Refused(
-                f"{out} cannot be written ({error.strerror or error}); no voucher was made."
+                sentence(
+                    "%(out)s cannot be written (%(why)s); no voucher was made.",
+                    out=out,
+                    why=error.strerror or error,
+                )
             ) from None
         except BaseException:
             out.unlink(missing_ok=True)
@@ -132,6 +137,7 @@ def _effect(text: str) -> dict[str, Any]:
     """An effect as typed, or from a file."""
     import json
 
+    from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
 
     try:
@@ -139,11 +145,14 @@ def _effect(text: str) -> dict[str, Any]:
         found = json.loads(content, parse_float=_no_float)
     except (OSError, ValueError) as error:
         raise Refused(
-            f"The effect cannot be read ({error}); write JSON such as "
-            '\'{"kind": "amount_off", "amount": "5.00"}\'.'
+            sentence(
+                'The effect cannot be read (%(error)s); write JSON such as \'{"kind": '
+                '"amount_off", "amount": "5.00"}\'.',
+                error=error,
+            )
         ) from None
     if not isinstance(found, dict):
-        raise Refused("The effect is no JSON object; write one in braces.")
+        raise Refused(sentence("The effect is no JSON object; write one in braces."))
     return found
 
 
@@ -291,7 +300,7 @@ def import_pool(
             lines = pools.lines_of(open_table(file, sheet=sheet))
             result = pools.import_codes(connection, found.program_id, pool, lines, now=now, dry_run=dry_run)
         except FileProblem as problem:
-            raise Refused(str(problem)) from None
+            raise Refused(problem.said) from None
         if dry_run:
             connection.rollback()
         else:

@@ -25,7 +25,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
@@ -44,6 +43,7 @@ from palier.connectors.rows import (
     RowProblem,
 )
 from palier.connectors.tables import MAXIMUM_BYTES, FileProblem, Table, digest, open_table
+from palier.engine.clock import is_zone
 from palier.engine.payment_cards import masked
 from palier.engine.refusals import RefusalCode
 from palier.engine.sentences import Sentence, sentence
@@ -332,12 +332,11 @@ class Reader:
 
 
 def _zone(name: str) -> str:
-    try:
-        return ZoneInfo(name).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    if not is_zone(name):
         raise FileProblem(
             sentence("%(name)r is not a time zone", name=name), sentence("Name one such as Europe/Paris")
-        ) from error
+        )
+    return name
 
 
 def _known(field: str) -> str:

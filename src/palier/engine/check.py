@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from palier.engine import conditions
 from palier.engine.check_dates import DatesChecker
 from palier.engine.check_mechanics import MechanicsChecker
 from palier.engine.checker import CODES, MAX_NAME, MAX_TEXT, SIZES, less
-from palier.engine.clock import LocalClock
+from palier.engine.clock import LocalClock, is_zone
 from palier.engine.conditions import Problem, nearest
 from palier.engine.currencies import EXPONENTS, exponent
 from palier.engine.facts import BUILT_IN, COMMANDS, DERIVED, RETURN, SALE
@@ -151,10 +151,9 @@ class _Checker(MechanicsChecker, DatesChecker):
             self.add(
                 "sale_key", "duplicate_key", sentence("a field is named twice"), sentence("name each once")
             )
-        try:
-            ZoneInfo(program.time_zone)
+        if is_zone(program.time_zone):
             self.clock = LocalClock(program.time_zone)
-        except (ValueError, OSError, KeyError):  # a path, a folder, or an unknown name
+        else:
             self.zone_problem()
         if program.currency not in EXPONENTS:
             close = nearest(program.currency.lower(), [code.lower() for code in EXPONENTS])
@@ -183,10 +182,10 @@ class _Checker(MechanicsChecker, DatesChecker):
 
     def zone_problem(self) -> None:
         name = self.program.time_zone
-        zones = {zone.lower(): zone for zone in available_timezones()}
-        close = nearest(name, sorted(zones))
+        lower = {zone.lower(): zone for zone in available_timezones() if is_zone(zone)}
+        close = nearest(name, sorted(lower))
         remedy = (
-            sentence('did you mean "%(zones)s"?', zones=zones[close])
+            sentence('did you mean "%(close)s"?', close=lower[close])
             if close
             else sentence('write an IANA name, such as "Europe/Paris"')
         )

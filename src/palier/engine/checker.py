@@ -13,6 +13,8 @@ from palier.engine.facts import FEE, OCCASIONS, SALE, VISIT
 from palier.engine.instants import ends_at, starts_at
 from palier.engine.program import (
     Expiry,
+    ExpiryEndOfMonth,
+    ExpiryEndOfYear,
     ExpiryRolling,
     Pending,
     PendingDays,
@@ -294,14 +296,24 @@ class Checker:
 
     def pending_against_expiry(self, pending: Pending | None, expiry: Expiry, path: str) -> None:
         """Expiry counts from the sale: points that wait as long as they live could never be spent."""
-        if (
-            isinstance(pending, PendingDays)
-            and isinstance(expiry, ExpiryRolling)
-            and pending.days >= expiry.days + expiry.grace_days
-        ):
+        longest = _longest_life(expiry)
+        if isinstance(pending, PendingDays) and longest is not None and pending.days >= longest:
             message = sentence(
                 "points wait %(days)s days and live %(value)s: none is spent",
                 days=pending.days,
-                value=expiry.days + expiry.grace_days,
+                value=longest,
             )
             self.add(f"{path}.days", "contradiction", message, sentence("shorten pending or lengthen expiry"))
+
+
+def _longest_life(expiry: Expiry) -> int | None:
+    """The local days within which what is earned can be spent at most; None where it is not told by days."""
+    match expiry:
+        case ExpiryRolling():
+            return expiry.days + expiry.grace_days
+        case ExpiryEndOfMonth():
+            return 31 * (expiry.after_months + 1) + expiry.grace_days
+        case ExpiryEndOfYear():
+            return 366 * (expiry.after_years + 1) + expiry.grace_days
+        case _:
+            return None

@@ -29,6 +29,17 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
+def is_zone(name: str) -> bool:
+    """Whether there is such a time zone. What a machine is set to is none, nor is what counts leap seconds."""
+    if name in ("localtime", "posixrules", "Factory") or name.startswith(("posix/", "right/")):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # a path, a folder, or an unknown name
+        return False
+    return True
+
+
 class LocalClock:
     """One time zone. `calendar(day)` gives (week, month, year) numbers that order and compare periods."""
 

@@ -13,7 +13,7 @@ _INSTANT = re.compile(
     re.ASCII,
 )
 
-_ENDS = ("0000", "0001", "9999")
+ENDS = ("0000", "0001", "9999")
 """Years in which an instant may lie outside of all years somewhere else."""
 
 
@@ -22,7 +22,7 @@ def parse_instant(text: str) -> int:
 
     Raises ValueError for anything else, an instant without offset included.
     """
-    if not _INSTANT.fullmatch(text) or text[:4] in _ENDS:
+    if not _INSTANT.fullmatch(text) or text[:4] in ENDS:
         raise ValueError(f"{text[:40]!r} is no instant with its offset")
     return instant(datetime.fromisoformat(text.upper()))
 

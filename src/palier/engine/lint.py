@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from palier.engine.backtest import Threshold, Totals
+from palier.engine.beginnings import beginnings
 from palier.engine.clock import DAY
 from palier.engine.complexity import Complexity, all_rules, complexity
 from palier.engine.conditions import leaves
@@ -33,10 +34,10 @@ from palier.engine.document import (
 )
 from palier.engine.facts import SALE
 from palier.engine.instants import parse_instant, starts_at
-from palier.engine.mechanics import Goal, Grant, WindowDates
+from palier.engine.mechanics import Goal, Grant, Streak, WindowDates
 from palier.engine.observe import Looked
 from palier.engine.plan import Plan
-from palier.engine.program import Expiry, PointCurrency, Program, Qualify, Rule, Text
+from palier.engine.program import Expiry, PointCurrency, Program, Qualify, Rule, Text, Tier
 from palier.engine.readability import grade
 
 Severity = Literal["error", "warning", "notice"]
@@ -156,12 +157,20 @@ NAMES: Final[dict[str, tuple[str, Severity]]] = {
     "value_cut": ("FM-15", "error"),
     "harsher": ("FM-15", "warning"),
     "notice_short": ("FM-15", "warning"),
+    "counts_anew": ("FM-11", "warning"),
+    "cap_anew": ("FM-11", "notice"),
+    "zone_moves": ("FM-11", "notice"),
     "personal_attribute": ("FM-16", "warning"),
     "hand_unlimited": ("FM-16", "notice"),
     "never_played": ("FM-17", "notice"),
     "many_rules": ("FM-18", "notice"),
 }
 """Every finding: its code and severity. docs/guides/lint.md gives the reason and the remedy of each."""
+
+BETWEEN_VERSIONS: Final = frozenset(
+    {"value_cut", "harsher", "notice_short", "counts_anew", "cap_anew", "zone_moves"}
+)
+"""What only a comparison with the version before shows."""
 
 PARTS_FR: Final = {
     "concepts": "notions",
@@ -804,7 +813,9 @@ class _Linter:
             self.add("stale", "effective_from", reason, remedy)
 
     def change(self, before: Program) -> None:
-        """What gets worse for members against the version before, and whether they are told."""
+        """What begins anew against the version before; what gets worse for members, and whether they are told."""
+        for name, path, reason, remedy in beginnings(before, self.program):
+            self.add(name, path, reason, remedy)
         notice = self.program.notice
         worse = list(_worse(before, self.program))
         if notice is None:
@@ -1158,6 +1169,17 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
         if rule.key not in kept:
             name, name_fr = _quoted(rule.name)
             yield "harsher", "rules", (f"{name} is gone", f"{name_fr} n'y est plus")
+    gone: tuple[tuple[str, Sequence[Tier | Goal | Streak], Sequence[Tier | Goal | Streak], Said], ...] = (
+        ("tiers.tiers", _ladder(before), _ladder(after), ("who holds it loses it", "qui le détient le perd")),
+        ("goals", before.goals, after.goals, _GATHERED),
+        ("streaks", before.streaks, after.streaks, _GATHERED),
+    )
+    for path, was_there, still, lost in gone:
+        there = {part.key for part in still}
+        for part in was_there:
+            if part.key not in there:
+                name, name_fr = _quoted(part.name)
+                yield "harsher", path, (f"{name} is gone, {lost[0]}", f"{name_fr} n'y est plus, {lost[1]}")
     tiers = {tier.key: tier for tier in before.tiers.tiers} if before.tiers is not None else {}
     for index, tier in enumerate(after.tiers.tiers if after.tiers is not None else []):
         name, name_fr = _quoted(tier.name)
@@ -1181,6 +1203,13 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
                 name, name_fr = _quoted(goal.name)
                 more = (f"{name} asks for more than before", f"{name_fr} demande plus qu'avant")
                 yield "harsher", f"goals[{index}].steps[{number}]", more
+
+
+_GATHERED: Final = ("with what members have gathered for it", "avec ce que les membres y ont amassé")
+
+
+def _ladder(program: Program) -> Sequence[Tier]:
+    return program.tiers.tiers if program.tiers is not None else ()
 
 
 def _sooner(was: Expiry, now: Expiry) -> bool:

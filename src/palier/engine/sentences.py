@@ -36,6 +36,12 @@ class Thousands(Struct, frozen=True, tag="thousands"):
     number: int
 
 
+class Begun(Struct, frozen=True, tag="begun"):
+    """What a sentence begins with: a part that is told with a capital."""
+
+    part: Value
+
+
 class Both(Struct, frozen=True, tag="both"):
     """What whoever says it has in both languages itself."""
 
@@ -61,7 +67,7 @@ class Advised:
         return str(self.advice)
 
 
-Value = Union[str, int, Sentence, Thousands, Both]  # noqa: UP007 - read before the names are known
+Value = Union[str, int, Sentence, Thousands, Begun, Both]  # noqa: UP007 - read before the names are known
 NOTHING: Final = Sentence("")
 """What is said where there is nothing to say."""
 
@@ -79,6 +85,9 @@ def in_words(told: Value, language: str = "en", saying: Saying | None = None) ->
     match told:
         case Thousands():
             return f"{told.number:,}".replace(",", "\u202f") if language == "fr" else f"{told.number:,}"
+        case Begun():
+            text = in_words(told.part, language, saying)
+            return f"{text[:1].upper()}{text[1:]}"
         case Both():
             return told.french if language == "fr" else told.english
         case Sentence():
@@ -90,6 +99,14 @@ def in_words(told: Value, language: str = "en", saying: Saying | None = None) ->
                 for name, value in told.values.items()
             }
     return str(told)
+
+
+def whole(said: Value | BaseException, advice: Value = "") -> Sentence:
+    """What is wrong and what to do about it, where there is something, as a sentence of its own."""
+    begun = Begun(_value(said))
+    if not advice:
+        return sentence("%(begun)s.", begun=begun)
+    return sentence("%(begun)s; %(advice)s.", begun=begun, advice=advice)
 
 
 def all_of(parts: Iterable[Value]) -> Value:
@@ -137,7 +154,7 @@ def reason_of(error: BaseException) -> Sentence:
 
 
 def _value(given: object) -> Value:
-    if isinstance(given, str | int | Sentence | Thousands | Both):
+    if isinstance(given, str | int | Sentence | Thousands | Begun | Both):
         return given
     return reason_of(given) if isinstance(given, BaseException) else str(given)
 

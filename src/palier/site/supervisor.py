@@ -17,6 +17,7 @@ from typing import IO, Final
 import psycopg
 import structlog
 
+from palier.engine.sentences import sentence
 from palier.site import database, embedded
 from palier.site.environment import ensure_directory, environment
 from palier.site.parent import SUPERVISED
@@ -126,8 +127,8 @@ class Supervisor:
         if database.is_embedded():
             embedded.ensure_running()
         _migrate()
-        for sentence in database.refuse_unsafe():
-            log.warning("unsafe setting accepted", setting=sentence)
+        for setting in database.refuse_unsafe():
+            log.warning("unsafe setting accepted", setting=setting)
 
     def _keep(self) -> None:
         web = self.children[0]
@@ -141,7 +142,10 @@ class Supervisor:
                 self.on_ready(f"http://{_in_address(self.host)}:{self.port}")
             if not ready and web.failures >= _TRIES_TO_START:
                 raise Refused(
-                    f"The web process ended {web.failures} times while starting; its reason is above."
+                    sentence(
+                        "The web process ended %(failures)s times while starting; its reason is above.",
+                        failures=web.failures,
+                    )
                 )
             time.sleep(_POLL_S)
 
@@ -188,13 +192,15 @@ def _migrate() -> None:
         # Someone else's database is changed when its operator says so.
         result = subprocess.run([sys.executable, "-m", "palier", "migrate", "--check"], check=False)
         if result.returncode:
-            raise Refused("The database lacks migrations; run `palier migrate`, then `palier serve` again.")
+            raise Refused(
+                sentence("The database lacks migrations; run `palier migrate`, then `palier serve` again.")
+            )
         return
     result = subprocess.run(
         [sys.executable, "-m", "palier", "migrate"], stdout=subprocess.DEVNULL, check=False
     )
     if result.returncode:
-        raise Refused("The database could not be migrated; its reason is above.")
+        raise Refused(sentence("The database could not be migrated; its reason is above."))
 
 
 @contextlib.contextmanager
@@ -209,7 +215,11 @@ def _only_supervisor(directory: Path) -> Iterator[None]:
         except BlockingIOError:
             other = file.read().strip() or "unknown"
             raise Refused(
-                f"Another `palier serve` (process {other}) runs on {directory}; stop that one first."
+                sentence(
+                    "Another `palier serve` (process %(other)s) runs on %(directory)s; stop that one first.",
+                    other=other,
+                    directory=directory,
+                )
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -227,7 +237,12 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise Refused(
-            f"Port {port} of {host} cannot be served ({error.strerror or error}); choose another with --port."
+            sentence(
+                "Port %(port)s of %(host)s cannot be served (%(why)s); choose another with --port.",
+                port=port,
+                host=host,
+                why=error.strerror or error,
+            )
         ) from None
 
 

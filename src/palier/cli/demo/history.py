@@ -23,6 +23,7 @@ from palier.engine.clock import DAY, HOUR, instant, moment
 from palier.engine.document import Text
 from palier.engine.mechanics import Notice
 from palier.engine.program import Program
+from palier.engine.sentences import sentence
 from palier.members import queries as members
 from palier.programs import gallery
 from palier.programs.files import read
@@ -84,10 +85,19 @@ def publish_both(connection: psycopg.Connection[Any], weeks: int) -> None:
 def _document() -> Program:
     entry = gallery.find(PROGRAM)
     if entry is None:
-        raise Refused(f"The gallery's program {PROGRAM} is not installed; install the package again.")
+        raise Refused(
+            sentence(
+                "The gallery's program %(program)s is not installed; install the package again.",
+                program=PROGRAM,
+            )
+        )
     document = read(entry.document)
     if document.program is None:
-        raise Refused(f"The demo's program does not fit this release: {document.problems[0]}")
+        raise Refused(
+            sentence(
+                "The demo's program does not fit this release: %(problems)s", problems=document.problems[0]
+            )
+        )
     return document.program
 
 
@@ -96,12 +106,18 @@ def stock(connection: psycopg.Connection[Any], program: Runtime, *, now: int) ->
     entry = gallery.find(PROGRAM)
     if entry is None or entry.rewards is None:
         raise Refused(
-            f"The rewards of the gallery's program {PROGRAM} are not installed; install the package again."
+            sentence(
+                "The rewards of the gallery's program %(program)s are not installed; install the "
+                "package again.",
+                program=PROGRAM,
+            )
         )
     if next(catalogue.latest(connection, program.program_id), None) is None:
         found = files.read(entry.rewards, program.latest.document)
         if found.errors:
-            raise Refused(f"The demo's rewards do not fit this release: {found.errors[0]}")
+            raise Refused(
+                sentence("The demo's rewards do not fit this release: %(errors)s", errors=found.errors[0])
+            )
         operations.write(
             connection, program, found.rewards, by="demo", reason="the demo's catalogue", now=now
         )

@@ -9,14 +9,11 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from palier.engine.clock import DAY
 from palier.staff import accounts
 from palier.web.console.visits import StaffVisit
 
 ROWS: Final = 50
 """Rows of a page."""
-HORIZON: Final = 20 * 366 * DAY
-"""How far ahead a member's wallets can be looked at."""
 _KEY: Final = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
 _DAY: Final = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]", re.ASCII)
 
@@ -55,11 +52,12 @@ def as_of(made: StaffVisit) -> tuple[int | None, str]:
     if not _DAY.fullmatch(given):
         return None, ""
     try:
-        day = date.fromisoformat(given).toordinal()
+        day = date.fromisoformat(given)
     except ValueError:
         return None, ""
-    end = made.words.clock.start_of_day(day + 1) - 1
-    return min(end, made.now + HORIZON), given
+    if not 1970 <= day.year < 3000:
+        return None, ""
+    return made.words.clock.start_of_day(day.toordinal() + 1) - 1, given
 
 
 def moment_words(made: StaffVisit, at: int) -> str:
