@@ -15,6 +15,7 @@ import pytest
 from palier.activities import settlements, statements
 from palier.activities.statements import Language, Sheet
 from palier.connectors.papers import pdf
+from palier.connectors.rows import MARK
 from palier.engine.clock import moment
 from palier.engine.program import Program
 from tests.activities.program import NOW, Connection, published
@@ -41,7 +42,7 @@ def table(town: Town, partner: str | None) -> dict[str, dict[str, str]]:
     )
     to = io.StringIO(newline="")
     statements.write_csv(rows, "EUR", to)
-    return {row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue(), newline=""))}
+    return {row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue().removeprefix(MARK), newline=""))}
 
 
 @pytest.fixture

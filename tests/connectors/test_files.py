@@ -624,14 +624,15 @@ def test_refused_lines_can_be_imported_again(tmp_path: Path) -> None:
     path = tmp_path / "refused.csv"
     assert write_refused(path, header, [RefusedRow(7, "unknown_member", "-no such member", (cells,))]) == 1
     text = path.read_text(encoding="utf-8")
-    assert text.splitlines()[0].startswith("refused_line,refused_code,refused_reason,source,id")
+    assert text.splitlines()[0].startswith("\ufeffrefused_line,refused_code,refused_reason,source,id")
     assert "7,unknown_member,'-no such member,till,'=1+1,''-5," in text
     (row,) = rows(path)
     assert row.activity["id"] == "=1+1"
     assert row.activity["member"] == {"card": "'-5"}
     assert row.activity["channel"] == "\tx"
     assert write_refused(path, header, [RefusedRow(8, "x", "y", (cells, cells))], append=True) == 2
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 4
+    text = path.read_text(encoding="utf-8")
+    assert (len(text.splitlines()), text.count("\ufeff")) == (4, 1)
     with pytest.raises(FileProblem, match="cannot be written"):
         write_refused(tmp_path / "no" / "folder.csv", header, [])
 

@@ -18,6 +18,7 @@ from palier.activities.runtime import Runtime
 from palier.activities.settlements import Settled
 from palier.connectors.bank_files import plain_cell
 from palier.connectors.papers import pdf, pictures
+from palier.connectors.rows import MARK
 from palier.engine.amounts import from_minor
 from palier.engine.clock import moment
 from palier.engine.currencies import localized, money
@@ -368,7 +369,8 @@ _NUMBERS: Final = frozenset({"points", "price", "amount"})
 
 
 def write_csv(rows: Iterable[dict[str, Any]], money: str, to: Any) -> None:
-    """Lines as texts (`settlements.line_shown`) as CSV (RFC 4180); no cell is computed by a spreadsheet."""
+    """Lines as texts (`settlements.line_shown`) as CSV (RFC 4180) for spreadsheets, which compute no cell of it."""
+    to.write(MARK)
     writer = csv.writer(to, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:

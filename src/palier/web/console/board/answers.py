@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from palier.connectors.rows import DANGEROUS
+from palier.connectors.rows import DANGEROUS, MARK
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import localized
 from palier.engine.phrases import MONTHS
@@ -258,7 +258,7 @@ def as_csv(program: str, table: Table) -> HttpResponse:
     writer = csv.writer(written)
     writer.writerow([_safe(name) for name in head])
     writer.writerows(zip(*columns, strict=True))
-    response = HttpResponse("\ufeff" + written.getvalue(), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(MARK + written.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{program}-{table.key}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
