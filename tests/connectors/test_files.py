@@ -431,7 +431,31 @@ def test_xlsx(tmp_path: Path) -> None:
     )
 
 
+def test_dates_of_a_workbook_that_counts_from_1904(tmp_path: Path) -> None:
+    cells = "".join(text_cell(f"{place}2", "1") for place in "ABC")
+    cells += '<c r="D2" s="1"><v>43830.416666666664</v></c><c r="E2"><v>2</v></c>'
+    path = workbook(tmp_path / "sales.xlsx", sheet_header(1) + f'<row r="2">{cells}</row>')
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(
+        b"<sheets>", b'<workbookPr date1904="1"/><sheets>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert rows(path)[0].activity["occurred_at"] == "2024-01-01T09:00:00Z"
+
+
 # --- what is refused --------------------------------------------------------------------------------
+
+
+def test_a_cell_far_away_from_the_others_ends_nothing_but_the_reading(tmp_path: Path) -> None:
+    """A sheet is held as the rectangle around its cells: this one would take half a terabyte."""
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    found = problem(workbook(tmp_path / "far.xlsx", sheet_header(1) + far))
+    assert found.message == "far.xlsx takes more memory or time than a sheet may"
+    assert "far below or beside the table" in found.remedy
+
 
 
 def test_bad_rows_among_good_ones_are_told_apart(tmp_path: Path) -> None:
