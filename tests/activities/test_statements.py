@@ -42,7 +42,9 @@ def table(town: Town, partner: str | None) -> dict[str, dict[str, str]]:
     )
     to = io.StringIO(newline="")
     statements.write_csv(rows, "EUR", to)
-    return {row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue().removeprefix(MARK), newline=""))}
+    return {
+        row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue().removeprefix(MARK), newline=""))
+    }
 
 
 @pytest.fixture

@@ -457,7 +457,6 @@ def test_a_cell_far_away_from_the_others_ends_nothing_but_the_reading(tmp_path: 
     assert "far below or beside the table" in found.remedy
 
 
-
 def test_bad_rows_among_good_ones_are_told_apart(tmp_path: Path) -> None:
     found = rows(
         csv_file(

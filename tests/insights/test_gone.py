@@ -12,6 +12,7 @@ import pytest
 
 from palier.activities import batch, figures, merging
 from palier.activities.operations import hold, redeem
+from palier.activities.rerate import rerate
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY
 from palier.engine.facts import Fact
@@ -139,6 +140,17 @@ def test_what_is_held_is_outstanding(connection: Connection) -> None:
     stars = found.currencies[0]
     assert (stars.issued.now, stars.outstanding.now, stars.held.now) == (150, 150, 4)
     assert_summed_up_alike(club, found)
+
+
+def test_who_was_erased_is_not_judged_again(connection: Connection) -> None:
+    """His account is closed, and what judging asks for was forgotten: his rows, and partners' months, stay."""
+    club = Club(connection, 2)
+    for number in range(2):
+        club.sale(number, 0)
+        club.use(number, 1)
+    club.erase(1, day=2)
+    found = rerate(connection, club.runtime, 0, now=MARCH + 3 * DAY, post=True)
+    assert (found.members, found.changed) == (1, 0)
 
 
 def test_a_merge_that_is_undone_brings_the_member_back(connection: Connection) -> None:

@@ -3,8 +3,8 @@
 A sheet is held in memory as the rectangle around its cells, and the parser ends its process where that is too large: a
 few bytes with one cell in the last row and column are enough. So it is read here, where nothing else can end with it.
 
-Writes the names of the sheets as one line of JSON, and after it the sheet as an Arrow stream, all cells as text: the one
-that was asked for, or the only one.
+Writes the names of the sheets as one line of JSON, and after it the sheet as an Arrow stream, all cells as text: that
+which was asked for, or the only one.
 """
 
 from __future__ import annotations

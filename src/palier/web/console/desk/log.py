@@ -98,7 +98,13 @@ def exported(made: StaffVisit) -> HttpResponseBase:
     made.connection.rollback()
     filters = ", ".join(f"{name} {text}" for name, text in texts.items() if text)
     write_log(
-        made.connection, made.account.actor, "staff", "log.export", "audit_log", at=made.now, reason=filters[:500]
+        made.connection,
+        made.account.actor,
+        "staff",
+        "log.export",
+        "audit_log",
+        at=made.now,
+        reason=filters[:500],
     )
     made.connection.commit()
 
