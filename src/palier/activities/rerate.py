@@ -64,7 +64,7 @@ def rerate(
 ) -> Rerated:
     """Judges again every member with decisions from `from_at` on, by the timeline as `runtime` has it.
 
-    Not who was merged into another, whose history is the other's, nor who was erased: what judging asks for was forgotten.
+    Not who was merged into another, whose history is the other's, nor who was erased: what it asks for was forgotten.
 
     With `post` the differences are posted, member by member in transactions of CHUNK, each difference as a
     correction that names what it corrects; without, nothing is written. Run again, it finds nothing to do.
