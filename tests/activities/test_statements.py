@@ -15,6 +15,7 @@ import pytest
 from palier.activities import settlements, statements
 from palier.activities.statements import Language, Sheet
 from palier.connectors.papers import pdf
+from palier.connectors.rows import MARK
 from palier.engine.clock import moment
 from palier.engine.program import Program
 from tests.activities.program import NOW, Connection, published
@@ -41,7 +42,9 @@ def table(town: Town, partner: str | None) -> dict[str, dict[str, str]]:
     )
     to = io.StringIO(newline="")
     statements.write_csv(rows, "EUR", to)
-    return {row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue(), newline=""))}
+    return {
+        row["line"]: row for row in csv.DictReader(io.StringIO(to.getvalue().removeprefix(MARK), newline=""))
+    }
 
 
 @pytest.fixture
@@ -97,6 +100,32 @@ def test_a_paper_says_what_the_statement_says(town: Town) -> None:
             Fraction(day["owed"]) - Fraction(day["owing"]) for day in told["days"]
         )
     assert sheet(town, "bakery", "fr").content["facts"][1] == ["Période", "Mars 2026"]
+
+
+def test_a_partner_whose_points_became_others_pays_for_both(connection: Connection) -> None:
+    """In the month of the change its paper adds up each kind of points by itself, and the money of both."""
+    town = Town(connection)
+    town.sale("100", "bakery", 10_000, at("2026-03-02T10:00"))
+    changed = msgspec.to_builtins(coalition())
+    changed["partners"][0]["currency"] = changed["rules"][0]["currency"] = "stars"
+    star = {"one": "star", "other": "stars"}
+    changed["point_currencies"][1]["name"] = {"en": star, "fr": star}
+    town.runtime = published(connection, msgspec.convert(changed, Program), at("2026-03-20T00:00"))
+    town.sale("100", "bakery", 7_000, at("2026-03-22T10:00"))
+    question = town.question(MONTH, "bakery")
+    settled = settlements.settle(town.connection, town.runtime, question)
+    nets = [(found.currency, found.net) for found in settled.statements]
+    assert nets == [("stars", 88), ("tokens", 110)]
+    content = sheet(town, "bakery").content
+    assert content["amount"] == content["summary_total"][2] == "€1.98"
+    assert [row[0] for row in content["summary"] if row[0] in ("stars", "tokens")] == ["stars", "tokens"]
+    assert content["days_total"] is None
+    assert [(row[0], row[1], row[5]) for row in content["days"]] == [
+        ("stars", "", ""), ("2026-03-22", "70", "0.875"), ("total", "70", "0.88"),
+        ("tokens", "", ""), ("2026-03-02", "100.0", "1.10"), ("total", "100.0", "1.10"),
+    ]  # fmt: skip
+    assert sheet(town, None).content["partners_total"][-1] == "€0.00"
+    assert sheet(town, "bakery").pdf().startswith(b"%PDF-")
 
 
 def test_the_same_statement_is_the_same_bytes(town: Town) -> None:

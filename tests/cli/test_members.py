@@ -44,7 +44,7 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     assert "2 members enrolled." in out
     refused = tmp_path / "till.refused.csv"
     assert str(refused) in out.replace("\n", "")
-    lines = refused.read_text().splitlines()
+    lines = refused.read_text(encoding="utf-8-sig").splitlines()
     assert lines[0] == "refused_line,refused_code,refused_reason,ticket,date,total,card"
     assert lines[1].startswith("5,bad_instant,")
     assert lines[2].startswith("6,invalid_amount,")
@@ -53,7 +53,9 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     again = json.loads(palier(*till, "--enrol", "--json")[1])
     assert [again[name] for name in ("sent", "applied", "duplicate", "refused", "parked")] == [5, 0, 3, 2, 0]
 
-    refused.write_text(refused.read_text().replace("yesterday", "2026-03-04 11:00").replace("1.234", "1.23"))
+    refused.write_text(
+        refused.read_text(encoding="utf-8").replace("yesterday", "2026-03-04 11:00").replace("1.234", "1.23")
+    )
     code, out, error = palier("import", "activities", refused, *till[3:])
     assert code == 0, error
     assert out.splitlines()[0].split() == ["applied", "2"]

@@ -431,7 +431,30 @@ def test_xlsx(tmp_path: Path) -> None:
     )
 
 
+def test_dates_of_a_workbook_that_counts_from_1904(tmp_path: Path) -> None:
+    cells = "".join(text_cell(f"{place}2", "1") for place in "ABC")
+    cells += '<c r="D2" s="1"><v>43830.416666666664</v></c><c r="E2"><v>2</v></c>'
+    path = workbook(tmp_path / "sales.xlsx", sheet_header(1) + f'<row r="2">{cells}</row>')
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(
+        b"<sheets>", b'<workbookPr date1904="1"/><sheets>'
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert rows(path)[0].activity["occurred_at"] == "2024-01-01T09:00:00Z"
+
+
 # --- what is refused --------------------------------------------------------------------------------
+
+
+def test_a_cell_far_away_from_the_others_ends_nothing_but_the_reading(tmp_path: Path) -> None:
+    """A sheet is held as the rectangle around its cells: this one would take half a terabyte."""
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    found = problem(workbook(tmp_path / "far.xlsx", sheet_header(1) + far))
+    assert found.message == "far.xlsx takes more memory or time than a sheet may"
+    assert "far below or beside the table" in found.remedy
 
 
 def test_bad_rows_among_good_ones_are_told_apart(tmp_path: Path) -> None:
@@ -624,14 +647,15 @@ def test_refused_lines_can_be_imported_again(tmp_path: Path) -> None:
     path = tmp_path / "refused.csv"
     assert write_refused(path, header, [RefusedRow(7, "unknown_member", "-no such member", (cells,))]) == 1
     text = path.read_text(encoding="utf-8")
-    assert text.splitlines()[0].startswith("refused_line,refused_code,refused_reason,source,id")
+    assert text.splitlines()[0].startswith("\ufeffrefused_line,refused_code,refused_reason,source,id")
     assert "7,unknown_member,'-no such member,till,'=1+1,''-5," in text
     (row,) = rows(path)
     assert row.activity["id"] == "=1+1"
     assert row.activity["member"] == {"card": "'-5"}
     assert row.activity["channel"] == "\tx"
     assert write_refused(path, header, [RefusedRow(8, "x", "y", (cells, cells))], append=True) == 2
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 4
+    text = path.read_text(encoding="utf-8")
+    assert (len(text.splitlines()), text.count("\ufeff")) == (4, 1)
     with pytest.raises(FileProblem, match="cannot be written"):
         write_refused(tmp_path / "no" / "folder.csv", header, [])
 

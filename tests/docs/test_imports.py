@@ -37,7 +37,7 @@ def test_the_guide_does_what_it_says(
     for kind, content in blocks(ROOT / "docs" / guide):
         match kind.split():
             case ["csv", name, "shown"]:
-                assert (tmp_path / name).read_text(encoding="utf-8").splitlines() == content.splitlines()
+                assert (tmp_path / name).read_text(encoding="utf-8-sig").splitlines() == content.splitlines()
             case ["csv", name] if name.endswith(".xlsx"):
                 sheet(tmp_path / name, content)
             case ["csv" | "yaml", name]:

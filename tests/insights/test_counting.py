@@ -17,7 +17,7 @@ from palier.activities.operations import redeem
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY, HOUR, instant
 from palier.engine.facts import Fact, Reference
-from palier.insights import operations, proof
+from palier.insights import operations, proof, queries
 from palier.ledger.seal import seal
 from tests.activities.program import Connection, line, member, program, published
 
@@ -141,10 +141,22 @@ def test_a_program_that_changes_its_time_zone_is_counted_again(connection: Conne
     operations.count_all(connection, runtime, now=late)
     assert ("spend", "", date(2026, 3, 2), 1_000) in days(connection)
     moved = published(
-        connection, program(late_window_days=400, tiers=TIERS, time_zone="Asia/Tokyo"), late + DAY
+        connection,
+        program(
+            late_window_days=400,
+            tiers=TIERS,
+            time_zone="Asia/Tokyo",
+            effective_from="2026-03-05T00:00:00+01:00",
+        ),
+        late + DAY,
     )
+    # Published for later: until then the days are those of the zone in force.
     operations.count_all(connection, moved, now=late + DAY)
+    assert ("spend", "", date(2026, 3, 2), 1_000) in days(connection)
+    assert queries.period_of(moved, 1, now=late + DAY).last == (date(2026, 3, 3) - queries.EPOCH).days
+    operations.count_all(connection, moved, now=late + 3 * DAY)
     assert ("spend", "", date(2026, 3, 3), 1_000) in days(connection)
+    assert queries.period_of(moved, 1, now=late + 3 * DAY).last == (date(2026, 3, 6) - queries.EPOCH).days
 
 
 def test_who_counts_waits_for_nobody_and_counts_nothing_twice(

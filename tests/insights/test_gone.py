@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from palier.activities import batch, merging
-from palier.activities.operations import redeem
+from palier.activities import batch, figures, merging
+from palier.activities.operations import hold, redeem
+from palier.activities.rerate import rerate
 from palier.activities.runtime import Runtime
 from palier.engine.clock import DAY
 from palier.engine.facts import Fact
@@ -110,6 +111,46 @@ def test_who_goes_is_counted_no_more(connection: Connection) -> None:
     assert club.figures(120).active_90.now == 0
     # Going is no fall from a tier.
     assert after.moves == {}
+    assert_summed_up_alike(club, after)
+
+
+def assert_summed_up_alike(club: Club, found: Insights) -> None:
+    """The whole ledger added up at once tells of the same members, tiers and points."""
+    whole = figures.figures(club.connection, club.runtime)
+    club.connection.rollback()
+    stars, summed = found.currencies[0], whole.currencies[0]
+    assert (whole.members, whole.tiers) == (
+        found.members.now, {key: figure.now for key, figure in found.tiers.items()},
+    )  # fmt: skip
+    assert (summed.outstanding, summed.held, summed.pending, summed.debt) == (
+        str(stars.outstanding.now), str(stars.held.now), str(stars.pending.now), str(stars.debt.now),
+    )  # fmt: skip
+
+
+def test_what_is_held_is_outstanding(connection: Connection) -> None:
+    club = Club(connection, 1)
+    club.sale(0, 0)
+    hold(
+        connection, club.runtime, member_id=club.members[0], currency="stars", points=4, minutes=None, source="portal",
+        id="h1", now=MARCH + DAY,
+    )  # fmt: skip
+    connection.commit()
+    club.count()
+    found = club.figures(2)
+    stars = found.currencies[0]
+    assert (stars.issued.now, stars.outstanding.now, stars.held.now) == (150, 150, 4)
+    assert_summed_up_alike(club, found)
+
+
+def test_who_was_erased_is_not_judged_again(connection: Connection) -> None:
+    """His account is closed, and what judging asks for was forgotten: his rows, and partners' months, stay."""
+    club = Club(connection, 2)
+    for number in range(2):
+        club.sale(number, 0)
+        club.use(number, 1)
+    club.erase(1, day=2)
+    found = rerate(connection, club.runtime, 0, now=MARCH + 3 * DAY, post=True)
+    assert (found.members, found.changed) == (1, 0)
 
 
 def test_a_merge_that_is_undone_brings_the_member_back(connection: Connection) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from palier.engine.clock import instant
 from palier.payouts import donations
 from palier.rewards.order_store import Order
 from palier.site.refusal import Refused
-from tests.activities.program import NOW, Connection
+from tests.activities.program import NOW, Connection, program, published
 from tests.rewards.ordering import Shelf, reward
 
 TREES = {
@@ -52,6 +54,21 @@ def test_totals_by_beneficiary_and_period(shelf: Shelf) -> None:
     for wrong in ("27", "2027-13", "x"):
         with pytest.raises(Refused):
             donations.totals(shelf.connection, shelf.runtime, wrong)
+
+
+def test_a_month_ends_where_it_did_whatever_is_published_later(shelf: Shelf) -> None:
+    """Half past midnight in Paris is the first of February; in New York it is still January."""
+    shelf.place("soup", confirm=True, now=instant(datetime.fromisoformat("2027-02-01T00:30:00+01:00")))
+    shelf.runtime = published(
+        shelf.connection,
+        program(time_zone="America/New_York", effective_from="2027-06-01T00:00:00+02:00"),
+        NOW,
+    )
+    months = [
+        len(donations.totals(shelf.connection, shelf.runtime, f"2027-{month:02}")) for month in range(1, 13)
+    ]
+    shelf.connection.rollback()
+    assert months == [0, 1, *[0] * 10]
 
 
 def receipt(shelf: Shelf, order: Order, language: donations.Language = "en") -> donations.Receipt | None:

@@ -248,6 +248,39 @@ def test_numbers_of_a_table_for_spreadsheets_are_numbers_with_their_unit(own: Sh
         assert not any(cell.startswith("'") for row in moved for cell in row)
 
 
+def test_parts_of_a_whole_are_together_the_whole(shop: Shop) -> None:
+    """A third of the members in each of three tiers: 33.3% three times would be a member of a thousand short."""
+    qualify = [
+        {},
+        *({"qualify": {"all": [{"metric": "spend", "at_least": least}]}} for least in ("100", "200")),
+    ]
+    ladder = [
+        {"key": key, "name": said(key), **more}
+        for key, more in zip(("green", "silver", "gold"), qualify, strict=True)
+    ]
+    thirds = Shop(
+        "thirds", document("thirds", tiers={"window": {"kind": "rolling", "days": 365}, "tiers": ladder})
+    )
+    for number, amount in enumerate(("10.00", "150.00", "250.00")):
+        thirds.sale(thirds.enrol(f"c{number}"), amount, id=f"s{number}")
+    count(thirds)
+    client = staff_client("analyst", thirds.program_id)
+    table = client.get(f"/console/{thirds.key}/tiers?csv=tiers").content.decode("utf-8-sig")
+    told = [
+        (row["Tier"], row["Members"], row["Of all members (%)"]) for row in csv.DictReader(io.StringIO(table))
+    ]
+    assert told == [("green", "1", "33.4"), ("silver", "1", "33.3"), ("gold", "1", "33.3")]
+    assert "1 of 3 members (33.3%) holds gold, the highest tier." in read(client, thirds, "tiers")
+
+
+def test_every_row_of_a_table_for_spreadsheets_says_what_it_is_of(own: Shop) -> None:
+    client = staff_client("analyst", own.program_id)
+    table = client.get(f"/console/{own.key}/games?csv=games").content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["Game"], row["Prize"]) for row in rows] == [("Wheel", "A gift"), ("Wheel", "Nothing")]
+    assert sum(float(row["Came up (%)"]) for row in rows) == 100
+
+
 def test_a_campaign_is_paused_and_resumed_with_who_and_why(own: Shop) -> None:
     client = staff_client("marketer", own.program_id)
     path = f"/console/{own.key}/campaigns/spring/pause"

@@ -710,7 +710,7 @@ def test_partners_see_their_own_side_alone(shop: Shop) -> None:
     ):
         lines = words[words.index('id="lines"') :]
         assert all(f">{said}<" in lines for said in read), lines
-    for kind, name in (("statement.pdf", b"%PDF"), ("lines.csv", b"line,partner")):
+    for kind, name in (("statement.pdf", b"%PDF"), ("lines.csv", b"\xef\xbb\xbfline,partner")):
         sent = operator.get(f"/console/{town.key}/settlements/{kind}?period={period}&partner=grocer")
         assert sent.content.startswith(name)
     assert operator.get(f"/console/{town.key}/settlements?period=2026-13").status_code == 404

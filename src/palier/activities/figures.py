@@ -14,8 +14,9 @@ from palier.engine.amounts import from_minor
 class CurrencyFigures(Struct, frozen=True):
     """One point currency, as decimal text: what was issued, and where it is now.
 
-    issued = redeemed + expired + reversed + pending + outstanding - debt, with transfers and adjustments beside.
-    `liability` is outstanding and pending points at the currency's value, in the program's money.
+    issued = redeemed + expired + reversed + pending + outstanding - debt, with transfers and adjustments beside; what
+    is held is outstanding too. `liability` is outstanding and pending points at the currency's value, in the
+    program's money.
     """
 
     currency: str
@@ -32,7 +33,10 @@ class CurrencyFigures(Struct, frozen=True):
 
 
 class Figures(Struct, frozen=True):
-    """A program's figures. `spend` is the money of its sales; `tiers` counts members by tier held."""
+    """A program's figures. `spend` is the money of its sales; `tiers` counts members by tier held.
+
+    Members are those who joined and are still here: not who was erased, or merged into another.
+    """
 
     program: str
     members: int
@@ -49,8 +53,8 @@ class Figures(Struct, frozen=True):
 
 MEMBERS = """
 -- figures.members
--- all members: how many are enrolled
-select count(*) from member where program_id = %(program)s
+-- all members: how many are here
+select count(*) from member where program_id = %(program)s and status not in ('erased', 'merged')
 """
 
 SALES = """
@@ -94,7 +98,8 @@ TIERS = """
 -- all members: the tier held after each member's last decision
 select l.tier, count(*) from (
   select distinct on (a.member_id) a.member_id, a.tier
-  from activity a where a.program_id = %(program)s
+  from activity a join member m on m.member_id = a.member_id
+  where a.program_id = %(program)s and a.tier <> '' and m.status not in ('erased', 'merged')
   order by a.member_id, a.acts_at desc, a.activity_id desc
 ) l group by l.tier
 """
@@ -130,7 +135,7 @@ def figures(connection: Connection[Any], program: Runtime) -> Figures:
                 text(taken_back),
                 text(adjusted),
                 text(pending),
-                text(posted - on_hold),
+                text(posted),
                 text(on_hold),
                 text(debt),
                 from_minor(plan.worth(key, posted + pending), plan.exponent),

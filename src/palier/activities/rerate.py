@@ -22,10 +22,10 @@ CHUNK: Final = 200
 
 AFFECTED: Final = """
 -- rerate.affected
--- all members: whoever had something decided from an instant on
+-- all members: whoever is here and had something decided from an instant on
 select distinct a.member_id from activity a
 where a.program_id = %(program)s and a.acts_at >= %(from)s and a.member_id > %(after)s
-  and not exists (select 1 from member m where m.member_id = a.member_id and m.status = 'merged')
+  and not exists (select 1 from member m where m.member_id = a.member_id and m.status in ('erased', 'merged'))
 order by a.member_id
 limit %(limit)s
 """
@@ -63,6 +63,8 @@ def rerate(
     on_progress: Callable[[int], None] | None = None,
 ) -> Rerated:
     """Judges again every member with decisions from `from_at` on, by the timeline as `runtime` has it.
+
+    Not who was merged into another, whose history is the other's, nor who was erased: what it asks for was forgotten.
 
     With `post` the differences are posted, member by member in transactions of CHUNK, each difference as a
     correction that names what it corrects; without, nothing is written. Run again, it finds nothing to do.

@@ -18,11 +18,13 @@ from palier.activities.runtime import Runtime
 from palier.activities.settlements import Settled
 from palier.connectors.bank_files import plain_cell
 from palier.connectors.papers import pdf, pictures
+from palier.connectors.rows import MARK
 from palier.engine.amounts import from_minor
 from palier.engine.clock import moment
 from palier.engine.currencies import localized, money
 from palier.engine.phrases import MONTHS, date_words, text_of
 from palier.engine.settlement import Line, Statement
+from palier.engine.words import ProgramWords
 
 Language = Literal["en", "fr"]
 MOST_LINES: Final = 400
@@ -248,9 +250,9 @@ class _Setter:
 
     def summary(self, who: str) -> dict[str, Any]:
         rows: list[list[str]] = []
-        total: list[str] | None = None
         for statement in () if self.operator else self.settled.statements:
             sums, scale = statement.sums, statement.scale
+            rows += self.of_points(statement, 3)
             rows += [
                 [self.say("issued", who=who), self.points(sums.issued, scale), ""],
                 [self.say("reversed"), self.points(-sums.reversed, scale), ""],
@@ -265,23 +267,34 @@ class _Setter:
             ]
             if statement.expired:
                 rows.append([self.say("expired"), self.points(statement.expired, scale), ""])
-            key = "total_pays" if statement.net >= 0 else "total_paid"
-            total = [self.say(key, who=who), "", self.money(abs(statement.net))]
+        net = sum(statement.net for statement in self.settled.statements)
+        total = [self.say("total_pays" if net >= 0 else "total_paid", who=who), "", self.money(abs(net))]
         return {
             "summary_title": self.say("summary"),
             "summary_heads": [self.say("what"), self.say("points"), self.say("amount")],
             "summary": rows,
-            "summary_total": total,
+            "summary_total": total if rows else None,
         }
+
+    def of_points(self, statement: Statement, cells: int) -> list[list[str]]:
+        """A row that says of which points the rows below are, where the partner has had more than one kind."""
+        if not self.several(statement):
+            return []
+        noun = ProgramWords(self.plan.program, self.language).noun(statement.currency, False)
+        return [[noun.replace("'", "’"), *[""] * (cells - 1)]]
+
+    def several(self, statement: Statement) -> bool:
+        return sum(item.partner == statement.partner for item in self.settled.statements) > 1
 
     def partners(self) -> dict[str, Any]:
         rows = []
         total: list[str] | None = None
         if self.operator and self.settled.statements:
             for item in self.settled.statements:
+                points = [row[0] for row in self.of_points(item, 1)]
                 rows.append(
                     [
-                        self.name(item.partner),
+                        ", ".join([self.name(item.partner), *points]),
                         self.money(item.owed),
                         self.money(-item.paid_ahead) if item.paid_ahead else "",
                         self.money(-item.owing),
@@ -303,6 +316,7 @@ class _Setter:
         total: list[str] | None = None
         statements = [] if self.operator else self.settled.statements
         for statement in statements:
+            rows += self.of_points(statement, 7)
             told = settlements.statement_shown(self.runtime, statement)["days"]
             owed = self.exact([item["owed"] for item in told], empty=True)
             owing = self.exact([item["owing"] for item in told], empty=True)
@@ -314,6 +328,10 @@ class _Setter:
                 self.number(from_minor(statement.owed, self.runtime.latest.exponent)),
                 self.number(from_minor(statement.owing, self.runtime.latest.exponent)),
             ]
+            if self.several(statement):
+                # Points of two kinds have no sum.
+                rows.append(total)
+                total = None
         heads = ("day", "d_issued", "d_reversed", "d_used", "d_given_back", "d_owed", "d_owing")
         return {
             "days_title": self.say("days"),
@@ -368,7 +386,8 @@ _NUMBERS: Final = frozenset({"points", "price", "amount"})
 
 
 def write_csv(rows: Iterable[dict[str, Any]], money: str, to: Any) -> None:
-    """Lines as texts (`settlements.line_shown`) as CSV (RFC 4180); no cell is computed by a spreadsheet."""
+    """Lines as texts (`settlements.line_shown`) as CSV (RFC 4180) for spreadsheets, which compute no cell of it."""
+    to.write(MARK)
     writer = csv.writer(to, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:

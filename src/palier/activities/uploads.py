@@ -631,7 +631,7 @@ def drop_old(connection: Connection[Any], *, now: int) -> int:
 
 def refused_lines(upload: Upload, said: Callable[[Sentence], str]) -> Iterator[list[str]]:
     """The file of refused lines, row by row, each with its reason as it is `said`; nothing where it is gone."""
-    with suppress(OSError), refused_path(upload).open(encoding="utf-8", newline="") as file:
+    with suppress(OSError), refused_path(upload).open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         yield from itertools.islice(rows, 1)
         for line, code, reason, *cells in rows:

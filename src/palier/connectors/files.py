@@ -503,7 +503,7 @@ def write_refused(
     written = 0
     try:
         fresh = not (append and path.exists() and path.stat().st_size)
-        with path.open("w" if fresh else "a", encoding="utf-8", newline="") as file:
+        with path.open("w" if fresh else "a", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             own = [index for index, name in enumerate(header) if name not in REFUSED_COLUMNS]
             if fresh:

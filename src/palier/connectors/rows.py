@@ -29,6 +29,8 @@ NEEDED: Final = ("source", "id", "occurred_at")
 REFUSED_COLUMNS: Final = ("refused_line", "refused_code", "refused_reason")
 DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that a spreadsheet would run as a formula."""
+MARK: Final = "\ufeff"
+"""What a CSV begins with, so that a spreadsheet reads it as UTF-8."""
 
 _TRUE = ("true", "1")
 _FALSE = ("false", "0")

@@ -16,6 +16,9 @@ import csv
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,18 +263,7 @@ class _SheetTable:
     def __init__(self, path: Path, sheet: str | None, maximum_bytes: int) -> None:
         _check_archive(path, maximum_bytes)
         self._path = path
-        try:
-            frame = self._load(sheet)
-        except FileProblem:
-            raise
-        except BaseException as error:
-            # The parser reports broken input as its own errors, or as a panic that is no Exception.
-            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise FileProblem(
-                    sentence("%(name)s is not a readable XLSX workbook", name=path.name),
-                    sentence("Open it in a spreadsheet and save it again"),
-                ) from error
-            raise
+        frame = self._load(sheet)
         self._frame = frame
         self._position = 0
         for index, cells in enumerate(frame.iter_rows()):
@@ -286,11 +278,9 @@ class _SheetTable:
             )
 
     def _load(self, sheet: str | None) -> pl.DataFrame:
-        import fastexcel
         import polars as pl
 
-        book = fastexcel.read_excel(str(self._path))
-        names = book.sheet_names
+        names, content = self._read(sheet)
         if sheet is None and len(names) != 1:
             raise FileProblem(
                 sentence(
@@ -309,9 +299,31 @@ class _SheetTable:
                 sentence("%(name)s has no sheet %(sheet)r", name=self._path.name, sheet=sheet),
                 sentence("Name one of its sheets: %(names)s", names=", ".join(names)),
             )
-        # skip_rows=0 keeps blank rows on top, so that row numbers are those of the sheet.
-        loaded = book.load_sheet(sheet or 0, header_row=None, skip_rows=0, dtypes="string")
-        return pl.DataFrame(loaded)
+        return pl.read_ipc_stream(content)
+
+    def _read(self, sheet: str | None) -> tuple[list[str], bytes]:
+        """The names of the sheets, and the one that is meant as an Arrow stream (nothing where none of them is)."""
+        asked = [sheet] if sheet is not None else []
+        done = subprocess.run(
+            [sys.executable, "-m", "palier.connectors.sheets", str(self._path.absolute()), *asked],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "POLARS_MAX_THREADS": "1"},
+            check=False,
+        )
+        if done.returncode < 0:
+            raise FileProblem(
+                sentence("%(name)s takes more memory or time than a sheet may", name=self._path.name),
+                sentence("Delete what stands far below or beside the table, or save it as CSV UTF-8"),
+            )
+        if done.returncode:
+            raise FileProblem(
+                sentence("%(name)s is not a readable XLSX workbook", name=self._path.name),
+                sentence("Open it in a spreadsheet and save it again"),
+            )
+        names, _, content = done.stdout.partition(b"\n")
+        return json.loads(names), content
 
     def records(self) -> Iterator[tuple[int, Cells]]:
         start = self._header_at + 1

@@ -348,7 +348,7 @@ def count_up(connection: Connection[Any], runtime: Runtime, *, now: int, most: i
     begun anew first. `now` is microseconds UTC.
     """
     program = runtime.program_id
-    zone = runtime.latest.clock.name
+    zone = runtime.at(now).clock.name
     parameters: dict[str, Any] = {"program": program, "zone": zone, "now": moment(now), "most": most}
     state = connection.execute(HOLD_STATE, parameters).fetchone()
     if state is None:
@@ -392,7 +392,7 @@ def recount(connection: Connection[Any], runtime: Runtime, *, now: int) -> None:
     In one snapshot: what is committed after it comes by the queue, as ever. On tables spread over several machines
     the intake must stand still meanwhile, for there is no snapshot over all of them.
     """
-    zone = runtime.latest.clock.name
+    zone = runtime.at(now).clock.name
     parameters: dict[str, Any] = {"program": runtime.program_id, "zone": zone, "now": moment(now)}
     connection.execute(NEW_STATE, parameters)
     connection.commit()

@@ -186,7 +186,7 @@ class Insights(Struct, frozen=True):
 
 def period_of(runtime: Runtime, days: int, *, now: int) -> Period:
     """The last so many days in the program's time zone, today the last of them."""
-    today = runtime.latest.clock.local(now)[0] - EPOCH.toordinal()
+    today = runtime.at(now).clock.local(now)[0] - EPOCH.toordinal()
     return Period(today - days + 1, today)
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from psycopg import Connection
 
+from palier.activities import settlements
 from palier.activities.runtime import Runtime
 from palier.connectors.papers import pdf, pictures
 from palier.engine.clock import instant, moment
@@ -71,6 +72,7 @@ class Receipt(Struct, frozen=True):
 def totals(connection: Connection[Any], runtime: Runtime, period: str) -> list[Total]:
     """What was given in a year (2026) or month (2026-03) of the program's zone and not taken back.
 
+    The months are those of settlements: whatever is published later leaves them where they were, and twelve are a year.
     Refuses what is no period.
     """
     found = _PERIOD.fullmatch(period)
@@ -78,13 +80,11 @@ def totals(connection: Connection[Any], runtime: Runtime, period: str) -> list[T
         raise Refused(
             sentence("%(period)r is no period; write a year, 2026, or a month, 2026-03.", period=period[:20])
         )
-    clock = runtime.latest.clock
-    first = int(found.group(1)) * 12 + (int(found.group(2)) - 1 if found.group(2) else 0)
-    after = first + (1 if found.group(2) else 12)
+    year, month = found.groups()
     parameters = {
         "program": runtime.program_id,
-        "from": moment(clock.start_of_month(first)),
-        "until": moment(clock.start_of_month(after)),
+        "from": moment(settlements.month(runtime, f"{year}-{month or '01'}").starts),
+        "until": moment(settlements.month(runtime, f"{year}-{month or '12'}").ends),
     }
     return [
         Total(row[0], msgspec.json.decode(row[1], type=Text), row[2], row[3], row[4])

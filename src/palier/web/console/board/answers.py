@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final, Self
 
 from django.http import HttpResponse
@@ -16,8 +17,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from palier.connectors.rows import DANGEROUS
+from palier.connectors.rows import DANGEROUS, MARK
 from palier.engine.amounts import from_minor
+from palier.engine.amounts import shares as split
 from palier.engine.currencies import localized
 from palier.engine.phrases import MONTHS
 from palier.engine.words import NO_BREAK, ProgramWords
@@ -119,6 +121,12 @@ class Telling:
     def share(self, part: int, whole: int) -> str:
         """A part of a whole in percent, with one decimal."""
         return self.percent(part * 10_000 // whole) if whole > 0 else NONE
+
+    def shares(self, parts: Sequence[int]) -> list[str]:
+        """Parts of their sum in percent, with one decimal each: together they are 100.0%."""
+        if sum(parts) <= 0:
+            return [NONE for _part in parts]
+        return [self.percent(10 * tenths) for tenths in split(1_000, parts)]
 
     def percent(self, basis_points: int) -> Said:
         """Basis points as percent: "12.3%", "12,3 %"."""
@@ -240,12 +248,15 @@ def shown(
 def as_csv(program: str, table: Table) -> HttpResponse:
     """A table as a file for spreadsheets: numbers are plain numbers, and what they count stands once in the head.
 
-    Where the figures of a column count different things, a column beside it says what.
+    Where the figures of a column count different things, a column beside it says what. Every row says what it is of,
+    also where the page names it once for several rows.
     """
     head: list[str] = []
     columns: list[list[str]] = []
     for place, column in enumerate(table.columns):
         texts = [row[place].text for row in table.rows]
+        if not place:
+            texts = list(accumulate(texts, lambda above, text: text or above))
         units = [text.unit if isinstance(text, Said) else "" for text in texts]
         known = {text.unit for text in texts if isinstance(text, Said)}
         one = known.pop() if len(known) == 1 else ""
@@ -258,7 +269,7 @@ def as_csv(program: str, table: Table) -> HttpResponse:
     writer = csv.writer(written)
     writer.writerow([_safe(name) for name in head])
     writer.writerows(zip(*columns, strict=True))
-    response = HttpResponse("\ufeff" + written.getvalue(), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(MARK + written.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{program}-{table.key}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response

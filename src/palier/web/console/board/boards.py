@@ -235,6 +235,8 @@ def tiers(made: StaffVisit) -> HttpResponse:
     held = found.tiers
     whole = sum(figure.now for figure in held.values())
     top = ladder.tiers[-1].key
+    keys = [tier.key for tier in ladder.tiers]
+    share = dict(zip(keys, told.shares([held.get(key, Compared()).now for key in keys]), strict=True))
     sentence = ngettext(
         "%(count)s of %(members)s (%(share)s) holds %(tier)s, the highest tier.",
         "%(count)s of %(members)s (%(share)s) hold %(tier)s, the highest tier.",
@@ -242,7 +244,7 @@ def tiers(made: StaffVisit) -> HttpResponse:
     ) % {
         "count": told.count(held.get(top, Compared()).now),
         "members": told.members(whole),
-        "share": told.share(held.get(top, Compared()).now, whole),
+        "share": share[top],
         "tier": told.words.tier(top),
     }
     answer = board.answer(question, sentence)
@@ -270,7 +272,7 @@ def tiers(made: StaffVisit) -> HttpResponse:
                 Cell(name, note=board.read(name)),
                 Cell("; ".join(board.text(benefit) for benefit in tier.benefits) or NONE),
                 Cell(told.count(figure.now)),
-                Cell(told.share(figure.now, whole)),
+                Cell(share[tier.key]),
                 Cell(board.change(figure)),
                 Cell(told.count(came)),
                 Cell(told.count(went)),
@@ -665,8 +667,10 @@ def games(made: StaffVisit) -> HttpResponse:
         drawn = {prize: figure for (key, prize), figure in found.drawn.items() if key == game.key}
         plays = sum(figure.now for figure in drawn.values())
         draws += plays
-        for number, prize in enumerate(game.prizes):
-            times = drawn.get(prize.key, Compared())
+        came = [drawn.get(prize.key, Compared()) for prize in game.prizes]
+        # What came up when it was sold out is of no prize.
+        shares = told.shares([*(times.now for times in came), plays - sum(times.now for times in came)])
+        for number, (prize, times, share) in enumerate(zip(game.prizes, came, shares[:-1], strict=True)):
             won += times.now if prize.grants else 0
             limit = f"prize:{game.key}:{prize.key}"
             stock, _currency = limit_of(plan, limit)
@@ -680,7 +684,7 @@ def games(made: StaffVisit) -> HttpResponse:
                     Cell(board.text(game.name) if not number else ""),
                     Cell(board.text(prize.name)),
                     Cell(told.percent(prize.weight * 10_000 // total)),
-                    Cell(told.share(times.now, plays)),
+                    Cell(share),
                     Cell(told.count(times.now)),
                     Cell(board.change(times)),
                     Cell(left),

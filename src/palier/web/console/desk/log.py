@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from palier.connectors.bank_files import plain_cell
 from palier.engine.clock import moment
 from palier.staff import accounts
 from palier.staff.log import LogFilter, Logged, logged
 from palier.staff.operations import write_log
 from palier.web.console.desk import telling
+from palier.web.console.people.sheets import PART, Rows, sheet
 from palier.web.console.visits import StaffVisit, of_staff
 
 RIGHT: Final = "audit:read"
 LINES: Final = 50
-MOST_EXPORTED: Final = 50_000
-"""Rows of one file; a longer time is exported in parts."""
 
 
 def _wanted(made: StaffVisit) -> tuple[LogFilter, dict[str, str]]:
@@ -95,24 +92,29 @@ def _line(made: StaffVisit, row: Logged, people: dict[str, str]) -> dict[str, An
 
 @require_POST
 @of_staff(RIGHT, everywhere=True)
-def exported(made: StaffVisit) -> HttpResponse:
+def exported(made: StaffVisit) -> HttpResponseBase:
     """The filtered log as CSV, the latest first; that it was taken out is logged too."""
     wanted, texts = _wanted(made)
-    rows = logged(made.connection, wanted, limit=MOST_EXPORTED)
     made.connection.rollback()
     filters = ", ".join(f"{name} {text}" for name, text in texts.items() if text)
     write_log(
-        made.connection, made.account.actor, "staff", "log.export", "audit_log", at=made.now,
-        reason=f"{len(rows)} rows; {filters}"[:500],
-    )  # fmt: skip
+        made.connection,
+        made.account.actor,
+        "staff",
+        "log.export",
+        "audit_log",
+        at=made.now,
+        reason=filters[:500],
+    )
     made.connection.commit()
-    to = io.StringIO(newline="")
-    writer = csv.writer(to)
-    writer.writerow([_("number"), _("instant"), _("who"), _("role"), _("act"), _("object"), _("reason")])
-    for row in rows:
-        cells = (row.actor, row.role, row.action, row.object, row.reason)
-        writer.writerow([row.seq, moment(row.at).isoformat(), *map(plain_cell, cells)])
-    response = HttpResponse(to.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+
+    def part(made: StaffVisit, before: int | None) -> tuple[Rows, int | None]:
+        found = logged(made.connection, wanted, before=before, limit=PART)
+        rows: Rows = [
+            [row.seq, moment(row.at).isoformat(), row.actor, row.role, row.action, row.object, row.reason]
+            for row in found
+        ]
+        return rows, found[-1].seq if len(found) == PART else None
+
+    header = (_("number"), _("instant"), _("who"), _("role"), _("act"), _("object"), _("reason"))
+    return sheet(made, "audit-log", header, part)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from palier.activities import uploads
 from palier.activities.uploads import Column, Look, Options, Upload, UploadRefused
+from palier.connectors.rows import MARK
 from palier.web.console.people.acts import address, done
 from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
 from palier.web.console.visits import StaffVisit, of_staff
@@ -334,7 +335,7 @@ def refused(made: StaffVisit, number: int) -> HttpResponse:
     safe = "".join(character if character.isalnum() or character in "-_" else "-" for character in stem)[:80]
     rows = io.StringIO(newline="")
     csv.writer(rows).writerows(uploads.refused_lines(found, part))
-    response = HttpResponse(rows.getvalue(), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(MARK + rows.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = (
         f'attachment; filename="{safe.encode("ascii", "ignore").decode()}.refused.csv"'
     )

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from django.http import StreamingHttpResponse
 
 from palier.connectors.bank_files import plain_cell
+from palier.connectors.rows import MARK
 from palier.staff.session import session
 from palier.web.console.visits import StaffVisit
 
@@ -34,7 +35,7 @@ def sheet(
     """
 
     def lines() -> Iterator[str]:
-        yield "\ufeff" + _lines([[plain_cell(title) for title in header]])
+        yield MARK + _lines([[plain_cell(title) for title in header]])
         place: Key | None = None
         while True:
             with session(snapshot=True) as reading:
