@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from palier.activities import wire
 from palier.site import database
@@ -277,6 +278,23 @@ def test_addresses_and_methods(shop: Shop) -> None:
     found = shop.call("DELETE", "/members")
     found.problem(405, "method_not_allowed")
     assert set(found.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs", "/v1/docs.css", "/health"])
+def test_what_is_only_read_is_asked_for_no_form(shop: Shop, path: str) -> None:
+    client = Client(SERVER_NAME="localhost", enforce_csrf_checks=True)
+    for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
+        found = client.generic(method, path)
+        assert (found.status_code, found.headers["Allow"]) == (405, "GET, HEAD"), method
+        if path != "/health":
+            assert found.json()["code"] == "method_not_allowed"
+    assert client.head(path).status_code == client.get(path).status_code == 200
+
+
+def test_a_body_that_is_late_is_described(shop: Shop) -> None:
+    for path, operations in shop.get("/openapi.json", token="").json["paths"].items():
+        for method, told in operations.items():
+            assert "requestBody" not in told or "408" in told["responses"], (method, path)
 
 
 def test_the_reference_shows_code_as_code(shop: Shop) -> None:
