@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -20,7 +21,7 @@ BODIES: list[tuple[bytes, int]] = [
     (b'"x"', 422),
     (b"\xff\xfe{}", 400),
     (b'{"member": "\\ud800"}', 400),
-    (b'{"member": "a\\u0000b"}', 400),
+    (b'{"member": "a\\u0000b"}', 422),
     (b'{"a": 1, "a": 2}', 400),
     (b'{"points": NaN}', 400),
     (b'{"points": -Infinity}', 400),
@@ -83,6 +84,9 @@ def test_other_media_types(shop: Shop) -> None:
         ({"extra": 1}, "malformed", "extra"),
         ({"id": ""}, "malformed", "id"),
         ({"id": "a\0b"}, "malformed", "id"),
+        ({"id": "a\x1b[2Jb"}, "malformed", "id"),
+        ({"channel": "a\u202eb"}, "malformed", "channel"),
+        ({"location": "a\x9b"}, "malformed", "location"),
         ({"lines": [{"sku": "a"}]}, "malformed", "lines[0].amount"),
         ({"lines": [{"sku": "a\0", "amount": "10"}]}, "invalid_lines", "lines[0].sku"),
     ],
@@ -154,6 +158,19 @@ def test_a_name_given_once_is_not_refused(
     assert shop.post("/activities", raw=raw).json["status"] == "applied"
     if same is not None:
         assert shop.post("/activities", {**sale, **same}).json["status"] == "duplicate"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x07", "\x85", "\u202e", "\u2066"])
+def test_no_text_holds_what_nobody_sees(shop: Shop, member: str, character: str) -> None:
+    """A terminal would obey it, a log be written by it, a sentence be turned round."""
+    spend = {"member": member, "currency": "stars", "points": "1", "reason": f"a{character}b"}
+    told = shop.post("/adjustments", spend).problem(422, "malformed", "reason")
+    assert told["detail"] == f"A text holds a character that is not allowed, U+{ord(character):04X}."
+    mug = {"key": "mug", "name": {"en": f"a{character}b"}, "gives": {"kind": "service"}}
+    told = shop.call("PUT", "/rewards/mug", mug).problem(422, "invalid_reward")
+    assert told["errors"][0]["field"] == "name.en"
+    shop.get(f"/activities/till/{quote(character)}").problem(422, "malformed")
+    assert shop.post("/adjustments", {**spend, "reason": "Désolé\n\t(« ça »\u202f!) 👩‍🍳"}).status == 201
 
 
 def test_what_is_wrong_with_an_activity_is_said_as_it_is(shop: Shop, member: str) -> None:

@@ -246,6 +246,12 @@ class ResultsAnswer(Answered):
     questions: list[TallyAnswer]
 
 
+def _texts(most: int) -> dict[str, Any]:
+    """The form of a text in both languages."""
+    text = {"type": "string", "maxLength": most}
+    return {"type": "object", "properties": {"en": text, "fr": text}, "additionalProperties": False}
+
+
 DOCUMENT: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -256,8 +262,8 @@ DOCUMENT: Final[dict[str, Any]] = {
                     "required": ["key", "name", "questions"],
                     "properties": {
                         "key": {"type": "string"},
-                        "name": {"type": "object"},
-                        "intro": {"type": "object"},
+                        "name": _texts(surveys.LONGEST_NAME),
+                        "intro": _texts(surveys.LONGEST_SAID),
                         "questions": {
                             "type": "array",
                             "minItems": 1,
