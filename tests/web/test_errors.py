@@ -168,4 +168,7 @@ def test_what_is_nobodys_defect_is_one_line_of_the_log(
     caplog.clear()
     Client(**{**BROWSER, "SERVER_NAME": "evil.example"}).get("/")
     assert "evil.example" in caplog.text
+    monkeypatch.undo()
+    Client(**BROWSER).get("/portal/club/door?from=%00")
+    assert "the address holds a NUL" in caplog.text
     assert "Traceback" not in caplog.text

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, RawPostDataException
+from django.http.multipartparser import MultiPartParserError
 from django.utils.deprecation import MiddlewareMixin
 
 from palier.site.problem import CONTENT_SECURITY_POLICY
@@ -55,13 +56,16 @@ class RefuseNul(MiddlewareMixin):
             raise BadRequest("a form where none is read") from exception
 
 
+_NO_DEFECTS = (*AWAY, BadRequest, PermissionDenied, SuspiciousOperation, MultiPartParserError)
+
+
 class OneLine(logging.Filter):
     """A database that is away, and a request that no browser of ours makes, are one line of the log each: where in
     the code they were met says nothing, and would bury what does."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, (*AWAY, SuspiciousOperation)):
+        if isinstance(error, _NO_DEFECTS):
             said, why = record.getMessage(), str(error).partition("\n")[0]
             record.msg = said if why in said else f"{said}: {why}"
             record.args = ()
