@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from django.test import Client
 
 from palier.activities import wire
 from palier.site import database
@@ -19,7 +21,7 @@ BODIES: list[tuple[bytes, int]] = [
     (b'"x"', 422),
     (b"\xff\xfe{}", 400),
     (b'{"member": "\\ud800"}', 400),
-    (b'{"member": "a\\u0000b"}', 400),
+    (b'{"member": "a\\u0000b"}', 422),
     (b'{"a": 1, "a": 2}', 400),
     (b'{"points": NaN}', 400),
     (b'{"points": -Infinity}', 400),
@@ -82,6 +84,9 @@ def test_other_media_types(shop: Shop) -> None:
         ({"extra": 1}, "malformed", "extra"),
         ({"id": ""}, "malformed", "id"),
         ({"id": "a\0b"}, "malformed", "id"),
+        ({"id": "a\x1b[2Jb"}, "malformed", "id"),
+        ({"channel": "a\u202eb"}, "malformed", "channel"),
+        ({"location": "a\x9b"}, "malformed", "location"),
         ({"lines": [{"sku": "a"}]}, "malformed", "lines[0].amount"),
         ({"lines": [{"sku": "a\0", "amount": "10"}]}, "invalid_lines", "lines[0].sku"),
     ],
@@ -153,6 +158,19 @@ def test_a_name_given_once_is_not_refused(
     assert shop.post("/activities", raw=raw).json["status"] == "applied"
     if same is not None:
         assert shop.post("/activities", {**sale, **same}).json["status"] == "duplicate"
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x07", "\x85", "\u202e", "\u2066"])
+def test_no_text_holds_what_nobody_sees(shop: Shop, member: str, character: str) -> None:
+    """A terminal would obey it, a log be written by it, a sentence be turned round."""
+    spend = {"member": member, "currency": "stars", "points": "1", "reason": f"a{character}b"}
+    told = shop.post("/adjustments", spend).problem(422, "malformed", "reason")
+    assert told["detail"] == f"A text holds a character that is not allowed, U+{ord(character):04X}."
+    mug = {"key": "mug", "name": {"en": f"a{character}b"}, "gives": {"kind": "service"}}
+    told = shop.call("PUT", "/rewards/mug", mug).problem(422, "invalid_reward")
+    assert told["errors"][0]["field"] == "name.en"
+    shop.get(f"/activities/till/{quote(character)}").problem(422, "malformed")
+    assert shop.post("/adjustments", {**spend, "reason": "Désolé\n\t(« ça »\u202f!) 👩‍🍳"}).status == 201
 
 
 def test_what_is_wrong_with_an_activity_is_said_as_it_is(shop: Shop, member: str) -> None:
@@ -277,6 +295,23 @@ def test_addresses_and_methods(shop: Shop) -> None:
     found = shop.call("DELETE", "/members")
     found.problem(405, "method_not_allowed")
     assert set(found.headers["Allow"].split(", ")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs", "/v1/docs.css", "/health"])
+def test_what_is_only_read_is_asked_for_no_form(shop: Shop, path: str) -> None:
+    client = Client(SERVER_NAME="localhost", enforce_csrf_checks=True)
+    for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
+        found = client.generic(method, path)
+        assert (found.status_code, found.headers["Allow"]) == (405, "GET, HEAD"), method
+        if path != "/health":
+            assert found.json()["code"] == "method_not_allowed"
+    assert client.head(path).status_code == client.get(path).status_code == 200
+
+
+def test_a_body_that_is_late_is_described(shop: Shop) -> None:
+    for path, operations in shop.get("/openapi.json", token="").json["paths"].items():
+        for method, told in operations.items():
+            assert "requestBody" not in told or "408" in told["responses"], (method, path)
 
 
 def test_the_reference_shows_code_as_code(shop: Shop) -> None:

@@ -37,6 +37,9 @@ SURVEY: dict[str, Any] = {
 }
 
 
+CHOICE: dict[str, Any] = {"key": "a", "kind": "choice", "text": said("?")}
+
+
 def rewarding(key: str = "asking") -> Shop:
     """A program that gives two gifts for answering a survey."""
     data = document(key)
@@ -178,6 +181,16 @@ def test_a_survey_is_asked_once_after_a_purchase(shop: Shop) -> None:
         ({"questions": [{"key": "a", "kind": "choice", "text": said("?")}]}, "questions[0]"),
         ({"questions": [{"key": "a", "kind": "nps", "text": {}}]}, "questions[0].text"),
         ({"questions": [{"key": "a", "kind": "nps", "text": said("?")}] * 2}, "questions"),
+        ({"questions": [{"key": "a", "kind": "nps", "text": said(" ")}]}, "questions[0].text"),
+        ({"questions": [{"key": "a", "kind": "nps", "text": said("x" * 501)}]}, "questions[0].text.en"),
+        ({"questions": [CHOICE | {"options": [said("Yes"), {}]}]}, "questions[0].options[1]"),
+        (
+            {"questions": [CHOICE | {"options": [said("Yes"), {"fr": "x" * 201}]}]},
+            "questions[0].options[1].fr",
+        ),
+        ({"name": said("x" * 201)}, "name.en"),
+        ({"intro": {"fr": "x" * 501}}, "intro.fr"),
+        ({"intro": said("Show 4111 1111 1111 1111")}, "intro.en"),
         ({"activity": "nothing_such"}, "activity"),
         ({"asked_from": "2026-02-30"}, "asked_from"),
         ({"asked_from": "2026-03-02", "asked_until": "2026-03-01"}, "asked_until"),

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import re
 
+import psycopg
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
-from palier.web.portal import views
+from palier.site import database
+from palier.site.middleware import OneLine
+from palier.staff import session
+from palier.staff.session import Unavailable
+from palier.web.portal import views, visits
 from tests.api.shop import Shop
 
 BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml", "SERVER_NAME": "localhost"}
@@ -111,3 +117,58 @@ def test_a_defect_is_a_page_too_and_tells_nothing(shop: Shop, monkeypatch: pytes
     assert re.search(r"<h1>Something went wrong on our side</h1>", answer.content.decode())
     raw = Client(SERVER_NAME="localhost", raise_request_exception=False).get("/portal/club/program")
     assert json.loads(raw.content)["code"] == "defect"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/portal/club/", "/portal/club/door", "/console/club/", "/console/sign-in", "/till/club/",
+        "/widget/club/sample", f"/pictures/club/{'0' * 64}-480.webp",
+    ],
+)  # fmt: skip
+def test_a_database_that_is_away_is_503(shop: Shop, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads learns that it will pass, whoever calls when to call again; it is no defect."""
+    browser = Client(**BROWSER, HTTP_ACCEPT_LANGUAGE="fr", raise_request_exception=False)
+    script = Client(SERVER_NAME="localhost", raise_request_exception=False)
+
+    def refused(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    session.close()
+    monkeypatch.setattr(database, "connect", refused)
+    page = browser.get(path)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "1")
+    assert "<h1>Pas de réponse pour le moment</h1>" in page.content.decode()
+    told = script.get(path)
+    assert (told.status_code, told.headers["Retry-After"]) == (503, "1")
+    assert (told.headers["Content-Type"], told.json()["code"]) == ("application/problem+json", "unavailable")
+
+
+def test_what_is_nobodys_defect_is_one_line_of_the_log(
+    shop: Shop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(visits, "session", broken)
+    caplog.handler.addFilter(OneLine())
+    for error, said in (
+        (Unavailable("AdminShutdown"), "Service Unavailable: /portal/club/: AdminShutdown"),
+        (
+            OperationalError("connection is bad\nis it running?"),
+            "Service Unavailable: /portal/club/: connection is bad",
+        ),
+        (KeyError("wrong"), "Internal Server Error: /portal/club/\nTraceback"),
+    ):
+        caplog.clear()
+        Client(**BROWSER, raise_request_exception=False).get("/portal/club/")
+        (line,) = [one for one in caplog.text.split("ERROR ") if one.strip()]
+        assert said in line
+        assert ("Traceback" in line) == isinstance(error, KeyError)
+    caplog.clear()
+    Client(**{**BROWSER, "SERVER_NAME": "evil.example"}).get("/")
+    assert "evil.example" in caplog.text
+    monkeypatch.undo()
+    Client(**BROWSER).get("/portal/club/door?from=%00")
+    assert "the address holds a NUL" in caplog.text
+    assert "Traceback" not in caplog.text

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.signing import dumps
 from playwright.sync_api import Browser, Route, expect
+from psycopg import Connection
 
 from palier.members import card, refs
 from palier.site import clock, database
@@ -66,6 +68,19 @@ class Cashier(Visitor):
         )
 
 
+@contextmanager
+def database_away(connection: Connection) -> Iterator[None]:
+    """Nobody else has a connection to the database within this block, or gets one."""
+    (name,) = connection.execute("select quote_ident(current_database())").fetchone() or ("",)
+    connection.execute(f"alter database {name} connection limit 0")
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    yield
+    connection.execute(f"alter database {name} connection limit -1")
+
+
 class Owner(Visitor):
     """The browser of somebody who runs the program: the console's pages of tills, each looked at."""
 
@@ -101,7 +116,13 @@ class Owner(Visitor):
 
 @pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 1024, "light"), ("en", 390, "dark")])
 def test_a_morning_at_the_till(
-    opened: Browser, served: Served, shop: Shop, language: str, width: int, scheme: Any
+    opened: Browser,
+    served: Served,
+    shop: Shop,
+    superuser_connection: Connection,
+    language: str,
+    width: int,
+    scheme: Any,
 ) -> None:
     french = language == "fr"
 
@@ -254,8 +275,16 @@ def test_a_morning_at_the_till(
     assert "28012801" not in kept
     assert "no-such-card" not in kept
 
+    # The network comes back before the database does: what the server answers then is no till, and nothing is lost.
+    with database_away(superuser_connection):
+        till.context.set_offline(False)
+        page.reload()
+        expect(page.locator("#offline-card")).to_be_visible()
+        expect(page.locator("#strip-text")).to_contain_text("5")
+    till.faults.clear()
+
     # It comes back: each is credited once; what cannot be is shown with what to do.
-    till.context.set_offline(False)
+    page.locator("#strip-send").click()
     expect(page.locator("#conflicts li")).to_have_count(1, timeout=20_000)
     expect(page.locator("#conflicts .said")).to_contain_text(
         said("No member has this card", "Aucun membre n’a cette carte")

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from palier.engine import payment_cards
 from palier.engine.amounts import MAXIMUM_MINOR, AmountError, from_minor, to_minor
+from palier.engine.characters import unseen
 from palier.engine.clock import instant
 from palier.engine.facts import (
     COMMANDS,
@@ -407,8 +408,8 @@ def refuse_card_number(value: str, field: str, holds: payment_cards.Holds = "tex
 def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORMED) -> str | None:
     if value is None:
         return None
-    if "\0" in value:
-        raise _null_character(code, field)
+    if not value.isprintable() and (character := unseen(value)):
+        raise _not_allowed(character, code, field)
     if not value or len(value) > LONGEST_TEXT:
         raise LineRefused(
             code,
@@ -431,8 +432,10 @@ def _text(value: str | None, field: str, code: RefusalCode = RefusalCode.MALFORM
     return value
 
 
-def _null_character(code: RefusalCode, field: str) -> LineRefused:
-    message = sentence("%(field)s holds a character that is not allowed, U+0000", field=field)
+def _not_allowed(character: str, code: RefusalCode, field: str) -> LineRefused:
+    message = sentence(
+        "%(field)s holds a character that is not allowed, %(character)s", field=field, character=character
+    )
     return LineRefused(code, message, field, sentence("remove it"))
 
 
@@ -456,7 +459,7 @@ def _goods_sound(category: str, sku: str) -> bool:
     return (
         len(category) <= LONGEST_TEXT
         and len(sku) <= LONGEST_TEXT
-        and "\0" not in category + sku
+        and not unseen(category + sku)
         and not payment_cards.holds_number(category, "product")
         and not payment_cards.holds_number(sku, "product")
     )
@@ -464,8 +467,8 @@ def _goods_sound(category: str, sku: str) -> bool:
 
 def _unsound_goods(line: WireLine, field: str) -> LineRefused:
     for name, text in (("category", line.category), ("sku", line.sku)):
-        if "\0" in text:
-            return _null_character(RefusalCode.INVALID_LINES, f"{field}.{name}")
+        if character := unseen(text):
+            return _not_allowed(character, RefusalCode.INVALID_LINES, f"{field}.{name}")
     if max(len(line.category), len(line.sku)) <= LONGEST_TEXT:
         refuse_card_number(line.sku, f"{field}.sku", "product")
         refuse_card_number(line.category, f"{field}.category", "product")
@@ -877,8 +880,12 @@ def attribute_value(name: str, value: str | int | bool | float, attribute: Attri
     elif kind == "decimal":
         problem = sentence('%(name)s must be a decimal in quotes, such as "1.50"', name=name)
     if kind == "text" and isinstance(value, str):
-        if "\0" in value:
-            problem = sentence("%(field)s holds a character that is not allowed, U+0000", field=name)
+        if character := unseen(value):
+            problem = sentence(
+                "%(field)s holds a character that is not allowed, %(character)s",
+                field=name,
+                character=character,
+            )
         elif len(value) <= LONGEST_TEXT:
             if attribute.choices is None or value in attribute.choices:
                 return value

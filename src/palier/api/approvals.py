@@ -9,7 +9,7 @@ from ninja import Query, Router
 from pydantic import AfterValidator, Field
 
 from palier.api.calls import ApiKey, Call, answer, call, encode, text_only, write, written
-from palier.api.cursors import decode_cursor, encode_cursor
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.problems import Problem, not_found
 from palier.api.schemas import (
     PAGE,
@@ -89,18 +89,14 @@ def list_approvals(
 ) -> HttpResponse:
     """What was asked of a second person, the latest first: what waits (`state=asked`) and what was decided."""
     with call(request, snapshot=True) as made:
-        before = decode_cursor(cursor) if cursor is not None else None
-        if cursor is not None and before is None:
-            raise Problem(
-                422, "malformed", "This is not the cursor of a page.",
-                field="cursor", remedy="take `next` of the page before as it is",
-            )  # fmt: skip
+        after = read_cursor(request, cursor, 1)
+        before = after[0] if after is not None else None
         found = approvals.listed(
             made.connection, made.key.program_id, now=made.now, state=state, kind=kind, before=before,
             limit=limit + 1,
         )  # fmt: skip
         page = found[:limit]
-        more = encode_cursor(page[-1].approval_id) if len(found) > limit else None
+        more = write_cursor(request, page[-1].approval_id) if len(found) > limit else None
         return answer({"approvals": [approval_shown(item, made.now) for item in page], "next": more})
 
 

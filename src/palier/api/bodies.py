@@ -10,6 +10,7 @@ from ninja.parser import Parser
 
 from palier.activities.wire import MAX_BYTES
 from palier.api.problems import Problem
+from palier.engine.characters import unseen
 
 MAX_DEPTH: Final = 40
 
@@ -58,8 +59,8 @@ def too_large() -> Problem:
 def read_json(raw: bytes) -> Any:
     """The value of a JSON text; a 400 problem for anything else.
 
-    Refused beyond JSON's grammar: NaN and infinities, a name given twice, texts that are no Unicode or hold
-    the character NUL, and nesting deeper than MAX_DEPTH.
+    Refused beyond JSON's grammar: NaN and infinities, a name given twice, texts that are no Unicode, and nesting
+    deeper than MAX_DEPTH; with the place (422), texts with characters that nobody sees.
     """
     try:
         value = json.loads(
@@ -73,7 +74,7 @@ def read_json(raw: bytes) -> Any:
         raise _malformed(f"{error.msg.lower()} at line {error.lineno}, column {error.colno}") from None
     except ValueError as error:
         raise _malformed(str(error) if isinstance(error, _NotTaken) else "a number is too long") from None
-    _check(value, 0)
+    _check(value, 0, "")
     return value
 
 
@@ -96,25 +97,37 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check(value: Any, depth: int) -> None:
+def _check(value: Any, depth: int, place: str) -> None:
     if depth > MAX_DEPTH:
         raise _malformed(f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
-        if not is_text(value):
-            raise _malformed("a text is not Unicode, or holds the character NUL")
+        if not value.isprintable():
+            _check_text(value, place)
     elif isinstance(value, dict):
         for name, item in value.items():
-            _check(name, depth)
-            _check(item, depth + 1)
+            _check(name, depth, place)
+            _check(item, depth + 1, f"{place}.{name}" if place else name)
     elif isinstance(value, list):
-        for item in value:
-            _check(item, depth + 1)
+        for index, item in enumerate(value):
+            _check(item, depth + 1, f"{place}.{index}" if place else str(index))
+
+
+def _check_text(value: str, place: str) -> None:
+    if not _is_unicode(value):
+        raise _malformed("a text is not Unicode")
+    if character := unseen(value):
+        raise Problem(
+            422, "malformed", f"A text holds a character that is not allowed, {character}.",
+            field=place[:200], remedy="remove it",
+        )  # fmt: skip
 
 
 def is_text(value: str) -> bool:
-    """Whether a text can be stored: Unicode without lone surrogates and without NUL."""
-    if "\0" in value:
-        return False
+    """Whether a text can be stored: Unicode without lone surrogates and without characters that nobody sees."""
+    return _is_unicode(value) and not unseen(value)
+
+
+def _is_unicode(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:

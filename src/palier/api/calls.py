@@ -210,5 +210,5 @@ def written(at: int) -> str | None:
 def text_only(value: str) -> str:
     """A text of a path or query that can be stored; ValueError otherwise."""
     if not is_text(value):
-        raise ValueError("it is not Unicode text, or holds the character NUL")
+        raise ValueError("it is not Unicode text, or holds a character that nobody sees")
     return value

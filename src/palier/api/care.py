@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from palier.api.bodies import read_body
 from palier.api.calls import ApiKey, Call, answer, call, encode, text_only, write, written
-from palier.api.cursors import decode_places, encode_places
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.problems import Problem, not_found
 from palier.api.schemas import PAGE, Answered, Body, IdempotencyKey, InstantText, Key, Limit, Ref, problems
 from palier.care import cases, surveys
@@ -118,17 +118,13 @@ def list_cases(
     ] = None,
 ) -> HttpResponse:
     """Cases in a state, those that wait longest first."""
-    after = decode_places(cursor, 2) if cursor is not None else (0, 0)
-    if after is None:
-        raise Problem(
-            422, "malformed", "The cursor is not one of a page.", field="cursor", remedy="send `next`"
-        )
+    after = read_cursor(request, cursor, 2) or (0, 0)
     with call(request, snapshot=True) as made:
         found = cases.in_state(
             made.connection, made.key.program_id, state, after=(after[0], after[1]), limit=limit + 1
         )
         page = found[:limit]
-        more = encode_places(page[-1].changed_at, page[-1].case_id) if len(found) > limit else None
+        more = write_cursor(request, page[-1].changed_at, page[-1].case_id) if len(found) > limit else None
         return answer({"cases": [_shown(made, case) for case in page], "next": more})
 
 
@@ -250,6 +246,12 @@ class ResultsAnswer(Answered):
     questions: list[TallyAnswer]
 
 
+def _texts(most: int) -> dict[str, Any]:
+    """The form of a text in both languages."""
+    text = {"type": "string", "maxLength": most}
+    return {"type": "object", "properties": {"en": text, "fr": text}, "additionalProperties": False}
+
+
 DOCUMENT: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
@@ -260,8 +262,8 @@ DOCUMENT: Final[dict[str, Any]] = {
                     "required": ["key", "name", "questions"],
                     "properties": {
                         "key": {"type": "string"},
-                        "name": {"type": "object"},
-                        "intro": {"type": "object"},
+                        "name": _texts(surveys.LONGEST_NAME),
+                        "intro": _texts(surveys.LONGEST_SAID),
                         "questions": {
                             "type": "array",
                             "minItems": 1,

@@ -1,15 +1,27 @@
-"""Cursors of pages: opaque to callers, and refused when they were not made here."""
+"""Cursors of pages: opaque to callers, each for the one list that it was made for.
+
+A cursor holds where a page ends, signed together with whose list it is of, its address and its filters: in another
+list the same numbers would be another place, and lines would be left out in silence.
+"""
 
 from __future__ import annotations
 
 import hmac
 from functools import lru_cache
 from hashlib import sha256
+from typing import Final
+from urllib.parse import quote
 
+from django.http import HttpRequest
+
+from palier.api.problems import Problem
 from palier.members.refs import LENGTH, decode, encode
 from palier.site.environment import derived_key
+from palier.staff.queries import Key
 
-_CHECK_LENGTH = 8
+_CHECK_LENGTH: Final = 8
+_FREE: Final = frozenset(("cursor", "limit"))
+"""Of a list's parameters, what may differ from page to page."""
 
 
 @lru_cache(maxsize=1)
@@ -17,39 +29,36 @@ def _key() -> bytes:
     return derived_key("page cursors")
 
 
-def _check(text: str) -> str:
-    return hmac.new(_key(), text.encode(), sha256).hexdigest()[:_CHECK_LENGTH]
+def read_cursor(request: HttpRequest, cursor: str | None, count: int) -> tuple[int, ...] | None:
+    """The numbers of the place after which a page begins; None for the first page.
 
-
-def encode_cursor(position: int) -> str:
-    """The cursor of a page that begins after a position."""
-    text = encode(position).removeprefix("m_")
-    return text + _check(text)
-
-
-def decode_cursor(cursor: str) -> int | None:
-    """The position of a cursor; None for a text that is none."""
+    Raises the problem of a cursor that is none, or is of another list.
+    """
+    if cursor is None:
+        return None
     text, check = cursor[:-_CHECK_LENGTH], cursor[-_CHECK_LENGTH:]
-    if not cursor.isascii() or not hmac.compare_digest(_check(text), check):
-        return None
-    try:
-        return decode(f"m_{text}")
-    except ValueError:
-        return None
+    made_here = cursor.isascii() and hmac.compare_digest(_check(request, text), check)
+    if not made_here or len(text) != count * LENGTH:
+        raise Problem(
+            422, "malformed", "This is not the cursor of a page of this list.",
+            field="cursor", remedy="take `next` of the page before as it is, and keep the other parameters",
+        )  # fmt: skip
+    return tuple(decode(f"m_{text[start : start + LENGTH]}") for start in range(0, len(text), LENGTH))
 
 
-def encode_places(*places: int) -> str:
-    """The cursor of a page that begins after a place told by several numbers."""
+def write_cursor(request: HttpRequest, *places: int) -> str:
+    """The cursor of the page of this list that begins after a place."""
     text = "".join(encode(place).removeprefix("m_") for place in places)
-    return text + _check(text)
+    return text + _check(request, text)
 
 
-def decode_places(cursor: str, count: int) -> tuple[int, ...] | None:
-    """The numbers of a cursor; None for a text that is none of so many."""
-    text, check = cursor[:-_CHECK_LENGTH], cursor[-_CHECK_LENGTH:]
-    if not cursor.isascii() or not hmac.compare_digest(_check(text), check) or len(text) != count * LENGTH:
-        return None
-    try:
-        return tuple(decode(f"m_{text[start : start + LENGTH]}") for start in range(0, len(text), LENGTH))
-    except ValueError:
-        return None
+def _check(request: HttpRequest, text: str) -> str:
+    key: Key = request.auth  # type: ignore[attr-defined]
+    filters = "&".join(
+        f"{quote(name)}={quote(value)}"
+        for name, values in sorted(request.GET.lists())
+        if name not in _FREE
+        for value in values
+    )
+    scope = f"{key.program_id} {key.partner or ''} {request.path}?{filters} {text}"
+    return hmac.new(_key(), scope.encode(), sha256).hexdigest()[:_CHECK_LENGTH]

@@ -13,8 +13,8 @@ from palier.activities.operations import lock_member, member_attributes
 from palier.activities.telling import tell
 from palier.api.bodies import Number
 from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
-from palier.api.cursors import decode_cursor, encode_cursor
-from palier.api.problems import Problem, not_found, of_refusal
+from palier.api.cursors import read_cursor, write_cursor
+from palier.api.problems import Problem, not_found
 from palier.api.schemas import (
     PAGE,
     Cursor,
@@ -37,8 +37,6 @@ from palier.api.schemas import (
 )
 from palier.api.views import Views
 from palier.engine.clock import MINUTE, SECOND, is_zone
-from palier.engine.refusals import Refusal, RefusalCode
-from palier.engine.sentences import sentence
 from palier.members import operations as enrolment
 from palier.members import page_tokens, refs
 from palier.members import queries as members
@@ -296,18 +294,8 @@ def read_history(
 
     Corrections are lines of their own that name what they correct.
     """
-    before = None
-    if cursor is not None:
-        before = decode_cursor(cursor)
-        if before is None:
-            raise of_refusal(
-                Refusal(
-                    RefusalCode.MALFORMED,
-                    sentence("this is not the cursor of a page"),
-                    "cursor",
-                    sentence("take `next` of the page before as it is"),
-                )
-            )
+    after = read_cursor(request, cursor, 1)
+    before = after[0] if after is not None else None
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
         lines = queries.history(
@@ -321,7 +309,7 @@ def read_history(
                 "lines": [
                     views.line(story) for story in tell(made.connection, made.runtime, member_id, shown)
                 ],
-                "next": encode_cursor(shown[-1].activity_id) if len(lines) > limit else None,
+                "next": write_cursor(request, shown[-1].activity_id) if len(lines) > limit else None,
             }
         )
 

@@ -12,7 +12,7 @@ from ninja import Query, Router
 from palier.activities import batch
 from palier.activities.queries import redemption_ref
 from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
-from palier.api.cursors import decode_cursor, decode_places, encode_cursor, encode_places
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.order_schemas import (
     AddressAnswer,
     DeliveryAddress,
@@ -35,7 +35,7 @@ from palier.api.order_schemas import (
     Why,
 )
 from palier.api.points import name_of
-from palier.api.problems import Problem, not_found
+from palier.api.problems import not_found
 from palier.api.schemas import PAGE, Cursor, IdempotencyKey, Limit, Ref, problems
 from palier.engine.amounts import from_minor
 from palier.engine.currencies import exponent
@@ -279,11 +279,8 @@ def list_member_orders(
     limit: Limit = PAGE,
 ) -> HttpResponse:
     """The orders of a member, the latest first."""
-    before = None
-    if cursor is not None:
-        before = decode_cursor(cursor)
-        if before is None:
-            raise _bad_cursor()
+    after = read_cursor(request, cursor, 1)
+    before = after[0] if after is not None else None
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
         found = order_queries.of_member(
@@ -294,7 +291,7 @@ def list_member_orders(
         return answer(
             {
                 "orders": _with_items(made, found),
-                "next": encode_cursor(found[-1].order_id) if more else None,
+                "next": write_cursor(request, found[-1].order_id) if more else None,
             }
         )
 
@@ -312,16 +309,6 @@ def _with_items(made: Call, found: Sequence[Order]) -> list[dict[str, Any]]:
     return [views.order(order, items[(order.member_id, order.order_id)]) for order in found]
 
 
-def _bad_cursor() -> Problem:
-    return Problem(
-        422,
-        "malformed",
-        "This is no cursor of this list.",
-        field="cursor",
-        remedy="use `next` of a page as it is",
-    )
-
-
 @router.get(
     "/orders",
     auth=WRITE,
@@ -333,19 +320,14 @@ def list_open_orders(
     request: HttpRequest, state: OpenState = "fulfilling", cursor: Cursor = None, limit: Limit = PAGE
 ) -> HttpResponse:
     """Orders of all members that are being fulfilled, are reserved, or wait: the first made first."""
-    after = (0, 0)
-    if cursor is not None:
-        places = decode_places(cursor, 2)
-        if places is None:
-            raise _bad_cursor()
-        after = (places[0], places[1])
+    after = read_cursor(request, cursor, 2) or (0, 0)
     with call(request, snapshot=True) as made:
         found = order_queries.open_orders(
-            made.connection, made.key.program_id, state, after=after, limit=limit + 1
+            made.connection, made.key.program_id, state, after=(after[0], after[1]), limit=limit + 1
         )
         more = found[limit:]
         found = found[:limit]
-        following = encode_places(found[-1].order_id, found[-1].member_id) if more else None
+        following = write_cursor(request, found[-1].order_id, found[-1].member_id) if more else None
         return answer({"orders": _with_items(made, found), "next": following})
 
 

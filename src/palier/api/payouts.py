@@ -14,9 +14,9 @@ from pydantic import AfterValidator, Field
 
 from palier.activities import operations as commands
 from palier.api.calls import ApiKey, Call, answer, call, encode, text_only, write, written
-from palier.api.cursors import decode_cursor, encode_cursor
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.points import name_of
-from palier.api.problems import Problem, not_found
+from palier.api.problems import not_found
 from palier.api.schemas import (
     PAGE,
     Answered,
@@ -325,29 +325,19 @@ def list_payouts(
 ) -> HttpResponse:
     """Pay-outs, the latest first: of a state, of a member, of a batch."""
     with call(request, snapshot=True) as made:
-        before = _before(cursor)
+        after = read_cursor(request, cursor, 1)
         found = queries.listed(
             made.connection,
             made.key.program_id,
             state=state,
             member_id=made.member(member) if member is not None else None,
             batch_id=_batch_id(batch) if batch is not None else None,
-            before=before,
+            before=after[0] if after is not None else None,
             limit=limit + 1,
         )
         page = found[:limit]
-        more = encode_cursor(page[-1].payout_id) if len(found) > limit else None
+        more = write_cursor(request, page[-1].payout_id) if len(found) > limit else None
         return answer({"payouts": [_payout_shown(made, payout) for payout in page], "next": more})
-
-
-def _before(cursor: str | None) -> int | None:
-    before = decode_cursor(cursor) if cursor is not None else None
-    if cursor is not None and before is None:
-        raise Problem(
-            422, "malformed", "This is not the cursor of a page.",
-            field="cursor", remedy="take `next` of the page before as it is",
-        )  # fmt: skip
-    return before
 
 
 def _find(made: Call, ref: str) -> Payout:
@@ -474,9 +464,11 @@ def list_payout_batches(
 ) -> HttpResponse:
     """Batches, the latest first."""
     with call(request, snapshot=True) as made:
-        found = queries.batches(made.connection, made.key.program_id, before=_before(cursor), limit=limit + 1)
+        after = read_cursor(request, cursor, 1)
+        before = after[0] if after is not None else None
+        found = queries.batches(made.connection, made.key.program_id, before=before, limit=limit + 1)
         page = found[:limit]
-        more = encode_cursor(page[-1].batch_id) if len(found) > limit else None
+        more = write_cursor(request, page[-1].batch_id) if len(found) > limit else None
         return answer({"batches": [_batch_shown(made, batch) for batch in page], "next": more})
 
 

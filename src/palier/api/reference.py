@@ -28,6 +28,7 @@ _MEANINGS: Final = {
     "401": "The call bears no valid API key.",
     "403": "The key lacks the right.",
     "404": "There is no such thing in the key's program.",
+    "408": "The body did not arrive in time; send it again.",
     "409": "The same is being worked on at this moment, or has gone on meanwhile; `code` says which.",
     "410": "A repeated call whose answer named a member who was erased since: it was done, and is not done again.",
     "413": "The body is 2 MB or more.",
@@ -76,6 +77,8 @@ def _complete(operation: dict[str, Any], rights: dict[str, str]) -> None:
     if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", [])):
         for status in ("409", "410"):
             operation["responses"].setdefault(status, {})
+    if "413" in operation["responses"]:
+        operation["responses"].setdefault("408", {})
     for status, response in operation["responses"].items():
         if status in _MEANINGS:
             response["description"] = _MEANINGS[status]

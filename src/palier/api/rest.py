@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.operation import Operation
@@ -234,6 +235,11 @@ def _method_not_allowed(callback: Callable[..., HttpResponse]) -> Callable[..., 
         return problem
 
     return answered
+
+
+def only_read(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What tells of the API: by any other method the answer is that of operations, and no form's."""
+    return _method_not_allowed(csrf_exempt(require_safe(view)))
 
 
 def operations() -> list[tuple[str, Operation]]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from palier.activities.operations import NotDone, points_minor
 from palier.api.bodies import raw_body
 from palier.api.calls import ApiKey, Call, answer, call, encode, write, written
-from palier.api.cursors import decode_places, encode_places
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.problems import Problem, not_found, of_refusal
 from palier.api.reward_schemas import (
     ImportedRewards,
@@ -83,7 +83,6 @@ IMPORT: Final[dict[str, Any]] = {
         },
     }
 }
-_SORTS: Final[tuple[browsing.Sort, ...]] = ("newest", "price", "ending")
 Lang = Annotated[
     Literal["en", "fr"] | None, Query(description="Language of the texts; the program's first by default.")
 ]
@@ -330,28 +329,20 @@ def list_rewards(
         _current(made)
         page = browsing.browse(
             made.connection, made.runtime, filters,
-            now=made.now, limit=limit, sort=sort, after=_position(cursor, sort), member=seen_by,
+            now=made.now, limit=limit, sort=sort, after=_position(request, cursor), member=seen_by,
         )  # fmt: skip
         behind = page.next
         return answer(
             {
                 "rewards": [views.line(line, seen_by) for line in page.lines],
-                "next": None
-                if behind is None
-                else encode_places(_SORTS.index(sort), behind.value, behind.reward_id),
+                "next": None if behind is None else write_cursor(request, behind.value, behind.reward_id),
             }
         )
 
 
-def _position(cursor: str | None, sort: browsing.Sort) -> Position | None:
-    if cursor is None:
-        return None
-    places = decode_places(cursor, 3)
-    if places is None or places[0] != _SORTS.index(sort):
-        raise _malformed(
-            "cursor", "This is not the cursor of such a page.", "take `next` of the page before as it is"
-        )
-    return Position(places[1], places[2])
+def _position(request: HttpRequest, cursor: str | None) -> Position | None:
+    places = read_cursor(request, cursor, 2)
+    return Position(*places) if places is not None else None
 
 
 @router.get(

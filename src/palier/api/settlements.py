@@ -11,7 +11,7 @@ from ninja import Query, Router
 from palier.activities import settlements, statements
 from palier.activities.settlements import After, Question
 from palier.api.calls import ApiKey, Call, answer, call
-from palier.api.cursors import decode_places, encode_places
+from palier.api.cursors import read_cursor, write_cursor
 from palier.api.problems import Problem, not_found
 from palier.api.schemas import PAGE, Instant, Key, Limit, SettlementAnswer, problems
 from palier.site.refusal import Refused
@@ -58,12 +58,7 @@ def read_settlements(
             partner = made.key.partner
         if partner is not None and partner not in settlements.known_partners(made.runtime):
             raise not_found("partner")
-        places = decode_places(cursor, 4) if cursor is not None else None
-        if cursor is not None and places is None:
-            raise Problem(
-                422, "malformed", "This is not the cursor of a page.",
-                field="cursor", remedy="take `next` of the page before as it is",
-            )  # fmt: skip
+        places = read_cursor(request, cursor, 4)
         try:
             month = settlements.month(made.runtime, period)
         except Refused as refused:
@@ -89,7 +84,7 @@ def read_settlements(
         )
         page = found[:limit]
         shown["lines"] = [settlements.line_shown(made.runtime, line, operator=operator) for _, line in page]
-        shown["next"] = encode_places(known, *page[-1][0]) if len(found) > limit else None
+        shown["next"] = write_cursor(request, known, *page[-1][0]) if len(found) > limit else None
         return answer(shown)
 
 

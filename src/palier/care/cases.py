@@ -12,6 +12,7 @@ from palier.activities import operations as commands
 from palier.activities.runtime import Runtime
 from palier.care.refusals import CareRefusal, CareRefused
 from palier.engine import payment_cards
+from palier.engine.characters import readable
 from palier.engine.clock import instant, moment
 from palier.members import queries as members
 from palier.members import refs
@@ -246,9 +247,10 @@ def _no_line() -> CareRefused:
 
 
 def clean_text(text: str, field: str = "text", most: int = LONGEST_TEXT) -> str:
-    """What somebody wrote, without spaces around it. Refused: nothing, too much, and numbers of payment cards."""
-    said = "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").strip().split("\n"))
-    if not said or len(said) > most or "\0" in said:
+    """What somebody wrote: what can be read of it, without spaces around it. Refused: nothing, too much, and numbers
+    of payment cards."""
+    said = "\n".join(line.rstrip() for line in readable(text.replace("\v", "\n")).strip().splitlines())
+    if not said or len(said) > most:
         raise CareRefused(
             CareRefusal.INVALID_TEXT,
             f"the text has 1 to {most} characters",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
@@ -18,6 +18,7 @@ from palier.activities.answers import Result
 from palier.activities.runtime import Runtime
 from palier.care.cases import clean_text
 from palier.care.refusals import CareRefusal, CareRefused
+from palier.engine import payment_cards
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.document import Key, Strict, Text
 from palier.members import refs
@@ -27,6 +28,8 @@ from palier.staff.operations import write_log
 ASKED_WITHIN: Final = 30 * DAY
 """How long after a purchase a member is asked."""
 LONGEST_ANSWER: Final = 500
+LONGEST_NAME: Final = 200
+LONGEST_SAID: Final = 500
 SCALES: Final = {"nps": range(11), "csat": range(1, 6)}
 """The answers of a question with a scale: 0 to 10 ("would you recommend us?"), 1 to 5 ("how satisfied?")."""
 
@@ -39,9 +42,9 @@ class Question(Strict, frozen=True):
     kind: Literal["nps", "csat", "choice", "text"]
     """How it is answered."""
     text: Text
-    """What members read."""
+    """What members read; up to 500 characters."""
     options: Annotated[list[Text], Meta(max_length=10)] = []
-    """What a choice is between, 2 at least."""
+    """What a choice is between, 2 at least; up to 200 characters each."""
 
 
 class SurveyDocument(Strict, frozen=True):
@@ -53,11 +56,11 @@ class SurveyDocument(Strict, frozen=True):
     key: Key
     """Unique name in its program."""
     name: Text
-    """What members read above it."""
+    """What members read above it; up to 200 characters."""
     questions: Annotated[list[Question], Meta(min_length=1, max_length=5)]
     """The questions, in order."""
     intro: Text = Text()
-    """A sentence before the questions: why they are asked, and what answering brings."""
+    """A sentence before the questions: why they are asked, and what answering brings; up to 500 characters."""
     activity: Key | None = None
     """The activity type that a rule rewards: one that the program declares. It is sent once for each member."""
     asked_from: str | None = None
@@ -121,13 +124,25 @@ def read_document(data: object) -> SurveyDocument:
             raise _invalid(
                 "a choice has 2 options or more, and no other question has any", f"questions[{index}]"
             )
-    for name, text in (
-        ("name", found.name),
-        *((f"questions[{index}].text", question.text) for index, question in enumerate(found.questions)),
-    ):
-        if not text.en and not text.fr:
-            raise _invalid("there is nothing to read", name)
+    for place, text, most in _texts(found):
+        if place != "intro" and not text.en.strip() and not text.fr.strip():
+            raise _invalid("there is nothing to read", place)
+        for language, words in (("en", text.en), ("fr", text.fr)):
+            if len(words) > most:
+                raise _invalid(f"the text is longer than {most} characters", f"{place}.{language}")
+            if payment_cards.holds_number(words):
+                raise _invalid("the text holds the number of a payment card", f"{place}.{language}")
     return found
+
+
+def _texts(document: SurveyDocument) -> Iterator[tuple[str, Text, int]]:
+    """What members read: where it stands, and how long it may be."""
+    yield "name", document.name, LONGEST_NAME
+    yield "intro", document.intro, LONGEST_SAID
+    for index, question in enumerate(document.questions):
+        yield f"questions[{index}].text", question.text, LONGEST_SAID
+        for number, option in enumerate(question.options):
+            yield f"questions[{index}].options[{number}]", option, LONGEST_NAME
 
 
 def _invalid(message: str, field: str) -> CareRefused:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import inspect
 
+from palier.engine.characters import UNSEEN
 from palier.engine.conditions import Problem, nearest
 from palier.engine.document import DECIMAL_FORM
 from palier.engine.program import Program
@@ -38,7 +39,7 @@ _FORMS: Final = {
 """What the types say of the form of a text, by which a page can say it in French."""
 
 _PLAIN_NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(rf"[{UNSEEN}\r]")
 """Control characters but tab and line feed: PostgreSQL takes no NUL, and nobody can read the others."""
 
 

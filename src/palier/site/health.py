@@ -5,6 +5,8 @@ from typing import Any
 
 import psycopg
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
 import palier
 from palier.site import database, disk
@@ -74,6 +76,8 @@ def health() -> Health:
         return Health(palier.__version__, "unreachable", [], accepted, *room)
 
 
+@csrf_exempt
+@require_safe
 def health_view(request: HttpRequest) -> JsonResponse:
     """GET /health: 200 when requests can be served (reads, at least), else 503."""
     state = health()

@@ -1,13 +1,15 @@
-"""What every answer carries, and what is said when the database is away."""
+"""What every answer carries, what no request may hold, and what the log says of those that are nobody's defect."""
 
+import logging
 from collections.abc import Callable
 
-from django.core.exceptions import BadRequest
-from django.db import InterfaceError, OperationalError
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, RawPostDataException
+from django.http.multipartparser import MultiPartParserError
 from django.utils.deprecation import MiddlewareMixin
 
-from palier.site.problem import CONTENT_SECURITY_POLICY, problem_body
+from palier.site.problem import CONTENT_SECURITY_POLICY
+from palier.staff.session import AWAY
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -54,13 +56,18 @@ class RefuseNul(MiddlewareMixin):
             raise BadRequest("a form where none is read") from exception
 
 
-class AnswerWhenUnavailable(MiddlewareMixin):
-    """A lost or absent database is 503 with Retry-After: the caller may repeat the same request."""
+_NO_DEFECTS = (*AWAY, BadRequest, PermissionDenied, SuspiciousOperation, MultiPartParserError)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OperationalError | InterfaceError):
-            return None
-        body = problem_body(503, "unavailable", "The database does not answer now; repeat the same request.")
-        return HttpResponse(
-            body, status=503, content_type="application/problem+json", headers={"Retry-After": "1"}
-        )
+
+class OneLine(logging.Filter):
+    """A database that is away, and a request that no browser of ours makes, are one line of the log each: where in
+    the code they were met says nothing, and would bury what does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, _NO_DEFECTS):
+            said, why = record.getMessage(), str(error).partition("\n")[0]
+            record.msg = said if why in said else f"{said}: {why}"
+            record.args = ()
+            record.exc_info = None
+        return True

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
+from django.db import InterfaceError, OperationalError
 from psycopg import Connection, IsolationLevel
 
 from palier.site import database
@@ -21,6 +22,12 @@ TRUSTED_FOR_S: Final = 2.0
 
 class Unavailable(Exception):
     """The database did not answer, or gave the transaction up; the same request may be repeated."""
+
+
+AWAY: Final = (
+    Unavailable, psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError,
+)  # fmt: skip
+"""What is raised where the database is away, or gave up, by whichever connection was asked."""
 
 
 class _Own(threading.local):

@@ -1,4 +1,5 @@
-"""What is said where no page answers: nothing is there, a form is no longer good, too much was sent, a defect.
+"""What is said where no page answers: nothing is there, a form is no longer good, too much was sent, the database is
+away, a defect.
 
 Whoever reads pages gets one in his language, which says what to do and leads back; a script or a system gets a problem
 document. None of them asks the database or the session, so that they are said whatever else is broken.
@@ -6,6 +7,7 @@ document. None of them asks the database or the session, so that they are said w
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from palier.site.problem import problem_body, wants_page
+from palier.staff.session import AWAY
 
 _TOO_MUCH = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
@@ -106,7 +109,14 @@ def forms_alone(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable
 
 
 def defect(request: HttpRequest) -> HttpResponse:
-    """Something inside broke (500): it stands in the server's log."""
+    """Something inside broke (500): it stands in the server's log. A database that is away is none (503)."""
+    if isinstance(sys.exception(), AWAY):
+        said = _said(
+            request, 503, "unavailable", _("This cannot be answered just now"),
+            _("Try again in a moment. Look whether it was done before you do it again."),
+        )  # fmt: skip
+        said["Retry-After"] = "1"
+        return said
     return _said(
         request, 500, "defect", _("Something went wrong on our side"),
         _("It is written down. Look whether it was done before you do it again."),

@@ -30,20 +30,31 @@ const shell = async () => {
   return (await cache.match(KEPT.shells[language] || KEPT.shells.en)) || Response.error();
 };
 
+// Away is also a server that is overloaded, has no database, or is not there behind its proxy.
+const AWAY = [502, 503, 504];
+
+const answered = async (asked) => {
+  const answer = await fetch(asked);
+  if (AWAY.includes(answer.status)) {
+    throw new TypeError(`answered ${answer.status}`);
+  }
+  return answer;
+};
+
 self.addEventListener("fetch", (event) => {
   const asked = event.request;
   if (asked.method !== "GET") {
     return;
   }
   if (asked.mode === "navigate") {
-    event.respondWith(fetch(asked).catch(shell));
+    event.respondWith(answered(asked).catch(shell));
     return;
   }
   const path = new URL(asked.url).pathname;
   if (KEPT.files.some((file) => file.split("?")[0] === path)) {
     // From the network while there is one, so that nothing old is shown; from the shell without it.
     event.respondWith(
-      fetch(asked).catch(async () => (await (await caches.open(CACHE)).match(asked, { ignoreSearch: true })) || Response.error()),
+      answered(asked).catch(async () => (await (await caches.open(CACHE)).match(asked, { ignoreSearch: true })) || Response.error()),
     );
   }
 });

@@ -24,9 +24,20 @@ self.addEventListener("message", (event) => {
   }
 });
 
+// Away is also a server that is overloaded, has no database, or is not there behind its proxy.
+const AWAY = [502, 503, 504];
+
+const answered = async (request) => {
+  const answer = await fetch(request);
+  if (AWAY.includes(answer.status)) {
+    throw new TypeError(`answered ${answer.status}`);
+  }
+  return answer;
+};
+
 const orKept = async (request) => {
   try {
-    const answer = await fetch(request);
+    const answer = await answered(request);
     if (answer.ok) {
       const kept = await caches.open(NAME);
       await kept.put(request, answer.clone());
@@ -50,6 +61,6 @@ self.addEventListener("fetch", (event) => {
   if (FILES.includes(url.pathname)) {
     event.respondWith(orKept(request));
   } else if (request.mode === "navigate" && url.pathname.startsWith(ROOT)) {
-    event.respondWith(fetch(request).catch(() => caches.match(SHELL)));
+    event.respondWith(answered(request).catch(() => caches.match(SHELL)));
   }
 });
