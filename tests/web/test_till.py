@@ -445,7 +445,7 @@ def test_what_is_no_amount_is_said_and_stays_to_be_mended(shop: Shop, till: Tabl
     """Nothing is cut to fit, nothing that was typed is lost, and nothing is offered for what is none."""
     ref = shop.enrol()
     till.at("find", who="2801")
-    for wrong in ("1000000000", "1" * 40, "-5", "\uff11\uff12", "1.000,50", "1e3", "abc"):
+    for wrong in ("1000000000", "1" * 40, "-5", "\uff11\uff12", "1.000,50", "10.000", "1.500", "1e3", "abc"):
         till.at("amount", amount="42.10")
         page = till.at("amount", amount=wrong)
         assert till.status == 422
