@@ -57,7 +57,7 @@ BUDGET = {
     "health": 2, "portal:ask": 5, "portal:boards": 11, "portal:brand": 4, "portal:card": 5,
     "portal:case": 7, "portal:cases": 7, "portal:consents": 6, "portal:data": 5, "portal:devices": 9,
     "portal:door": 1, "portal:earn": 21, "portal:erase": 11, "portal:erased": 5, "portal:export": 32,
-    "portal:friends": 10, "portal:game": 9, "portal:goals": 6, "portal:history": 10, "portal:home": 11,
+    "portal:friends": 10, "portal:game": 9, "portal:give": 8, "portal:goals": 6, "portal:history": 10, "portal:home": 11,
     "portal:inbox": 11, "portal:manifest": 4, "portal:me": 12, "portal:mine": 7, "portal:offline": 5,
     "portal:order": 7, "portal:pocket": 5, "portal:program": 5, "portal:quiz": 6, "portal:reward": 10,
     "portal:settings": 5, "portal:shelf": 9, "portal:survey": 6, "portal:terms": 9, "portal:worker": 4,

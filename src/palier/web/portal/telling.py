@@ -389,6 +389,10 @@ def heading(words: ProgramWords, story: Story, reward: str = "") -> str:
             return _("Visit")
         if story.line.type == "joined":
             return _("You joined")
+        if story.line.type == "transfer_out":
+            return _("Given to another member")
+        if story.line.type == "transfer_in":
+            return _("Given by another member")
         if story.line.type == "play":
             played = _played(words, story)
             if played:
