@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from secrets import token_hex
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse
 from django.urls import reverse
@@ -106,7 +107,7 @@ def _page(
         "link": own,
         "error": error,
         "wrong": field,
-        "again": reverse("portal:give", args=[made.runtime.key]),
+        "again": _again(made, given),
     }
     return made.page("portal/play/give.html", content, status)
 
@@ -123,7 +124,7 @@ def _asked(made: Visit, given: dict[str, str], points: int) -> HttpResponse:
         "given": {**given, "to": _written(given["to"])},
         "points": made.words.points(points, currency),
         "left": made.words.points(left, currency),
-        "again": reverse("portal:give", args=[made.runtime.key]),
+        "again": _again(made, given),
     }
     return made.page("portal/play/give_sure.html", content)
 
@@ -211,6 +212,12 @@ def _receiver(made: Visit, text: str) -> int:
     if view.member_id == made.member_id:
         raise NotGiven(_("This is your own code. Nothing was given; write the other member’s."), "to")
     return view.member_id
+
+
+def _again(made: Visit, given: dict[str, str]) -> str:
+    """The page in another language, with the code that was written."""
+    to = f"?{urlencode({'to': given['to']})}" if given["to"] else ""
+    return reverse("portal:give", args=[made.runtime.key]) + to
 
 
 def _written(text: str) -> str:
