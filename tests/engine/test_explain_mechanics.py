@@ -97,6 +97,23 @@ def test_a_card_that_counts_money_has_no_stamps() -> None:
     assert french.endswith("Carte café : Pleine (30,00 €) : 1 café offert")
 
 
+def test_a_card_that_is_filled_as_often_as_it_can_be_has_no_next_round() -> None:
+    step = {**CARD["steps"][0], "at": "20"}
+    card = CARD | {"on": ["sale"], "measure": "spend", "most_rounds": 2, "steps": [step]}
+    story = Story(program(goals=[card]))
+    told = [
+        story.say(story.decide(sale(cents, f"2026-03-0{day} 10:00", f"s{day}")))
+        for day, cents in ((3, 3000), (4, 1500), (5, 1000))
+    ]
+    assert [english.split("; ")[1] for english, _ in told] == [
+        "Coffee card: €0.00 + €30.00 = €30.00: €20.00 and €10.00 for the next round",
+        "Coffee card: €10.00 + €15.00 = €25.00: €20.00 and €5.00 beyond the end",
+        "Coffee card: finished, nothing more to reach",
+    ]
+    assert "20,00 € et 5,00 € au-delà de la fin" in told[1][1].replace("\u00a0", " ")
+    assert told[2][1].endswith("terminé, plus rien à atteindre")
+
+
 def test_stamps_by_the_unit_that_pass_the_end_of_the_card() -> None:
     card = CARD | {"on": ["sale"], "measure": "units", "most_per_day": 4, "free_unit": "cheapest"}
     story = Story(program(goals=[card]))

@@ -21,10 +21,18 @@ from palier.web.numbers import typed
         ("fr", "1,000", "1,000"),
         ("fr", "-0,125", "-0.125"),
         ("fr", "1.5", "1.5"),
+        ("en", "10.000", "10,000"),
+        ("fr", "-1.500", "-1,500"),
+        ("fr", "0.500", "0.500"),
+        ("fr", "1234.500", "1234.500"),
         ("en", "abc", "abc"),
         ("en", "", ""),
     ],
 )
 def test_what_is_a_thousand_is_never_one(language: str, text: str, read: str) -> None:
     with translation.override(language):
-        assert typed(text) == read
+        assert typed(text, 2) == read
+
+
+def test_three_decimals_are_three_decimals() -> None:
+    assert typed("10.005", 3) == "10.005"

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from django.test import Client
 from palier.activities import rankings
 from palier.engine.clock import DAY, moment
 from palier.engine.payment_cards import holds_number
+from palier.engine.phrases import date_words
 from palier.members import refs
 from palier.programs.operations import publish
 from palier.site import clock, database
@@ -462,3 +464,19 @@ def test_a_quiz_of_a_version_ahead_is_not_there_yet(own: Shop, client: Client) -
         connection.commit()
     page(client, "quizzes/coming", status=404)
     page(client, f"quizzes/{data['quizzes'][0]['key']}")
+
+
+def test_points_that_end_within_a_day_are_told_with_the_hour(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gone at the clock time at which they came: "by tonight" would come too late."""
+    kinds = arcade()["point_currencies"]
+    kinds[0]["expiry"] = {"kind": "rolling", "days": 1}
+    own = Shop("arcade", arcade(point_currencies=kinds))
+    ref = own.enrol()
+    own.sale(ref, "60.00")
+    at = moment(clock.now() + DAY)
+    client = signed_in(own, ref, monkeypatch)
+    day = date_words(f"{at.astimezone(ZoneInfo('Europe/Paris')):%Y-%m-%d}", "en")
+    assert re.search(rf"stars to use by {day}, [0-9]{{2}}:[0-9]{{2}}", text_of(page(client)))
+    assert re.search(r"à utiliser d’ici au .* à [0-9]{1,2} h", text_of(page(client, language="fr")))

@@ -526,3 +526,25 @@ def test_the_language_switch_keeps_what_the_page_is_about(shelf: Shop) -> None:
     assert show is not None
     assert switched(client, client.post(show[1])).request["PATH_INFO"] == ordered
     assert client.get(show[1]).url == ordered
+
+
+def test_what_happens_at_an_hour_is_told_with_it(shelf: Shop) -> None:
+    """A date that was chosen, a draw, a card whose end falls within a day: the day alone would come too late."""
+    kitchen = {
+        **COFFEE, "key": "kitchen", "gives": {"kind": "experience"},
+        "slots": [{"key": "one", "starts_at": "2099-03-07T19:30:00+01:00", "ends_at": "2099-03-07T22:00:00+01:00",
+                   "capacity": 5, "place": "Lyon"}],
+    }  # fmt: skip
+    put(shelf, kitchen)
+    draw = {"kind": "sweepstake", "draw_at": "2099-12-20T18:00:00+01:00", "prizes": [{"reward": "coffee"}]}
+    put(shelf, {**COFFEE, "key": "ticket", "gives": draw})
+    ref = shelf.enrol()
+    shelf.sale(ref, "100.00")
+    client = visitor(ref)
+    page = client.get("/portal/club/rewards/kitchen").content.decode()
+    assert "7 March 2099, 19:30" in page
+    placed = client.post("/portal/club/rewards/kitchen", {"once": once(page), "slot": "one"})
+    assert placed.status_code == 302, placed.content.decode()
+    order = client.get(placed.url, headers={"accept-language": "fr"}).content.decode()
+    assert "7 mars 2099 à 19 h 30 · Lyon" in order
+    assert "Draw: 20 December 2099, 18:00" in client.get("/portal/club/rewards/ticket").content.decode()

@@ -77,11 +77,24 @@ class ProgramWords:
 
         With the time where it ends within a day: "until 9 April 2026, 10:00", "jusqu'au 9 avril 2026 à 10 h".
         """
-        day, minute = self.clock.local(end)
-        if minute == _LAST_MINUTE or end - self.clock.start_of_day(day) < MINUTE:
+        if self.with_its_day(end):
             return self.say("through ", "jusqu'au ") + self.day(end - 1)
+        return self.say("until ", "jusqu'au ") + self.moment(end)
+
+    def with_its_day(self, end: int) -> bool:
+        """Whether what ends at an instant lasts as long as a whole local day."""
+        day, minute = self.clock.local(end)
+        return minute == _LAST_MINUTE or end - self.clock.start_of_day(day) < MINUTE
+
+    def moment(self, at: int) -> str:
+        """An instant with its time: "9 April 2026, 10:00", "9 avril 2026 à 10 h"."""
+        _day, minute = self.clock.local(at)
         time = time_words(f"{minute // 60:02}:{minute % 60:02}", self.language)
-        return self.say(f"until {self.day(end)}, {time}", f"jusqu'au {self.day(end)} à {time}")
+        return self.day(at) + self.say(", ", " à ") + time
+
+    def last(self, end: int) -> str:
+        """The last day of what ends at an instant; with the time where it ends within a day."""
+        return self.day(end - 1) if self.with_its_day(end) else self.moment(end)
 
     def tier(self, key: str) -> str:
         ladder = self.program.tiers

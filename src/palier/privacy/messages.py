@@ -24,6 +24,8 @@ Kind = Literal[
     "case_answered",
     "erasure_asked",
     "new_device",
+    "points_given",
+    "points_received",
 ]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 

@@ -206,6 +206,10 @@ class Mechanics(Telling):
             return Step(item.goal, f"{item.before} → {item.after}")
         moved = item.after - item.before
         last = goal.last if goal.repeat and goal.last else 0
+        final = last * (goal.most_rounds or 0)
+        if final and min(item.before, item.after) >= final:
+            done = self.say("finished, nothing more to reach", "terminé, plus rien à atteindre")
+            return Step(self.named(self.program.goals, item.goal), done)
         # Counted from the beginning of a round: the one that is left, or, going back, the one come to.
         began = item.before if moved > 0 else max(item.after - 1, 0)
         start = began // last * last if last else 0
@@ -222,11 +226,10 @@ class Mechanics(Telling):
             if full > 1 or (full and over):
                 text += self.colon() + (f"{full} × " if full > 1 else "") + self.amount(written, last)
                 rest = self.amount(written, over)
-                text += (
-                    self.say(f" and {rest} for the next round", f" et {rest} pour le tour suivant")
-                    if over
-                    else ""
-                )
+                if over and final and item.after >= final:
+                    text += self.say(f" and {rest} beyond the end", f" et {rest} au-delà de la fin")
+                elif over:
+                    text += self.say(f" and {rest} for the next round", f" et {rest} pour le tour suivant")
             else:
                 text += of
             if self.stamped(written) and moved > 0:

@@ -25,7 +25,7 @@ from palier.engine.words import ProgramWords
 from palier.rewards import addresses, browsing, catalogue, handing_out, order_queries, order_store, orders
 from palier.rewards.browsing import Filters, Line, Position
 from palier.rewards.catalogue import Asked, MemberStanding, Terms
-from palier.rewards.document import Merchandise, Reward
+from palier.rewards.document import Merchandise, Reward, Slot, Sweepstake
 from palier.rewards.kinds.goods import SHIPMENT
 from palier.rewards.kinds.sets import CHOICE
 from palier.rewards.order_store import Item, Order
@@ -89,7 +89,7 @@ def _tile(made: Visit, line: Line, shown: Mapping[str, Shown], gone: Mapping[str
         reward.key in gone,
         distance,
         line.is_new,
-        telling.when(words, line.ends_at - 1, made.now) if line.ending(made.now) else "",
+        telling.until(words, line.ends_at, made.now) if line.ending(made.now) else "",
         pictures.drawing_for(reward),
         shown.get(reward.key),
     )
@@ -294,17 +294,12 @@ def _shown(made: Visit, terms: Terms, member: MemberStanding, chosen: str) -> di
         "options": options,
         "chosen": chosen if chosen in ready or not ready else ready[0],
         "slots": [
-            {"key": slot.key, "when": _slot(made, slot.starts_at), "place": slot.place}
+            {"key": slot.key, "when": words.moment(parse_instant(slot.starts_at)), "place": slot.place}
             for slot in found.slots
         ],
+        "dates": _dates(made, found),
         "any": any(option["reachable"] for option in options),
     }
-
-
-def _slot(made: Visit, text: str) -> str:
-    at = parse_instant(text)
-    hours, minutes = divmod(made.words.clock.local(at)[1], 60)
-    return f"{made.words.day(at)}, {hours:02d}:{minutes:02d}"
 
 
 def _refused(
@@ -390,7 +385,19 @@ def _order(made: Visit, order: Order, reward: Reward, held: Sequence[Item]) -> d
         "state": item_words(*told) if over or told[0] in SHIPMENT else state_words(state, sent),
         "kind": "" if over else kinds.get(state, ""),
         "price": ", ".join(made.words.points(paid.points, paid.currency) for paid in order.points),
+        "dates": _dates(made, reward, [slot for slot in reward.slots if slot.key == order.slot]),
     }
+
+
+def _dates(made: Visit, reward: Reward, slots: Sequence[Slot] = ()) -> list[str]:
+    """When something of a reward happens: the date that was chosen, and when the draw is."""
+    found = [
+        " · ".join(filter(None, (made.words.moment(parse_instant(slot.starts_at)), slot.place)))
+        for slot in slots
+    ]
+    if isinstance(reward.gives, Sweepstake):
+        found.append(_("Draw: %(when)s") % {"when": made.words.moment(parse_instant(reward.gives.draw_at))})
+    return found
 
 
 def state_words(state: str, sent: bool = True) -> str:
@@ -497,7 +504,7 @@ def _item(made: Visit, item: Item, find: Find, *, named: bool) -> dict[str, Any]
         "open": is_open or state in SHIPMENT,
         "code": item.kind in REVEALED and is_open,
         "uses": uses,
-        "until": words.day(item.valid_until - 1) if item.valid_until and state != "used" else "",
+        "until": words.last(item.valid_until) if item.valid_until and state != "used" else "",
     }
 
 

@@ -81,9 +81,9 @@ def ago(words: ProgramWords, at: int, now: int) -> str:
     return _("today") if days <= 0 else _("yesterday") if days == 1 else words.day(at)
 
 
-def spent_by(words: ProgramWords, at: int, now: int) -> str:
-    """Until when something that ends at `at` can be used: the last local day that is good."""
-    return when(words, at - 1, now)
+def until(words: ProgramWords, end: int, now: int) -> str:
+    """Until when something lasts: its last day, relative when near; the time too where it ends within a day."""
+    return when(words, end - 1, now) if words.with_its_day(end) else words.moment(end)
 
 
 def balance(words: ProgramWords, found: Wallets, currency: str) -> Balance:
@@ -97,9 +97,10 @@ def balance(words: ProgramWords, found: Wallets, currency: str) -> Balance:
         amount = sum(points for until, points in ends if until == first)
         expiry = _("%(points)s to use by %(day)s") % {
             "points": words.points(amount, currency),
-            "day": spent_by(words, first, found.as_of),
+            "day": until(words, first, found.as_of),
         }
-        if words.clock.local(first - 1)[0] - words.clock.local(found.as_of)[0] <= 14:
+        near = words.clock.local(first - 1)[0] - words.clock.local(found.as_of)[0] <= 14
+        if near and words.with_its_day(first):
             expiry = _("%(points)s to use %(day)s") % {
                 "points": words.points(amount, currency),
                 "day": _by(words, first, found.as_of),
@@ -143,15 +144,17 @@ MOST_ENDINGS = 6
 def expiries(words: ProgramWords, found: Wallets) -> list[Ending]:
     """What of these wallets ends when, soonest first, what ends on one day together; one entry is no list."""
     sums: dict[tuple[int, str], int] = {}
+    first: dict[tuple[int, str], int] = {}
     for item in queries.expiries(found):
         points = item.spendable + item.held + item.pending
         if points and item.spendable_until < NEVER and item.currency in words.units:
             key = (words.clock.local(item.spendable_until - 1)[0], item.currency)
             sums[key] = sums.get(key, 0) + points
+            first[key] = min(first.get(key, NEVER), item.spendable_until)
     if len(sums) < 2:
         return []
     return [
-        Ending(words.points(points, currency), words.day(words.clock.start_of_day(day)))
+        Ending(words.points(points, currency), words.last(first[day, currency]))
         for (day, currency), points in sorted(sums.items())[:MOST_ENDINGS]
     ]
 
@@ -301,7 +304,7 @@ def goal_way(words: ProgramWords, goal: GoalNow, now: int) -> Way:
             else _("%(distance)s to go until the next step.") % {"distance": distance}
         )
     if goal.ends_at < NEVER and goal.state == "open":
-        note = _("Counts until %(day)s.") % {"day": words.day(goal.ends_at - 1)}
+        note = _("Counts until %(day)s.") % {"day": words.last(goal.ends_at)}
     title = words.text(goal.name)
     described = f"{title}. {sentence}"
     steps = [
@@ -389,6 +392,10 @@ def heading(words: ProgramWords, story: Story, reward: str = "") -> str:
             return _("Visit")
         if story.line.type == "joined":
             return _("You joined")
+        if story.line.type == "transfer_out":
+            return _("Given to another member")
+        if story.line.type == "transfer_in":
+            return _("Given by another member")
         if story.line.type == "play":
             played = _played(words, story)
             if played:

@@ -6,11 +6,19 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
+from palier.engine.describe import page as described
 from palier.web.ui.chart import Chart
 from palier.web.ui.pictures import Shown
 
 register = template.Library()
+
+
+@register.filter
+def typeset(text: str) -> str:
+    """What the engine tells, with the apostrophes and spaces of print, as the page's own sentences have them."""
+    return described.typeset(text, (get_language() or "en")[:2])
 
 
 @register.simple_tag

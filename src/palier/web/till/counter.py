@@ -317,8 +317,8 @@ def minor_of(made: TillVisit, text: str) -> int:
 
 def amount_of(made: TillVisit, text: str) -> str | None:
     """An amount as it was typed, as plain decimal text; None for what is none, or zero."""
-    plain = typed(text[:100])
     exponent = made.runtime.latest.exponent
+    plain = typed(text[:100], exponent)
     if not _AMOUNT.fullmatch(plain):
         return None
     try:
@@ -330,7 +330,9 @@ def amount_of(made: TillVisit, text: str) -> str | None:
 
 def no_amount() -> str:
     """That what was typed is no amount, and how one is written."""
-    return _("The amount is not one. Write digits, such as 12.50.")
+    return _(
+        "The amount is not one. Write digits, with nothing between the thousands, such as 1250 or 12.50."
+    )
 
 
 def categories(program: Program, language: str) -> list[tuple[str, str]]:

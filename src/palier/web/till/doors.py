@@ -57,7 +57,7 @@ def address_of(request: HttpRequest) -> str:
 @of_anyone
 def enrol(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """A tablet that is no till yet: the one-time code makes it one."""
-    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)), now)
+    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)))
     if request.method == "GET":
         return finished(render(request, "till/enrol.html", content))
     status = 422
@@ -320,7 +320,7 @@ def demonstrate(request: HttpRequest, connection: AnyConnection, found: Runtime,
         connection, found.program_id, name="Demo", location="1", by=account.actor, role="staff", now=now
     )
     connection.commit()
-    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)), now)
+    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)))
     return finished(
         render(
             request,

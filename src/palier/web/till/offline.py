@@ -14,6 +14,7 @@ from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
+import palier
 from palier.activities.runtime import Runtime
 from palier.engine.words import ProgramWords
 from palier.staff.session import AnyConnection
@@ -80,7 +81,7 @@ def kept(made: TillVisit) -> HttpResponse:
 @of_anyone
 def shell(request: HttpRequest, connection: AnyConnection, found: Runtime, now: int) -> HttpResponse:
     """The till as it is without the network: nothing of anybody, and a place to keep sales."""
-    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)), now)
+    content = place(request, connection, found, ProgramWords(found.latest.program, language_of(request)))
     content["offline_words"] = [(str(code), words.refused(code)) for code in words.OFFLINE_CODES]
     content["exponent"] = found.latest.exponent
     return finished(render(request, "till/shell.html", content))
@@ -96,6 +97,7 @@ def worker(request: HttpRequest, connection: AnyConnection, found: Runtime, now:
             request,
             "till/sw.js",
             {
+                "kept_version": f"{palier.__version__}, {found.latest.version}",
                 "root": reverse("till:counter", args=[found.key]),
                 "shell": reverse("till:shell", args=[found.key]),
                 "files": [

@@ -126,7 +126,9 @@ class TillVisit:
             "device": self.device,
             "shift": self.shift,
             "key_hash": _fingerprint(self.device.public_key),
-            **place(self.request, self.connection, self.runtime, self.words, self.now),
+            # The tablet learns by how much its clock is off; what it keeps for later must not hold an old instant.
+            "server_ms": self.now // 1000,
+            **place(self.request, self.connection, self.runtime, self.words),
             **(content or {}),
         }
         return finished(render(self.request, template, shown, status=status))
@@ -137,7 +139,7 @@ class TillVisit:
 
 
 def place(
-    request: HttpRequest, connection: AnyConnection, found: Runtime, words: ProgramWords, now: int
+    request: HttpRequest, connection: AnyConnection, found: Runtime, words: ProgramWords
 ) -> dict[str, Any]:
     """What every page of a till says of where it is."""
     return {
@@ -148,7 +150,6 @@ def place(
         "version": found.latest.version,
         "currency": found.latest.program.currency,
         "exponent": found.latest.exponent,
-        "server_ms": now // 1000,
         "demo": environment().demo,
     }
 

@@ -78,7 +78,9 @@ def refused(code: TillRefusal | str) -> str:
         RefusalCode.IN_THE_FUTURE: _(
             "The tablet's clock is ahead. The sale was not credited; set the clock, and enter it anew."
         ),
-        RefusalCode.INVALID_AMOUNT: _("The amount is not one. Write digits, such as 12.50."),
+        RefusalCode.INVALID_AMOUNT: _(
+            "The amount is not one. Write digits, with nothing between the thousands, such as 1250 or 12.50."
+        ),
         RefusalCode.BEFORE_PROGRAM: _("The program did not run at that moment. Nothing was credited."),
         RefusalCode.POINTS_ALREADY_SPENT: _(
             "The points of this sale are spent, and the program takes none back that are. Nothing was changed."

@@ -31,7 +31,8 @@ def window(landings: list[Landing], most: int = MOST_LANDINGS) -> list[Landing]:
     """At most `most` landings around the present one, with as much of what lies ahead as fits."""
     if len(landings) <= most:
         return landings
-    at = next((i for i, landing in enumerate(landings) if landing.state == "present"), 0)
+    # Where nothing is left ahead, the last is where one stands.
+    at = next((i for i, landing in enumerate(landings) if landing.state != "reached"), len(landings) - 1)
     first = max(0, min(at - 1, len(landings) - most))
     return landings[first : first + most]
 

@@ -315,7 +315,7 @@ def _simulated(program: Program, words: ProgramWords, amount: str, times: str, n
     plan = Plan(program, 1)
     asked = {"amount": amount[:20], "times": times[:2]}
     try:
-        minor = to_minor(typed(amount), plan.exponent)
+        minor = to_minor(typed(amount, plan.exponent), plan.exponent)
     except AmountError:
         minor = 0
     count = int(times) if times.isascii() and times.isdigit() and 0 < int(times) <= _MOST_TIMES else 0
@@ -448,7 +448,7 @@ def _sent(made: StaffVisit, found: Runtime, ref: str, kind: str, amount: str, ki
     if row["type"] == "sale":
         try:
             decimals = found.latest.exponent
-            minor = to_minor(typed(amount), decimals)
+            minor = to_minor(typed(amount, decimals), decimals)
             if minor <= 0:
                 raise AmountError("nothing is bought")
             row["amount"] = from_minor(minor, decimals)

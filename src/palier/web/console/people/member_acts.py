@@ -170,9 +170,16 @@ def _limit_words(made: StaffVisit, limit: AdjustmentLimit) -> list[str]:
     return said
 
 
+def _points_typed(made: StaffVisit, currency: str) -> str:
+    """The points of the form as plain decimal text, as a currency of so many decimals writes them."""
+    known = made.runtime.latest.currencies.get(currency)
+    given = text(made, "points", 40).replace("\u2212", "-")
+    return typed(given, known.scale if known is not None else 0)
+
+
 def _wanted(made: StaffVisit, view: MemberView) -> Adjustment:
     currency = made.request.POST.get("currency", "")[:64]
-    amount = typed(text(made, "points", 40).replace("\u2212", "-")).lstrip("+")
+    amount = _points_typed(made, currency).lstrip("+")
     if made.request.POST.get("way") == "take":
         amount = f"-{amount.lstrip('-')}"
     points = operations.points_minor(made.runtime, currency, amount, signed=True)
@@ -267,7 +274,7 @@ def transfer(made: StaffVisit, view: MemberView) -> HttpResponse:
         why = reason(made)
         other = _other(made, view)
         currency = made.request.POST.get("currency", "")[:64]
-        amount = typed(text(made, "points", 40))
+        amount = _points_typed(made, currency)
         points = operations.points_minor(made.runtime, currency, amount)
         name = f"transfer:{once(made)}"
 

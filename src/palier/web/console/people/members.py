@@ -182,7 +182,7 @@ def _expiry(made: StaffVisit, item: Expiry) -> Row:
     words = made.words
     return {
         "day": words.day(item.spendable_until - 1),
-        "when": telling.when(words, item.spendable_until - 1, made.now),
+        "when": telling.until(words, item.spendable_until, made.now),
         "points": words.points(item.spendable + item.held + item.pending, item.currency),
         "held": words.points(item.held, item.currency) if item.held else "",
         "pending": words.points(item.pending, item.currency) if item.pending else "",

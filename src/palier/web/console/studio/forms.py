@@ -68,6 +68,8 @@ _REFERS: Final = {
 _LONG: Final = frozenset({"description", "text", "invitation"})
 _HIDDEN: Final = frozenset({"palier"})
 _MOST_DEEP: Final = 24
+MOST_DECIMALS: Final = 6
+"""Decimals of a number in a document."""
 
 
 @dataclass(slots=True)
@@ -795,7 +797,7 @@ def _first_of(name: str) -> dict[str, Any]:
 
 def decimal(text: str) -> str:
     """A number as documents write it: "1 234,50" is 1234.50. What is no number stays as it is."""
-    plain = typed(text)
+    plain = typed(text, MOST_DECIMALS)
     return plain if re.fullmatch(r"[0-9]+(\.[0-9]+)?", plain) else text
 
 

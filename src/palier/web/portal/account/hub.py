@@ -19,6 +19,7 @@ from palier.members import queries as members
 from palier.privacy import consents, erasure
 from palier.web.portal.account import inbox
 from palier.web.portal.account.leaving import waiting_words
+from palier.web.portal.play.giving import movable
 from palier.web.portal.visits import Visit, of_member
 
 
@@ -34,6 +35,7 @@ def me(made: Visit) -> HttpResponse:
         "portal/account/me.html",
         {
             "here": "me",
+            "gives": bool(movable(made.program)),
             "since": made.words.day(made.member.enrolled_at),
             "unread": unread,
             "allowed": sum(consent.state == "given" for consent in given.values()),

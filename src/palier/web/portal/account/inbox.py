@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,7 @@ def line(made: Visit, message: Message) -> Line:
     """A message in the reader's language, with where it leads."""
     facts = message.facts
     values = {name: facts.get(name, "") for name in ("reward", "benefit", "day", "text", "device")}
+    values["points"] = _points(made, facts)
     program = made.words.text(made.program.name)
     told: dict[str, tuple[str, str, str]] = {
         "welcome": (
@@ -66,6 +68,12 @@ def line(made: Visit, message: Message) -> Line:
             _("Somebody signed in to your account: %(device)s. Was it you?") % values,
             "devices",
         ),
+        "points_given": (
+            "gift",
+            _("You gave %(points)s to another member. If it was not you, ask the shop.") % values,
+            "history",
+        ),
+        "points_received": ("gift", _("Another member gave you %(points)s.") % values, "history"),
     }
     icon, text, page = told.get(message.kind, ("bell", values["text"], ""))
     link = facts.get("link", "")
@@ -80,6 +88,12 @@ def line(made: Visit, message: Message) -> Line:
         if page
         else "",
     )
+
+
+def _points(made: Visit, facts: Mapping[str, str]) -> str:
+    """The points that a message is about; those of a kind that the program has no more stand without their unit."""
+    currency, minor = facts.get("currency", ""), facts.get("minor", "")
+    return made.words.points(int(minor), currency) if currency in made.words.units else minor
 
 
 def look(made: Visit) -> int:

@@ -101,7 +101,7 @@ def _amount(made: Visit) -> tuple[int, str, str]:
     if not text:
         return TYPICAL * 10**decimals, "", ""
     try:
-        minor = to_minor(typed(text), decimals)
+        minor = to_minor(typed(text, decimals), decimals)
         if not 0 < minor <= LARGEST * 10**decimals:
             raise AmountError("too large")
     except AmountError:

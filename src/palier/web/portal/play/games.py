@@ -79,7 +79,7 @@ def _shown(made: Visit, game: GameNow) -> dict[str, Any]:
             "price": words.points(game.price[1], game.price[0]) if game.price else "",
             "affordable": game.affordable,
             "left": game.plays_left,
-            "until": words.day(game.ends_at - 1) if game.ends_at < NEVER else "",
+            "until": words.last(game.ends_at) if game.ends_at < NEVER else "",
             "rests": words.day(game.wins_from) if game.wins_from else "",
             "playable": game.affordable and game.plays_left != 0 and made.member is not None
             and made.member.status == "active",

@@ -224,7 +224,7 @@ def goals(made: Visit) -> HttpResponse:
                     "kind": game.kind,
                     "price": words.points(game.price[1], game.price[0]) if game.price else "",
                     "left": game.plays_left,
-                    "until": words.day(game.ends_at - 1) if game.ends_at < NEVER else "",
+                    "until": words.last(game.ends_at) if game.ends_at < NEVER else "",
                 }
                 for game in found.games
             ],

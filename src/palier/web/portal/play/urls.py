@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from palier.web.portal.play import boards, earning, friends, games, goals, offline, saving, support
+from palier.web.portal.play import boards, earning, friends, games, giving, goals, offline, saving, support
 
 urlpatterns = [
     path("goals", goals.goals, name="goals"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("rankings", boards.boards, name="boards"),
     path("rankings/name", boards.choose, name="choose_name"),
     path("friends", friends.friends, name="friends"),
+    path("give", giving.give, name="give"),
     path("earn", earning.earn, name="earn"),
     path("rewards/<str:key>/save", saving.save_for, name="save_for"),
     path("questions", support.my_cases, name="cases"),

@@ -38,8 +38,12 @@ async function post(form, address, body) {
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential) continue;
   form.hidden = false;
+  let asking = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    // The device answers one challenge: a second tap would end it, and leave a key on the device that opens nothing.
+    if (asking) return;
+    asking = true;
     const said = form.querySelector("[data-said]");
     said.hidden = true;
     try {
@@ -53,6 +57,8 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     } catch (error) {
       said.textContent = error.name === "Error" ? error.message : form.dataset.failed;
       said.hidden = false;
+    } finally {
+      asking = false;
     }
   });
 }

@@ -26,26 +26,26 @@ const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
 
 export const able = () => Boolean(globalThis.crypto?.subtle && globalThis.indexedDB);
 
-// A pair of keys for a tablet that is being enrolled; the public half, in base64.
-export const newKeys = async (program) => {
+// A pair of keys for a tablet that is being enrolled, kept under its own name; the public half, in base64.
+export const newKeys = async () => {
   const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
   const seal = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
   const spki = await crypto.subtle.exportKey("spki", pair.publicKey);
   const hash = await crypto.subtle.digest("SHA-256", spki);
   const name = [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const store = await opened();
-  await asked(store.transaction("keys", "readwrite").objectStore("keys").put({ pair, seal, name }, `new ${program}`));
+  await asked(store.transaction("keys", "readwrite").objectStore("keys").put({ pair, seal }, `new ${name}`));
   return base64(spki);
 };
 
 export class Journal {
-  constructor(store, keys, words) {
+  constructor(store, keys, words, ahead) {
     this.store = store;
     this.keys = keys;
     this.device = words.device;
     this.program = words.program;
     this.root = words.root;
-    this.ahead = words.serverMs ? Number(words.serverMs) - Date.now() : 0;
+    this.ahead = ahead;
   }
 
   // The journal of this device; null where this browser does not hold the device's keys.
@@ -61,21 +61,24 @@ export class Journal {
       if (!device) {
         return null;
       }
-      return new Journal(store, await keys(device), { ...words, device });
+      // Without the network, the tablet's clock is off by what it was when the server was last heard.
+      return new Journal(store, await keys(device), { ...words, device }, (await keys(`ahead ${device}`)) ?? 0);
     }
+    const ahead = Number(words.serverMs) - Date.now();
     let found = await keys(device);
     if (!found) {
-      const fresh = await keys(`new ${words.program}`);
-      if (!fresh || fresh.name !== words.keyHash) {
+      found = await keys(`new ${words.keyHash}`);
+      if (!found) {
         return null;
       }
-      found = fresh;
       const writing = store.transaction("keys", "readwrite").objectStore("keys");
-      await asked(writing.put(fresh, device));
-      await asked(writing.delete(`new ${words.program}`));
+      await asked(writing.put(found, device));
+      await asked(writing.delete(`new ${words.keyHash}`));
     }
-    await asked(store.transaction("keys", "readwrite").objectStore("keys").put(device, `device ${words.program}`));
-    return new Journal(store, found, words);
+    const writing = store.transaction("keys", "readwrite").objectStore("keys");
+    await asked(writing.put(device, `device ${words.program}`));
+    await asked(writing.put(ahead, `ahead ${device}`));
+    return new Journal(store, found, words, ahead);
   }
 
   now() {

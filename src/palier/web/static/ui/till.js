@@ -293,6 +293,10 @@ const tellKept = (text, bad = false) => {
 
 const plainAmount = (text) => {
   const exponent = Number(page().dataset.exponent || 2);
+  if (/^[1-9][0-9]*,[0-9]{3}$/.test(text.trim())) {
+    // A thousand to some, a thousandth to others.
+    return null;
+  }
   const plain = text.replace(/[\s\u00a0\u202f]/g, "").replace(",", ".");
   const form = new RegExp(exponent ? `^[0-9]{1,9}(\\.[0-9]{1,${exponent}})?$` : "^[0-9]{1,9}$");
   return form.test(plain) && Number(plain) > 0 ? plain : null;
@@ -309,9 +313,27 @@ const money = (amount) => {
   return new Intl.NumberFormat(document.documentElement.lang, form).format(Number(amount));
 };
 
+let keeping = false;
 const keepSale = async (form) => {
+  // A second tap while the first is kept is the same sale.
+  if (keeping) {
+    return;
+  }
+  keeping = true;
+  try {
+    await keep(form);
+  } finally {
+    keeping = false;
+  }
+};
+
+const keep = async (form) => {
   const card = form.elements.card.value.trim();
   const amount = plainAmount(form.elements.amount.value);
+  if (!card && !form.elements.amount.value.trim() && !page().querySelector(".till-band").hidden) {
+    // One tap too many, after the sale was kept: that stays said.
+    return;
+  }
   if (!journal) {
     tellKept(words.noKeys, true);
   } else if (card.length < 3 || card.length > 200 || card.includes("@") || isPhone(card)) {
@@ -489,11 +511,14 @@ document.addEventListener("submit", async (event) => {
     event.preventDefault();
     clearTimeout(live);
     await submit(form, event.submitter);
-  } else if (form.matches("[data-enrol]") && able() && !form.dataset.ready) {
+  } else if (form.matches("[data-enrol]") && able()) {
+    // The code is of one tablet, and sent once: a second tap is the same one.
     event.preventDefault();
-    form.elements.public_key.value = await newKeys(words.program).catch(() => "");
-    form.dataset.ready = "yes";
-    form.requestSubmit();
+    if (!form.dataset.sent) {
+      form.dataset.sent = "yes";
+      form.elements.public_key.value = await newKeys().catch(() => "");
+      form.submit();
+    }
   }
 });
 
@@ -532,6 +557,9 @@ const takeCode = () => {
 };
 
 addEventListener("hashchange", takeCode);
+addEventListener("pageshow", () => {
+  delete document.querySelector("[data-enrol]")?.dataset.sent;
+});
 addEventListener("online", send);
 addEventListener("offline", () => {
   if (page()?.matches(".till-counter")) {

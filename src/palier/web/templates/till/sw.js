@@ -1,4 +1,5 @@
 {% autoescape off %}// Keeps the till's shell on the tablet: pages and files come from the network while it is there, from here otherwise.
+// They are of release and program {{ kept_version }}: another one is fetched anew.
 const ROOT = "{{ root }}";
 const SHELL = "{{ shell }}";
 const FILES = [{% for file in files %}"{{ file }}"{% if not forloop.last %}, {% endif %}{% endfor %}];{% endautoescape %}
