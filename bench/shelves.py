@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote
 
-from palier.api.cursors import encode_places
+from palier.api.cursors import cursor_of, list_asked
 from palier.engine.clock import instant
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def questions(connection: psycopg.Connection[Any], currency: str, count: int, se
     """
     draw = Random(seed)
     spread = connection.execute(
-        "-- bench.spread\nselect reward_id, points, listed_at from reward_listing order by reward_id"
+        "-- bench.spread\nselect program_id, reward_id, points, listed_at from reward_listing order by reward_id"
     ).fetchall()
     paths = []
     for number in range(count):
@@ -109,20 +110,16 @@ def questions(connection: psycopg.Connection[Any], currency: str, count: int, se
             )
             if draw.random() < 0.5:
                 words = words.split()[0][: draw.randrange(3, 9)]
-            asked = f"lang={language}&q={_quoted(words)}"
+            asked = f"lang={language}&q={quote(words)}"
         else:
-            reward_id, points, listed = draw.choice(spread)
+            program_id, reward_id, points, listed = draw.choice(spread)
+            by_price = draw.random() < 0.5
+            wanted = [f"sort=price&currency={currency}"] if by_price else []
             if draw.random() < 0.5:
-                asked = f"sort=price&currency={currency}&cursor={encode_places(1, points, reward_id)}"
-            else:
-                asked = f"cursor={encode_places(0, instant(listed), reward_id)}"
-            if draw.random() < 0.5:
-                asked += f"&category={draw.choice(_SHELVES)}"
+                wanted.append(f"category={draw.choice(_SHELVES)}")
+            asked = "&".join(wanted)
+            shelf = list_asked(program_id, None, "/v1/rewards", parse_qs(asked))
+            cursor = cursor_of(shelf, points if by_price else instant(listed), reward_id)
+            asked = "&".join((*wanted, f"cursor={cursor}"))
         paths.append(f"/v1/rewards?{asked}")
     return paths
-
-
-def _quoted(words: str) -> str:
-    from urllib.parse import quote
-
-    return quote(words)

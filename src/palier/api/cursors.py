@@ -7,6 +7,7 @@ list the same numbers would be another place, and lines would be left out in sil
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -37,7 +38,7 @@ def read_cursor(request: HttpRequest, cursor: str | None, count: int) -> tuple[i
     if cursor is None:
         return None
     text, check = cursor[:-_CHECK_LENGTH], cursor[-_CHECK_LENGTH:]
-    made_here = cursor.isascii() and hmac.compare_digest(_check(request, text), check)
+    made_here = cursor.isascii() and hmac.compare_digest(_check(_asked(request), text), check)
     if not made_here or len(text) != count * LENGTH:
         raise Problem(
             422, "malformed", "This is not the cursor of a page of this list.",
@@ -48,17 +49,30 @@ def read_cursor(request: HttpRequest, cursor: str | None, count: int) -> tuple[i
 
 def write_cursor(request: HttpRequest, *places: int) -> str:
     """The cursor of the page of this list that begins after a place."""
+    return cursor_of(_asked(request), *places)
+
+
+def cursor_of(asked: str, *places: int) -> str:
+    """The cursor of the page that begins after a place, of the list that was asked for so (`list_asked`)."""
     text = "".join(encode(place).removeprefix("m_") for place in places)
-    return text + _check(request, text)
+    return text + _check(asked, text)
 
 
-def _check(request: HttpRequest, text: str) -> str:
-    key: Key = request.auth  # type: ignore[attr-defined]
+def list_asked(program_id: int, partner: str | None, path: str, query: Mapping[str, list[str]]) -> str:
+    """A list of a program, or of one of its partners, by its address and filters."""
     filters = "&".join(
         f"{quote(name)}={quote(value)}"
-        for name, values in sorted(request.GET.lists())
+        for name, values in sorted(query.items())
         if name not in _FREE
         for value in values
     )
-    scope = f"{key.program_id} {key.partner or ''} {request.path}?{filters} {text}"
-    return hmac.new(_key(), scope.encode(), sha256).hexdigest()[:_CHECK_LENGTH]
+    return f"{program_id} {partner or ''} {path}?{filters}"
+
+
+def _asked(request: HttpRequest) -> str:
+    key: Key = request.auth  # type: ignore[attr-defined]
+    return list_asked(key.program_id, key.partner, request.path, dict(request.GET.lists()))
+
+
+def _check(asked: str, text: str) -> str:
+    return hmac.new(_key(), f"{asked} {text}".encode(), sha256).hexdigest()[:_CHECK_LENGTH]
