@@ -56,12 +56,13 @@ const orKept = async (request) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
-  if (request.method !== "GET" || url.origin !== self.location.origin) {
+  if (url.origin !== self.location.origin) {
     return;
   }
-  if (FILES.includes(url.pathname)) {
-    event.respondWith(orKept(request));
-  } else if (request.mode === "navigate" && url.pathname.startsWith(ROOT)) {
+  if (request.mode === "navigate" && url.pathname.startsWith(ROOT)) {
+    // Forms too: whoever locks the till or ends a shift without the network finds the shell, not the browser's error.
     event.respondWith(answered(request).catch(() => caches.match(SHELL)));
+  } else if (request.method === "GET" && FILES.includes(url.pathname)) {
+    event.respondWith(orKept(request));
   }
 });
