@@ -90,6 +90,10 @@ def test_from_a_file_to_an_explanation(shop: None, till: list[str | Path], tmp_p
     assert {row["id"]: row["points"]["stars"] for row in told}["t3"] == "99"
     assert "147" in palier("explain", ref)[1]
 
+    # Nobody seals or counts meanwhile: the figures are whole all the same.
+    stars = json.loads(palier("insights", "shop", "--json")[1])["currencies"][0]
+    assert (stars["outstanding"]["now"], stars["liability"]["now"]) == ("156", "0.00")
+
 
 def test_what_is_not_there_is_said_with_a_remedy(shop: None) -> None:
     assert palier("wallet", "card:nobody") == (

@@ -279,6 +279,9 @@ def test_every_row_of_a_table_for_spreadsheets_says_what_it_is_of(own: Shop) -> 
     rows = list(csv.DictReader(io.StringIO(table)))
     assert [(row["Game"], row["Prize"]) for row in rows] == [("Wheel", "A gift"), ("Wheel", "Nothing")]
     assert sum(float(row["Came up (%)"]) for row in rows) == 100
+    cells = [[Cell("x"), Cell("u")], [Cell(""), Cell("v")], [Cell(""), Cell("w")]]
+    named = Table("t", "T", (Column("A"), Column("B")), cells)
+    assert as_csv("full", named).content.decode("utf-8-sig").splitlines()[1:] == ["x,u", "x,v", "x,w"]
 
 
 def test_a_campaign_is_paused_and_resumed_with_who_and_why(own: Shop) -> None:

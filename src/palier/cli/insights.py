@@ -25,7 +25,7 @@ def insights(
     json: bool = typer.Option(False, "--json", help="Print everything as JSON."),
     language: Language = LANGUAGE,
 ) -> int:
-    """Tell a program's figures: members, points, cost, retention. What is sealed is counted first."""
+    """Tell a program's figures: members, points, cost, retention. What was committed is sealed and counted first."""
     import msgspec
 
     from palier.cli.session import open_database
@@ -56,6 +56,7 @@ def insights(
             now = clock.now()
             if recount:
                 operations.recount(connection, found, now=now)
+            _seal()
             operations.count_all(connection, found, now=now)
             period = queries.period_of(found, days, now=now)
             figures = queries.read(connection, found, period, now=now)
@@ -65,6 +66,22 @@ def insights(
     else:
         _show(told, ProgramWords(found.at(now).program, language))
     return 0
+
+
+def _seal() -> None:
+    """Without a worker nobody else does: an import or a rerate just done would be told of in part, or not at all."""
+    from datetime import UTC, datetime
+
+    from palier.ledger.seal import LedgerChanged, seal
+    from palier.site import database
+    from palier.site.refusal import Refused
+
+    with database.connect(autocommit=True) as connection:
+        try:
+            while seal(connection, now=datetime.now(UTC)):
+                pass
+        except LedgerChanged as error:
+            raise Refused(str(error)) from None
 
 
 def _show(told: dict[str, Any], words: ProgramWords) -> None:

@@ -9,7 +9,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Final, Self
 
 from django.http import HttpResponse
@@ -256,7 +255,8 @@ def as_csv(program: str, table: Table) -> HttpResponse:
     for place, column in enumerate(table.columns):
         texts = [row[place].text for row in table.rows]
         if not place:
-            texts = list(accumulate(texts, lambda above, text: text or above))
+            for number in range(1, len(texts)):
+                texts[number] = texts[number] or texts[number - 1]
         units = [text.unit if isinstance(text, Said) else "" for text in texts]
         known = {text.unit for text in texts if isinstance(text, Said)}
         one = known.pop() if len(known) == 1 else ""
