@@ -22,6 +22,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
+    from typer import Typer
+
     from palier.engine.sentences import Value
 
 # The order is that of `palier --help`.
@@ -51,6 +53,22 @@ MODULES: Final = (
     "verify",
     "repair",
 )
+
+
+def application() -> "Typer":
+    """The command with all its commands."""
+    import typer
+
+    app = typer.Typer(
+        name="palier",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name in MODULES:
+        import_module(f"palier.cli.{name}").register(app)
+    return app
 
 
 def main() -> NoReturn:
@@ -95,17 +113,8 @@ def _run() -> int:
 
     from palier.site.refusal import Refused
 
-    app = typer.Typer(
-        name="palier",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    for name in MODULES:
-        import_module(f"palier.cli.{name}").register(app)
     try:
-        status = app(prog_name="palier", standalone_mode=False)
+        status = application()(prog_name="palier", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except Refused as refusal:

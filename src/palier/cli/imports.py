@@ -65,6 +65,8 @@ def activities(
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
+    if not file.name:
+        raise Refused(sentence("%(file)s is a folder; name the file in it.", file=file))
     if holds_number(file.name):
         raise Refused(sentence("The file's name holds the number of a payment card; rename the file."))
     target = refused or file.with_name(f"{file.stem}.refused.csv")

@@ -63,7 +63,7 @@ def create(
                     '%(program)s has no partner "%(partner)s"; its partners: %(names)s.',
                     program=program,
                     partner=partner[:60],
-                    names=known or sentence("none"),
+                    names=known or sentence("none yet"),
                 )
             )
         if partner and right == [_EVERYTHING]:

@@ -93,7 +93,7 @@ def settlement(
                     '%(program)s has no partner "%(partner)s"; its partners: %(names)s.',
                     program=program,
                     partner=partner[:60],
-                    names=", ".join(known) or sentence("none"),
+                    names=", ".join(known) or sentence("none yet"),
                 )
             )
         question = Question(
