@@ -401,3 +401,29 @@ def test_another_programs_member_does_not_exist(shop: Shop, rich: str) -> None:
     known, unknown = other.get(f"/members/{rich}"), other.get("/members/m_0000000000000")
     known.problem(404, "unknown_member")
     assert known.content == unknown.content
+
+
+def test_a_line_that_brings_more_points_than_can_be_kept_is_refused_and_no_other(database: str) -> None:
+    changes = document()
+    changes["point_currencies"][0]["scale"] = 6
+    changes["rules"][0]["per_spend"] = {"points": "1000000", "every": "1.00"}
+    shop = Shop("vast", {**changes, "key": "vast"})
+    ref, other = shop.enrol(), shop.enrol("other")
+    lines = [
+        {"source": "till", "id": f"{number}", "type": "sale", "occurred_at": now_text(), "member": member,
+         "amount": amount}
+        for number, (member, amount) in enumerate(
+            [(ref, "1.00"), (ref, "99999999999.99"), (ref, "2.00"), (other, "99999999999.99"), (other, "3.00")]
+        )
+    ]  # fmt: skip
+    for path, again in (
+        ("/activities?dry_run=true", "applied"),
+        ("/activities", "applied"),
+        ("/activities", "duplicate"),
+    ):
+        told = shop.post(path, lines).json["results"]
+        assert [item["status"] for item in told] == [again, "refused", again, "refused", again]
+        assert [(item["id"], item["code"], item["field"]) for item in told if "code" in item] == [
+            ("1", "invalid_amount", "amount"), ("3", "invalid_amount", "amount"),
+        ]  # fmt: skip
+    assert [shop.wallet(each)["spendable"] for each in (ref, other)] == ["3000000.000000", "3000000.000000"]

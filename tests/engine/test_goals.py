@@ -143,6 +143,16 @@ def test_what_reset_drops_uses_no_room_of_the_day() -> None:
     assert story.window().position == 8
 
 
+def test_one_activity_fills_a_card_a_thousand_times_at_most_and_comes_back_whole() -> None:
+    """Each time is decided by itself: a mistyped quantity is not ten million of them."""
+    story = Story(document(named("card", measure="units", repeat=True, steps=steps("5"))))
+    story.sale(at("2026-03-02T10:00"), 0, Line("coffee", "c", 7, 700))
+    wrong = story.sale(at("2026-03-02T11:00"), 0, Line("coffee", "c", 1_000_000_000, 400))
+    assert (story.window().position, story.cups()) == (5007, 1001)
+    story.back(wrong, at("2026-03-02T12:00"))
+    assert (story.window().position, story.cups()) == (7, 1)
+
+
 def test_distinct_values_that_several_activities_brought_stay_until_the_last_comes_back() -> None:
     lines = {"field": "category", "in": ["tea", "rye"]}
     goal = named("kinds", measure="distinct", distinct="category", lines=lines, steps=steps("1", "2"))

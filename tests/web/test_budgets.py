@@ -52,7 +52,7 @@ BUDGET = {
     "console:reward-edit": 5, "console:reward-new": 4, "console:reward-picture": 4, "console:rewards": 10,
     "console:rules": 7, "console:set-up-chosen": 2, "console:set-up-gallery": 5, "console:set-up-member": 5,
     "console:sign-in": 1, "console:studio:backtest": 7, "console:studio:desk": 7, "console:studio:file": 5,
-    "console:studio:front": 7, "console:studio:publish": 14, "console:studio:saves": 6,
+    "console:studio:front": 7, "console:studio:publish": 16, "console:studio:saves": 6,
     "console:studio:version": 6, "console:studio:version-file": 5, "console:tiers": 7, "front": 3,
     "health": 2, "portal:ask": 5, "portal:boards": 11, "portal:brand": 4, "portal:card": 5,
     "portal:case": 7, "portal:cases": 7, "portal:consents": 6, "portal:data": 5, "portal:devices": 9,

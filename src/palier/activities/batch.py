@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from palier.activities.records import inherited_of, records_of
 from palier.activities.runtime import Runtime, current, share
 from palier.activities.sharing import Rooms
 from palier.activities.wire import Read
-from palier.activities.writing import Item, Work, Writer, write
+from palier.activities.writing import Item, TooMany, Work, Writer, write
 from palier.engine.clock import DAY, instant, moment
 from palier.engine.decide import Fold
 from palier.engine.decisions import Decision, Inherited, Message, RedemptionRecord, SaleRecord, behind, key_of
@@ -156,12 +156,21 @@ def apply(
     always, and again with each attempt: what it makes of the list that is returned is what counts.
     """
     given = (connection, runtime, lines, now, history, known_members, sent)
-    if dry_run:
+    beyond: set[int] = set()
+
+    def once() -> list[Result]:
+        if dry_run:
+            return _apply(*given, tell=tell, beyond=beyond)
+        return _apply(*given, tell=tell, meanwhile=meanwhile or _nothing, beyond=beyond)
+
+    while True:
         try:
-            return _apply(*given, tell=tell)
-        finally:
-            connection.rollback()
-    return attempt(connection, lambda: _apply(*given, tell=tell, meanwhile=meanwhile or _nothing))
+            return rehearse(connection, once) if dry_run else attempt(connection, once)
+        except TooMany as found:
+            if found.index in beyond or not 0 <= found.index < len(lines):
+                raise
+            # Such lines are rare; the others are decided anew without it.
+            beyond.add(found.index)
 
 
 def _nothing(_: list[Result]) -> None:
@@ -191,6 +200,7 @@ def _apply(
     *,
     tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
+    beyond: Container[int] = (),
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
     batch.tell = tell
@@ -206,7 +216,13 @@ def _apply(
         if isinstance(line, Refusal):
             source, identifier = sent[index] if sent is not None else ("", "")
             batch.results[index] = Result(source, identifier, "refused", refusal=line)
-    reads = [(index, line) for index, line in enumerate(lines) if isinstance(line, Read)]
+        elif index in beyond:
+            batch.refuse((index, line.fact), _too_many_points())
+    reads = [
+        (index, line)
+        for index, line in enumerate(lines)
+        if isinstance(line, Read) and index not in batch.results
+    ]
     try:
         batch.find_members(reads, known_members)
         batch.run()
@@ -1194,6 +1210,15 @@ def _payment_card(error: members.PaymentCardNumber) -> Refusal:
         sentence("%(error)s", error=error),
         "member",
         sentence("send another identity of the member"),
+    )
+
+
+def _too_many_points() -> Refusal:
+    return Refusal(
+        RefusalCode.INVALID_AMOUNT,
+        sentence("it would bring more points than can be kept"),
+        "amount",
+        sentence("check the amounts and quantities"),
     )
 
 

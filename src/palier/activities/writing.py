@@ -21,6 +21,17 @@ from palier.site.arrays import Documents, Instants
 from palier.site.exchange import Exchange, exchange
 from palier.site.ids import new_ids
 
+MOST_POINTS: Final = 2**62
+"""The most minor units that one activity may move: the database counts in 64 bits."""
+
+
+class TooMany(Exception):
+    """A line, by its index, that would bring more points than can be kept."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"line {index} brings more points than can be kept")
+        self.index = index
+
 
 class Item(Struct):
     """One line on its way through a batch."""
@@ -149,6 +160,8 @@ class Writer:
         for transfer in decision.transfers:
             total += transfer[5]
             self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
+        if total > MOST_POINTS and item is not None:
+            raise TooMany(item.index)
         own = decision.source == OWN_SOURCE
         self.activities.append(
             (

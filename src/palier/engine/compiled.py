@@ -22,6 +22,9 @@ from palier.engine.state import NEVER
 PRICE_DECIMALS = 6
 """As many as a decimal of a document has at most."""
 
+MOST_ROUNDS = 1_000
+"""How many times one activity fills a goal that repeats, at most: what it brings is decided step by step."""
+
 LIFE, DATES, START, PERIOD = range(4)
 """Kinds of a goal's window."""
 
@@ -70,6 +73,7 @@ class CompiledGoal:
     """
 
     __slots__ = (
+        "at_once",
         "base",
         "currency",
         "days",
@@ -138,6 +142,7 @@ class CompiledGoal:
         self.thresholds = [to_minor(step.at, places) for step in goal.steps]
         self.given = [scales.given(step.grants) for step in goal.steps]
         self.last = self.thresholds[-1] if self.thresholds else 0
+        self.at_once = MOST_ROUNDS * self.last if self.repeat and self.last else NEVER
 
     def reached(self, position: int) -> int:
         """How many steps stand at or below a position, over all rounds."""

@@ -167,7 +167,7 @@ class Goals(Tiers):
             if window is None:
                 continue
             room = -1
-            amount = counted.amount
+            amount = min(counted.amount, goal.at_once)
             if goal.most_per_day >= 0:
                 if day > state.day:
                     state.day, state.counted = day, 0
@@ -215,6 +215,8 @@ class Goals(Tiers):
         """Gives the steps newly reached, or takes back the newest that no longer stand."""
         reached = goal.reached(window.position)
         steps = len(goal.thresholds)
+        # What one activity brings can come back whole.
+        kept = max(GRANTS_KEPT, reached - window.reached)
         while window.reached < reached:
             step = window.reached
             used: list[tuple[int, int]] = []
@@ -226,7 +228,7 @@ class Goals(Tiers):
                 worth = _worth(used, goal.free_unit)
             cause = f"goal:{goal.key}:{step + 1}"
             lots = self._grant(plan, goal.given[step % steps], cause, fact, at, transfers, trace, worth=worth)
-            window.granted = [*window.granted, Granted(lots, used)][-GRANTS_KEPT:]
+            window.granted = [*window.granted, Granted(lots, used)][-kept:]
             window.reached += 1
         while window.reached > reached and window.granted:
             undone = window.granted.pop()

@@ -133,7 +133,8 @@ class Window(Struct, array_like=True):
 
     `counted_at` is the instant of the latest activity that moved the position on.
     `seen`: distinct value -> how many activities brought it. `units`: (price, units) not yet used up by a round.
-    `granted` holds the newest grants, at most GRANTS_KEPT of them: older ones are settled for good.
+    `granted` holds the newest grants, GRANTS_KEPT of them, or all that the last activity brought: older ones are
+    settled for good.
     """
 
     number: int = 0

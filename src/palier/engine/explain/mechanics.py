@@ -240,6 +240,9 @@ class Mechanics(Telling):
         if written.most_per_day is not None and moved >= 0 and self.cut(written, item):
             most = self.amount(written, goal.most_per_day)
             text += self.say(f" (at most {most} a day)", f" (au plus {most} par jour)")
+        elif item.counted == goal.at_once:
+            most = self.amount(written, goal.at_once)
+            text += self.say(f" (at most {most} at once)", f" (au plus {most} à la fois)")
         return Step(self.named(self.program.goals, item.goal), text)
 
     def called(self, distinct: str, key: str) -> str:
