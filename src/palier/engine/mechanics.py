@@ -130,8 +130,7 @@ class Goal(Strict, frozen=True):
     head_start: Decimal = "0"
     """What the member has from the beginning (in the first round of a window)."""
     repeat: bool = False
-    """Whether it begins anew after the last step. One activity fills it 1,000 times at most; what is more counts
-    nothing."""
+    """Whether it begins anew after the last step; one activity fills it 1,000 times at most."""
     most_rounds: Count | None = None
     """How many times it can be finished in a window, where it repeats."""
     surplus: Literal["roll_over", "reset"] = "roll_over"

@@ -411,7 +411,9 @@ _FRENCH: Final[dict[str, str]] = {
     "What the member has from the beginning (in the first round of a window).": (
         "Ce que le membre a dès le début (au premier tour)."
     ),
-    "Whether it begins anew after the last step.": "Recommence après la dernière étape.",
+    "Whether it begins anew after the last step; one activity fills it 1,000 times at most.": (
+        "Recommence après la dernière étape ; une activité le remplit 1 000 fois au plus."
+    ),
     "How many times it can be finished in a window, where it repeats.": (
         "Combien de fois on peut le finir dans la période."
     ),
