@@ -347,6 +347,11 @@ def test_a_referral_and_a_merge_from_the_command_line(shop: None) -> None:
     assert "belongs to the one who joins" in told(
         "enrol", "email:ann+1@example.org", "--referred-by", referral, code=2
     )
+    # Who is not there is refused before anything is asked.
+    assert "nobody answered" in told(
+        "merge", "card:2", "--into", "email:ann@example.org", "--reason", "twins", code=2
+    )
+    assert "nobody answered" not in told("merge", "card:2", "--into", "card:9", "--reason", "twins", code=2)
     merge = ("merge", "card:2", "--into", "email:ann@example.org", "--reason", "enrolled twice", "--yes")
     gone = told("merge", "card:2", *merge[2:]).split()[0]
     found = json.loads(told("find", gone, "--json"))

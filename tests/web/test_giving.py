@@ -78,6 +78,8 @@ def test_points_are_given_once_after_they_were_seen(
     assert "Another member gave you 20 stars." in text_of(page(theirs, "me/messages"))
     assert re.search(r"Given to another member .* \u221220 stars", text_of(page(client, "history")))
     assert re.search(r"Given by another member .* \+20 stars", text_of(page(theirs, "history")))
+    assert friend not in page(client, "history")
+    assert ref not in page(theirs, "history")
     assert "Un autre membre vous a donné 20 stars." in text_of(page(theirs, "me/messages", language="fr"))
 
 

@@ -228,12 +228,7 @@ def merge(
     yes: bool = typer.Option(False, "--yes", "-y", help="Merge without asking."),
 ) -> int:
     """Merge a member into another: points, tier, goals, history to come; everything it had acts there."""
-    from palier.engine.sentences import sentence
-    from palier.site.refusal import Refused
-
-    if not yes and not typer.confirm(f"Merge {ref} into {into}, with all it has?"):
-        raise Refused(sentence("Nothing was merged."))
-    made, gone, stays = _merging(program, ref, into, reason)
+    made, gone, stays = _merging(program, ref, into, reason, ask=not yes)
     print(f"{gone} is merged into {stays}." if made else f"{gone} was merged into {stays} before.")
     print(f"To undo it: palier members unmerge {gone} --reason TEXT")
     return 0
@@ -246,15 +241,20 @@ def unmerge(ref: str = _REF, reason: str = _REASON, program: str | None = _PROGR
     return 0
 
 
-def _merging(program: str | None, ref: str, into: str | None, reason: str) -> tuple[bool, str, str]:
-    """Merges (`into` given) or undoes it; whether anything was done, and the two references."""
+def _merging(
+    program: str | None, ref: str, into: str | None, reason: str, *, ask: bool = False
+) -> tuple[bool, str, str]:
+    """Merges (`into` given; with `ask`, once that is confirmed) or undoes it; whether anything was done, and the two
+    references."""
     from functools import partial
 
     from palier.activities import batch, merging
     from palier.activities.operations import NotDone
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.members import refs
     from palier.site import clock, database, ids
+    from palier.site.refusal import Refused
 
     with open_database(with_django=False), database.connect() as connection:
         found = program_of(connection, program)
@@ -267,6 +267,9 @@ def _merging(program: str | None, ref: str, into: str | None, reason: str) -> tu
         act: Any
         if into is not None:
             stays = member_of(connection, found, into)
+            connection.rollback()
+            if ask and not typer.confirm(f"Merge {ref} into {into}, with all it has?"):
+                raise Refused(sentence("Nothing was merged."))
             act = partial(merging.merge, connection, found, from_id=gone, into_id=stays, now=now, **told)
         else:
             act = partial(merging.unmerge, connection, found, from_id=gone, now=now, **told)

@@ -9,10 +9,11 @@ from typing import Literal
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from msgspec.structs import replace
 
 from palier.activities import queries
 from palier.activities.pursuits import GoalNow, StepNow, StreakNow
-from palier.activities.queries import NextTier, Standing, Wallets
+from palier.activities.queries import Line, NextTier, Standing, Wallets
 from palier.activities.telling import Story, tell
 from palier.engine.amounts import from_minor, ratio
 from palier.engine.currencies import exponent, localized
@@ -346,8 +347,19 @@ def told_lines(visit: Visit, before: int | None, limit: int) -> tuple[list[Story
         visit.connection, visit.runtime.program_id, visit.member_id, before=before, limit=limit + 1
     )
     shown = lines[:limit]
-    stories = tell(visit.connection, visit.runtime, visit.member_id, shown)
-    return stories, shown[-1].activity_id if len(lines) > limit else None
+    return told(visit, shown), shown[-1].activity_id if len(lines) > limit else None
+
+
+def told(visit: Visit, lines: Sequence[Line]) -> list[Story]:
+    """Lines of the member's history as stories; who gave points, or was given them, is nobody's to read there."""
+    return [_nameless(story) for story in tell(visit.connection, visit.runtime, visit.member_id, lines)]
+
+
+def _nameless(story: Story) -> Story:
+    if story.fact is None or story.line.type not in ("transfer_out", "transfer_in"):
+        return story
+    fact = replace(story.fact, other_member="")
+    return replace(story, fact=fact, told=replace(story.told, fact=fact))
 
 
 def rewards_of(visit: Visit, stories: Sequence[Story]) -> dict[int, str]:

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from palier.activities import batch, queries
-from palier.activities.telling import tell
 from palier.care import cases, surveys
 from palier.care.cases import Case
 from palier.care.refusals import CareRefusal, CareRefused
@@ -44,7 +43,7 @@ def _headings(made: Visit, found: list[Case]) -> dict[int, str]:
     """What the lines of cases are called, by their ids."""
     ids = sorted({case.activity_id for case in found if case.activity_id})
     lines = queries.named_lines(made.connection, made.runtime.program_id, made.member_id, ids)
-    stories = tell(made.connection, made.runtime, made.member_id, lines)
+    stories = telling.told(made, lines)
     words = made.words
     return {
         story.line.activity_id: f"{telling.heading(words, story)}, {words.day(story.line.acts_at)}"
@@ -88,7 +87,7 @@ def ask(made: Visit) -> HttpResponse:
     )
     if text and not named:
         raise Http404
-    stories = tell(made.connection, made.runtime, made.member_id, named)
+    stories = telling.told(made, named)
     content: dict[str, Any] = {
         "here": "me",
         "once": doing.once(made),
