@@ -33,7 +33,7 @@ def insights(
     from palier.site.refusal import Refused
 
     with open_database():
-        from palier.activities.runtime import runtime
+        from palier.cli.members import program_of
         from palier.engine.words import ProgramWords
         from palier.insights import operations, queries
         from palier.insights.answers import plain
@@ -44,15 +44,8 @@ def insights(
                 sentence("Figures are told of the last 30, 90 or 365 days, not %(days)s.", days=days)
             )
         with database.connect() as connection:
-            found = runtime(connection, program)
+            found = program_of(connection, program)
             connection.rollback()
-            if found is None:
-                raise Refused(
-                    sentence(
-                        'There is no program "%(key)s"; `palier programs` lists those there are.',
-                        key=program[:60],
-                    )
-                )
             now = clock.now()
             if recount:
                 operations.recount(connection, found, now=now)

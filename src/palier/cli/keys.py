@@ -40,21 +40,14 @@ def create(
     from palier.cli.session import open_database
     from palier.engine.clock import DAY
     from palier.engine.sentences import sentence
-    from palier.programs.queries import find
+    from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.staff.operations import create_key
     from palier.staff.queries import PARTNER_RIGHTS, RIGHTS
 
     with open_database(with_django=False), database.connect() as connection:
-        program_id = find(connection, program)
-        if program_id is None:
-            raise Refused(
-                sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.',
-                    key=program[:60],
-                )
-            )
+        program_id = identified(connection, program)
         found = runtime(connection, program)
         if partner and (found is None or partner not in found.latest.partners):
             known = ", ".join(found.latest.partners) if found is not None else ""
@@ -163,21 +156,12 @@ def end_page_tokens(
     from getpass import getuser
 
     from palier.cli.session import open_database
-    from palier.engine.sentences import sentence
     from palier.members import page_tokens
-    from palier.programs.queries import find
+    from palier.programs.queries import identified
     from palier.site import clock, database
-    from palier.site.refusal import Refused
 
     with open_database(with_django=False), database.connect() as connection:
-        program_id = find(connection, program)
-        if program_id is None:
-            raise Refused(
-                sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.',
-                    key=program[:60],
-                )
-            )
+        program_id = identified(connection, program)
         page_tokens.end_all(connection, program_id, by=f"cli:{getuser()}", role="operator", now=clock.now())
         connection.commit()
     print("Ended. Pages of shops show members again once they hold new tokens.")

@@ -47,7 +47,7 @@ def program_of(connection: Any, key: str | None) -> Runtime:
     """The program with this key; without one, the only program there is."""
     from palier.activities.runtime import runtime
     from palier.engine.sentences import sentence
-    from palier.programs.queries import list_programs
+    from palier.programs.queries import list_programs, no_program
     from palier.site.refusal import Refused
 
     if key is None:
@@ -59,9 +59,7 @@ def program_of(connection: Any, key: str | None) -> Runtime:
         key = keys[0]
     found = runtime(connection, key)
     if found is None:
-        raise Refused(
-            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
-        )
+        raise no_program(key)
     return found
 
 

@@ -189,12 +189,7 @@ def export(
             found = queries.document(connection, program, version or None)
     if found is None:
         if not version:
-            raise Refused(
-                sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.',
-                    key=program[:60],
-                )
-            )
+            raise queries.no_program(program)
         raise Refused(
             sentence(
                 'There is no version %(version)s of "%(key)s"; `palier programs` lists those there are.',

@@ -38,7 +38,7 @@ def rerate(
     from rich.console import Console
 
     from palier.activities import rerate as operation
-    from palier.activities.runtime import runtime
+    from palier.cli.members import program_of
     from palier.cli.session import open_database
     from palier.engine.instants import parse_instant
     from palier.engine.sentences import sentence
@@ -60,14 +60,7 @@ def rerate(
     with open_database(), database.connect() as connection:
         ids.take_node(connection)
         connection.commit()
-        found = runtime(connection, program)
-        if found is None:
-            raise Refused(
-                sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.',
-                    key=program[:60],
-                )
-            )
+        found = program_of(connection, program)
         now = clock.now()
         planned = found
         if version:
@@ -95,8 +88,7 @@ def rerate(
             connection.commit()
         write_log(connection, "cli", "operator", "program.rerate", program, at=now, reason=reason)
         connection.commit()
-        judged = runtime(connection, program)
-        assert judged is not None
+        judged = program_of(connection, program)
         with console.status("Posting the differences"):
             posted = operation.rerate(connection, judged, from_at, now=now, post=True)
         console.print(

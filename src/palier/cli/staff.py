@@ -77,14 +77,14 @@ def list_staff(
     json: bool = typer.Option(False, "--json", help="Print the list as JSON."),
 ) -> int:
     """List the people of the staff with their roles."""
-    from palier.programs.queries import list_programs
+    from palier.programs.queries import identified, list_programs
     from palier.staff import accounts
 
     with _database() as (connection, _, _now):
         keys = {}
         for one in list_programs(connection):
-            keys[_program_id(connection, one.key)] = one.key
-        found = accounts.listed(connection, _program_id(connection, program) if program is not None else None)
+            keys[one.program_id] = one.key
+        found = accounts.listed(connection, identified(connection, program) if program is not None else None)
 
     def roles(account: Account) -> list[str]:
         return [
@@ -140,12 +140,13 @@ def give(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM, partne
 def take(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM) -> int:
     """Take a role back."""
     from palier.engine.sentences import sentence
+    from palier.programs.queries import identified
     from palier.site.refusal import Refused
     from palier.staff import accounts
 
     with _database() as (connection, actor, now):
         account = _account(connection, email)
-        grant = accounts.Grant(_program_id(connection, program) if program is not None else None, _role(role))
+        grant = accounts.Grant(identified(connection, program) if program is not None else None, _role(role))
         if not accounts.take_back(connection, account.account_id, grant, now=now, actor=actor):
             raise Refused(
                 sentence(
@@ -255,19 +256,6 @@ def _account(connection: Connection[Any], email: str) -> Account:
     return found
 
 
-def _program_id(connection: Connection[Any], key: str) -> int:
-    from palier.engine.sentences import sentence
-    from palier.programs.queries import find
-    from palier.site.refusal import Refused
-
-    found = find(connection, key)
-    if found is None:
-        raise Refused(
-            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
-        )
-    return found
-
-
 def _role(role: str) -> Any:
     from palier.engine.sentences import sentence
     from palier.site.refusal import Refused
@@ -281,6 +269,7 @@ def _role(role: str) -> Any:
 
 
 def _grant(connection: Connection[Any], role: str, program: str | None, partner: str) -> Grant:
+    from palier.programs.queries import identified
     from palier.staff.accounts import Grant
 
-    return Grant(_program_id(connection, program) if program is not None else None, _role(role), partner)
+    return Grant(identified(connection, program) if program is not None else None, _role(role), partner)

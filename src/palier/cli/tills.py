@@ -21,11 +21,12 @@ def list_tills(
     """List the program's tills, those that were revoked too."""
     from palier.cli.session import open_database
     from palier.engine.clock import moment
+    from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.tills.queries import standings
 
     with open_database(with_django=False), database.connect() as connection:
-        standing = standings(connection, _program(connection, program), now=clock.now())
+        standing = standings(connection, identified(connection, program), now=clock.now())
     found = [one.device for one in standing]
     waiting = {one.device.ref: one.to_review for one in standing}
 
@@ -78,13 +79,14 @@ def enrol(
     from getpass import getuser
 
     from palier.cli.session import open_database
+    from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.tills import devices
 
     with open_database(with_django=False), database.connect() as connection:
         expected = devices.expect(
             connection,
-            _program(connection, program),
+            identified(connection, program),
             name=name,
             location=location,
             by=f"cli:{getuser()}",
@@ -103,12 +105,13 @@ def revoke(program: str = _PROGRAM, till: str = _TILL) -> int:
 
     from palier.cli.session import open_database
     from palier.engine.sentences import sentence
+    from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.tills import devices
 
     with open_database(with_django=False), database.connect() as connection:
-        program_id = _program(connection, program)
+        program_id = identified(connection, program)
         found = devices.find(connection, program_id, till)
         done = found is not None and devices.revoke(
             connection, program_id, found.device_id, by=f"cli:{getuser()}", role="operator", now=clock.now()
@@ -144,6 +147,7 @@ def review(
     from palier.engine.amounts import from_minor
     from palier.engine.clock import moment
     from palier.engine.sentences import sentence
+    from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.site.refusal import Refused
     from palier.tills import devices, journal
@@ -151,7 +155,7 @@ def review(
     if apply and drop:
         raise Refused(sentence("Either --apply or --drop; say which entries by --entry."))
     with open_database(with_django=False), database.connect() as connection:
-        program_id = _program(connection, program)
+        program_id = identified(connection, program)
         found = devices.find(connection, program_id, till)
         judging = runtime(connection, program)
         if found is None or judging is None:
@@ -190,18 +194,3 @@ def review(
         if not kept:
             print("Nothing waits for a review.")
     return 0
-
-
-def _program(connection: object, key: str) -> int:
-    from typing import Any, cast
-
-    from palier.engine.sentences import sentence
-    from palier.programs.queries import find
-    from palier.site.refusal import Refused
-
-    program_id = find(cast(Any, connection), key)
-    if program_id is None:
-        raise Refused(
-            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
-        )
-    return program_id

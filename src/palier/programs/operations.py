@@ -17,7 +17,7 @@ from palier.engine.instants import parse_instant
 from palier.engine.mechanics import Goal
 from palier.engine.program import PendingUntilActivity, Program, canonical
 from palier.engine.sentences import sentence
-from palier.programs.queries import Version, document, list_versions, timeline
+from palier.programs.queries import Version, document, list_versions, no_program, timeline
 from palier.site.ids import new_id
 from palier.site.refusal import Refused
 
@@ -199,11 +199,7 @@ def amend(
     with connection.transaction():
         found = timeline(connection, key)
         if found is None:
-            raise Refused(
-                sentence(
-                    'There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60]
-                )
-            )
+            raise no_program(key)
         present = found.document_at(now)
         check(present)
         later = [(at, found.document_at(at)) for at in found.breaks(now)]
@@ -375,9 +371,7 @@ def rerate_judging(
     """
     versions = list_versions(connection, key)
     if not versions:
-        raise Refused(
-            sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key)
-        )
+        raise no_program(key)
     if version not in {known.version for known in versions}:
         raise Refused(
             sentence(

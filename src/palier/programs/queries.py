@@ -13,7 +13,9 @@ from psycopg import Connection
 
 from palier.engine.clock import instant
 from palier.engine.program import Program
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER
+from palier.site.refusal import Refused
 
 _decode = msgspec.json.Decoder(Program).decode
 _CACHED: Final = 64
@@ -92,6 +94,21 @@ def find(connection: Connection[Any], key: str) -> int | None:
     """The id of the program with this key; None where there is none."""
     row = connection.execute("select program_id from program where key = %s", (key,)).fetchone()
     return int(row[0]) if row is not None else None
+
+
+def identified(connection: Connection[Any], key: str) -> int:
+    """The id of the program with this key. Refuses one that is not there."""
+    found = find(connection, key)
+    if found is None:
+        raise no_program(key)
+    return found
+
+
+def no_program(key: str) -> Refused:
+    """The refusal of a program that is not there."""
+    return Refused(
+        sentence('There is no program "%(key)s"; `palier programs` lists those there are.', key=key[:60])
+    )
 
 
 def list_programs(connection: Connection[Any]) -> list[Version]:
