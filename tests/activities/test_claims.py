@@ -13,6 +13,7 @@ from palier.activities.answers import Result
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.ledger.verify import verify
 from palier.site import database
+from palier.site.exchange import Exchange
 from tests.activities.program import NOW, Connection, member, program, published
 
 WHEEL = {
@@ -185,3 +186,38 @@ def test_one_id_for_two_members_at_once_is_the_first_ones(shop: Shop) -> None:
         [("applied", ""), refused]
     ] * rounds
     assert sum(shop.stars().values()) == rounds * (2 * 20 + 1) * 10
+
+
+def test_who_cannot_be_applied_leaves_no_id_behind(shop: Shop) -> None:
+    """Ids are claimed together with the lock of members, before it is known how these stand."""
+    shop.send(sale("a", day=5), sale("b", "c2", day=5))
+    shop.connection.execute("update member set status = 'frozen' where member_id = %s", [shop.members["c2"]])
+    shop.connection.commit()
+    rows = [play("p1"), play("p2", "c2"), sale("c", "c3", day=6)]
+    refused = ("refused", RefusalCode.MEMBER_NOT_ACTIVE.value)
+    assert came_to(shop.send(*rows)) == [("applied", ""), refused, ("applied", "")]
+    assert came_to(shop.send(*rows)) == [("duplicate", "applied"), refused, ("duplicate", "applied")]
+    assert set(shop.claims()) == {"a", "b", "p1", "c"}
+    shop.connection.execute("update member set status = 'active' where member_id = %s", [shop.members["c2"]])
+    shop.connection.commit()
+    assert came_to(shop.send(*rows)) == [("duplicate", "applied"), ("applied", ""), ("duplicate", "applied")]
+    assert shop.stars() == {"c1": 7, "c2": 7, "c3": 10}
+
+
+@pytest.mark.parametrize(("known", "exchanges"), [(False, 3), (True, 2)])
+def test_a_sale_asks_the_database_few_times(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, known: bool, exchanges: int
+) -> None:
+    """Whose it is; the lock with the claim of its id; the decision with the commit."""
+    shop.send(sale("a"))
+    asked: list[Exchange] = []
+    receive = Exchange.receive
+    monkeypatch.setattr(Exchange, "receive", lambda self: (asked.append(self), receive(self))[1])
+    [item] = wire.split(msgspec.json.encode(sale("b", day=2)))
+    assert not isinstance(item, Refusal)
+    read = wire.to_fact(item, shop.runtime.timeline, shop.runtime.key, now=NOW)
+    owners = [shop.members["c1"]] if known else None
+    [result] = batch.apply(shop.connection, shop.runtime, [read], now=NOW, known_members=owners)
+    assert result.status == "applied"
+    assert len(asked) == exchanges
+    assert shop.stars() == {"c1": 20}

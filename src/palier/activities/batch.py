@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -60,7 +61,7 @@ from palier.engine.trace import decode_trace
 from palier.members import queries as members
 from palier.members import refs
 from palier.site.arrays import Documents
-from palier.site.exchange import exchange
+from palier.site.exchange import Answer, Exchange, exchange
 from palier.site.ids import new_id, new_ids, stay_ahead
 
 _NEVER_RETURNED = COMMANDS | {RETURN, VISIT}
@@ -70,6 +71,8 @@ _LOOKED_UP = {RETURN, "refund"}
 _AT_ONCE = 64
 """Members whose lines are decided and then laid out for writing before others' are: their standings, once used,
 make room for the next in the processor's nearest memory."""
+_FEW = 200
+"""Up to so many lines, an exchange less is worth that the batch begins again where one of them cannot be applied."""
 PARKED_FOR = 400 * DAY
 """How long a return waits for its sale before it is reported as overdue."""
 ATTEMPTS = 5
@@ -77,7 +80,7 @@ ATTEMPTS = 5
 Lanes = Callable[[Sequence[int]], list[list[int]]]
 _Records = tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
 """Sales, redemptions, and lots by currency."""
-Answer = TypeVar("Answer")
+Done = TypeVar("Done")
 Tell = Callable[[int, Result], bytes]
 """What is said of an applied line: its place among the lines, and its result with the trace."""
 
@@ -99,7 +102,11 @@ class Conflict(Exception):
     """The batch met another writer in a way that a fresh attempt resolves."""
 
 
-def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Answer:
+class _TooSoon(Exception):
+    """Ids were claimed for lines that are refused, or are another member's."""
+
+
+def attempt(connection: Connection[Any], operation: Callable[[], Done]) -> Done:
     """Runs an operation and commits it, the whole again on a serialization failure, deadlock or conflict.
 
     Everything is decided anew each time, with jitter between, at most ATTEMPTS times; then the last error is
@@ -108,12 +115,12 @@ def attempt(connection: Connection[Any], operation: Callable[[], Answer]) -> Ans
     return _tried(connection, operation, connection.commit)
 
 
-def rehearse(connection: Connection[Any], operation: Callable[[], Answer]) -> Answer:
+def rehearse(connection: Connection[Any], operation: Callable[[], Done]) -> Done:
     """Runs an operation as `attempt` does and takes it back: what it would come to now. Nothing stays."""
     return _tried(connection, operation, connection.rollback)
 
 
-def _tried(connection: Connection[Any], operation: Callable[[], Answer], end: Callable[[], None]) -> Answer:
+def _tried(connection: Connection[Any], operation: Callable[[], Done], end: Callable[[], None]) -> Done:
     for tried in range(1, ATTEMPTS + 1):
         try:
             answer = operation()
@@ -157,11 +164,14 @@ def apply(
     """
     given = (connection, runtime, lines, now, history, known_members, sent)
     beyond: set[int] = set()
+    ending = None if dry_run else meanwhile or _nothing
 
     def once() -> list[Result]:
-        if dry_run:
-            return _apply(*given, tell=tell, beyond=beyond)
-        return _apply(*given, tell=tell, meanwhile=meanwhile or _nothing, beyond=beyond)
+        try:
+            return _apply(*given, tell=tell, meanwhile=ending, beyond=beyond, at_once=len(lines) <= _FEW)
+        except _TooSoon:
+            connection.rollback()
+            return _apply(*given, tell=tell, meanwhile=ending, beyond=beyond)
 
     while True:
         try:
@@ -201,9 +211,10 @@ def _apply(
     tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
     beyond: Container[int] = (),
+    at_once: bool = False,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
-    batch.tell = tell
+    batch.tell, batch.at_once = tell, at_once
     made: list[Result] = []
 
     def results() -> list[Result]:
@@ -238,7 +249,6 @@ def command(connection: Connection[Any], runtime: Runtime, items: list[Item], *,
     Does not commit: the caller's operation may have more to write in the same transaction.
     """
     batch = _Batch(connection, runtime, now, False)
-    batch.begin([])
     batch.items = items
     batch.run()
     return [batch.results[item.index] for item in items]
@@ -254,7 +264,6 @@ def settle_parked(
     Whoever takes a return's waiting row away settles it: another worker that found it too waits, and skips it.
     """
     batch = _Batch(connection, runtime, now, history)
-    batch.begin([])
     batch.items = items
     batch.look()
     taken = set(batch.unpark(items))
@@ -305,20 +314,37 @@ class _Batch:
         self.messages: list[Message] = []
         self.seed: tuple[str, bytes] | None = None
         self.waiting: list[tuple[Any, ...]] = []
+        self.judges = False
+        """Whether what judges is settled until the transaction ends."""
+        self.claiming: list[Item] = []
+        self.claimed: Answer | None = None
+        self.at_once = False
+        """Whether ids may be claimed before it is certain that all lines can be: whoever asked begins again."""
         self.at_the_end: Callable[[], None] | None = None
         """Where the batch is the whole transaction, which its last write commits: what is done meanwhile."""
         self.parameters: dict[str, Any] = {"program": runtime.program_id, "now": moment(now)}
 
-    def begin(self, hashes: list[bytes]) -> dict[bytes, int]:
-        """Settles what judges until the transaction ends; the members of these identities, by hash."""
+    @contextmanager
+    def beginning(self) -> Iterator[Exchange]:
+        """An exchange that also settles what judges until the transaction ends, where that is not settled yet."""
+        head = None
         with exchange(self.connection) as server:
-            head = share(server, self.runtime.program_id)
-            found = None
-            if hashes:
-                found = server.ask(members.FIND_HASHES, {**self.parameters, "hashes": sorted(set(hashes))})
-        self.runtime = current(self.connection, self.runtime, head)
-        self.timeline = self.runtime.timeline
-        return dict(found.rows) if found is not None else {}
+            if not self.judges:
+                head = share(server, self.runtime.program_id)
+            yield server
+        if head is not None:
+            self.judges = True
+            self.runtime = current(self.connection, self.runtime, head)
+            self.timeline = self.runtime.timeline
+
+    def owners(self, hashes: Iterable[bytes]) -> dict[bytes, int]:
+        """The members of identities, by hash."""
+        wanted = sorted(set(hashes))
+        if not wanted:
+            return {}
+        with self.beginning() as server:
+            found = server.ask(members.FIND_HASHES, {**self.parameters, "hashes": wanted})
+        return dict(found.rows)
 
     # --- who ------------------------------------------------------------------------------------------
 
@@ -337,7 +363,7 @@ class _Batch:
                     self.refuse((index, read.fact), _payment_card(error))
                 except members.IdentityError as error:
                     self.refuse((index, read.fact), _unknown_member(sentence("%(error)s", error=error)))
-        found = self.begin([value_hash for hashes in wanted.values() for value_hash in hashes])
+        found = self.owners(value_hash for hashes in wanted.values() for value_hash in hashes)
         for index, read in reads:
             if index in self.results:
                 continue
@@ -521,6 +547,8 @@ class _Batch:
             waiting = [item for item in self.items if item.member_id in merged]
             if not waiting:
                 return
+            if self.claimed is not None:
+                raise _TooSoon
             heirs = self._heirs(merged)
             for item in waiting:
                 heir = heirs.get(item.member_id)
@@ -530,10 +558,13 @@ class _Batch:
                 item.member_id = heir.member_id
 
     def _look(self) -> None:
-        """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange."""
+        """Locks the members of all lines, lane by lane, and reads what stands under the lock; one exchange.
+
+        The ids of lines that say whose they are may be claimed in the same.
+        """
         wanted = sorted({item.member_id for item in self.items if item.member_id})
         sales = sorted({item.fact.id for item in self.items if item.fact.type not in _NEVER_RETURNED})
-        with exchange(self.connection) as server:
+        with self.beginning() as server:
             locked = [
                 server.ask(store.LOCK, {"members": sorted(lane)})
                 for lane in (lanes(wanted) if wanted else ())
@@ -543,6 +574,8 @@ class _Batch:
                 standing = server.ask(store.STANDING, {**self.parameters, "members": wanted})
             if sales:
                 waiting = server.ask(store.FIND_PARKED, {**self.parameters, "ids": sales})
+            if self.at_once and self.items and all(item.member_id for item in self.items):
+                self._ask_claims(server)
         for states in locked:
             self.states.update(states.rows)
         if standing is not None:
@@ -577,6 +610,8 @@ class _Batch:
             else:
                 self._record_inputs(item, standing[1], standing[2])
                 kept.append(item)
+        if self.claimed is not None and len(kept) < len(self.items):
+            raise _TooSoon
         self.items = kept
 
     def _record_inputs(self, item: Item, attributes: str, zone: str | None) -> None:
@@ -616,26 +651,32 @@ class _Batch:
                     left = {name: pool.get(name, room) for name, room in left.items()}
                 item.inputs = msgspec.structs.replace(item.inputs, allotted=left)
 
+    def _ask_claims(self, server: Exchange) -> None:
+        for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
+            item.activity_id = identifier
+        rows = self.claiming = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
+        self.claimed = server.ask(
+            store.CLAIM,
+            {
+                **self.parameters,
+                "ids": [item.fact.id for item in rows],
+                "sources": [item.fact.source for item in rows],
+                "members": [item.member_id for item in rows],
+                "activities": [item.activity_id for item in rows],
+                "hashes": [item.sha256 for item in rows],
+                "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
+            },
+        )
+
     def _claim(self) -> None:
         """Takes the ids. Lines that lose were applied before: the same content is answered again."""
         if not self.items:
             return
-        for item, identifier in zip(self.items, new_ids(len(self.items)), strict=True):
-            item.activity_id = identifier
-        rows = sorted(self.items, key=lambda item: (item.fact.id, item.fact.source))
-        with exchange(self.connection) as server:
-            won = server.ask(
-                store.CLAIM,
-                {
-                    **self.parameters,
-                    "ids": [item.fact.id for item in rows],
-                    "sources": [item.fact.source for item in rows],
-                    "members": [item.member_id for item in rows],
-                    "activities": [item.activity_id for item in rows],
-                    "hashes": [item.sha256 for item in rows],
-                    "statuses": ["parked" if item.index in self.parking else "applied" for item in rows],
-                },
-            )
+        if self.claimed is None:
+            with exchange(self.connection) as server:
+                self._ask_claims(server)
+        rows, won = self.claiming, self.claimed
+        assert won is not None
         if won.count < len(rows):
             winners = {row[0] for row in won.rows}
             losers = [item for item in rows if item.activity_id not in winners]
