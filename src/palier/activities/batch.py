@@ -264,17 +264,19 @@ def settle_parked(
 
 
 def decide_again(
-    connection: Connection[Any], runtime: Runtime, works: list[Work], *, now: int
-) -> dict[int, Item]:
+    connection: Connection[Any], runtime: Runtime, works: list[Work], *, now: int, promised: Mapping[str, int]
+) -> dict[str, int]:
     """Folds the whole history of members anew by the runtime's timeline; `works` take the differences.
 
-    What they use less of shared limits is free again, and what they tell other members is sent. Returns the lines
-    by activity id that writing needs (none: nothing new was sent). Does not commit.
+    What they use less of shared limits is free again, and what they tell other members is sent. `promised` is what a
+    preview has used of these limits before. Returns what is used now (or, below 0, freed). Does not commit.
     """
     batch = _Batch(connection, runtime, now, True)
+    batch.rooms.promised = promised
     batch.decide_anew([(work, []) for work in works])
+    used = dict(batch.rooms.moved)
     batch.share()
-    return batch.facts_written
+    return used
 
 
 def command_item(index: int, fact: Fact, member_id: int) -> Item:
