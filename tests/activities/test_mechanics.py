@@ -239,7 +239,11 @@ def test_what_judging_again_would_bring_of_a_budget_is_what_it_brings(
     given = (connection, runtime.judged_by(2, BEGINNING, now), BEGINNING)
     monkeypatch.setattr("palier.activities.rerate.CHUNK", 2)
     shown = rerate(*given, now=now, post=False)
-    assert (shown.members, shown.points, sharing.used(connection, runtime.program_id)) == (5, {"stars": 25}, {})
+    assert (shown.members, shown.points, sharing.used(connection, runtime.program_id)) == (
+        5,
+        {"stars": 25},
+        {},
+    )
     connection.rollback()
     assert rerate(*given, now=now, post=False).points == {"stars": 25}
     rerate_judging(

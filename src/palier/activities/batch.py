@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -78,6 +78,8 @@ Lanes = Callable[[Sequence[int]], list[list[int]]]
 _Records = tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
 """Sales, redemptions, and lots by currency."""
 Answer = TypeVar("Answer")
+Beyond = dict[int, Refusal]
+"""Why lines are refused that would bring more points than can be kept, by their place among the lines."""
 Tell = Callable[[int, Result], bytes]
 """What is said of an applied line: its place among the lines, and its result with the trace."""
 
@@ -156,21 +158,29 @@ def apply(
     always, and again with each attempt: what it makes of the list that is returned is what counts.
     """
     given = (connection, runtime, lines, now, history, known_members, sent)
-    beyond: set[int] = set()
 
-    def once() -> list[Result]:
+    def once(beyond: Beyond) -> list[Result]:
         if dry_run:
             return _apply(*given, tell=tell, beyond=beyond)
         return _apply(*given, tell=tell, meanwhile=meanwhile or _nothing, beyond=beyond)
 
+    tried = rehearse if dry_run else attempt
+    return _apart_from_vast(lambda beyond: tried(connection, lambda: once(beyond)))
+
+
+def _apart_from_vast(operation: Callable[[Beyond], list[Result]]) -> list[Result]:
+    """Applies lines; those that bring more points than can be kept are refused, the others decided anew without them.
+
+    Such lines are rare: nothing is kept at hand for them.
+    """
+    beyond: Beyond = {}
     while True:
         try:
-            return rehearse(connection, once) if dry_run else attempt(connection, once)
+            return operation(beyond)
         except TooMany as found:
-            if found.index in beyond or not 0 <= found.index < len(lines):
+            if found.index in beyond or found.index < 0:
                 raise
-            # Such lines are rare; the others are decided anew without it.
-            beyond.add(found.index)
+            beyond[found.index] = found.refusal
 
 
 def _nothing(_: list[Result]) -> None:
@@ -186,7 +196,18 @@ def apply_within(
     known_members: Sequence[int] | None = None,
 ) -> list[Result]:
     """As `apply`, in a transaction that the caller has begun and commits."""
-    return _apply(connection, runtime, lines, now, False, known_members, None)
+
+    def once(beyond: Beyond) -> list[Result]:
+        connection.execute("savepoint lines")
+        try:
+            results = _apply(connection, runtime, lines, now, False, known_members, None, beyond=beyond)
+        except TooMany:
+            connection.execute("rollback to savepoint lines")
+            raise
+        connection.execute("release savepoint lines")
+        return results
+
+    return _apart_from_vast(once)
 
 
 def _apply(
@@ -200,7 +221,7 @@ def _apply(
     *,
     tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
-    beyond: Container[int] = (),
+    beyond: Beyond,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
     batch.tell = tell
@@ -217,7 +238,7 @@ def _apply(
             source, identifier = sent[index] if sent is not None else ("", "")
             batch.results[index] = Result(source, identifier, "refused", refusal=line)
         elif index in beyond:
-            batch.refuse((index, line.fact), _too_many_points())
+            batch.refuse((index, line.fact), beyond[index])
     reads = [
         (index, line)
         for index, line in enumerate(lines)
@@ -1212,15 +1233,6 @@ def _payment_card(error: members.PaymentCardNumber) -> Refusal:
         sentence("%(error)s", error=error),
         "member",
         sentence("send another identity of the member"),
-    )
-
-
-def _too_many_points() -> Refusal:
-    return Refusal(
-        RefusalCode.INVALID_AMOUNT,
-        sentence("it would bring more points than can be kept"),
-        "amount",
-        sentence("check the amounts and quantities"),
     )
 
 
