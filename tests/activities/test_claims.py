@@ -10,11 +10,12 @@ import pytest
 
 from palier.activities import batch, wire
 from palier.activities.answers import Result
+from palier.engine.facts import Fact
 from palier.engine.refusals import Refusal, RefusalCode
 from palier.ledger.verify import verify
 from palier.site import database
 from palier.site.exchange import Exchange
-from tests.activities.program import NOW, Connection, member, program, published
+from tests.activities.program import NOW, Connection, line, member, program, published
 
 WHEEL = {
     "key": "wheel",
@@ -221,3 +222,25 @@ def test_a_sale_asks_the_database_few_times(
     assert result.status == "applied"
     assert len(asked) == exchanges
     assert shop.stars() == {"c1": 20}
+
+
+def test_a_line_that_brings_too_much_is_refused_within_a_callers_transaction_too(
+    connection: Connection,
+) -> None:
+    """As a till's journal or a page sends it: what the caller and the other lines wrote stays."""
+    rule = {**msgspec.to_builtins(program().rules[0]), "per_spend": {"points": "1000000", "every": "0.01"}}
+    runtime = published(connection, program(rules=[rule]))
+    who = member(connection, runtime.program_id, "c1")
+    connection.execute("create temporary table written (n int) on commit drop")
+    connection.execute("insert into written values (1)")
+    lines = [
+        line(Fact("till", f"s{number}", "sale", NOW, amount), "c1")
+        for number, amount in enumerate((1, 10**10, 2))
+    ]
+    results = batch.apply_within(connection, runtime, lines, now=NOW)
+    assert [result.status for result in results] == ["applied", "refused", "applied"]
+    assert connection.execute("select n from written").fetchall() == [(1,)]
+    connection.commit()
+    assert connection.execute("select posted from wallet where member_id = %s", (who,)).fetchone() == (
+        3_000_000,
+    )

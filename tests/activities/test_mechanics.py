@@ -226,6 +226,37 @@ def test_judged_again_by_another_version_a_budget_is_given_anew(connection: Conn
         assert sorted(bonuses()) == brought
 
 
+def test_what_judging_again_would_bring_of_a_budget_is_what_it_brings(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members are judged some at a time, and each preview of them leaves less for those who follow."""
+    runtime = published(connection, shop())
+    for number in range(5):
+        member(connection, runtime.program_id, f"c{number}")
+        send(connection, runtime, sale(number, MARCH + number), now=MARCH + number, card=f"c{number}")
+    runtime = published(connection, shop(campaigns=[CAMPAIGN]), now=MARCH + 15 * DAY)
+    now = MARCH + 20 * DAY
+    given = (connection, runtime.judged_by(2, BEGINNING, now), BEGINNING)
+    monkeypatch.setattr("palier.activities.rerate.CHUNK", 2)
+    shown = rerate(*given, now=now, post=False)
+    assert (shown.members, shown.points, sharing.used(connection, runtime.program_id)) == (
+        5,
+        {"stars": 25},
+        {},
+    )
+    connection.rollback()
+    assert rerate(*given, now=now, post=False).points == {"stars": 25}
+    rerate_judging(
+        connection, runtime.key, from_at=BEGINNING, until_at=now, version=2, now=now, reason="promised"
+    )
+    connection.commit()
+    found = runtime_of(connection, runtime.key)
+    assert found is not None
+    done = rerate(connection, found, BEGINNING, now=now, post=True)
+    assert (done.members, done.changed, done.points) == (shown.members, shown.changed, shown.points)
+    assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
 def test_late_sales_and_returns_of_several_at_once_leave_the_budget_as_it_is_used(
     connection: Connection,
 ) -> None:

@@ -427,3 +427,27 @@ def test_a_line_that_brings_more_points_than_can_be_kept_is_refused_and_no_other
             ("1", "invalid_amount", "amount"), ("3", "invalid_amount", "amount"),
         ]  # fmt: skip
     assert [shop.wallet(each)["spendable"] for each in (ref, other)] == ["3000000.000000", "3000000.000000"]
+
+
+def test_a_wallet_holds_so_much_and_what_would_bring_more_is_refused(database: str) -> None:
+    """By many sales as by one, and by what staff give."""
+    changes = document()
+    changes["point_currencies"][0]["scale"] = 6
+    changes["rules"][0]["per_spend"] = {"points": "1000000", "every": "1.00"}
+    shop = Shop("vast", {**changes, "key": "vast"})
+    ref, other = shop.enrol(), shop.enrol("other")
+
+    def sale(number: str, member: str, amount: str) -> dict[str, str]:
+        return {"source": "till", "id": number, "type": "sale", "occurred_at": now_text(), "member": member,
+                "amount": amount}  # fmt: skip
+
+    sales = [sale("1", ref, "600"), sale("2", ref, "300"), sale("3", ref, "200"), sale("4", other, "1000.01")]
+    told = shop.post("/activities", sales).json["results"]
+    assert [(item["status"], item.get("code")) for item in told] == [
+        ("applied", None), ("applied", None), ("refused", "invalid_amount"), ("refused", "invalid_amount"),
+    ]  # fmt: skip
+    told = shop.post("/activities", [sale("5", ref, "100"), sale("6", ref, "2")]).json["results"]
+    assert [item["status"] for item in told] == ["applied", "refused"]
+    gift = {"member": ref, "currency": "stars", "points": "2000000", "reason": "gift"}
+    shop.post("/adjustments", gift).problem(422, "invalid_amount", "amount")
+    assert shop.wallet(ref)["spendable"] == "1000000000.000000"

@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
-from palier.activities import batch, figures
+from palier.activities import backtest, batch, figures
 from palier.activities.operations import redeem
+from palier.activities.rerate import rerate
 from palier.activities.runtime import Runtime
+from palier.activities.runtime import runtime as runtime_of
 from palier.engine.clock import DAY, HOUR, instant
 from palier.engine.facts import Fact, Reference
 from palier.insights import operations, proof, queries
 from palier.ledger.seal import seal
+from palier.programs.operations import rerate_judging
 from tests.activities.program import Connection, line, member, program, published
 
 MARCH = instant(datetime.fromisoformat("2026-03-02T10:00:00+01:00"))
@@ -203,3 +207,41 @@ def test_each_planted_fault_is_named(connection: Connection, superuser_connectio
             superuser_connection.execute(fault)
             found = {violation.invariant for violation in proof.insights(superuser_connection, "shop")}
             assert found == {invariant}
+
+
+def test_what_was_corrected_counts_as_it_is_now(connection: Connection) -> None:
+    """A late sale and judging again post corrections; what is issued and taken back is what a fold of it all says."""
+    runtime = published(connection, shop())
+    members = [member(connection, runtime.program_id, f"c{number}") for number in range(3)]
+    for _ in stir(connection, runtime, members, 5):
+        pass
+    now = MARCH + 300 * DAY
+    double = [{**msgspec.to_builtins(shop().rules[0]), "per_spend": {"points": "2", "every": "1"}}]
+    for version, rules in ((1, None), (2, double), (3, None)):
+        if version > 1:
+            changed = program(late_window_days=400, tiers=TIERS, **({"rules": rules} if rules else {}))
+            published(connection, changed, now=now + version)
+            rerate_judging(
+                connection,
+                "shop",
+                from_at=MARCH - 90 * DAY,
+                until_at=now,
+                version=version,
+                now=now + version,
+                reason="test",
+            )
+            connection.commit()
+            found = runtime_of(connection, "shop")
+            assert found is not None
+            runtime = found
+            rerate(connection, runtime, MARCH - 90 * DAY, now=now + version, post=True)
+        sealed(connection)
+        operations.count_all(connection, runtime, now=now)
+        read = queries.read(connection, runtime, queries.period_of(runtime, 730, now=now), now=now)
+        told = figures.figures(connection, runtime).currencies[0]
+        order = backtest.Order(backtest.judges_of(runtime), now, exact=True)
+        folded = backtest.live(connection, runtime, order, workers=1).currencies["stars"]
+        assert (folded.issued, folded.reversed) == (int(told.issued), int(told.reversed))
+        stars = read.currencies[0]
+        assert (stars.issued.now, stars.taken_back.now) == (folded.issued, folded.reversed)
+        assert stars.issued_worth.now == 0 < folded.reversed < folded.issued

@@ -715,6 +715,15 @@ def test_partners_see_their_own_side_alone(shop: Shop) -> None:
         assert sent.content.startswith(name)
     assert operator.get(f"/console/{town.key}/settlements?period=2026-13").status_code == 404
     assert operator.get(f"/console/{town.key}/settlements?partner=nobody").status_code == 404
+    far = 2**63 - 1
+    for place in (f"{far}.1.1.1", f"1.{far}.1.1"):
+        found = operator.get(f"/console/{town.key}/settlements?period={period}&after={place}")
+        assert found.status_code == 404
+    for name in ("orders", "cases", "payouts", "members", "imports"):
+        for place in (f"{far}.{far}", f"{far}"):
+            assert operator.get(f"/console/{town.key}/{name}?after={place}").status_code in (200, 403, 404), (
+                name
+            )
     for own, seen in (("grocer", True), ("chemist", False)):
         person = staff_client("partner", town.program_id, partner=own, email=f"{own}@example.org")
         text = page(person, town, f"settlements?period={period}")

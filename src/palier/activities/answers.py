@@ -34,6 +34,14 @@ class Result(Struct, frozen=True):
     said: bytes = b""
 
 
+class NotDone(Exception):
+    """A command was refused in a way that leaves nothing behind; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 def points_text(minor: int, plan: Plan, currency: str) -> str:
     """Points of a currency as decimal text at its scale."""
     found = plan.currencies.get(currency)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -81,6 +81,8 @@ Lanes = Callable[[Sequence[int]], list[list[int]]]
 _Records = tuple[dict[str, SaleRecord], dict[str, RedemptionRecord], dict[str, list[Lot]]]
 """Sales, redemptions, and lots by currency."""
 Done = TypeVar("Done")
+Beyond = dict[int, Refusal]
+"""Why lines are refused that would bring more points than can be kept, by their place among the lines."""
 Tell = Callable[[int, Result], bytes]
 """What is said of an applied line: its place among the lines, and its result with the trace."""
 
@@ -163,24 +165,32 @@ def apply(
     always, and again with each attempt: what it makes of the list that is returned is what counts.
     """
     given = (connection, runtime, lines, now, history, known_members, sent)
-    beyond: set[int] = set()
     ending = None if dry_run else meanwhile or _nothing
 
-    def once() -> list[Result]:
+    def once(beyond: Beyond) -> list[Result]:
         try:
             return _apply(*given, tell=tell, meanwhile=ending, beyond=beyond, at_once=len(lines) <= _FEW)
         except _TooSoon:
             connection.rollback()
             return _apply(*given, tell=tell, meanwhile=ending, beyond=beyond)
 
+    tried = rehearse if dry_run else attempt
+    return _apart_from_vast(lambda beyond: tried(connection, lambda: once(beyond)))
+
+
+def _apart_from_vast(operation: Callable[[Beyond], list[Result]]) -> list[Result]:
+    """Applies lines; those that bring more points than can be kept are refused, the others decided anew without them.
+
+    Such lines are rare: nothing is kept at hand for them.
+    """
+    beyond: Beyond = {}
     while True:
         try:
-            return rehearse(connection, once) if dry_run else attempt(connection, once)
+            return operation(beyond)
         except TooMany as found:
-            if found.index in beyond or not 0 <= found.index < len(lines):
+            if found.index in beyond or found.index < 0:
                 raise
-            # Such lines are rare; the others are decided anew without it.
-            beyond.add(found.index)
+            beyond[found.index] = found.refusal
 
 
 def _nothing(_: list[Result]) -> None:
@@ -196,7 +206,18 @@ def apply_within(
     known_members: Sequence[int] | None = None,
 ) -> list[Result]:
     """As `apply`, in a transaction that the caller has begun and commits."""
-    return _apply(connection, runtime, lines, now, False, known_members, None)
+
+    def once(beyond: Beyond) -> list[Result]:
+        connection.execute("savepoint lines")
+        try:
+            results = _apply(connection, runtime, lines, now, False, known_members, None, beyond=beyond)
+        except TooMany:
+            connection.execute("rollback to savepoint lines")
+            raise
+        connection.execute("release savepoint lines")
+        return results
+
+    return _apart_from_vast(once)
 
 
 def _apply(
@@ -210,7 +231,7 @@ def _apply(
     *,
     tell: Tell | None = None,
     meanwhile: Callable[[list[Result]], None] | None = None,
-    beyond: Container[int] = (),
+    beyond: Beyond,
     at_once: bool = False,
 ) -> list[Result]:
     batch = _Batch(connection, runtime, now, history)
@@ -228,7 +249,7 @@ def _apply(
             source, identifier = sent[index] if sent is not None else ("", "")
             batch.results[index] = Result(source, identifier, "refused", refusal=line)
         elif index in beyond:
-            batch.refuse((index, line.fact), _too_many_points())
+            batch.refuse((index, line.fact), beyond[index])
     reads = [
         (index, line)
         for index, line in enumerate(lines)
@@ -273,17 +294,19 @@ def settle_parked(
 
 
 def decide_again(
-    connection: Connection[Any], runtime: Runtime, works: list[Work], *, now: int
-) -> dict[int, Item]:
+    connection: Connection[Any], runtime: Runtime, works: list[Work], *, now: int, promised: Mapping[str, int]
+) -> dict[str, int]:
     """Folds the whole history of members anew by the runtime's timeline; `works` take the differences.
 
-    What they use less of shared limits is free again, and what they tell other members is sent. Returns the lines
-    by activity id that writing needs (none: nothing new was sent). Does not commit.
+    What they use less of shared limits is free again, and what they tell other members is sent. `promised` is what a
+    preview has used of these limits before. Returns what is used now (or, below 0, freed). Does not commit.
     """
     batch = _Batch(connection, runtime, now, True)
+    batch.rooms.promised = promised
     batch.decide_anew([(work, []) for work in works])
+    used = dict(batch.rooms.moved)
     batch.share()
-    return batch.facts_written
+    return used
 
 
 def command_item(index: int, fact: Fact, member_id: int) -> Item:
@@ -1251,15 +1274,6 @@ def _payment_card(error: members.PaymentCardNumber) -> Refusal:
         sentence("%(error)s", error=error),
         "member",
         sentence("send another identity of the member"),
-    )
-
-
-def _too_many_points() -> Refusal:
-    return Refusal(
-        RefusalCode.INVALID_AMOUNT,
-        sentence("it would bring more points than can be kept"),
-        "amount",
-        sentence("check the amounts and quantities"),
     )
 
 

@@ -83,7 +83,13 @@ select t.currency,
     - coalesce(sum(t.amount) filter (where t.debit = 'breakage'), 0),
   coalesce(sum(t.amount) filter (where t.debit = 'adjustment'), 0)
     - coalesce(sum(t.amount) filter (where t.credit = 'adjustment'), 0)
-from transfer t where t.program_id = %(program)s group by t.currency
+from (
+  -- a correction takes off what it corrects
+  select r.currency, case when r.corrects_id is null then r.amount else -r.amount end as amount,
+    case when r.corrects_id is null then r.debit else r.credit end as debit,
+    case when r.corrects_id is null then r.credit else r.debit end as credit
+  from transfer r where r.program_id = %(program)s
+) t group by t.currency
 """
 
 HELD = """

@@ -14,6 +14,7 @@ import msgspec
 from psycopg import Connection
 
 from palier.activities import batch, store, wire
+from palier.activities.answers import NotDone as NotDone
 from palier.activities.answers import Result
 from palier.activities.queries import Redemption, refunded
 from palier.activities.runtime import Runtime
@@ -30,14 +31,6 @@ from palier.members import refs
 
 LONGEST_REASON: Final = 500
 LONGEST_HOLD_MINUTES: Final = 525_600
-
-
-class NotDone(Exception):
-    """A command was refused in a way that leaves nothing behind; `refusal` says why."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
 
 
 def points_minor(runtime: Runtime, currency: str, text: str, *, signed: bool = False) -> int:

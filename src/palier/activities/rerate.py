@@ -5,7 +5,8 @@ The machinery is that of a late activity: each member's facts are folded anew an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -71,6 +72,8 @@ def rerate(
     At most `keep` members' differences are kept for showing, the largest first.
     """
     total = Rerated()
+    # A preview takes back each chunk's use of shared limits: the next one is told of it.
+    promised: Counter[str] = Counter()
     after = -1
     while True:
         rows = connection.execute(
@@ -81,7 +84,10 @@ def rerate(
         if not member_ids:
             break
         after = member_ids[-1]
-        for difference in _chunk(connection, runtime, member_ids, now, post):
+        differences, used = _chunk(connection, runtime, member_ids, now, post, promised)
+        if not post:
+            promised.update(used)
+        for difference in differences:
             total.changed += 1
             total.corrections += difference.corrections
             for currency, points in difference.points.items():
@@ -96,16 +102,24 @@ def rerate(
 
 
 def _chunk(
-    connection: Connection[Any], runtime: Runtime, member_ids: list[int], now: int, post: bool
-) -> list[MemberDifference]:
-    def once() -> list[MemberDifference]:
+    connection: Connection[Any],
+    runtime: Runtime,
+    member_ids: list[int],
+    now: int,
+    post: bool,
+    promised: Mapping[str, int],
+) -> tuple[list[MemberDifference], Counter[str]]:
+    """What changes for members, and what they use of shared limits."""
+
+    def once() -> tuple[list[MemberDifference], Counter[str]]:
         found: list[MemberDifference] = []
+        used: Counter[str] = Counter()
         program = settled(connection, runtime) if post else runtime
         for lane in batch.lanes(member_ids):
             locked = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
             works = [batch.Work(member_id, decode_state(state)) for member_id, state in locked]
             before = {work.member_id: work.state.tier.key for work in works}
-            items = batch.decide_again(connection, program, works, now=now)
+            used.update(batch.decide_again(connection, program, works, now=now, promised=promised))
             changed = []
             for work in works:
                 difference = _difference(work, before[work.member_id])
@@ -113,10 +127,10 @@ def _chunk(
                     found.append(difference)
                     changed.append(work)
             if post:
-                batch.write(connection, program, changed, items, now)
+                batch.write(connection, program, changed, {}, now)
         if not post:
             connection.rollback()
-        return found
+        return found, used
 
     return batch.attempt(connection, once)
 

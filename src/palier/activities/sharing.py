@@ -37,11 +37,15 @@ where l.key = t.key and l.program_id = %(program)s
 
 
 class Rooms:
-    """What is left of the shared limits that a batch draws on, held until its transaction ends."""
+    """What is left of the shared limits that a batch draws on, held until its transaction ends.
+
+    `promised` is what a preview has used so far: it is taken off what is left, and never written.
+    """
 
     def __init__(self, connection: Connection[Any], program_id: int) -> None:
         self.connection = connection
         self.program_id = program_id
+        self.promised: Mapping[str, int] = {}
         self.used: dict[str, int] = {}
         self.moved: dict[str, int] = {}
 
@@ -60,7 +64,8 @@ class Rooms:
 
     def balance(self, limits: Mapping[str, int]) -> dict[str, int]:
         """As `left`, below 0 where more is used than the limit is by now."""
-        return {key: limit - self.used.get(key, 0) - self.moved.get(key, 0) for key, limit in limits.items()}
+        taken = (self.used, self.moved, self.promised)
+        return {key: limit - sum(each.get(key, 0) for each in taken) for key, limit in limits.items()}
 
     def use(self, amounts: Mapping[str, int]) -> None:
         """Notes what a decision used (or, below 0, freed)."""

@@ -9,27 +9,40 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import store
+from palier.activities.answers import NotDone
 from palier.activities.copies import Copies
 from palier.activities.runtime import Runtime
 from palier.engine.clock import moment
 from palier.engine.decisions import Decision, Transfer
 from palier.engine.facts import MERGING, NO_INPUTS, OWN_SOURCE, Fact, Inputs, encode_inputs
 from palier.engine.history import Correction
+from palier.engine.refusals import Refusal, RefusalCode
+from palier.engine.sentences import sentence
 from palier.engine.state import NEVER, MemberState, encode_state
 from palier.engine.trace import Trace, encode_trace
 from palier.site.arrays import Documents, Instants
 from palier.site.exchange import Exchange, exchange
 from palier.site.ids import new_ids
 
-MOST_POINTS: Final = 2**62
-"""The most minor units that one activity may move: the database counts in 64 bits."""
+MOST_POINTS: Final = 10**15
+"""The most minor units that one activity may move and a wallet may hold: the database counts in 64 bits, and adds up
+the figures of thousands of such members in them."""
+_MUCH: Final = 10**12
+"""Nobody comes to MOST_POINTS by less than this at a time."""
 
 
-class TooMany(Exception):
-    """A line, by its index, that would bring more points than can be kept."""
+class TooMany(NotDone):
+    """More points would come together than can be kept, by the line of this index (-1: by none of those sent)."""
 
     def __init__(self, index: int) -> None:
-        super().__init__(f"line {index} brings more points than can be kept")
+        super().__init__(
+            Refusal(
+                RefusalCode.INVALID_AMOUNT,
+                sentence("it would bring more points than can be kept"),
+                "amount",
+                sentence("check the amounts and quantities"),
+            )
+        )
         self.index = index
 
 
@@ -138,30 +151,38 @@ class Writer:
 
     def _member(self, work: Work) -> None:
         touched: dict[str, set[int]] = {}
+        most, last = 0, -1
         for identifier, decision in work.decisions:
-            self._decision(work.member_id, identifier, decision, 0, touched)
-            self._hold(work.member_id, decision, self.items.get(identifier))
+            item = self.items.get(identifier)
+            moved = self._decision(work.member_id, identifier, decision, 0, touched)
+            most = max(most, moved)
+            if moved > _MUCH and item is not None and not item.unparked:
+                last = item.index
+            self._hold(work.member_id, decision, item)
         for identifier, correction in work.corrections:
-            self._correction(work.member_id, identifier, correction, touched)
+            most = max(most, self._correction(work.member_id, identifier, correction, touched))
+        if most > _MUCH and _most_kept(work.state) > MOST_POINTS:
+            raise TooMany(last)
         self._lots(work, touched)
         state = work.state
         if self.copies.goals:
-            moved = {(item.goal, item.window) for _, made in work.decisions for item in made.trace.goals}
+            goals = {(item.goal, item.window) for _, made in work.decisions for item in made.trace.goals}
             merged = any(made.type in MERGING for _, made in work.decisions)
-            self.copies.take(work.member_id, state, moved, anew=merged or bool(work.corrections))
+            self.copies.take(work.member_id, state, goals, anew=merged or bool(work.corrections))
         due = state.due_at if state.due_at < NEVER else None
         self.progress.append((work.member_id, encode_state(state), due))
 
     def _decision(
         self, member_id: int, identifier: int, decision: Decision, corrects: int, touched: dict[str, set[int]]
-    ) -> None:
+    ) -> int:
+        """Lays out a decision; how much it moves."""
         item = self.items.get(identifier)
         total = 0
         for transfer in decision.transfers:
             total += transfer[5]
             self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
-        if total > MOST_POINTS and item is not None:
-            raise TooMany(item.index)
+        if total > MOST_POINTS:
+            raise TooMany(item.index if item is not None else -1)
         own = decision.source == OWN_SOURCE
         self.activities.append(
             (
@@ -183,6 +204,7 @@ class Writer:
                 item.sale_id if item is not None else 0,
             )
         )
+        return total
 
     def _transfer(
         self,
@@ -241,8 +263,8 @@ class Writer:
 
     def _correction(
         self, member_id: int, identifier: int, correction: Correction, touched: dict[str, set[int]]
-    ) -> None:
-        """A correction is a decision of its own that names the one it corrects."""
+    ) -> int:
+        """A correction is a decision of its own that names the one it corrects; how much it moves."""
         decision = correction.decision
         total = 0
         version = decision.version if decision is not None else 0
@@ -252,6 +274,8 @@ class Writer:
         for transfer in correction.post:
             total += transfer[5]
             self._transfer(member_id, identifier, transfer, version, 0, touched)
+        if total > 2 * MOST_POINTS:
+            raise TooMany(-1)
         trace = decision.trace if decision is not None else Trace(version)
         at = decision.at if decision is not None else self.now
         self.activities.append(
@@ -274,6 +298,7 @@ class Writer:
                 0,
             )
         )
+        return total
 
     def _lots(self, work: Work, touched: dict[str, set[int]]) -> None:
         """Fills in the fate of the lots that moved, and of those whose expiry moves with activity."""
@@ -377,6 +402,14 @@ class Writer:
             "activities": [row[1] for row in self.activities],
         }
         server.ask(store.QUEUE_SEAL, {**parameters, "members": members, "transfers": transfers, **decided})
+
+
+def _most_kept(state: MemberState) -> int:
+    """The most minor units of one point currency that a member has had of his lots, waits for and owes."""
+    return max(
+        sum(lot.earned for lot in wallet.lots) + sum(entry.amount for entry in wallet.pending) + wallet.debt
+        for wallet in state.wallets.values()
+    )
 
 
 _ARRAYS: Final[dict[str, type[list[Any]]]] = {

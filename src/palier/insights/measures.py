@@ -11,9 +11,9 @@ from typing import Final
 from palier.engine.facts import COMMANDS, MADE_SOURCE, OWN_SOURCE, RETURN
 
 DEBIT: Final = "debit"
-"""Points that left an account. Key: currency|account."""
+"""Points that left an account, what was corrected taken off. Key: currency|account."""
 CREDIT: Final = "credit"
-"""Points that came to an account. Key: currency|account."""
+"""Points that came to an account, what was corrected taken off. Key: currency|account."""
 ACTIVITY: Final = "activity"
 """Decided activities and commands, those of the platform itself left out. Key: type."""
 SPEND: Final = "spend"

@@ -74,8 +74,11 @@ delete from uncounted where queue_id = any(%(taken)s)
 TRANSFERS: Final = """
 -- insights.transfers
 -- all members: rows that were sealed, each found by its key
-select (t.effective_at at time zone %(zone)s)::date - date '1970-01-01', t.debit, t.credit, t.currency,
-       sum(t.amount)::bigint
+select (t.effective_at at time zone %(zone)s)::date - date '1970-01-01',
+       -- a correction takes off what it corrects, on the day of that
+       case when t.corrects_id is null then t.debit else t.credit end,
+       case when t.corrects_id is null then t.credit else t.debit end, t.currency,
+       sum(case when t.corrects_id is null then t.amount else -t.amount end)::bigint
 from unnest(%(members)s::bigint[], %(rows)s::bigint[]) as u(m, r)
 join transfer t on t.member_id = u.m and t.transfer_id = u.r
 group by 1, 2, 3, 4

@@ -82,9 +82,12 @@ INVARIANTS: Final[dict[str, str]] = {
     "insight.transfers": f"""
 {_PROGRAMS}, measured as (
   select t.program_id, leg.measure, t.currency || '|' || leg.account as key,
-         (t.effective_at at time zone p.zone)::date as day, sum(t.amount)::bigint as value
+         (coalesce(o.effective_at, t.effective_at) at time zone p.zone)::date as day,
+         sum(case when o.transfer_id is null then t.amount else -o.amount end)::bigint as value
   from transfer t join programs p on p.program_id = t.program_id
-  cross join lateral (values ('debit', t.debit), ('credit', t.credit)) as leg (measure, account)
+  left join transfer o on o.member_id = t.member_id and o.transfer_id = t.corrects_id
+  cross join lateral (
+    values ('debit', coalesce(o.debit, t.debit)), ('credit', coalesce(o.credit, t.credit))) as leg (measure, account)
   left join waiting w on w.what = 'transfer' and w.m = t.member_id and w.r = t.transfer_id
   where w.r is null group by 1, 2, 3, 4
 )

@@ -31,7 +31,7 @@ MEANINGS: Final[dict[str, tuple[Promise, Promise]]] = {
     ),
     "taken_back": (
         _("Taken back"),
-        _("Points taken back by returns, and by corrections of what had been issued."),
+        _("Points taken back by returns. What a correction takes off was never issued."),
     ),
     "redeemed": (_("Used"), _("Points used for rewards and pay-outs, less what was given back.")),
     "expired": (_("Expired"), _("Points whose time was over, on the day they expired.")),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from palier.activities import settlements, statements
 from palier.activities.settlements import After, Question
+from palier.engine.clock import DAY
 from palier.engine.currencies import localized, money
 from palier.engine.phrases import MONTHS, date_words
 from palier.engine.settlement import Statement
@@ -55,7 +56,7 @@ def _question(made: StaffVisit, known_at: int | None = None) -> Question:
         partner = own
     if partner is not None and partner not in settlements.known_partners(made.runtime):
         raise Http404
-    return Question(period, known_at or made.now, 0, partner)
+    return Question(period, min(known_at or made.now, made.now), 0, partner)
 
 
 @require_GET
@@ -64,7 +65,7 @@ def month(made: StaffVisit) -> HttpResponse:
     """The statements of a month, and a page of their lines in the order in which they took effect."""
     place = made.request.GET.get("after", "")
     parts = [int(part) for part in place.split(".")] if _PLACE.fullmatch(place) else []
-    if any(part >= 2**63 for part in parts):
+    if any(part >= 2**63 for part in parts) or any(at > made.now + DAY for at in parts[:2]):
         raise Http404
     question = _question(made, parts[0] if parts else None)
     operator = question.partner is None
