@@ -244,3 +244,28 @@ def test_a_line_that_brings_too_much_is_refused_within_a_callers_transaction_too
     assert connection.execute("select posted from wallet where member_id = %s", (who,)).fetchone() == (
         3_000_000,
     )
+
+
+def test_all_that_bring_too_much_are_found_at_once(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many: what is decided anew for each of them would hold up all others."""
+    rule = {**msgspec.to_builtins(program().rules[0]), "per_spend": {"points": "1000000", "every": "0.01"}}
+    runtime = published(connection, program(rules=[rule]))
+    for card in ("c1", "c2"):
+        member(connection, runtime.program_id, card)
+    # In millions of points: a bound of 10^9, alone or together.
+    amounts = [("c1", 6 * 10**8), ("c1", 10**10), ("c1", 3 * 10**8), ("c2", 10**10), ("c1", 10**8)]
+    amounts += [("c1", 10**8), ("c1", 5 * 10**7), ("c2", 9 * 10**8), ("c2", 2 * 10**8), ("c2", 1)]
+    lines = [
+        line(Fact("till", f"s{number}", "sale", NOW + number, amount), card)
+        for number, (card, amount) in enumerate(amounts)
+    ]
+    tried: list[object] = []
+    apply = batch._apply
+    monkeypatch.setattr(batch, "_apply", lambda *a, **k: (tried.append(k), apply(*a, **k))[1])
+    results = batch.apply(connection, runtime, lines, now=NOW + 100)
+    applied = [number for number, result in enumerate(results) if result.status == "applied"]
+    assert applied == [0, 2, 4, 7, 9]
+    assert len(tried) == 2
+    assert verify(connection, runtime.key) == []

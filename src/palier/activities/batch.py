@@ -188,9 +188,10 @@ def _apart_from_vast(operation: Callable[[Beyond], list[Result]]) -> list[Result
         try:
             return operation(beyond)
         except TooMany as found:
-            if found.index in beyond or found.index < 0:
+            new = {index: found.refusal for index in found.lines if index not in beyond}
+            if not new:
                 raise
-            beyond[found.index] = found.refusal
+            beyond |= new
 
 
 def _nothing(_: list[Result]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -32,9 +32,9 @@ _MUCH: Final = 10**12
 
 
 class TooMany(NotDone):
-    """More points would come together than can be kept, by the line of this index (-1: by none of those sent)."""
+    """More points would come together than can be kept, by the lines of these indexes; by none of those sent if none."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, lines: Collection[int]) -> None:
         super().__init__(
             Refusal(
                 RefusalCode.INVALID_AMOUNT,
@@ -43,7 +43,7 @@ class TooMany(NotDone):
                 sentence("check the amounts and quantities"),
             )
         )
-        self.index = index
+        self.lines = lines
 
 
 class Item(Struct):
@@ -130,6 +130,8 @@ class Writer:
         self.ended_holds: list[tuple[Any, ...]] = []
         self.progress: list[tuple[int, bytes, int | None]] = []
         self.copies = Copies(runtime.ranked)
+        self.vast = False
+        self.vast_lines: set[int] = set()
 
     def take(self, works: Iterable[Work]) -> None:
         """Lays out what is to be written of these members, each of whom is taken once."""
@@ -141,6 +143,8 @@ class Writer:
 
         With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
         """
+        if self.vast:
+            raise TooMany(self.vast_lines)
         with exchange(connection) as server:
             self._send(server)
             if at_the_end is not None:
@@ -151,18 +155,22 @@ class Writer:
 
     def _member(self, work: Work) -> None:
         touched: dict[str, set[int]] = {}
-        most, last = 0, -1
+        most = 0
+        large: list[tuple[int, int]] = []
         for identifier, decision in work.decisions:
             item = self.items.get(identifier)
             moved = self._decision(work.member_id, identifier, decision, 0, touched)
             most = max(most, moved)
             if moved > _MUCH and item is not None and not item.unparked:
-                last = item.index
+                large.append((moved, item.index))
             self._hold(work.member_id, decision, item)
         for identifier, correction in work.corrections:
             most = max(most, self._correction(work.member_id, identifier, correction, touched))
-        if most > _MUCH and _most_kept(work.state) > MOST_POINTS:
-            raise TooMany(last)
+        if most > _MUCH:
+            self._bound(work.state, large)
+        if self.vast:
+            # Nothing will be written, and what is vast cannot be packed.
+            return
         self._lots(work, touched)
         state = work.state
         if self.copies.goals:
@@ -171,6 +179,18 @@ class Writer:
             self.copies.take(work.member_id, state, goals, anew=merged or bool(work.corrections))
         due = state.due_at if state.due_at < NEVER else None
         self.progress.append((work.member_id, encode_state(state), due))
+
+    def _bound(self, state: MemberState, large: Sequence[tuple[int, int]]) -> None:
+        """Marks the last of a member's large lines, by what each moves, until what he has without them can be kept."""
+        beyond = _most_kept(state) - MOST_POINTS
+        self.vast |= beyond > 0
+        beyond -= sum(moved for moved, index in large if index in self.vast_lines)
+        for moved, index in reversed(large):
+            if beyond <= 0:
+                break
+            if index not in self.vast_lines:
+                self.vast_lines.add(index)
+                beyond -= moved
 
     def _decision(
         self, member_id: int, identifier: int, decision: Decision, corrects: int, touched: dict[str, set[int]]
@@ -182,7 +202,10 @@ class Writer:
             total += transfer[5]
             self._transfer(member_id, identifier, transfer, decision.version, 0, touched)
         if total > MOST_POINTS:
-            raise TooMany(item.index if item is not None else -1)
+            self.vast = True
+            if item is not None and not item.unparked:
+                self.vast_lines.add(item.index)
+            return total
         own = decision.source == OWN_SOURCE
         self.activities.append(
             (
@@ -275,7 +298,8 @@ class Writer:
             total += transfer[5]
             self._transfer(member_id, identifier, transfer, version, 0, touched)
         if total > 2 * MOST_POINTS:
-            raise TooMany(-1)
+            self.vast = True
+            return total
         trace = decision.trace if decision is not None else Trace(version)
         at = decision.at if decision is not None else self.now
         self.activities.append(
