@@ -32,7 +32,7 @@ _MUCH: Final = 10**12
 
 
 class TooMany(NotDone):
-    """More points would come together than can be kept, by the lines of these indexes; by none of those sent if none."""
+    """More points would come together than can be kept, by the lines of these indexes (none: not by what was sent)."""
 
     def __init__(self, lines: Collection[int]) -> None:
         super().__init__(
