@@ -12,6 +12,7 @@ import pytest
 from palier.activities import dividends, queries
 from palier.activities.dividends import Sums
 from palier.activities.runtime import Runtime
+from palier.activities.runtime import runtime as runtime_of
 from palier.activities.telling import tell
 from palier.engine.clock import DAY, instant
 from palier.engine.facts import Fact, Reference
@@ -90,6 +91,28 @@ def test_members_at_the_end_of_the_year_get_their_share_once(connection: Connect
     (story,) = tell(connection, runtime, year[0], line)
     assert "120.00 EUR x 0.10" in story.sentence("en")
     connection.rollback()
+
+
+def test_a_time_zone_published_for_later_does_not_move_the_end_of_the_year(connection: Connection) -> None:
+    """The year ends in the zone that is in force by then, whatever begins afterwards."""
+    runtime = cooperative(connection)
+    end = instant(datetime.fromisoformat("2026-01-01T00:00:00+01:00"))
+    west = {**CLUB, "months": 1}
+    published(
+        connection,
+        shop(
+            more=[CASH], goals=[ELIGIBLE], memberships=[west], time_zone="America/New_York",
+            effective_from="2026-06-01T00:00:00-04:00",
+        ),
+        now=JUNE,
+    )  # fmt: skip
+    found = runtime_of(connection, runtime.key)
+    assert found is not None
+    assert found.latest.clock.name == "America/New_York"
+    connection.rollback()
+    assert dividends.decided(found, "club", 2025, "0.10", end).ends_at == end
+    with pytest.raises(Refused, match="has not ended"):
+        dividends.decided(found, "club", 2025, "0.10", end - 1)
 
 
 def test_the_share_is_rounded_down(connection: Connection) -> None:

@@ -132,7 +132,7 @@ def _page(
     ).fetchall()
     members = [row[0] for row in rows]
     facts, owners, total = [], [], 0
-    on = moment(item.at).astimezone(runtime.latest.clock.zone).date().isoformat()
+    on = moment(item.at).astimezone(runtime.at(item.at).clock.zone).date().isoformat()
     for member_id in members:
         # What he had just before: points of the instant itself are worth what they are worth from then on.
         found = queries.wallets(connection, runtime, member_id, as_of=item.at - 1, now=now)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 from psycopg import Connection
 
-from palier.activities import awards, batch, store
+from palier.activities import awards, batch, settlements, store
 from palier.activities.queries import state_then
 from palier.activities.runtime import Runtime, settled
 from palier.engine.amounts import from_minor, ratio, to_minor
@@ -87,10 +87,9 @@ def decided(runtime: Runtime, membership: str, year: int, rate: str, now: int) -
     Refuses a membership that is not there or pays no dividend, a year that has not ended or is none, and a rate
     that is no decimal above 0 and at most 1 with six decimals.
     """
-    if not 1970 <= year <= 9000:
+    if not 1970 <= year < 3000:
         raise Refused(sentence("%(year)s is no year of a dividend.", year=year))
-    clock = runtime.latest.clock
-    ends = clock.start_of_month((year + 1) * 12)
+    ends = settlements.month(runtime, f"{year}-12").ends
     if now < ends:
         raise Refused(sentence("%(year)s has not ended; its dividend is decided afterwards.", year=year))
     plan = runtime.timeline.at(ends - 1)

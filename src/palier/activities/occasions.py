@@ -92,7 +92,7 @@ def keep(connection: Connection[Any], runtime: Runtime, day: int, *, now: int) -
 
     They happen at the first instant of the day, whenever this runs; what happened already is left as it is.
     """
-    plan = runtime.at(runtime.latest.clock.start_of_day(day))
+    plan = runtime.at(runtime.at(now).clock.start_of_day(day))
     made = 0
     attribute = plan.program.birth_date
     if attribute is not None and noticed(plan, "birthday"):

@@ -154,7 +154,7 @@ def keep_occasions() -> None:
     connection = _connected()
     now = clock.now()
     for program in _programs(connection):
-        today = program.latest.clock.local(now)[0]
+        today = program.at(now).clock.local(now)[0]
         for day in range(_kept.get(program.program_id, today - 7) + 1, today + 1):
             occasions.keep(connection, program, day, now=now)
             _kept[program.program_id] = day
@@ -167,7 +167,7 @@ def commit_to_draws() -> None:
     now = clock.now()
     for program in _programs(connection):
         if not upkeep.commit_to_draws(connection, program, now=now) and program.latest.games:
-            draws.commit_to(connection, program.program_id, program.latest.clock, now)
+            draws.commit_to(connection, program.program_id, program.at(now).clock, now)
             connection.commit()
 
 

@@ -495,7 +495,7 @@ def _same_again(runtime: Runtime, batch: Batch, found: Sequence[Payout]) -> Writ
 
 def _execution_day(runtime: Runtime, now: int, wanted: date | None) -> date:
     """The day on which banks settle: a day of TARGET after today, in the program's zone."""
-    today = date.fromordinal(runtime.latest.clock.local(now)[0])
+    today = date.fromordinal(runtime.at(now).clock.local(now)[0])
     if wanted is None:
         return bank_files.next_target_day(today + timedelta(days=1))
     if wanted < today or not bank_files.is_target_day(wanted):

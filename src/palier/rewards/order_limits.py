@@ -146,7 +146,7 @@ def needs(
     found = needs_of(leaves, quantity)
     period = reward.limits.per_period
     if period is not None:
-        clock = runtime.latest.clock
+        clock = runtime.at(now).clock
         number = clock.periods(clock.local(now)[0])[_PERIODS.index(period.period)]
         found[stock.of_period(reward.key, period.period, number)] = Need(quantity, None, period.n, "period")
     return found

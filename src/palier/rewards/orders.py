@@ -653,7 +653,7 @@ def _refuse_uncancellable(runtime: Runtime, order: Order, leaves: Sequence[Leaf]
         raise _not_cancellable("the reward is not taken back")
     if any(isinstance(leaf.reward.gives, Mystery) for leaf in leaves) and order.state in FULFILLED:
         raise _not_cancellable("what was drawn stays")
-    clock = runtime.latest.clock
+    clock = runtime.at(now).clock
     if rules.cancellable_days is not None and clock.add_days(order.created_at, rules.cancellable_days) <= now:
         raise _not_cancellable("it is too late")
     for leaf in leaves:
@@ -691,7 +691,7 @@ def refund(
     order = _open(connection, runtime, member_id, order_id, FULFILLED, now)
     reward = catalogue.document(connection, order.program_id, order.reward_id, order.version)
     days = reward.giving_back.refundable_days
-    if days is not None and (not days or runtime.latest.clock.add_days(order.done_at, days) <= now):
+    if days is not None and (not days or runtime.at(now).clock.add_days(order.done_at, days) <= now):
         raise _not_refundable("the days in which it is refunded are over" if days else "it is not refunded")
     left = order.units - order.refunded_units
     wanted = units if units is not None else left

@@ -174,7 +174,7 @@ def commit_to_draws(connection: Connection[Any], runtime: Runtime, *, now: int) 
     row = connection.execute(MYSTERIES, {"program": runtime.program_id}).fetchone()
     found = row is not None and bool(row[0])
     if found:
-        draws.commit_to(connection, runtime.program_id, runtime.latest.clock, now)
+        draws.commit_to(connection, runtime.program_id, runtime.at(now).clock, now)
         connection.commit()
     connection.rollback()
     return found

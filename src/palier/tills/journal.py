@@ -426,7 +426,7 @@ def _refuse_too_often(
     """Refuses what one person enters for one member beyond PER_DAY of one local day."""
     if work.shift is None or work.member_id is None:
         return
-    local = runtime.latest.clock
+    local = runtime.at(work.at).clock
     day = local.local(work.at)[0]
     key = (work.shift.account_id, work.member_id, day)
     if key not in credited:

@@ -70,7 +70,7 @@ def _shown(made: Visit, game: GameNow) -> dict[str, Any]:
         )
     winning = sum((prize.chance for prize in game.prizes if prize.given), Fraction(0))
     month = draws.month_of(plan.clock, made.now)
-    months = draws.months(made.connection, made.runtime.program_id, plan.clock, made.now)
+    months = draws.months(made.connection, made.runtime.program_id, made.runtime.at(made.now).clock, made.now)
     return {
         "game": {
             "key": game.key,
@@ -163,7 +163,7 @@ def played(made: Visit, key: str, once: str) -> HttpResponse:
     prize = words.text(written.prizes[drawn[1]].name)
     period, _colon, bytes_drawn = story.inputs.draw.partition(":")
     said = _("The wheel stands at: %(prize)s.") % {"prize": prize}
-    months = draws.months(made.connection, made.runtime.program_id, made.runtime.latest.clock, made.now)
+    months = draws.months(made.connection, made.runtime.program_id, made.runtime.at(made.now).clock, made.now)
     month = next((item for item in months if item.period == period), None)
     return made.page(
         "portal/play/played.html",
