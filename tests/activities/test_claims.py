@@ -269,3 +269,19 @@ def test_all_that_bring_too_much_are_found_at_once(
     assert applied == [0, 2, 4, 7, 9]
     assert len(tried) == 2
     assert verify(connection, runtime.key) == []
+
+
+def test_what_becomes_too_much_by_another_line_is_refused_with_that(connection: Connection) -> None:
+    """A small sale that comes late makes the great one count: it is what is sent, so it is refused."""
+    rule = {
+        **msgspec.to_builtins(program().rules[0]),
+        "per_spend": {"points": "1000000", "every": "0.01"},
+        "when": {"field": "nth", "per": "lifetime", "is": 2},
+    }
+    runtime = published(connection, program(rules=[rule]))
+    who = member(connection, runtime.program_id, "c1")
+    great, late = Fact("till", "great", "sale", NOW, 10**10), Fact("till", "late", "sale", NOW - 1, 1)
+    came = [came_to(batch.apply(connection, runtime, [line(fact, "c1")], now=NOW)) for fact in (great, late)]
+    assert came == [[("applied", "")], [("refused", RefusalCode.INVALID_AMOUNT.value)]]
+    assert connection.execute("select count(*) from wallet where member_id = %s", (who,)).fetchone() == (0,)
+    assert verify(connection, runtime.key) == []

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from palier.activities import backtest, batch, delivery, draws, occasions, queries, sharing
+from palier.activities.answers import NotDone
 from palier.activities.rerate import rerate
 from palier.activities.runtime import Runtime
 from palier.activities.runtime import runtime as runtime_of
@@ -255,6 +256,22 @@ def test_what_judging_again_would_bring_of_a_budget_is_what_it_brings(
     done = rerate(connection, found, BEGINNING, now=now, post=True)
     assert (done.members, done.changed, done.points) == (shown.members, shown.changed, shown.points)
     assert sharing.used(connection, runtime.program_id) == {"campaign:spring": 25}
+
+
+def test_what_judging_again_would_bring_too_much_of_is_refused_when_it_is_shown(
+    connection: Connection,
+) -> None:
+    runtime = published(connection, program())
+    member(connection, runtime.program_id, "c1")
+    send(connection, runtime, sale(1, MARCH), now=MARCH)
+    vast = {
+        **msgspec.to_builtins(program().rules[0]),
+        "per_spend": {"points": "1000000000000", "every": "0.01"},
+    }
+    runtime = published(connection, program(rules=[vast]), now=MARCH + DAY)
+    now = MARCH + 2 * DAY
+    with pytest.raises(NotDone, match="more points than can be kept"):
+        rerate(connection, runtime.judged_by(2, BEGINNING, now), BEGINNING, now=now, post=False)
 
 
 def test_late_sales_and_returns_of_several_at_once_leave_the_budget_as_it_is_used(

@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from palier.activities import batch, store
 from palier.activities.runtime import Runtime, settled
+from palier.activities.writing import check
 from palier.engine.clock import moment
 from palier.engine.decisions import Transfer
 from palier.engine.state import decode_state
@@ -128,6 +129,8 @@ def _chunk(
                     changed.append(work)
             if post:
                 batch.write(connection, program, changed, {}, now)
+            else:
+                check(program, changed, now)
         if not post:
             connection.rollback()
         return found, used

@@ -115,6 +115,13 @@ def write(
     writer.write(connection)
 
 
+def check(runtime: Runtime, works: Iterable[Work], now: int) -> None:
+    """Raises TooMany where what was decided anew is more than can be kept. Writes nothing."""
+    writer = Writer(runtime, {}, now)
+    writer.take(works)
+    writer.check()
+
+
 class Writer:
     """Collects the rows of a batch and writes each table once."""
 
@@ -143,8 +150,7 @@ class Writer:
 
         With `at_the_end` this ends the transaction: it is committed, and `at_the_end` done while the database works.
         """
-        if self.vast:
-            raise TooMany(self.vast_lines)
+        self.check()
         with exchange(connection) as server:
             self._send(server)
             if at_the_end is not None:
@@ -153,9 +159,14 @@ class Writer:
                 server.send()
                 at_the_end()
 
+    def check(self) -> None:
+        """Raises TooMany where what was taken is more than can be kept."""
+        if self.vast:
+            raise TooMany(self.vast_lines)
+
     def _member(self, work: Work) -> None:
         touched: dict[str, set[int]] = {}
-        most = 0
+        before, most = self.vast, 0
         large: list[tuple[int, int]] = []
         for identifier, decision in work.decisions:
             item = self.items.get(identifier)
@@ -169,6 +180,11 @@ class Writer:
         if most > _MUCH:
             self._bound(work.state, large)
         if self.vast:
+            sent = [self.items[identifier] for identifier, _ in work.decisions if identifier in self.items]
+            lines = {item.index for item in sent if not item.unparked}
+            if not before and not lines & self.vast_lines:
+                # It is what they change of others that is vast.
+                self.vast_lines |= lines
             # Nothing will be written, and what is vast cannot be packed.
             return
         self._lots(work, touched)

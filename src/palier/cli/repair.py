@@ -38,10 +38,11 @@ def rerate(
     from rich.console import Console
 
     from palier.activities import rerate as operation
+    from palier.activities.answers import NotDone
     from palier.cli.members import program_of
     from palier.cli.session import open_database
     from palier.engine.instants import parse_instant
-    from palier.engine.sentences import sentence
+    from palier.engine.sentences import sentence, whole
     from palier.programs.operations import rerate_judging
     from palier.site import clock, database, ids
     from palier.site.refusal import Refused
@@ -74,7 +75,10 @@ def rerate(
                 )
             planned = found.judged_by(version, from_at, now)
         with console.status("Judging again, in memory"):
-            total = operation.rerate(connection, planned, from_at, now=now, post=False)
+            try:
+                total = operation.rerate(connection, planned, from_at, now=now, post=False)
+            except NotDone as vast:
+                raise Refused(whole(vast.refusal.said, vast.refusal.advice)) from None
         _show(console, planned.latest.currencies.keys(), total, planned)
         if not total.changed:
             console.print("Nothing changes.")
