@@ -160,7 +160,7 @@ def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = Non
     if directory in _leases:
         _ensure_ready(server, settings)
         return server
-    lease = _open_lock(directory / "lease.lock")
+    lease = open_lock(directory / "lease.lock")
     fcntl.flock(lease, fcntl.LOCK_SH)
     _leases[directory] = lease
     try:
@@ -465,7 +465,7 @@ def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | Non
         **_as_user(owner),
     )
     if result.returncode != 0:
-        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        reason = _reason(result.stderr)
         raise Refused(
             sentence(
                 "PostgreSQL could not make its cluster in %(draft)s: %(reason)s.", draft=draft, reason=reason
@@ -647,18 +647,29 @@ def _clean_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _open_lock(path: Path) -> IO[str]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+def open_lock(path: Path) -> IO[str]:
+    """The file of a lock in a data directory. Refuses a directory that this user may not write, or nobody may."""
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    except OSError as error:
+        raise Refused(
+            sentence(
+                "The data directory %(directory)s cannot be written (%(why)s); run this as the user who made it, "
+                "or choose another PALIER_DATA_DIR.",
+                directory=path.parent,
+                why=error.strerror,
+            )
+        ) from None
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with _open_lock(path) as file:
+    with open_lock(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _reason(said: str) -> str:
     """What PostgreSQL gave as its reason in what it logged."""
-    lines = [line for line in said.splitlines() if "FATAL:" in line or "PANIC:" in line]
-    return lines[-1].split(":  ", 1)[-1].strip() if lines else "no reason was logged"
+    lines = [line for line in said.splitlines() if re.search(r"(FATAL|PANIC|error):", line)]
+    return re.split(r":  |error: ", lines[-1], maxsplit=1)[-1].strip() if lines else "no reason was logged"
