@@ -391,7 +391,7 @@ def _postmaster(cluster: Path) -> tuple[int, str] | None:
         process = psutil.Process(int(lines[0]))
         if process.status() == psutil.STATUS_ZOMBIE or not _belongs(process, cluster):
             return None
-    except (OSError, ValueError, IndexError, psutil.Error):
+    except (OSError, ValueError, IndexError, OverflowError, psutil.Error):
         return None
     return process.pid, lines[7].strip() if len(lines) > 7 else "starting"
 
@@ -425,8 +425,10 @@ def _clear_leftovers(server: Server) -> None:
         _collect()
         time.sleep(0.05)
     for path in (cluster / "postmaster.pid", socket_directory(server.directory) / ".s.PGSQL.5432.lock"):
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            if psutil.pid_exists(int(path.read_text(errors="replace").split("\n", 1)[0])):
+        with contextlib.suppress(FileNotFoundError):
+            number = path.read_text(errors="replace").split("\n", 1)[0].strip()
+            # Of a power cut it may be left empty, or with anything in it.
+            if not re.fullmatch("[0-9]{1,9}", number) or psutil.pid_exists(int(number)):
                 path.unlink()
 
 
@@ -672,4 +674,5 @@ def _locked(path: Path) -> Iterator[None]:
 def _reason(said: str) -> str:
     """What PostgreSQL gave as its reason in what it logged."""
     lines = [line for line in said.splitlines() if re.search(r"(FATAL|PANIC|error):", line)]
-    return re.split(r":  |error: ", lines[-1], maxsplit=1)[-1].strip() if lines else "no reason was logged"
+    # What comes behind the first only follows from it.
+    return re.split(r":  |error: ", lines[0], maxsplit=1)[-1].strip() if lines else "no reason was logged"
