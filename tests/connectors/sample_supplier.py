@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from palier.connectors.suppliers.addresses import networks
 from palier.connectors.suppliers.http import HttpSupplier
 from palier.connectors.suppliers.mapping import SupplierDocument
 from palier.connectors.suppliers.sample import DOCUMENT, TOKEN
 from palier.programs.source import read_yaml
+from palier.site.environment import networks
 
 LOOPBACK = networks("127.0.0.0/8")
 START = (

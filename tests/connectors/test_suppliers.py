@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from palier.connectors.suppliers import addresses, http, mapping
-from palier.connectors.suppliers.addresses import NotAllowed, check, networks, resolve
+from palier.connectors.suppliers.addresses import NotAllowed, check, resolve
 from palier.connectors.suppliers.contract import (
     Absent,
     Declined,
@@ -37,7 +37,7 @@ from palier.connectors.suppliers.contract import (
     Unit,
 )
 from palier.connectors.suppliers.mapping import SupplierDocument
-from palier.site.refusal import Refused
+from palier.site.environment import networks
 from tests.connectors.sample_supplier import LOOPBACK, Running, running
 
 BOOKS = "CARD-BOOKS-10"
@@ -435,7 +435,7 @@ def test_networks_are_allowed_by_the_setting_alone() -> None:
     assert str(check("10.1.2.3", own)) == "10.1.2.3"
     with pytest.raises(NotAllowed):
         check("10.2.0.1", own)
-    with pytest.raises(Refused, match="PALIER_PRIVATE_NETWORKS"):
+    with pytest.raises(ValueError, match="it takes networks such as"):
         networks("10.1.2.3/8")
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,57 @@ def test_a_bad_variable_is_a_sentence_and_2() -> None:
     assert result.returncode == 2
     assert result.stderr.startswith("PALIER_WEB_THREADS is not usable")
     assert "Traceback" not in result.stderr
+
+
+def test_a_bad_variable_is_told_in_french() -> None:
+    result = palier("health", PALIER_WEB_THREADS="0", LC_ALL="fr_FR.UTF-8")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "PALIER_WEB_THREADS ne peut pas servir\xa0: il faut 1 ou plus. Corrigez-la ou retirez-la.\n",
+    )
+
+
+@pytest.mark.parametrize("variable", ["PALIER_SECRET_KEY", "PALIER_IDENTITY_SECRET"])
+def test_a_weak_secret_is_refused_before_anything_is_served(tmp_path: Path, variable: str) -> None:
+    result = palier("serve", "--port", "8177", PALIER_DATA_DIR=str(tmp_path / "data"), **{variable: "short"})
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"{variable} is too weak")
+    assert not (tmp_path / "data" / "postgresql").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write everywhere, and act as another user")
+@pytest.mark.parametrize("words", ["health", "serve --port 8178"])
+def test_a_data_directory_of_another_user_is_a_sentence_and_2(words: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="palier-theirs-", dir="/var/tmp") as directory:
+        Path(directory).chmod(0o711)
+        result = subprocess.run(
+            [sys.executable, "-m", "palier", *words.split()],
+            env={**os.environ, "PALIER_DATA_DIR": directory, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+        )
+    assert (result.returncode, result.stdout, result.stderr) == (
+        2,
+        "",
+        f"The data directory {directory} cannot be written (Permission denied); run this as the user who made it, "
+        "or choose another PALIER_DATA_DIR.\n",
+    )
+
+
+def test_a_bad_address_of_a_database_is_told_by_health() -> None:
+    for wrong in (
+        "mysql://someone:hunter2@shop/x",
+        "postgresql://someone:hunter2@shop/x?connect_timeout=soon",
+    ):
+        result = palier("health", PALIER_DATABASE_URL=wrong)
+        assert result.returncode == 1
+        assert "PALIER_DATABASE_URL is not a PostgreSQL address; write postgresql://" in result.stderr
+        assert "hunter2" not in result.stderr
 
 
 def test_an_unreachable_database_is_a_sentence_and_2() -> None:

@@ -124,6 +124,28 @@ def test_a_pid_file_that_names_another_program_does_not_stop_it(directory: Path,
         other.wait()
 
 
+@pytest.mark.parametrize("left", ["", "\n", "\0\0\0\0", "garbage\n", "99999999999999999999\n"])
+def test_a_pid_file_that_a_power_cut_left_unreadable_does_not_stop_it(directory: Path, left: str) -> None:
+    server = embedded.start(directory)
+    server.stop()
+    (server.cluster / "postmaster.pid").write_text(left)
+    assert embedded.start(directory).ready()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_a_disk_too_small_for_a_cluster_is_named_as_that(directory: Path) -> None:
+    disk = directory / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=20m,mode=711", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        with pytest.raises(Refused, match=r"could not make its cluster in .*: .*No space left on device\.$"):
+            embedded.start(disk / "data")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_an_interrupted_first_start_leaves_nothing_in_the_way(directory: Path) -> None:
     draft = directory / "postgresql.partial"
     draft.mkdir()

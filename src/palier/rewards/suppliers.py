@@ -13,7 +13,6 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.connectors.suppliers import mapping
-from palier.connectors.suppliers.addresses import networks
 from palier.connectors.suppliers.contract import Money
 from palier.connectors.suppliers.mapping import SupplierDocument
 from palier.engine.amounts import to_minor
@@ -23,7 +22,7 @@ from palier.engine.sentences import sentence
 from palier.programs.source import MAX_BYTES, SourceError, read_json, read_yaml
 from palier.programs.structure import faults
 from palier.site import ciphers, clock
-from palier.site.environment import environment
+from palier.site.environment import environment, networks
 from palier.site.refusal import Refused
 from palier.staff.operations import write_log
 

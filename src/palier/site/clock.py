@@ -3,18 +3,16 @@
 PALIER_CLOCK_OFFSET_S moves it, for tests and sandboxes; due work then needs no confirmation.
 """
 
-import os
 import time
-from typing import Final
 
-VARIABLE: Final = "PALIER_CLOCK_OFFSET_S"
+from palier.site.environment import environment
 
 _latest = 0
 
 
 def offset() -> int:
     """The microseconds by which this process's clock is moved; 0 in production."""
-    return int(os.environ.get(VARIABLE, "0")) * 1_000_000
+    return environment().clock_offset_s * 1_000_000
 
 
 def now() -> int:

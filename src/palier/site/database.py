@@ -4,7 +4,7 @@ from typing import Any, Final, Literal
 
 import psycopg
 from psycopg._preparing import PrepareManager
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 
 from palier.engine.sentences import sentence
 from palier.site import arrays, embedded
@@ -38,7 +38,10 @@ def dsn(role: Role = "app") -> str:
         before = "-c jit=off"
         after = "-c TimeZone=UTC" if role == "owner" else f"-c TimeZone=UTC -c role={ROLES[role]}"
     try:
-        given = str(conninfo_to_dict(address).get("options", ""))
+        parts = conninfo_to_dict(address)
+        # The driver would look at it when it connects.
+        timeout_from_conninfo(parts)
+        given = str(parts.get("options", ""))
     except psycopg.ProgrammingError:
         # The address itself is not repeated: it holds a password.
         raise Refused(

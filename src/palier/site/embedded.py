@@ -160,7 +160,7 @@ def start(data_dir: Path | None = None, settings: Mapping[str, str] | None = Non
     if directory in _leases:
         _ensure_ready(server, settings)
         return server
-    lease = _open_lock(directory / "lease.lock")
+    lease = open_lock(directory / "lease.lock")
     fcntl.flock(lease, fcntl.LOCK_SH)
     _leases[directory] = lease
     try:
@@ -391,7 +391,7 @@ def _postmaster(cluster: Path) -> tuple[int, str] | None:
         process = psutil.Process(int(lines[0]))
         if process.status() == psutil.STATUS_ZOMBIE or not _belongs(process, cluster):
             return None
-    except (OSError, ValueError, IndexError, psutil.Error):
+    except (OSError, ValueError, IndexError, OverflowError, psutil.Error):
         return None
     return process.pid, lines[7].strip() if len(lines) > 7 else "starting"
 
@@ -425,8 +425,10 @@ def _clear_leftovers(server: Server) -> None:
         _collect()
         time.sleep(0.05)
     for path in (cluster / "postmaster.pid", socket_directory(server.directory) / ".s.PGSQL.5432.lock"):
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            if psutil.pid_exists(int(path.read_text(errors="replace").split("\n", 1)[0])):
+        with contextlib.suppress(FileNotFoundError):
+            number = path.read_text(errors="replace").split("\n", 1)[0].strip()
+            # Of a power cut it may be left empty, or with anything in it.
+            if not re.fullmatch("[0-9]{1,9}", number) or psutil.pid_exists(int(number)):
                 path.unlink()
 
 
@@ -465,7 +467,7 @@ def _make_cluster(server: Server, binaries: Path, owner: pwd.struct_passwd | Non
         **_as_user(owner),
     )
     if result.returncode != 0:
-        reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
+        reason = _reason(result.stderr)
         raise Refused(
             sentence(
                 "PostgreSQL could not make its cluster in %(draft)s: %(reason)s.", draft=draft, reason=reason
@@ -647,18 +649,30 @@ def _clean_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _open_lock(path: Path) -> IO[str]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+def open_lock(path: Path) -> IO[str]:
+    """The file of a lock in a data directory. Refuses a directory that this user may not write, or nobody may."""
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
+    except OSError as error:
+        raise Refused(
+            sentence(
+                "The data directory %(directory)s cannot be written (%(why)s); run this as the user who made it, "
+                "or choose another PALIER_DATA_DIR.",
+                directory=path.parent,
+                why=error.strerror,
+            )
+        ) from None
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with _open_lock(path) as file:
+    with open_lock(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _reason(said: str) -> str:
     """What PostgreSQL gave as its reason in what it logged."""
-    lines = [line for line in said.splitlines() if "FATAL:" in line or "PANIC:" in line]
-    return lines[-1].split(":  ", 1)[-1].strip() if lines else "no reason was logged"
+    lines = [line for line in said.splitlines() if re.search(r"(FATAL|PANIC|error):", line)]
+    # What comes behind the first only follows from it.
+    return re.split(r":  |error: ", lines[0], maxsplit=1)[-1].strip() if lines else "no reason was logged"

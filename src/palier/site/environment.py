@@ -7,20 +7,29 @@ nothing of the platform but each other.
 import hashlib
 import hmac
 import os
+import re
 import secrets
+from email.utils import getaddresses
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from palier.engine.sentences import sentence
+from palier.engine.sentences import Sentence, Value, sentence
 from palier.site.refusal import Refused
 
 DATA_LOSS_ACCEPTED = "yes-i-understand"
 SHORTEST_SECRET = 50
+Network: TypeAlias = IPv4Network | IPv6Network
+
+# A name as browsers send it, which know no scheme, port or path there; .example is it with all below it, * any.
+_HOST: Final = re.compile(r"\*|\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]")
+_CENTURY_S: Final = 100 * 366 * 86_400
 
 
 class Environment(BaseSettings):
@@ -60,13 +69,11 @@ class Environment(BaseSettings):
     web_deadline_s: int = Field(default=10, ge=1, le=600, description="Seconds until a request is given up.")
     email_url: str | None = Field(
         default=None,
-        pattern=r"^smtps?://[^\s]+$",
         description="The mail server for letters to members: smtp://USER:PASSWORD@HOST:587, or smtps://.",
     )
     email_from: str = Field(default="palier@localhost", description="Who letters to members are from.")
     sms_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
         description="The gateway for text messages: https://USER:PASSWORD@HOST/PATH takes a POST of JSON.",
     )
     sms_daily: int = Field(
@@ -87,6 +94,63 @@ class Environment(BaseSettings):
         description="Private networks that suppliers may be in, separated by commas; none is called otherwise.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    clock_offset_s: int = Field(
+        default=0, ge=-_CENTURY_S, le=_CENTURY_S, description="Moves the clock, for tests and sandboxes."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _home_of_a_user(cls, folder: Path | None) -> Path | None:
+        try:
+            return folder and folder.expanduser()
+        except RuntimeError:
+            raise ValueError(sentence("it begins with the home of a user who is not there")) from None
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names_alone(cls, hosts: str) -> str:
+        names = [name.strip() for name in hosts.split(",") if name.strip()]
+        if not names or not all(_HOST.fullmatch(name) for name in names):
+            raise ValueError(
+                sentence(
+                    "it takes names such as shop.example, separated by commas, without scheme, port or path"
+                )
+            )
+        return hosts
+
+    @field_validator("email_url")
+    @classmethod
+    def _mail_server(cls, address: str | None) -> str | None:
+        if address is not None and not _is_address(address, "smtp", "smtps"):
+            # The address itself is not repeated: it holds a password.
+            raise ValueError(
+                sentence("it takes smtp://USER:PASSWORD@HOST:587 or smtps://, the password percent-encoded")
+            )
+        return address
+
+    @field_validator("sms_url")
+    @classmethod
+    def _gateway(cls, address: str | None) -> str | None:
+        if address is not None and not _is_address(address, "http", "https"):
+            raise ValueError(
+                sentence("it takes https://USER:PASSWORD@HOST/PATH, the password percent-encoded")
+            )
+        return address
+
+    @field_validator("email_from")
+    @classmethod
+    def _one_sender(cls, sender: str) -> str:
+        found = getaddresses([sender])
+        name, _, host = found[0][1].rpartition("@") if len(found) == 1 else ("", "", "")
+        if not (name and host) or not sender.isprintable():
+            raise ValueError(sentence("it takes one address, such as Palier <points@shop.example>"))
+        return sender
+
+    @field_validator("private_networks")
+    @classmethod
+    def _private_networks(cls, setting: str | None) -> str | None:
+        networks(setting or "")
+        return setting
 
     @field_validator("phone_country")
     @classmethod
@@ -95,13 +159,13 @@ class Environment(BaseSettings):
             from phonenumbers import SUPPORTED_REGIONS
 
             if country not in SUPPORTED_REGIONS:
-                raise ValueError("it is an ISO 3166 code of two capitals, such as FR")
+                raise ValueError(sentence("it takes an ISO 3166 code of two capitals, such as FR"))
         return country
 
     @property
     def directory(self) -> Path:
         """The data directory, absolute; not created by asking for it."""
-        return (self.data_dir or default_data_dir()).expanduser().absolute()
+        return (self.data_dir or default_data_dir()).absolute()
 
     @property
     def data_loss_accepted(self) -> bool:
@@ -135,7 +199,51 @@ def environment() -> Environment:
         first = error.errors()[0]
         name = "PALIER_" + ".".join(str(part) for part in first["loc"]).upper()
         raise Refused(
-            sentence("%(name)s is not usable: %(first)s. Correct or unset it.", name=name, first=first["msg"])
+            sentence("%(name)s is not usable: %(first)s. Correct or unset it.", name=name, first=_why(first))
+        ) from None
+
+
+def _why(error: Any) -> Value:
+    """What a variable takes, by the error of the library, which says it in English alone."""
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            # A validator's own sentence.
+            said: Sentence = limits["error"].args[0]
+            return said
+        case "greater_than_equal":
+            return sentence("it takes %(least)s or more", least=limits["ge"])
+        case "less_than_equal":
+            return sentence("it takes %(most)s or less", most=limits["le"])
+        case "bool_parsing":
+            return sentence("it takes true or false")
+        case "literal_error":
+            return sentence("it takes %(names)s", names=limits["expected"].replace(" or ", ", "))
+        case "string_pattern_mismatch":
+            return sentence("it takes small letters, digits and _, and begins with a letter")
+        case kind if kind.startswith("int_"):
+            return sentence("it takes a whole number")
+    return str(error["msg"])
+
+
+def _is_address(address: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # The port is looked at when it is asked for.
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0 and " " not in address
+    except ValueError:
+        return False
+
+
+def networks(setting: str) -> tuple[Network, ...]:
+    """The networks that PALIER_PRIVATE_NETWORKS names, separated by commas. ValueError for what is none."""
+    try:
+        return tuple(ip_network(part.strip(), strict=True) for part in setting.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(
+            sentence(
+                "it takes networks such as 10.1.0.0/16, separated by commas, with zeros behind their length"
+            )
         ) from None
 
 

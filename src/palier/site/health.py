@@ -1,5 +1,6 @@
 """Whether the platform can serve: asked by load balancers, the `palier health` command and people."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 import palier
-from palier.site import database, disk
+from palier.site import database, disk, embedded
 from palier.site.environment import environment
 from palier.site.refusal import Refused
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,12 @@ def health() -> Health:
             connection.execute("set statement_timeout = '2s'")
             unsafe = database.unsafe_settings(connection)
             return Health(palier.__version__, "ok", unsafe, accepted, *room)
-    except (psycopg.Error, Refused):
+    except (psycopg.Error, Refused) as error:
         # The reason stays in the logs: it may name hosts and users.
+        logger.warning(
+            "The database cannot be reached: %s",
+            embedded.reason(error) if isinstance(error, psycopg.Error) else error,
+        )
         return Health(palier.__version__, "unreachable", [], accepted, *room)
 
 

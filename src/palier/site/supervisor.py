@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import Final
 
 import psycopg
 import structlog
 
 from palier.engine.sentences import sentence
 from palier.site import database, embedded
-from palier.site.environment import ensure_directory, environment
+from palier.site.environment import ensure_directory, environment, secret
 from palier.site.parent import SUPERVISED
 from palier.site.refusal import Refused
 
@@ -106,6 +106,9 @@ class Supervisor:
         with contextlib.ExitStack() as held:
             held.enter_context(_only_supervisor(environment().directory))
             refuse_taken_port(self.host, self.port)
+            # One that is weak or cannot be read is said now rather than at the first request that needs it.
+            secret("key")
+            secret("identity")
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 # What was started with `nohup` outlives its terminal.
                 if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
@@ -206,10 +209,7 @@ def _migrate() -> None:
 @contextlib.contextmanager
 def _only_supervisor(directory: Path) -> Iterator[None]:
     ensure_directory(directory, 0o711 if os.geteuid() == 0 else 0o700)
-    file: IO[str] = os.fdopen(
-        os.open(directory / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+"
-    )
-    with file:
+    with embedded.open_lock(directory / "supervisor.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

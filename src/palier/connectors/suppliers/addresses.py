@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final, TypeAlias
 
-from palier.engine.sentences import sentence
-from palier.site.refusal import Refused
+from palier.site.environment import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 
 _NAT64: Final = ip_network("64:ff9b::/96")
 _SPECIAL: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "2001::/23")))
@@ -25,24 +23,6 @@ _REMEDY: Final = "name its network in PALIER_PRIVATE_NETWORKS if it is yours"
 
 class NotAllowed(Exception):
     """A name that does not resolve, or an address where calls may not go; the text says which and why."""
-
-
-def networks(setting: str) -> tuple[Network, ...]:
-    """The networks that PALIER_PRIVATE_NETWORKS names, separated by commas. Refuses what is no network."""
-    found = []
-    for part in setting.split(","):
-        if not part.strip():
-            continue
-        try:
-            found.append(ip_network(part.strip(), strict=True))
-        except ValueError as error:
-            raise Refused(
-                sentence(
-                    "PALIER_PRIVATE_NETWORKS: %(error)s. Write networks such as 10.1.0.0/16, separated by commas.",
-                    error=error,
-                )
-            ) from None
-    return tuple(found)
 
 
 def innermost(address: Address) -> Address:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 from msgspec import Struct
 
-from palier.connectors.suppliers.addresses import Network, NotAllowed, is_own, resolve
+from palier.connectors.suppliers.addresses import NotAllowed, is_own, resolve
 from palier.connectors.suppliers.contract import (
     Absent,
     Article,
@@ -52,6 +52,7 @@ from palier.connectors.suppliers.mapping import (
 )
 from palier.engine.amounts import AmountError, from_minor, to_minor
 from palier.engine.currencies import EXPONENTS, exponent
+from palier.site.environment import Network
 
 Secrets = Callable[[str], str | None]
 """The value of a secret by its name; None where there is none."""
