@@ -263,7 +263,7 @@ def test_what_judging_again_would_bring_too_much_of_is_refused_when_it_is_shown(
 ) -> None:
     runtime = published(connection, program())
     member(connection, runtime.program_id, "c1")
-    send(connection, runtime, sale(1, MARCH), now=MARCH)
+    send(connection, runtime, sale(1, MARCH, 100_000), now=MARCH)
     vast = {
         **msgspec.to_builtins(program().rules[0]),
         "per_spend": {"points": "1000000000000", "every": "0.01"},
