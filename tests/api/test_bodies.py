@@ -298,7 +298,12 @@ def test_addresses_and_methods(shop: Shop) -> None:
 
 
 def test_head_is_answered_what_get_is(shop: Shop, member: str) -> None:
-    for path in (f"/members/{member}", f"/members/{member}/wallets", "/members/m_0000000000000", "/approvals"):
+    for path in (
+        f"/members/{member}",
+        f"/members/{member}/wallets",
+        "/members/m_0000000000000",
+        "/approvals",
+    ):
         got, head = shop.get(path), shop.call("HEAD", path)
         assert (head.status, head.kind, head.content) == (got.status, got.kind, b""), path
     refused = shop.call("HEAD", "/redemptions")
