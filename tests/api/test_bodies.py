@@ -294,7 +294,20 @@ def test_addresses_and_methods(shop: Shop) -> None:
         assert found.kind == "application/problem+json"
     found = shop.call("DELETE", "/members")
     found.problem(405, "method_not_allowed")
-    assert set(found.headers["Allow"].split(", ")) == {"GET", "POST"}
+    assert set(found.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+
+def test_head_is_answered_what_get_is(shop: Shop, member: str) -> None:
+    for path in (
+        f"/members/{member}",
+        f"/members/{member}/wallets",
+        "/members/m_0000000000000",
+        "/approvals",
+    ):
+        got, head = shop.get(path), shop.call("HEAD", path)
+        assert (head.status, head.kind, head.content) == (got.status, got.kind, b""), path
+    refused = shop.call("HEAD", "/redemptions")
+    assert (refused.status, refused.headers["Allow"]) == (405, "POST")
 
 
 @pytest.mark.parametrize("path", ["/v1/openapi.json", "/v1/docs", "/v1/docs.css", "/health"])

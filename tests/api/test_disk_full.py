@@ -57,7 +57,7 @@ def test_writes_are_refused_and_reads_go_on(shop: Shop, free: Free) -> None:
     ]
     free(environment().disk_floor_mb - 1)
     for method, path, body in writes:
-        found = shop.call(method, path, body, idempotency="k")
+        found = shop.call(method, path, body, idempotency=f"{method} {path}")
         found.problem(503, "disk_full")
         assert found.headers["Retry-After"] == "30"
     assert shop.get(f"/members/{ref}").json["status"] == "active"
@@ -66,7 +66,7 @@ def test_writes_are_refused_and_reads_go_on(shop: Shop, free: Free) -> None:
     # The room is back: the same calls, with the same ids and keys, are decided now.
     free(environment().disk_floor_mb + 1)
     for method, path, body in writes:
-        assert shop.call(method, path, body, idempotency="k").status in (200, 201), path
+        assert shop.call(method, path, body, idempotency=f"{method} {path}").status in (200, 201), path
     assert shop.wallet(ref)["spendable"] == "10.00"
 
 

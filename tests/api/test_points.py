@@ -283,7 +283,7 @@ def test_definite_refusals_are_repeated_and_others_are_not(shop: Shop, member: s
     assert rows == [("k1",), ("k3",)]
 
 
-def test_keys_are_of_one_caller_and_operation(shop: Shop, rich: str) -> None:
+def test_a_key_is_of_one_caller_and_call(shop: Shop, rich: str) -> None:
     token = shop.new_key().token
     bodies = [
         shop.post("/redemptions", _spend(rich), idempotency="same", token=t) for t in (shop.token, token)
@@ -291,8 +291,10 @@ def test_keys_are_of_one_caller_and_operation(shop: Shop, rich: str) -> None:
     assert [body.status for body in bodies] == [201, 201]
     assert bodies[0].json["redemption"] != bodies[1].json["redemption"]
     adjusted = shop.post("/adjustments", {**_spend(rich, "1"), "reason": "x"}, idempotency="same")
-    assert adjusted.status == 201
-    assert shop.wallet(rich)["spendable"] == "41.00"
+    adjusted.problem(422, "idempotency_key_reused", "Idempotency-Key")
+    held = shop.post("/redemptions", {**_spend(rich, "1"), "capture": False}).json["redemption"]
+    shop.post(f"/redemptions/{held}/release", idempotency="same").problem(422, "idempotency_key_reused")
+    assert shop.wallet(rich)["spendable"] == "39.00"
 
 
 @pytest.mark.parametrize("key", ["", "é", "x" * 256])

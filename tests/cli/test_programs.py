@@ -34,6 +34,11 @@ def test_from_file_to_database_and_back(database: str, file: Path, tmp_path: Pat
     assert palier("apply", str(exported))[1] == "No change: version 1 of club says the same.\n"
     assert palier("plan", str(exported))[1] == "No change: version 1 of club says the same.\n"
 
+    mistyped = tmp_path / "mistyped.yaml"
+    mistyped.write_text(file.read_text(encoding="utf-8").replace("key: club", "key: clbu"), encoding="utf-8")
+    likeness = "No program has the key clbu yet; did you mean club, which is published?"
+    assert likeness in palier("plan", str(mistyped))[1].splitlines()
+
     file.write_text(file.read_text(encoding="utf-8").replace('fixed: "5"', 'fixed: "7"'), encoding="utf-8")
     code, out, _ = palier("plan", str(file), "--language", "fr")
     assert out.startswith("~ Règle bonus, bonus : 5 devient 7.\n")

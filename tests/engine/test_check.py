@@ -269,6 +269,7 @@ def test_a_rule_that_ends_before_it_starts() -> None:
     ("where", "value", "path"),
     [
         ("rules.0.caps", {"day": "100", "month": "50"}, "rules[0].caps.day"),
+        ("rules.1.caps", {"day": "4"}, "rules[1].caps.day"),
         ("rules.0.rounding", {"per": "line"}, "rules[0].rounding.per"),
         ("groups.+", {"key": "unused"}, "groups[1]"),
         ("tiers.points_currency", "stars", "tiers.points_currency"),

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palier.engine import conditions
-from palier.engine.conditions import check, compile_condition, compile_line_condition, fields, near_miss
+from palier.engine.conditions import (
+    WEEKDAYS,
+    check,
+    compile_condition,
+    compile_line_condition,
+    fields,
+    near_miss,
+)
 from palier.engine.facts import Line, Tender
 from palier.engine.phrases import explain, explain_miss
 from palier.engine.program import Condition
@@ -408,5 +415,33 @@ def test_compiled_means_what_is_written(
 def test_a_condition_called_impossible_never_holds(parts: dict[str, Any], amount: int) -> None:
     """check may miss an impossible condition, and never calls a possible comparison one."""
     made = condition(**parts)
-    if made.field is not None and check(made, fields(PROGRAM, "sale"), "w"):
+    problems = check(made, fields(PROGRAM, "sale"), "w")
+    if problems and (made.field is not None or problems[-1].path == "w.all"):
         assert not compile_condition(made, PROGRAM, "sale")(Context(amount=amount))
+
+
+MORNING = {"field": "time", "from": "08:00", "until": "10:00"}
+ABOVE_50 = {"field": "amount", "above": "50"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "path"),
+    [
+        ({"not": {"any": [ABOVE_50, {"field": "amount", "at_most": "50"}]}}, "w.not"),
+        ({"not": {"field": "amount", "at_least": "0"}}, "w.not"),
+        ({"not": {"field": "weekday", "in": list(WEEKDAYS)}}, "w.not"),
+        ({"all": [ABOVE_50, {"not": {"field": "amount", "above": "40"}}]}, "w.all"),
+        ({"all": [ABOVE_50, {"all": [{"field": "amount", "below": "20"}]}]}, "w.all"),
+        ({"all": [MORNING, {"field": "time", "from": "10:00", "until": "07:00"}]}, "w.all"),
+        ({"all": [MORNING, {"field": "time", "from": "22:00", "until": "09:00"}]}, None),
+        # Of a value that may be missing, both can be untrue at once.
+        (
+            {"not": {"any": [{"field": "member.age", "above": 5}, {"field": "member.age", "at_most": 5}]}},
+            None,
+        ),
+        ({"not": {"all": [ABOVE_50, {"field": "weekday", "is": "monday"}]}}, None),
+    ],
+)
+def test_what_can_never_hold_is_found_through_its_parts(parts: dict[str, Any], path: str | None) -> None:
+    problems = check(condition(**parts), fields(PROGRAM, "sale"), "w")
+    assert [problem.path for problem in problems] == ([path] if path else [])

@@ -153,6 +153,13 @@ def test_an_underscore_does_not_pose_as_a_hyphen() -> None:
     assert environ["HTTP_X_REAL"] == "1"
 
 
+def test_two_keys_of_a_call_are_refused() -> None:
+    request = Request("POST", headers=[("idempotency-key", "a"), ("idempotency-key", "b")])
+    with bridge() as made:
+        asyncio.run(made.handle(request, request))
+    assert (request.status, json.loads(request.answer)["code"]) == (400, "repeated_header")
+
+
 def test_http_2_and_ipv6() -> None:
     request = Request(client="[2001:db8::1]:9")
     request.authority = "shop.example"

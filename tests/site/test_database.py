@@ -1,5 +1,6 @@
 """The three roles, and the refusal of a database that would lose what it acknowledged."""
 
+import threading
 from typing import Any
 
 import psycopg
@@ -150,3 +151,21 @@ def test_an_external_database_is_prepared(server: embedded.Server, monkeypatch: 
                 assert connection.execute("select current_user").fetchone() == ("palier_app",)
         finally:
             maker.execute(f"drop database {name} with (force)")
+
+
+def test_health_asks_a_database_that_hangs_once(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from palier.site import health
+
+    again, asked = threading.Event(), []
+
+    def hang(connection: Any) -> list[str]:
+        asked.append(connection)
+        again.wait(20)
+        return []
+
+    monkeypatch.setattr(health, "PATIENCE_S", 1)
+    monkeypatch.setattr(health.database, "unsafe_settings", hang)
+    assert [health.health().database for _ in range(2)] == ["unreachable", "unreachable"]
+    assert len(asked) == 1
+    again.set()
+    assert health.health().database == "ok"

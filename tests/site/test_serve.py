@@ -199,6 +199,30 @@ def test_what_is_killed_comes_back(served: Served) -> None:
     assert server.ready()
 
 
+def test_health_is_told_while_the_database_hangs(served: Served) -> None:
+    """Also where every thread of the pages waits for it."""
+    pid = embedded.Server(served.directory).pid()
+    assert pid is not None
+    server = psutil.Process(pid)
+    frozen = [server, *server.children(recursive=True)]
+    callers = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(60)]
+    for process in frozen:
+        process.suspend()
+    try:
+        for caller in callers:
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        began = time.monotonic()
+        status, body = served.get("/health")
+        assert time.monotonic() - began < 5
+    finally:
+        for process in frozen:
+            process.resume()
+        for caller in callers:
+            caller.close()
+    assert (status, json.loads(body)["database"]) == (503, "unreachable")
+    wait_for("the database again", served.healthy)
+
+
 def test_a_second_supervisor_and_a_taken_port_are_refused(served: Served) -> None:
     second = start(served.directory, free_port())
     out = second.process.communicate(timeout=PATIENCE_S)[0]

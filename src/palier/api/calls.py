@@ -157,8 +157,7 @@ def write(request: HttpRequest, name: str, key: str | None, act: Act) -> HttpRes
             content = b"\n".join(
                 (str(request.method).encode(), request.get_full_path().encode(), request.body)
             )
-            scope = f"{made.key.prefix} {name}"
-            return once(made.connection, key, scope, content, run, now=made.now)
+            return once(made.connection, key, made.key.prefix, content, run, now=made.now)
 
         try:
             given = batch.attempt(made.connection, whole)

@@ -227,12 +227,29 @@ def _method_not_allowed(callback: Callable[..., HttpResponse]) -> Callable[..., 
         not_allowed = 405
         if response.status_code != not_allowed:
             return response
+        methods = set(response["Allow"].split(", "))
+        allowed = ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
         problem = Problem(
             not_allowed, "method_not_allowed", "This address does not have this method.",
-            remedy=f"use {response['Allow']}",
+            remedy=f"use {allowed}",
         ).response()  # fmt: skip
-        problem["Allow"] = response["Allow"]
+        problem["Allow"] = allowed
         return problem
+
+    return answered
+
+
+def _head_as_get(callback: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """HEAD is answered what GET is; whoever sends the answer leaves its body out (RFC 9110, 9.3.2)."""
+
+    @wraps(callback)
+    def answered(request: HttpRequest, *args: Any, **values: Any) -> HttpResponse:
+        asked = request.method
+        if asked == "HEAD":
+            request.method = "GET"
+        response = callback(request, *args, **values)
+        request.method = asked
+        return response
 
     return answered
 
@@ -265,5 +282,5 @@ def urls() -> list[Any]:
         _strict(operation)
     patterns: list[Any] = [item for item in api.urls[0] if getattr(item, "name", "") != "api-root"]
     for pattern in patterns:
-        pattern.callback = _method_not_allowed(pattern.callback)
+        pattern.callback = _head_as_get(_method_not_allowed(pattern.callback))
     return patterns

@@ -160,7 +160,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Makes repetitions safe: the first call with this key is decided, all others with the"
-        " same content get its answer (`Idempotency-Replayed: true`). Kept for 30 days.",
+        " same content get its answer (`Idempotency-Replayed: true`), and other calls with it are refused. "
+        "Kept for 30 days.",
     ),
 ]
 

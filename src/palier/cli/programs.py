@@ -67,6 +67,7 @@ def plan(
         with database.connect() as connection, connection.transaction(force_rollback=True):
             changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
+            _print_likeness(connection, program, language)
             poor = _lint(connection, program, file, language) if changes else False
             second = _asks_second(connection, program)
             try:
@@ -138,6 +139,7 @@ def apply(
         with database.connect() as connection:
             changes = planned(connection, program, now=_now())
             _print_changes(changes, language)
+            _print_likeness(connection, program, language)
             refused = _lint(connection, program, file, language) if changes else False
             connection.rollback()  # nothing stays open while a person reads
             if refused:
@@ -358,6 +360,24 @@ def _asks_second(connection: Any, program: "Program") -> bool:
 
     before = queries.document(connection, program.key)
     return before is not None and before.approval_to_publish
+
+
+def _print_likeness(connection: Any, program: "Program", language: str) -> None:
+    """Says which published program has nearly this key: a mistyped one would begin another program."""
+    from palier.engine.conditions import nearest
+    from palier.programs import queries
+
+    if queries.find(connection, program.key) is not None:
+        return
+    near = nearest(program.key, [version.key for version in queries.list_programs(connection)])
+    if near is not None:
+        print(
+            _said(
+                language,
+                f"No program has the key {program.key} yet; did you mean {near}, which is published?",
+                f"Aucun programme n'a encore la clé {program.key} ; vouliez-vous dire {near}, qui est publié ?",
+            )
+        )
 
 
 def _print_changes(changes: "list[Change]", language: str) -> None:

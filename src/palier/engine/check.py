@@ -306,6 +306,7 @@ class _Checker(MechanicsChecker, DatesChecker):
                 rule.lines, conditions.line_fields(self.program), f"{path}.lines"
             )
         self.caps(rule.caps, scale, f"{path}.caps")
+        self.cut_bonus(rule, path)
         if rule.group is not None:
             groups = [group.key for group in self.program.groups]
             self.reference(rule.group, groups, f"{path}.group", sentence("group"))
@@ -490,6 +491,20 @@ class _Checker(MechanicsChecker, DatesChecker):
                 )
                 remedy = sentence("lower it to %(high)s or less, or leave it out", high=high)
                 self.add(f"{path}.{shorter}", "contradiction", message, remedy, "warning")
+
+    def cut_bonus(self, rule: Rule, path: str) -> None:
+        """A bonus beyond a cap of its own rule is never brought whole."""
+        for period in _CAP_PERIODS:
+            cap: str | None = getattr(rule.caps, period, None)
+            if cap is not None and rule.fixed is not None and less(cap, rule.fixed):
+                message = sentence(
+                    "the bonus of %(bonus)s is never brought whole: the %(period)s cap is %(cap)s",
+                    bonus=rule.fixed,
+                    period=period,
+                    cap=cap,
+                )
+                remedy = sentence("lower the bonus, or raise the cap")
+                self.add(f"{path}.caps.{period}", "contradiction", message, remedy, "warning")
 
     def groups(self) -> None:
         self.size(self.program.groups, "groups", "groups")

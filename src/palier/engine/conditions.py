@@ -512,10 +512,10 @@ def _check_node(
             )
         for index, child in enumerate(children):
             _check_node(child, known, f"{path}.{present[0]}[{index}]", problems)
-        if condition.all is not None and len(problems) == before:
-            _check_together(condition.all, known, f"{path}.all", problems)
     elif condition.not_ is not None:
         _check_node(condition.not_, known, f"{path}.not", problems)
+    if condition.any is None and len(problems) == before:
+        _check_together(condition, known, f"{path}.{present[0]}", problems)
 
 
 def _check_comparison(
@@ -626,16 +626,54 @@ def _check_value(value: Value, field: FieldType, path: str, problems: list[Probl
 
 
 def _check_together(
-    children: Sequence[Condition], known: Mapping[str, FieldType], path: str, problems: list[Problem]
+    condition: Condition, known: Mapping[str, FieldType], path: str, problems: list[Problem]
 ) -> None:
-    """Comparisons of one single-valued field that stand in one `all` must be possible together."""
+    """Comparisons of one single-valued field that must all hold must be possible together."""
     groups: dict[tuple[str, str | None, str | None], list[Condition]] = {}
-    for child in children:
+    for child in _meant(condition, known):
         if child.field is not None and not known[child.field].many:
             groups.setdefault((child.field, child.per, child.of), []).append(child)
     for (name, _, _), members in groups.items():
-        if len(members) > 1:
-            _check_possible(members, known[name], path, problems)
+        _check_possible(members, known[name], path, problems)
+
+
+_OPPOSITES: Final = {
+    "is": "is_not",
+    "is_not": "is_",
+    "in": "not_in",
+    "not_in": "in_",
+    "at_least": "below",
+    "at_most": "above",
+    "above": "at_most",
+    "below": "at_least",
+    "from": "below",
+    "until": "above",
+}
+"""What holds where a comparison does not, by the names that conditions have here."""
+_ALWAYS_THERE: Final = frozenset(("money", "integer", "tier", "weekday", "date", "nth", "count"))
+
+
+def _meant(
+    condition: Condition, known: Mapping[str, FieldType], *, negated: bool = False
+) -> Iterator[Condition]:
+    """Comparisons that all hold where the condition does (where it does not, if `negated`).
+
+    Of a value that may be missing nothing follows from what it is not, nor of a comparison of two sides.
+    """
+    parts = condition.any if negated else condition.all
+    if condition.not_ is not None:
+        yield from _meant(condition.not_, known, negated=not negated)
+    elif parts is not None:
+        for part in parts:
+            yield from _meant(part, known, negated=negated)
+    elif condition.field is not None and not negated:
+        yield condition
+    elif condition.field is not None:
+        field, operators = known[condition.field], list(operators_of(condition))
+        opposite = _OPPOSITES.get(operators[0][0]) if len(operators) == 1 else None
+        if opposite is not None and field.place == "context" and field.kind in _ALWAYS_THERE:
+            given: dict[str, Any] = {opposite: operators[0][1]}
+            yield Condition(field=condition.field, per=condition.per, of=condition.of, **given)
 
 
 def _check_possible(
@@ -680,7 +718,10 @@ def _check_possible(
                 else:
                     bound -= operator == "below"
                     upper = bound if upper is None else min(upper, bound)
-    if field.many:
+    if field.kind == "time" and len(comparisons) > 1:
+        spans = [span for comparison in comparisons for _, span in _comparisons(comparison, field)]
+        impossible = not any(all(_holds("between", span, minute) for span in spans) for minute in range(1440))
+    elif field.many:
         # The field may hold several values at once: only what is asked for and refused alike is absurd.
         impossible = any(values <= refused for values in chosen)
     elif wanted is not None:

@@ -73,6 +73,11 @@ def unreadable_headers(scope: Scope) -> bool:
     return set(headers.keys()) != {name for name, _ in headers.items()}
 
 
+def repeats_its_key(scope: Scope) -> bool:
+    """Whether a call has more than one Idempotency-Key: joined they would be a third, that nobody sent."""
+    return [name for name, _ in scope.headers.items()].count("idempotency-key") > 1
+
+
 def has_body(scope: Scope) -> bool:
     """Whether a body follows the head. HTTP/2 need not announce one, so only methods without are sure."""
     headers = scope.headers
@@ -174,6 +179,10 @@ class Bridge:
         if unreadable_headers(scope):
             detail = "A header's value is not plain text; send ASCII."
             refuse(protocol, 400, "unreadable_header", detail, scope=scope)
+            return
+        if repeats_its_key(scope):
+            detail = "The request has two headers Idempotency-Key; send one."
+            refuse(protocol, 400, "repeated_header", detail, scope=scope)
             return
         if self._requests.qsize() >= self._waiting:
             detail = "Too many requests wait already; repeat this one later."

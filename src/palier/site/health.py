@@ -1,8 +1,9 @@
 """Whether the platform can serve: asked by load balancers, the `palier health` command and people."""
 
 import logging
+import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from django.http import HttpRequest, JsonResponse
@@ -15,6 +16,8 @@ from palier.site.environment import environment
 from palier.site.refusal import Refused
 
 logger = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +67,62 @@ class Health:
         }
 
 
+class _Asked:
+    """One question to the database, in a thread of its own: one that hangs may never answer, whoever waits."""
+
+    def __init__(self) -> None:
+        self.unsafe: list[str] | None = None
+        self._thread = threading.Thread(target=self._ask, name="health", daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            with psycopg.connect(
+                database.dsn("app"), autocommit=True, connect_timeout=PATIENCE_S
+            ) as connection:
+                connection.execute(f"set statement_timeout = '{PATIENCE_S}s'")
+                self.unsafe = database.unsafe_settings(connection)
+        except (psycopg.Error, Refused) as error:
+            # The reason stays in the logs: it may name hosts and users.
+            logger.warning(
+                "The database cannot be reached: %s",
+                embedded.reason(error) if isinstance(error, psycopg.Error) else error,
+            )
+
+    @property
+    def waits(self) -> bool:
+        return self._thread.is_alive()
+
+    def answer(self) -> list[str] | None:
+        """The unsafe settings; None where the database does not answer, or not in time."""
+        self._thread.join(PATIENCE_S)
+        if self.waits:
+            logger.warning("The database cannot be reached: no answer within %s seconds", PATIENCE_S)
+        return self.unsafe
+
+
+_asking = threading.Lock()
+_latest: _Asked | None = None
+
+
+def _asked() -> _Asked:
+    """A new question, or the one that hangs: those who ask often do not add to what waits."""
+    global _latest
+    with _asking:
+        if _latest is None or not _latest.waits:
+            _latest = _Asked()
+        return _latest
+
+
 def health() -> Health:
     """Ask the database now, over a connection of its own with a short patience."""
     accepted = environment().data_loss_accepted
     free = disk.free_bytes()
     room = (disk.state(), free // disk.MEGABYTE if free is not None else None)
-    try:
-        with psycopg.connect(database.dsn("app"), autocommit=True, connect_timeout=2) as connection:
-            connection.execute("set statement_timeout = '2s'")
-            unsafe = database.unsafe_settings(connection)
-            return Health(palier.__version__, "ok", unsafe, accepted, *room)
-    except (psycopg.Error, Refused) as error:
-        # The reason stays in the logs: it may name hosts and users.
-        logger.warning(
-            "The database cannot be reached: %s",
-            embedded.reason(error) if isinstance(error, psycopg.Error) else error,
-        )
+    unsafe = _asked().answer()
+    if unsafe is None:
         return Health(palier.__version__, "unreachable", [], accepted, *room)
+    return Health(palier.__version__, "ok", unsafe, accepted, *room)
 
 
 @csrf_exempt

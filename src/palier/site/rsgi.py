@@ -8,6 +8,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Final
 
 from palier.site import ids, parent
 from palier.site.bridge import Bridge, HttpProtocol, Scope
@@ -15,12 +16,15 @@ from palier.site.environment import environment
 
 logger = logging.getLogger(__name__)
 
+HEALTH_THREADS: Final = 2
+
 
 class Application:
     """RSGI application; Granian calls `__rsgi_init__` once in each web process before the first request."""
 
     def __init__(self) -> None:
         self._bridge: Bridge | None = None
+        self._health: Bridge | None = None
         self._intake: ModuleType | None = None
         self._reads: ModuleType | None = None
 
@@ -39,9 +43,11 @@ class Application:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palier.site.settings")
         django.setup(set_prefix=False)
         settings = environment()
-        self._bridge = Bridge(
-            get_wsgi_application(), settings.web_threads, settings.web_queue, settings.web_deadline_s
-        )
+        django_application = get_wsgi_application()
+        waiting, deadline_s = settings.web_queue, settings.web_deadline_s
+        self._bridge = Bridge(django_application, settings.web_threads, waiting, deadline_s)
+        # Of its own: whether the platform can serve is told also while all others wait for the database.
+        self._health = Bridge(django_application, HEALTH_THREADS, waiting, deadline_s)
         self._take_node()
         self.load()
         if self._intake is not None and hasattr(self._intake, "start"):
@@ -55,8 +61,9 @@ class Application:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._intake is not None and hasattr(self._intake, "stop"):
             self._intake.stop()
-        if self._bridge is not None:
-            self._bridge.close()
+        for bridge in (self._bridge, self._health):
+            if bridge is not None:
+                bridge.close()
 
     async def __rsgi__(self, scope: Scope, protocol: HttpProtocol) -> None:
         if self._intake is not None and scope.path == "/v1/activities" and scope.method == "POST":
@@ -68,8 +75,9 @@ class Application:
             and await self._reads.handle(scope, protocol)
         ):
             return
-        assert self._bridge is not None
-        await self._bridge.handle(scope, protocol)
+        bridge = self._health if scope.path == "/health" else self._bridge
+        assert bridge is not None
+        await bridge.handle(scope, protocol)
 
     def _take_node(self) -> None:
         import psycopg

@@ -36,7 +36,7 @@ class ApiKey(models.Model):
 class IdempotencyKey(models.Model):
     """Answers "was this write already answered, and with what?" for calls that carry an Idempotency-Key.
 
-    `scope` is the caller and the operation, so that one caller's key never replays another's answer.
+    `scope` is the caller, so that one caller's key never replays another's answer.
     Written in the transaction of the effect it answers. Never stored here: transient failures, and
     activities, whose ids never lapse (`activity_claim`).
     """
