@@ -169,7 +169,9 @@ def test_dangerous_acts_ask_again_who_one_is(shop: Shop, monkeypatch: pytest.Mon
     assert evil["Location"] == "/console/"
 
 
-def test_a_form_is_sent_after_the_proof_as_it_was_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_is_sent_after_the_proof_as_it_was_written(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, _, _, codes = owner_with_factor(shop)
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + visits.SURE_FOR + MINUTE)

@@ -237,17 +237,11 @@ class Eyes:
         self.page.set_viewport_size({"width": other.width, "height": 844})
         found += self.page.evaluate(_AXE, COLOURS)
         found.append(self.page.evaluate(_WIDE))
-        for width in self._narrow():
-            self.page.set_viewport_size({"width": width, "height": 844})
-            found.append(self.page.evaluate(_WIDE))
+        self.page.set_viewport_size({"width": 320, "height": 844})
+        found.append(self.page.evaluate(_WIDE))
         self.page.emulate_media(color_scheme=self.look.scheme)
         self.page.set_viewport_size({"width": self.look.width, "height": 844})
         return [fault for fault in found if fault]
-
-    def _narrow(self) -> tuple[int, ...]:
-        """The narrowest screens: a small phone, and for what members and cashiers see a phone at twice its size."""
-        face = name_of(self.page.url).partition(":")[0]
-        return (320, 195) if face in ("portal", "till", "front") else (320,)
 
     def picture(self, folder: Path, name: str, other: Look) -> None:
         """Pictures of the whole page, by the look and by the other's colours and width."""

@@ -53,7 +53,7 @@ class ReadableForms(MiddlewareMixin):
             and not getattr(view, "csrf_exempt", False)
             and any(unseen(text) for name, texts in request.POST.lists() for text in (name, *texts))
         ):
-            request.POST = _readable(request.POST)
+            request.POST = _readable(request.POST)  # type: ignore[assignment] # a form like any other
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A form, where the view reads a body of another kind, is 400 too."""

@@ -38,7 +38,12 @@ def prove_again(made: StaffVisit) -> HttpResponse:
     request = made.request
     back = views.next_page(request)
     waits = "sent" in request.POST
-    content: dict[str, Any] = {"next": back, "error": "", "sent": request.POST.get("sent", ""), "waits": waits}
+    content: dict[str, Any] = {
+        "next": back,
+        "error": "",
+        "sent": request.POST.get("sent", ""),
+        "waits": waits,
+    }
     if request.method == "GET":
         return made.page("console/desk/prove_again.html", content)
     made.connection.rollback()
