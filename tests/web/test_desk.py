@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from datetime import datetime, timedelta
@@ -150,7 +151,7 @@ def test_dangerous_acts_ask_again_who_one_is(shop: Shop, monkeypatch: pytest.Mon
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + visits.SURE_FOR + MINUTE)
     for path in ("/console/club/keys/new", "/console/club/staff/invite", "/console/own-account/password"):
-        for found in (client.get(path), client.post(path, {"name": "x", "right": "members:read"})):
+        for found in (client.get(path), client.post(path, {"name": "x", "password": "members:read"})):
             assert found.status_code == 302
             assert found["Location"].startswith("/console/prove-again?next=%2Fconsole%2F"), path
     assert list_keys_of() == []
@@ -166,6 +167,43 @@ def test_dangerous_acts_ask_again_who_one_is(shop: Shop, monkeypatch: pytest.Mon
     assert client.post("/console/prove-again", ask).status_code == 422, "a recovery code is taken once"
     evil = client.post("/console/prove-again", {**ask, "code": codes[1], "next": "https://evil.example/"})
     assert evil["Location"] == "/console/"
+
+
+def test_a_form_is_sent_after_the_proof_as_it_was_written(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, _, codes = owner_with_factor(shop)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + visits.SURE_FOR + MINUTE)
+    form = {"name": "till & <3>", "right": ["members:read", "activities:write"], "days": "30", "once": "1"}
+    asked = client.post("/console/club/keys/new", form)
+    assert asked.status_code == 403
+    assert "Nothing was done yet; what you wrote is kept." in text(asked)
+    proof = {**hidden(asked), "password": PASSWORD, "code": codes[0]}
+    wrong = client.post("/console/prove-again", {**proof, "password": "wrong one entirely"})
+    assert hidden(wrong)["sent"] == proof["sent"], "still kept after a wrong password"
+    proved = client.post("/console/prove-again", proof)
+    assert 'action="/console/club/keys/new"' in text(proved)
+    assert list_keys_of() == []
+    assert client.post("/console/club/keys/new", fields(proved)).status_code == 200
+    (key,) = list_keys_of()
+    assert (key.name, sorted(key.rights)) == ("till & <3>", ["activities:write", "members:read"])
+    # Another site cannot put words into the page: only the form of the page that asked brings them.
+    planted = client.get("/console/prove-again?next=/console/club/keys/new&sent=name%3Devil")
+    assert "sent" not in hidden(planted)
+
+
+def fields(page: Any) -> dict[str, list[str]]:
+    """The hidden fields of the page's last form, all values of each."""
+    found: dict[str, list[str]] = {}
+    last = text(page).rpartition("<form")[2]
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', last):
+        found.setdefault(name, []).append(html.unescape(value))
+    return found
+
+
+def hidden(page: Any) -> dict[str, str]:
+    return {name: values[0] for name, values in fields(page).items()}
 
 
 def list_keys_of() -> list[Any]:

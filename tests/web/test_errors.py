@@ -16,6 +16,7 @@ from palier.staff import session
 from palier.staff.session import Unavailable
 from palier.web.portal import views, visits
 from tests.api.shop import Shop
+from tests.web.staff import staff_client
 
 BROWSER = {"HTTP_ACCEPT": "text/html,application/xhtml+xml", "SERVER_NAME": "localhost"}
 
@@ -98,6 +99,21 @@ def test_a_nul_in_a_form_changes_nothing(shop: Shop, kind: str) -> None:
         answer = client.post("/portal/club/door", {"contact": "a\0b"})
     assert answer.status_code == 400
     assert "<h1>This cannot be read</h1>" in answer.content.decode()
+
+
+def test_a_form_is_read_without_what_nobody_sees(shop: Shop) -> None:
+    """It comes along with what is pasted; whoever pastes it could not find what to take out."""
+    console = staff_client("owner", shop.program_id)
+    begun = console.post(
+        "/console/club/studio/begin", {"name": "Sum\x1b[2Jmer\u202e \u2066sale", "start": "version:1"}
+    )
+    page = console.get(begun["Location"]).content.decode()
+    assert "Sum[2Jmer sale" in page
+    assert not {"\x1b", "\u202e", "\u2066"} & set(page)
+    made = console.post(
+        "/console/club/keys/new", {"name": "\u202atill\u202c", "right": "members:read", "once": "1"}
+    )
+    assert made.status_code == 200, "a name that was copied with its marks is no wrong name"
 
 
 def test_a_form_where_another_body_is_read_is_no_defect(shop: Shop) -> None:

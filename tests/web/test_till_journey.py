@@ -258,11 +258,14 @@ def test_a_morning_at_the_till(
     page.locator("#offline-amount").fill("5")
     page.keyboard.press("Enter")
     expect(page.locator(".till-offline .notice.bad")).to_be_visible()
-    # Nothing can be locked now: the till goes on, where the browser's own error stood.
+    # Nothing can be locked now: the till goes on, where the browser's own error stood, and says under whose name.
     page.locator("#lock-form button").click()
     page.wait_for_url("**/till/club/lock")
     expect(page.locator("#strip-text")).to_contain_text("3")
     page.goto("/till/club/")
+    expect(page.locator(".till-under")).to_contain_text(
+        said("A cashier opened this till last", "A cashier a ouvert cette caisse en dernier")
+    )
     expect(page.locator("#strip-text")).to_contain_text("3")
     page.locator("#offline-card").fill(card.code("club", refs.decode(ref), clock.now()))
     page.locator("#offline-amount").fill("4")

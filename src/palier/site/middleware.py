@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, RawPostDataException
+from django.http import HttpRequest, HttpResponse, QueryDict, RawPostDataException
 from django.http.multipartparser import MultiPartParserError
 from django.utils.deprecation import MiddlewareMixin
 
+from palier.engine.characters import readable, unseen
 from palier.site.problem import CONTENT_SECURITY_POLICY
 from palier.staff.session import AWAY
 
@@ -31,8 +32,12 @@ def headers(get_response: Answer) -> Answer:
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-class RefuseNul(MiddlewareMixin):
-    """An address or form with a NUL is 400: no text of the database can hold one. What API bodies hold is theirs."""
+class ReadableForms(MiddlewareMixin):
+    """An address or form with a NUL is 400: no text of the database can hold one, and no browser of a person sends it.
+
+    What else nobody sees comes along with what is pasted, and whoever pastes cannot find it: a form is read without
+    it, whatever page it is of. What API bodies hold is theirs.
+    """
 
     def process_view(
         self, request: HttpRequest, view: Answer, arguments: tuple[object, ...], named: dict[str, object]
@@ -46,14 +51,24 @@ class RefuseNul(MiddlewareMixin):
             request.method == "POST"
             and request.content_type in _FORMS
             and not getattr(view, "csrf_exempt", False)
-            and any("\0" in text for name, texts in request.POST.lists() for text in (name, *texts))
+            and any(unseen(text) for name, texts in request.POST.lists() for text in (name, *texts))
         ):
-            raise BadRequest("the form holds a NUL")
+            request.POST = _readable(request.POST)  # type: ignore[assignment] # a form like any other
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """A form, where the view reads a body of another kind, is 400 too."""
         if isinstance(exception, RawPostDataException):
             raise BadRequest("a form where none is read") from exception
+
+
+def _readable(form: QueryDict) -> QueryDict:
+    """A form without what nobody sees; the line end within a paragraph, as word processors write it, is one."""
+    found = QueryDict(mutable=True)
+    for name, texts in form.lists():
+        if any("\0" in text for text in (name, *texts)):
+            raise BadRequest("the form holds a NUL")
+        found.setlist(readable(name), [readable(text.replace("\v", "\n")) for text in texts])
+    return found
 
 
 _NO_DEFECTS = (*AWAY, BadRequest, PermissionDenied, SuspiciousOperation, MultiPartParserError)

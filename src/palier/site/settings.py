@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "palier.site.middleware.RefuseNul",
+    "palier.site.middleware.ReadableForms",
     "palier.web.errors.forms_alone",
 ]
 

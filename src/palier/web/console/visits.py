@@ -236,13 +236,7 @@ def of_staff(
                 if right is not None and right not in held:
                     raise Http404
                 if sure and not made.sure:
-                    if request.method == "POST":
-                        made.say(
-                            _("Nothing was done yet. Show who you are, then write it once more."), "warn"
-                        )
-                    return HttpResponseRedirect(
-                        f"{reverse('console:prove-again')}?{urlencode({NEXT: request.get_full_path()})}"
-                    )
+                    return ask_again(made)
                 return page(made, *args, **values)
 
         shown.right = right  # type: ignore[attr-defined]
@@ -251,6 +245,27 @@ def of_staff(
         return shown
 
     return wrapped
+
+
+SECRETS: Final = frozenset({"password", "pin", "code"})
+"""A form that holds one of these is written anew after a proof: what it holds goes into no page."""
+
+
+def ask_again(made: StaffVisit) -> HttpResponse:
+    """On to a new proof. A form that was being sent is carried along by the page that asks; nothing of it is done."""
+    request = made.request
+    if request.method == "POST" and not SECRETS & request.POST.keys():
+        sent = [(name, text) for name, texts in request.POST.lists() for text in texts]
+        content = {
+            "next": request.get_full_path(),
+            "sent": urlencode([(name, text) for name, text in sent if name != "csrfmiddlewaretoken"]),
+            "waits": True,
+        }
+        return made.page("console/desk/prove_again.html", content, status=403)
+    if request.method == "POST":
+        made.say(_("Nothing was done yet. Show who you are, then write it once more."), "warn")
+    asked = urlencode({NEXT: request.get_full_path()})
+    return HttpResponseRedirect(f"{reverse('console:prove-again')}?{asked}")
 
 
 def to_the_door(request: HttpRequest) -> HttpResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import segno
 from django.conf import settings
@@ -30,10 +31,19 @@ _SYSTEMS: Final = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
 @require_http_methods(["GET", "POST"])
 @of_staff(None, program=False)
 def prove_again(made: StaffVisit) -> HttpResponse:
-    """Password and second factor once more, before something dangerous; then back to it."""
+    """Password and second factor once more, before something dangerous; then back to it.
+
+    A form that was being sent is shown to be sent again, by whoever wrote it: it does not go by itself.
+    """
     request = made.request
     back = views.next_page(request)
-    content: dict[str, Any] = {"next": back, "error": ""}
+    waits = "sent" in request.POST
+    content: dict[str, Any] = {
+        "next": back,
+        "error": "",
+        "sent": request.POST.get("sent", ""),
+        "waits": waits,
+    }
     if request.method == "GET":
         return made.page("console/desk/prove_again.html", content)
     made.connection.rollback()
@@ -53,7 +63,9 @@ def prove_again(made: StaffVisit) -> HttpResponse:
         content["error"] = views.too_often(throttled)
         return made.page("console/desk/prove_again.html", content, 429)
     request.session.cycle_key()
-    return HttpResponseRedirect(back)
+    if not waits:
+        return HttpResponseRedirect(back)
+    return made.page("console/desk/proved.html", {**content, "fields": parse_qsl(content["sent"], True)})
 
 
 @require_http_methods(["GET", "POST"])

@@ -59,7 +59,8 @@ def _shown(made: StaffVisit, item: Approval) -> dict[str, Any]:
         "id": item.approval_id,
         "kind": telling.KINDS.get(item.kind, item.kind),
         "said": telling.said(item.payload, words),
-        "reason": item.reason,
+        # What was asked for may name its reason itself: it is said once.
+        "reason": item.reason if item.reason != item.payload.get("reason") else "",
         "asked_by": item.asked_name or item.asked_by,
         "asked_at": words.day(item.asked_at),
         "until": words.day(item.expires_at),

@@ -361,6 +361,9 @@ const goAway = async () => {
     const inside = document.getElementById("till-offline").content.cloneNode(true);
     page().replaceChildren(inside);
     page().removeAttribute("data-member");
+    const worker = kept.get("worker", "");
+    page().querySelector(".till-under").textContent =
+      shiftOf() && worker ? words.under.replace("{name}", () => worker) : words.underNobody;
     page().querySelector("input").focus();
   }
   await showStrip();
@@ -497,8 +500,10 @@ const ready = () => {
   // Who opened the till last, by password or PIN: what is kept without the network is kept under that name.
   if (page()?.dataset.shift) {
     kept.set("shift", page().dataset.shift);
+    kept.set("worker", page().dataset.worker);
   } else if (document.querySelector("[data-nobody]")) {
     kept.set("shift", "");
+    kept.set("worker", "");
   }
 };
 
