@@ -84,7 +84,7 @@ def test_a_hold_is_released_or_expires(shop: Shop, rich: str, monkeypatch: pytes
     made = shop.post("/redemptions", _spend(rich, capture=False)).json
     assert shop.post(f"/redemptions/{made['redemption']}/release").json["status"] == "released"
     made = shop.post("/redemptions", _spend(rich, capture=False, hold_minutes=1)).json
-    monkeypatch.setenv(clock.VARIABLE, "61")
+    monkeypatch.setattr(clock, "offset", lambda: 61_000_000)
     assert shop.get(f"/redemptions/{made['redemption']}").json["status"] == "expired"
     assert shop.wallet(rich)["spendable"] == "100.00"
     shop.post(f"/redemptions/{made['redemption']}/capture", {}).problem(422, "hold_closed")
