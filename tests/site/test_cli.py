@@ -182,6 +182,18 @@ def test_migrations_are_complete_and_repeatable(database: str) -> None:
 
 
 @pytest.mark.guard
+def test_a_database_is_held_to_the_secret_of_its_members(database: str) -> None:
+    """A backup that is put back without its secret would find nobody, and enrol all of them again."""
+    assert palier("migrate").returncode == 0
+    other = "another-secret-0123456789-abcdefghijklmnopqrstuvwxyz"
+    refused = palier("migrate", PALIER_IDENTITY_SECRET=other)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    kept = Path(os.environ["PALIER_DATA_DIR"]) / "secrets" / "identity"
+    assert refused.stderr.startswith("The members of this database were enrolled by another secret: put ")
+    assert str(kept) in refused.stderr.replace("\n", "")
+    assert palier("migrate", PALIER_IDENTITY_SECRET=kept.read_text().strip()).returncode == 0
+
+
 def test_models_and_migrations_agree(database: str) -> None:
     from django.core.management import call_command
 

@@ -149,6 +149,13 @@ def test_an_external_database_is_prepared(server: embedded.Server, monkeypatch: 
             platform.prepare()
             with platform.connect("app") as connection:
                 assert connection.execute("select current_user").fetchone() == ("palier_app",)
+            # Whoever only serves notes nothing; whoever migrates does, once.
+            platform.hold_to_secret(note=False)
+            platform.hold_to_secret(note=True)
+            monkeypatch.setattr(platform, "derived_key", lambda *_: b"another one")
+            for note in (False, True):
+                with pytest.raises(Refused, match="enrolled by another secret"):
+                    platform.hold_to_secret(note=note)
         finally:
             maker.execute(f"drop database {name} with (force)")
 

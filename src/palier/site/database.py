@@ -3,12 +3,13 @@
 from typing import Any, Final, Literal
 
 import psycopg
+from psycopg import sql
 from psycopg._preparing import PrepareManager
 from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 
 from palier.engine.sentences import sentence
 from palier.site import arrays, embedded
-from palier.site.environment import environment
+from palier.site.environment import derived_key, environment
 from palier.site.refusal import Refused
 
 Role = Literal["app", "owner", "auditor"]
@@ -163,6 +164,28 @@ def prepare() -> None:
         connection.execute("create sequence if not exists node_number minvalue 0 maxvalue 4095 cycle")
         connection.execute("grant usage on sequence node_number to palier_app")
         connection.execute("grant usage on schema public to palier_app, auditor")
+
+
+def hold_to_secret(*, note: bool) -> None:
+    """Refuse to go on where the identities of this database are hashed by another secret than the one at hand.
+
+    By another one no member would be found, and all would be enrolled again. With `note`, as the owner, a database
+    that does not say yet which it is learns it.
+    """
+    mark = f"identities by {derived_key('mark', 'identity')[:8].hex()}"
+    with connect("owner", autocommit=True) as connection:
+        row = connection.execute("select obj_description(to_regclass('node_number'), 'pg_class')").fetchone()
+        known = row[0] if row is not None else None
+        if known is None and note:
+            connection.execute(sql.SQL("comment on sequence node_number is {}").format(sql.Literal(mark)))
+        if known not in (None, mark):
+            raise Refused(
+                sentence(
+                    "The members of this database were enrolled by another secret: put %(path)s of its backup back, "
+                    "or set PALIER_IDENTITY_SECRET to what it was. By a new one nobody would be found.",
+                    path=environment().directory / "secrets" / "identity",
+                )
+            )
 
 
 def _prepare_roles(connection: psycopg.Connection[Any]) -> None:
