@@ -50,8 +50,9 @@ screenshots: $(INSTALLED) browser ## Pictures of the pages over the demo's data,
 	$(BIN)/palier demo --no-serve --json >/dev/null
 	$(BIN)/python -m tests.web.screenshots
 
-tour: $(INSTALLED) browser ## Every page in four looks, checked, with pictures in build/tour
-	PALIER_TOUR=build/tour $(BIN)/python -m pytest -q -n 0 tests/web/test_tour.py
+tour: $(INSTALLED) browser ## Every page in four looks, checked, with pictures in build/tour; long journeys in all of theirs
+	PALIER_TOUR=build/tour $(BIN)/python -m pytest -q -n 0 tests/web/test_tour.py tests/web/test_*_journey.py \
+		tests/web/test_setting_up.py
 
 messages: $(INSTALLED) ## The French of the pages: gather, compile, list what is missing
 	$(BIN)/python -m tests.web.messages

@@ -66,7 +66,9 @@ def served(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shown]:
         yield Shown(found_served, ref, staff("marketer", shop.program_id).email)
 
 
-@pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 390, "light"), ("en", 1440, "dark")])
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), browser.looks(("fr", 390, "light"), ("en", 1440, "dark"))
+)
 def test_from_the_marketers_phone_to_the_members(
     served: Shown, opened: Browser, tmp_path: Path, language: str, width: int, scheme: Any
 ) -> None:

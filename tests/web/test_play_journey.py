@@ -69,7 +69,9 @@ def own_now() -> str:
     return now_text()
 
 
-@pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 390, "light"), ("en", 1440, "dark")])
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), browser.looks(("en", 1440, "dark"), ("fr", 390, "light"))
+)
 def test_a_member_plays_saves_asks_and_goes_offline(
     opened: Browser, served: Served, own: Shop, language: str, width: int, scheme: Any
 ) -> None:

@@ -197,7 +197,9 @@ def test_what_is_written_wrongly_is_said_and_publishes_nothing(shop: Shop) -> No
 
 
 @pytest.mark.skipif(browser.found() is None, reason="no Chromium is installed")
-@pytest.mark.parametrize(("language", "width", "scheme"), [("en", 1440, "light"), ("fr", 768, "dark")])
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), browser.looks(("en", 1440, "light"), ("fr", 768, "dark"))
+)
 def test_a_new_owner_goes_from_nothing_to_a_member_with_points(
     empty: None, opened: Browser, language: str, width: int, scheme: Any
 ) -> None:

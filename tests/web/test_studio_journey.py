@@ -33,7 +33,9 @@ def served(shop: Shop) -> Iterator[Served]:
         yield found
 
 
-@pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 1440, "light"), ("en", 768, "dark")])
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), browser.looks(("en", 768, "dark"), ("fr", 1440, "light"))
+)
 def test_a_marketer_changes_a_rule_tries_it_and_publishes(
     opened: Browser, served: Served, shop: Shop, language: str, width: int, scheme: Any
 ) -> None:

@@ -116,7 +116,9 @@ class Owner(Visitor):
         self.page.wait_for_url("**/tills")
 
 
-@pytest.mark.parametrize(("language", "width", "scheme"), [("fr", 1024, "light"), ("en", 390, "dark")])
+@pytest.mark.parametrize(
+    ("language", "width", "scheme"), browser.looks(("fr", 1024, "light"), ("en", 390, "dark"))
+)
 def test_a_morning_at_the_till(
     opened: Browser,
     served: Served,
