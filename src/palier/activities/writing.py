@@ -446,10 +446,11 @@ class Writer:
 
 def _most_kept(state: MemberState) -> int:
     """The most minor units of one point currency that a member has had of his lots, waits for and owes."""
-    return max(
+    kept = (
         sum(lot.earned for lot in wallet.lots) + sum(entry.amount for entry in wallet.pending) + wallet.debt
         for wallet in state.wallets.values()
     )
+    return max(kept, default=0)
 
 
 _ARRAYS: Final[dict[str, type[list[Any]]]] = {
