@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from palier.activities.runtime import Runtime, runtime
 from palier.care import cases, operations, surveys, wishes
 from palier.care.refusals import CareRefusal, CareRefused
 from palier.care.wishes import Pace, days_until
-from palier.engine.clock import DAY
+from palier.engine.clock import DAY, instant
 from palier.members import refs
 from palier.site import clock, database
 from palier.staff.session import AnyConnection
@@ -252,11 +253,14 @@ def test_the_pace_is_what_was_earned_less_what_was_returned(shop: Shop, member: 
          "sale": {"source": "till", "id": "b"}, "whole": True},
     )  # fmt: skip
     shop.post("/redemptions", {"member": member, "currency": "stars", "points": "30"})
-    found = act(
-        shop,
-        lambda c, r: wishes.pace(c, r, refs.decode(member), "stars", enrolled_at=0, now=clock.now() + 1),
-    )
-    assert (found.points, found.days, found.times) == (10_000, wishes.LOOKED_BACK_DAYS, 1)
+    # Half past ten of a winter's evening in Paris: as many times 24 hours before is a day later on the calendar.
+    evening = instant(datetime(2000, 1, 15, 22, 30, tzinfo=UTC))
+    for now in (clock.now() + 1, evening):
+        found = act(
+            shop,
+            lambda c, r, now=now: wishes.pace(c, r, refs.decode(member), "stars", enrolled_at=0, now=now),
+        )
+        assert (found.points, found.days, found.times) == (10_000, wishes.LOOKED_BACK_DAYS, 1)
 
 
 def test_nothing_of_the_erased_is_kept(shop: Shop, member: str) -> None:

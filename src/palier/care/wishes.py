@@ -12,7 +12,7 @@ from palier.activities import operations as commands
 from palier.activities.answers import Result
 from palier.activities.runtime import Runtime
 from palier.care.refusals import CareRefusal, CareRefused
-from palier.engine.clock import DAY, instant, moment
+from palier.engine.clock import instant, moment
 from palier.rewards import catalogue
 
 LOOKED_BACK_DAYS: Final = 180
@@ -144,9 +144,9 @@ def pace(
     enrolled_at: int,
     now: int,
 ) -> Pace:
-    """How fast a member has earned a currency in the last 180 days, or since he joined where that is less."""
+    """How fast a member has earned a currency in the last 180 local days, or since he joined where that is less."""
     clock = runtime.latest.clock
-    since = max(enrolled_at, now - LOOKED_BACK_DAYS * DAY)
+    since = max(enrolled_at, clock.add_days(now, -LOOKED_BACK_DAYS))
     row = connection.execute(
         PACE,
         {
