@@ -20,7 +20,7 @@ from psycopg import Connection
 from palier.activities import draws, relay, store, tickets
 from palier.activities.answers import Result
 from palier.activities.records import inherited_of, records_of
-from palier.activities.runtime import Runtime, current, share
+from palier.activities.runtime import Runtime, current, recorded_from, share
 from palier.activities.sharing import Rooms
 from palier.activities.wire import Read
 from palier.activities.writing import Item, TooMany, Work, Writer, write
@@ -360,6 +360,8 @@ class _Batch:
             self.judges = True
             self.runtime = current(self.connection, self.runtime, head)
             self.timeline = self.runtime.timeline
+            self.now = recorded_from(head, self.now)
+            self.parameters["now"] = moment(self.now)
 
     def owners(self, hashes: Iterable[bytes]) -> dict[bytes, int]:
         """The members of identities, by hash."""

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from palier.activities import batch, store
 from palier.activities.lapses import Lapses
-from palier.activities.runtime import Runtime, settled
+from palier.activities.runtime import Runtime, settled_from
 from palier.engine.clock import instant, moment
 from palier.engine.decide import Fold
 from palier.engine.state import decode_state
@@ -50,7 +50,7 @@ def advance(
 
     def once() -> int:
         made = 0
-        program = settled(connection, runtime)
+        program, at = settled_from(connection, runtime, now)
         timeline = program.timeline
         for lane in batch.lanes(sorted(member_ids)):
             rows = connection.execute(store.LOCK, {"members": sorted(lane)}, binary=True).fetchall()
@@ -64,9 +64,9 @@ def advance(
                 if not lapses.takes(member_id, state, decisions):
                     named = list(zip(new_ids(len(decisions)), decisions, strict=True))
                     works.append(batch.Work(member_id, state, named))
-            lapses.write(connection, program.program_id, now)
+            lapses.write(connection, program.program_id, at)
             if works:
-                batch.write(connection, program, works, {}, now)
+                batch.write(connection, program, works, {}, at)
         return made
 
     return batch.attempt(connection, once)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from psycopg import Connection
 
 from palier.activities import batch, store
-from palier.activities.runtime import Runtime, settled
+from palier.activities.runtime import Runtime, settled_from
 from palier.activities.writing import check
 from palier.engine.clock import moment
 from palier.engine.decisions import Transfer
@@ -115,12 +115,12 @@ def _chunk(
     def once() -> tuple[list[MemberDifference], Counter[str]]:
         found: list[MemberDifference] = []
         used: Counter[str] = Counter()
-        program = settled(connection, runtime) if post else runtime
+        program, at = settled_from(connection, runtime, now) if post else (runtime, now)
         for lane in batch.lanes(member_ids):
             locked = connection.execute(store.LOCK, {"members": sorted(lane)}).fetchall()
             works = [batch.Work(member_id, decode_state(state)) for member_id, state in locked]
             before = {work.member_id: work.state.tier.key for work in works}
-            used.update(batch.decide_again(connection, program, works, now=now, promised=promised))
+            used.update(batch.decide_again(connection, program, works, now=at, promised=promised))
             changed = []
             for work in works:
                 difference = _difference(work, before[work.member_id])
@@ -128,7 +128,7 @@ def _chunk(
                     found.append(difference)
                     changed.append(work)
             if post:
-                batch.write(connection, program, changed, {}, now)
+                batch.write(connection, program, changed, {}, at)
             else:
                 check(program, changed, now)
         if not post:

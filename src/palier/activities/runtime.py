@@ -11,6 +11,7 @@ from psycopg import Connection
 from palier.engine.plan import Plan, Timeline, with_campaigns
 from palier.engine.program import ExpiryNever, Program
 from palier.programs import queries as programs
+from palier.programs.telling import dated
 from palier.site.exchange import Answer, Exchange, exchange
 
 
@@ -95,11 +96,22 @@ def current(connection: Connection[Any], known: Runtime, head: Answer) -> Runtim
     return runtime(connection, known.key) or known
 
 
+def recorded_from(head: Answer, now: int) -> int:
+    """The instant at which a transaction that began at `now` records what it decides."""
+    row = next(iter(head.rows), None)
+    return dated(row[2], now) if row is not None else now
+
+
 def settled(connection: Connection[Any], known: Runtime) -> Runtime:
     """The program as it judges until the transaction ends: whoever publishes or rates again waits for it."""
+    return settled_from(connection, known, 0)[0]
+
+
+def settled_from(connection: Connection[Any], known: Runtime, now: int) -> tuple[Runtime, int]:
+    """As `settled`, with the instant at which a transaction that began at `now` records what it writes itself."""
     with exchange(connection) as server:
         head = share(server, known.program_id)
-    return current(connection, known, head)
+    return current(connection, known, head), recorded_from(head, now)
 
 
 def last_known(key: str) -> Runtime | None:

@@ -24,6 +24,7 @@ from palier.engine.clock import moment
 from palier.engine.payment_cards import holds_number
 from palier.engine.state import NEVER
 from palier.members.queries import heirs
+from palier.programs.telling import StillWritten, tell
 from palier.site import clock
 from palier.staff.approvals import Person
 from palier.staff.operations import Answer, InFlight, KeyReused, once
@@ -108,6 +109,13 @@ class Call:
         member_id = self.member(ref, field)
         heir = heirs(self.connection, self.key.program_id, [member_id]).get(member_id)
         return heir.member_id if heir is not None else member_id
+
+    def tell(self, at: int) -> int:
+        """Sees to it that what was recorded by an instant is all there, before what is read of it; the instant."""
+        try:
+            return tell(self.connection, self.key.program_id, min(at, self.now))
+        except StillWritten as refused:
+            raise Problem(503, "try_again", str(refused), retry_after_s=1) from None
 
     def points(self, currency: str, minor: int) -> str:
         """Points as decimal text at the currency's scale."""

@@ -252,8 +252,9 @@ def read_wallets(
     """
     with call(request, snapshot=True) as made:
         member_id = made.member(ref)
+        known = made.tell(known_at) if known_at is not None else None
         found = queries.wallets(
-            made.connection, made.runtime, member_id, as_of=as_of, known_at=known_at, now=made.now
+            made.connection, made.runtime, member_id, as_of=as_of, known_at=known, now=made.now
         )
         if found is None:
             raise not_found()

@@ -112,8 +112,11 @@ def _question(
 
 
 def _known(made: Call, known_at: int | None) -> int:
-    """The instant by which it is told: that which is asked for, 1970 too, and nothing that is still to come."""
-    return made.now if known_at is None else min(known_at, made.now)
+    """The instant by which it is told: that which is asked for, 1970 too, and nothing that is still to come.
+
+    What was recorded by then is all there from here on, and stays all.
+    """
+    return made.tell(made.now if known_at is None else known_at)
 
 
 def _binary(kind: str, name: str, content: bytes) -> HttpResponse:

@@ -293,6 +293,7 @@ def wallet(
     """Show what a member has: spendable, pending, held and owed points, and what expires when."""
     from palier.activities import queries
     from palier.cli.session import open_database
+    from palier.programs.telling import tell
     from palier.site import clock, database
 
     with open_database(with_django=False), database.connect() as connection:
@@ -301,7 +302,7 @@ def wallet(
         now = clock.now()
         zone = found.latest.clock.zone
         at = instant_of(as_of, zone) if as_of else None
-        known = instant_of(known_at, zone) if known_at else None
+        known = tell(connection, found.program_id, instant_of(known_at, zone)) if known_at else None
         told = queries.wallets(connection, found, member_id, as_of=at, known_at=known, now=now)
         standing = queries.standing(connection, found, member_id, as_of=at, known_at=known, now=now)
     assert told is not None

@@ -80,6 +80,7 @@ def settlement(
     from palier.cli.members import instant_of, program_of
     from palier.cli.session import open_database
     from palier.engine.sentences import sentence
+    from palier.programs.telling import tell
     from palier.site import clock, database
     from palier.site.refusal import Refused
 
@@ -98,7 +99,7 @@ def settlement(
             )
         question = Question(
             settlements.month(found, month),
-            instant_of(known_at, zone) if known_at else clock.now(),
+            tell(connection, found.program_id, instant_of(known_at, zone) if known_at else clock.now()),
             instant_of(known_after, zone) if known_after else 0,
             partner,
         )

@@ -79,6 +79,28 @@ class ProgramJudging(models.Model):
         ]
 
 
+class ProgramTold(models.Model):
+    """Answers "until when has anybody been told what was recorded?".
+
+    Whoever records later than it was told dates that after `told_at`; until `settled_at` nothing is still being
+    written either. Never stored here: what was told, which is the ledger's, read again.
+    """
+
+    placement: ClassVar[Placement] = "queue"
+
+    program_id = models.BigIntegerField(primary_key=True)
+    told_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "program_told"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(settled_at__lte=F("told_at")), name="program_told_before_settled"
+            ),
+        ]
+
+
 class ProgramDraft(models.Model):
     """Answers "which documents are being written for this program, and how does each stand now?".
 

@@ -197,8 +197,10 @@ select pg_advisory_xact_lock_shared(%(program)s)
 
 HEAD: Final = """
 -- programs.head
-select entry, recorded_at from program_judging where program_id = %(program)s order by entry desc limit 1
+select j.entry, j.recorded_at, (select t.told_at from program_told t where t.program_id = j.program_id)
+from program_judging j where j.program_id = %(program)s order by j.entry desc limit 1
 """
+"""The last entry of a timeline, and until when it was told what had been recorded (`telling.dated`)."""
 
 
 def is_head(known: Timeline, row: tuple[Any, ...] | None) -> bool:

@@ -18,7 +18,9 @@ from palier.engine.currencies import localized, money
 from palier.engine.phrases import MONTHS, date_words
 from palier.engine.settlement import Statement
 from palier.members import refs
+from palier.programs.telling import StillWritten, tell
 from palier.site.refusal import Refused
+from palier.staff.session import Unavailable
 from palier.web.console.people.lists import ROWS, Row, pages
 from palier.web.console.visits import StaffVisit, of_staff
 
@@ -56,7 +58,11 @@ def _question(made: StaffVisit, known_at: int | None = None) -> Question:
         partner = own
     if partner is not None and partner not in settlements.known_partners(made.runtime):
         raise Http404
-    return Question(period, min(known_at or made.now, made.now), 0, partner)
+    try:
+        known = tell(made.connection, made.program_id, min(known_at or made.now, made.now))
+    except StillWritten as refused:
+        raise Unavailable(str(refused)) from None
+    return Question(period, known, 0, partner)
 
 
 @require_GET
