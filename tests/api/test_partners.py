@@ -14,7 +14,9 @@ import pytest
 from palier.api.reference import schema
 from palier.connectors import files
 from palier.connectors.bank_files import plain_cell
-from palier.programs import gallery
+from palier.programs import gallery, telling
+from palier.programs.queries import SHARE_JUDGING
+from palier.site import database
 from palier.staff.queries import RIGHTS
 from palier.web.console.board import answers
 from tests.api.shop import Answered, Shop, here, now_text
@@ -348,3 +350,23 @@ def test_a_partner_takes_the_vouchers_that_name_it(shop: Town) -> None:
     assert shop.post("/vouchers/release", given, token=shop.ours).json["uses_left"] == 2
     for path in (f"/vouchers/{ours['voucher']}", "/pools"):
         shop.get(path, token=shop.ours).problem(404, "unknown_address")
+
+
+def test_a_statement_that_would_lack_what_is_being_written_is_not_given(
+    shop: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "WAIT_S", 0.05)
+    shop.sold(OURS, shop.ours, "s1")
+    first, lines = pages(shop, shop.ours)
+    with database.connect("app") as writing:
+        writing.execute(SHARE_JUDGING, {"program": shop.program_id})
+        for path in ("/settlements", "/settlements/statement", "/settlements/lines"):
+            problem = shop.get(f"{path}?period={month()}", token=shop.ours).problem(503, "try_again")
+            assert "ask again in a moment" in problem["detail"]
+        now = f"known_at={now_text()}"
+        shop.get(f"/members/{shop.member}/wallets?{now}").problem(503, "try_again")
+        # What was told is told again, and what is asked of no instant waits for nothing.
+        again = pages(shop, shop.ours, f"&known_at={first['known_at']}")
+        assert again == (first, lines)
+        assert shop.get(f"/members/{shop.member}/wallets").status == 200
+    assert pages(shop, shop.ours)[1] == lines

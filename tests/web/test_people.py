@@ -14,6 +14,8 @@ from palier.activities import uploads
 from palier.care import cases
 from palier.engine.phrases import date_words
 from palier.members import lookups, refs
+from palier.programs import telling
+from palier.programs.queries import SHARE_JUDGING
 from palier.site import clock, database
 from palier.site.environment import environment
 from palier.staff.roles import ROLES, Role, rights_of
@@ -692,7 +694,7 @@ def test_money_is_paid_by_two(shop: Shop) -> None:
     )
 
 
-def test_partners_see_their_own_side_alone(shop: Shop) -> None:
+def test_partners_see_their_own_side_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator sees all statements and lines; a partner's person his own, whatever he asks for."""
     town = Town()
     assert town.sold("grocer", town.ours, "receipt-of-the-grocer").status == 200
@@ -713,6 +715,10 @@ def test_partners_see_their_own_side_alone(shop: Shop) -> None:
     for kind, name in (("statement.pdf", b"%PDF"), ("lines.csv", b"\xef\xbb\xbfline,partner")):
         sent = operator.get(f"/console/{town.key}/settlements/{kind}?period={period}&partner=grocer")
         assert sent.content.startswith(name)
+    monkeypatch.setattr(telling, "WAIT_S", 0.05)
+    with database.connect("app") as writing:
+        writing.execute(SHARE_JUDGING, {"program": town.program_id})
+        assert operator.get(f"/console/{town.key}/settlements?period={period}").status_code == 503
     assert operator.get(f"/console/{town.key}/settlements?period=2026-13").status_code == 404
     assert operator.get(f"/console/{town.key}/settlements?partner=nobody").status_code == 404
     far = 2**63 - 1
