@@ -526,7 +526,9 @@ def commands_page() -> str:
         "where they are interrupted.",
     ]
     for name, command in _commands(get_command(application()), "palier"):
-        arguments = "".join(f" {one.name.upper()}" for one in command.params if one.param_type_name == "argument")
+        arguments = "".join(
+            f" {one.name.upper()}" for one in command.params if one.param_type_name == "argument"
+        )
         lines += ["", f"## `{name}{arguments}`", "", getdoc(command.callback) or ""]
         context = command.make_context(name, [], resilient_parsing=True)
         told = [one.get_help_record(context) for one in command.params]

@@ -46,7 +46,7 @@ BUDGET = {
     "console:people:members": 3, "console:people:merge": 7, "console:people:order": 8,
     "console:people:orders": 5, "console:people:orders-sheet": 4, "console:people:payout": 5,
     "console:people:payouts": 6, "console:people:payouts-sheet": 4, "console:people:persons": 7,
-    "console:people:settlement-lines": 8, "console:people:settlements": 10, "console:people:statement": 10,
+    "console:people:settlement-lines": 5, "console:people:settlements": 7, "console:people:statement": 7,
     "console:people:stock": 5, "console:people:suppliers": 5, "console:people:transfer": 7,
     "console:program": 15, "console:progress": 7, "console:prove-again": 2, "console:reward": 6,
     "console:reward-edit": 5, "console:reward-new": 4, "console:reward-picture": 4, "console:rewards": 10,
