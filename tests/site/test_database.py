@@ -149,8 +149,16 @@ def test_an_external_database_is_prepared(server: embedded.Server, monkeypatch: 
             platform.prepare()
             with platform.connect("app") as connection:
                 assert connection.execute("select current_user").fetchone() == ("palier_app",)
-            # Whoever only serves notes nothing; whoever migrates does, once.
             platform.hold_to_secret(note=False)
+            with platform.connect("owner", autocommit=True) as owner:
+                owner.execute("create table identity as select 1 as member_id")
+                # Somebody is enrolled, by whichever secret.
+                platform.hold_to_secret(note=True)
+                owner.execute("delete from identity")
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(platform, "derived_key", lambda *_: b"one of which nothing was noted")
+                platform.hold_to_secret(note=False)
+            platform.hold_to_secret(note=True)
             platform.hold_to_secret(note=True)
             monkeypatch.setattr(platform, "derived_key", lambda *_: b"another one")
             for note in (False, True):

@@ -1,5 +1,6 @@
 """Connections to the database, and the refusal to work on one that may lose what was acknowledged."""
 
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 import psycopg
@@ -169,15 +170,17 @@ def prepare() -> None:
 def hold_to_secret(*, note: bool) -> None:
     """Refuse to go on where the identities of this database are hashed by another secret than the one at hand.
 
-    By another one no member would be found, and all would be enrolled again. With `note`, as the owner, a database
-    that does not say yet which it is learns it.
+    By another one no member would be found, and all would be enrolled again. With `note` a database that does not say
+    yet which it is learns it, while nobody is enrolled: later it might be another one that is at hand.
     """
     mark = f"identities by {derived_key('mark', 'identity')[:8].hex()}"
     with connect("owner", autocommit=True) as connection:
         row = connection.execute("select obj_description(to_regclass('node_number'), 'pg_class')").fetchone()
         known = row[0] if row is not None else None
-        if known is None and note:
-            connection.execute(sql.SQL("comment on sequence node_number is {}").format(sql.Literal(mark)))
+        if known is None and note and not _anybody(connection):
+            # Who does not own the sequence leaves it unsaid.
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute(sql.SQL("comment on sequence node_number is {}").format(sql.Literal(mark)))
         if known not in (None, mark):
             raise Refused(
                 sentence(
@@ -186,6 +189,14 @@ def hold_to_secret(*, note: bool) -> None:
                     path=environment().directory / "secrets" / "identity",
                 )
             )
+
+
+def _anybody(connection: psycopg.Connection[Any]) -> bool:
+    """Whether somebody is enrolled; nobody is before the tables are there."""
+    there = connection.execute("select to_regclass('identity')").fetchone()
+    if there is None or there[0] is None:
+        return False
+    return connection.execute("select 1 from identity limit 1").fetchone() is not None
 
 
 def _prepare_roles(connection: psycopg.Connection[Any]) -> None:

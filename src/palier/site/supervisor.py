@@ -198,7 +198,7 @@ def _migrate() -> None:
             raise Refused(
                 sentence("The database lacks migrations; run `palier migrate`, then `palier serve` again.")
             )
-        database.hold_to_secret(note=False)
+        database.hold_to_secret(note=True)
         return
     result = subprocess.run(
         [sys.executable, "-m", "palier", "migrate"], stdout=subprocess.DEVNULL, check=False
