@@ -64,7 +64,10 @@ class UploadRefused(Exception):
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
-    """How an import came out, or how far it is: rows. The first four add up to the rows read this time."""
+    """How an import came out, or how far it is: rows.
+
+    The first four and `resumed`, which came with an earlier run of the file, add up to all of it.
+    """
 
     applied: int = 0
     duplicate: int = 0
@@ -544,9 +547,10 @@ def run(
 
 
 def _summed(summary: ImportSummary) -> Told:
+    before = summary.refused_before
     return Told(
-        summary.applied, summary.duplicate, summary.refused, summary.parked, summary.enrolled, summary.resumed,
-        summary.sent + summary.resumed, summary.sent + summary.resumed, summary.unchanged,
+        summary.applied, summary.duplicate, summary.refused + before, summary.parked, summary.enrolled,
+        summary.resumed - before, summary.sent + summary.resumed, summary.sent + summary.resumed, summary.unchanged,
     )  # fmt: skip
 
 
