@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from palier.activities import import_files, uploads
+from palier.activities import import_files, imports, uploads
 from palier.activities.runtime import Runtime
 from palier.activities.uploads import Options, Upload, UploadRefused
 from palier.connectors.rows import FileMapping
@@ -186,6 +187,59 @@ def test_an_import_that_lost_its_worker_goes_on(
     assert found is not None
     assert found.state == "done"
     assert connection.execute("select count(*) from activity where type = 'sale'").fetchone() == (60,)
+
+
+def test_lines_refused_before_a_worker_was_lost_are_counted_and_told(
+    connection: Connection, shop: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next worker goes on behind them: they stand in the file of refused lines, each once."""
+    monkeypatch.setattr(import_files, "import_rows", partial(imports.import_rows, window=20))
+    lines = [line[:-1] + "x" if number % 3 == 0 else line for number, line in enumerate(rows(60))]
+    upload = brought(connection, shop, content(lines))
+    taken = begun(connection, upload)
+    uploads.run(connection, taken, clock=lambda: NOW, ending=lambda: refused_so_far(connection) > 0)
+    before = refused_so_far(connection)
+    assert 0 < before < 20
+    again = uploads.take_next(connection, now=NOW + uploads.LEASE)
+    assert again is not None
+    uploads.run(connection, again, clock=lambda: NOW)
+    found = uploads.read(connection, shop.program_id, upload.upload_id)
+    assert found is not None
+    assert (found.state, found.refused_lines) == ("done", 20)
+    counts = found.told
+    assert (counts.refused, counts.applied + counts.duplicate + counts.resumed) == (20, 40)
+    assert 0 < counts.resumed < 40
+    told = list(uploads.refused_lines(found, str))
+    assert sorted(int(line[0]) for line in told[1:]) == [2 + 3 * number for number in range(20)]
+
+
+def refused_so_far(connection: Connection) -> int:
+    row = connection.execute("select coalesce(sum(refused_lines), 0) from import_file").fetchone()
+    connection.rollback()
+    assert row is not None
+    return int(row[0])
+
+
+def test_an_import_that_ended_when_it_was_stopped_is_told_as_ended(
+    connection: Connection, shop: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while its last rows were written: all of it is in, and its file is not needed any more."""
+    monkeypatch.setattr(import_files, "import_rows", partial(imports.import_rows, window=2))
+    upload = brought(connection, shop, content([*rows(3), "till,x,never,c,1.00"]))
+    taken = begun(connection, upload)
+
+    moved = iter(range(100))
+
+    def stopped() -> bool:
+        if next(moved) and uploads.stop(connection, taken, by=BY, now=NOW):
+            connection.commit()
+        return False
+
+    uploads.run(connection, taken, clock=lambda: NOW, ending=stopped)
+    found = uploads.read(connection, shop.program_id, upload.upload_id)
+    assert found is not None
+    assert (found.state, found.told.applied, found.refused_lines) == ("done", 3, 1)
+    assert not uploads.path_of(upload).exists()
 
 
 @pytest.mark.parametrize("database_is_back", [False, True])

@@ -296,6 +296,9 @@ def test_the_command_says_what_the_api_says(shop: Town) -> None:
     assert "grocer paie" in table
     assert "4,40 EUR" in table
     assert "L'opérateur reçoit en tout : 10,40 EUR" in table
+    narrow = palier("settlement", "coalition", "--month", month(), COLUMNS="46").stdout
+    assert "…" not in narrow
+    assert found["statements"][0]["days"][0]["day"] in narrow
     for words, said in (
         (("--month", "2026-13"), "is no month"),
         (("--month", "2026-03", "--partner", "florist"), "its partners: chemist, grocer, station"),

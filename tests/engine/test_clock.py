@@ -190,6 +190,17 @@ def test_starts_of_days_and_months(name: str, day: date) -> None:
     assert date(1970, 1, 1).toordinal() == EPOCH_DAY
 
 
+@pytest.mark.parametrize("name", ["Pacific/Apia", "Pacific/Fakaofo"])
+def test_times_of_a_day_that_was_left_out_are_those_of_the_day_after(name: str) -> None:
+    """30 December 2011, hour by hour: each is a day later than that of the 29th, and the same as that of the 31st."""
+    clock = LocalClock(name)
+    for hour in range(24):
+        before, after = (clock.at_wall(utc(f"2011-12-{day}T{hour:02}:00:00")) for day in (29, 31))
+        assert after - before == DAY
+        assert clock.at_wall(utc(f"2011-12-30T{hour:02}:00:00")) == after
+        assert clock.add_days(before, 1) == after
+
+
 def test_every_hour_of_the_changing_nights_of_many_years() -> None:
     """Straight through two years, hour by hour, without keeping anything between."""
     for name in ZONES:

@@ -24,7 +24,7 @@ from palier.activities.imports import (
     import_rows,
 )
 from palier.activities.runtime import Runtime
-from palier.connectors.files import FileMapping, Reader, RefusedRow, digest, write_refused
+from palier.connectors.files import FileMapping, Reader, RefusedRow, digest, refused_in, write_refused
 from palier.connectors.tables import MAXIMUM_BYTES
 from palier.engine.payment_cards import masked
 from palier.engine.sentences import Sentence, changed
@@ -69,7 +69,10 @@ def content_of(path: Path, mapping: FileMapping) -> str:
 
 
 class Refusals:
-    """Writes refused lines to a file of their own: a new one, or further down the one of a killed run."""
+    """Writes refused lines to a file of their own: a new one, or further down the one of a killed run.
+
+    `lines` are all that the file holds.
+    """
 
     def __init__(
         self,
@@ -86,7 +89,9 @@ class Refusals:
         self.reason = reason
 
     def resume(self, done: int) -> None:
-        self.append = True
+        # What a run refused that got no window done comes again, so its file is begun anew.
+        self.append = done > 0
+        self.lines = refused_in(self.path) if self.append else 0
 
     def write(self, refused: list[RefusedLine]) -> None:
         rows = (

@@ -68,8 +68,9 @@ Clock = Callable[[], int]
 class ImportSummary(Struct, frozen=True):
     """How an import came out: the four outcomes add up to the rows `sent`.
 
-    `resumed` rows were done by an earlier run of the same content and not read again; `unchanged` says that
-    these are all, so that nothing was done. `enrolled` members are new.
+    `resumed` rows were done by an earlier run of the same content and not read again, which refused
+    `refused_before` of them; `unchanged` says that these are all, so that nothing was done. `enrolled` members
+    are new.
     """
 
     sent: int = 0
@@ -79,6 +80,7 @@ class ImportSummary(Struct, frozen=True):
     parked: int = 0
     enrolled: int = 0
     resumed: int = 0
+    refused_before: int = 0
     seconds: float = 0.0
     unchanged: bool = False
 
@@ -159,7 +161,7 @@ def import_rows(
     file = _File.begin(connection, program.program_id, name, sha256, clock(), again) if sha256 else None
     if file is not None and file.whole:
         return ImportSummary(resumed=file.done, seconds=time.monotonic() - started, unchanged=True)
-    skipped = file.done if file is not None else 0
+    skipped, refused_before = (file.done, file.refused) if file is not None else (0, 0)
     if on_resume is not None and file is not None and file.resumed:
         on_resume(skipped)
     reading, items = _reading_of(rows)
@@ -210,7 +212,9 @@ def import_rows(
         gc.set_threshold(*thresholds)
     applied, duplicate, refused_count, parked, enrolled = totals
     seconds = time.monotonic() - started
-    return ImportSummary(done, applied, duplicate, refused_count, parked, enrolled, resumed, seconds)
+    return ImportSummary(
+        done, applied, duplicate, refused_count, parked, enrolled, resumed, refused_before, seconds
+    )
 
 
 def _refuse_when_full() -> None:
@@ -224,11 +228,12 @@ def _refuse_when_full() -> None:
 
 
 class _File:
-    """The row that says how far the import of one content is: all rows up to `done` are committed."""
+    """The row that says how far the import of one content is: all rows up to `done` are committed or refused."""
 
-    def __init__(self, import_id: int, done: int, resumed: bool, whole: bool) -> None:
+    def __init__(self, import_id: int, done: int, refused: int, resumed: bool, whole: bool) -> None:
         self.import_id = import_id
         self.done = done
+        self.refused = refused
         self.resumed = resumed
         self.whole = whole
 
@@ -240,7 +245,7 @@ class _File:
         row = connection.execute(
             """
             -- activities.find_import
-            select import_id, done_lines, state = 'done' from import_file
+            select import_id, done_lines, refused_lines, state = 'done' from import_file
             where program_id = %s and sha256 = %s and (state <> 'done' or (refused_lines = 0 and not %s))
             order by state = 'done', import_id desc limit 1
             """,
@@ -248,7 +253,7 @@ class _File:
         ).fetchone()
         if row is not None:
             connection.commit()
-            return cls(row[0], row[1], not row[2], row[2])
+            return cls(row[0], row[1], row[2], not row[3], row[3])
         import_id = new_id()
         connection.execute(
             """
@@ -260,7 +265,7 @@ class _File:
             (import_id, program_id, sha256, name, moment(now)),
         )
         connection.commit()
-        return cls(import_id, 0, False, False)
+        return cls(import_id, 0, 0, False, False)
 
     def move(self, connection: Connection[Any], done: int, refused: int, state: str) -> None:
         """Takes note that all rows up to `done` are committed, `refused` of these not taken; commits."""

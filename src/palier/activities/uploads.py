@@ -64,7 +64,10 @@ class UploadRefused(Exception):
 
 
 class Told(Struct, frozen=True, omit_defaults=True):
-    """How an import came out, or how far it is: rows. The first four add up to the rows read this time."""
+    """How an import came out, or how far it is: rows.
+
+    The first four and `resumed`, which came with an earlier run of the file, add up to all of it.
+    """
 
     applied: int = 0
     duplicate: int = 0
@@ -539,14 +542,15 @@ def run(
         said = sentence("the platform failed on this file, and its log says why; what is in stays")
         _end(connection, upload, "failed", Told(), packed(said), 0, clock())
         return
-    _end(connection, upload, "done", _summed(summary), "", writer.lines, clock())
-    path.unlink(missing_ok=True)
+    if _end(connection, upload, "done", _summed(summary), "", writer.lines, clock()):
+        path.unlink(missing_ok=True)
 
 
 def _summed(summary: ImportSummary) -> Told:
+    before = summary.refused_before
     return Told(
-        summary.applied, summary.duplicate, summary.refused, summary.parked, summary.enrolled, summary.resumed,
-        summary.sent + summary.resumed, summary.sent + summary.resumed, summary.unchanged,
+        summary.applied, summary.duplicate, summary.refused + before, summary.parked, summary.enrolled,
+        summary.resumed - before, summary.sent + summary.resumed, summary.sent + summary.resumed, summary.unchanged,
     )  # fmt: skip
 
 
@@ -580,17 +584,18 @@ def _end(
     problem: str,
     refused: int,
     now: int,
-) -> None:
-    connection.execute(
+) -> bool:
+    """Says how an import ended, also where it was stopped too late; False where it was asked for again, or removed."""
+    row = connection.execute(
         """
         -- uploads.end
-        update import_upload set state = %s, told = %s::json, problem = %s, changed_at = %s,
-                                 refused_lines = refused_lines + %s
-        where upload_id = %s and state = 'running'
+        update import_upload set state = %s, told = %s::json, problem = %s, changed_at = %s, refused_lines = %s
+        where upload_id = %s and state in ('running', 'stopped') returning upload_id
         """,
         (state, msgspec.json.encode(told).decode(), problem, moment(now), refused, upload.upload_id),
-    )
+    ).fetchone()
     connection.commit()
+    return row is not None
 
 
 # --- what is left of them ---------------------------------------------------------------------------------

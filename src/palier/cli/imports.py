@@ -151,7 +151,13 @@ def _print_text(file: Path, summary: ImportSummary, writer: Refusals) -> None:
         )
         return
     if summary.resumed:
-        console.print(f"{_activities(summary.resumed)} came with an earlier run of this file.")
+        came = (
+            f"{_activities(summary.resumed - summary.refused_before)} came with an earlier run of this file"
+        )
+        refused = (
+            f", which refused {counted(summary.refused_before, 'more')}" if summary.refused_before else ""
+        )
+        console.print(f"{came}{refused}.", soft_wrap=True)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right", style="bold")

@@ -220,7 +220,7 @@ def list_rewards(
 
     table = Table(box=None, pad_edge=False)
     for title in ("reward", "kind", "name", "price", "state", "version"):
-        table.add_column(title)
+        table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     console = Console(highlight=False)

@@ -156,10 +156,10 @@ def _print_table(program: Runtime, settled: Settled, operator: bool, language: s
         names = {**told, "period": shown["period"], "money": shown["money"]}
         names |= {name: say(told[name]) for name in ("owed", "paid_ahead", "owing", "expired")}
         table = Table(title=escape(words["title"].format(**names)), title_justify="left")
-        table.add_column(words["day"])
+        table.add_column(words["day"], no_wrap=True)
         columns = ("issued", "reversed", "used", "given_back", "owed", "owing")
         for name in columns:
-            table.add_column(words[name], justify="right")
+            table.add_column(words[name], justify="right", overflow="fold")
         for day in told["days"]:
             table.add_row(day["day"], *(say(day[name]) for name in columns))
         table.add_section()

@@ -525,6 +525,15 @@ def write_refused(
     return written
 
 
+def refused_in(path: Path) -> int:
+    """How many lines a file holds that `write_refused` wrote; none where there is no such file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return max(sum(1 for _ in csv.reader(file)) - 1, 0)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return 0
+
+
 def _safe(cell: str | None) -> str:
     text = cell or ""
     # Apostrophes of the cell's own are counted in, so that taking one off gives the cell back.

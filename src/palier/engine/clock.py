@@ -109,8 +109,8 @@ class LocalClock:
         A time that occurs twice is its first occurrence; a time that the clock skips is moved forward by
         the length of the gap (02:30 in a spring gap is 03:30).
         """
-        guess = wall - self.offset(wall)
-        before, after = self.offset(guess - 4 * HOUR), self.offset(guess + 4 * HOUR)
+        # No zone was ever 16 hours from UTC, and none changes twice within 32.
+        before, after = self.offset(wall - 16 * HOUR), self.offset(wall + 16 * HOUR)
         if before == after:
             return wall - before
         early, late = wall - max(before, after), wall - min(before, after)
