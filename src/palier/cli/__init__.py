@@ -111,8 +111,11 @@ def _run() -> int:
     gc.set_threshold(50_000, 20, 50)
     import typer
 
+    from palier.cli.misuse import empty_word
     from palier.site.refusal import Refused
 
+    if (nothing := empty_word(sys.argv[1:])) is not None:
+        return _say(nothing, 2)
     try:
         status = application()(prog_name="palier", standalone_mode=False)
         if sys.stdout is not None:
@@ -181,9 +184,9 @@ def _forget_output() -> None:
 
 def _say(sentence: "Value", code: int) -> int:
     """Prints a sentence in the language of the command, and gives the code to end with."""
-    from palier.cli.session import said, spoken
+    from palier.cli.session import in_command
 
-    print(said(sentence, spoken(sys.argv[1:])), file=sys.stderr)
+    print(in_command(sentence), file=sys.stderr)
     return code
 
 

@@ -115,7 +115,7 @@ def erase_again(
         receipts = erasure.read_receipts(file)
     except OSError as error:
         raise Refused(
-            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror)
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     except ValueError as error:
         raise Refused(sentence("%(file)s cannot be used: %(error)s.", file=file, error=error)) from None

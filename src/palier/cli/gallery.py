@@ -104,7 +104,7 @@ def new(
             sentence(
                 "%(output)s cannot be written: %(why)s; name another.",
                 output=output,
-                why=error.strerror or error,
+                why=error,
             )
         ) from None
     print(f"Wrote {output}: the program {key}. Change it, then publish it with: palier apply {output}")
@@ -122,7 +122,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise Refused(
             sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error
             )
         ) from None
     except UnicodeDecodeError:
@@ -141,7 +141,7 @@ def _program(path: Path) -> "Program":
             sentence(
                 "%(path)s cannot be read: %(why)s; name it with --program.",
                 path=path,
-                why=error.strerror or error,
+                why=error,
             )
         ) from None
     if document.program is None:

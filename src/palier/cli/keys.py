@@ -35,9 +35,10 @@ def create(
 ) -> int:
     """Make a key and print it. It is shown this once: only its hash is kept."""
     from getpass import getuser
+    from json import dumps
 
     from palier.activities.runtime import runtime
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, show_once
     from palier.engine.clock import DAY
     from palier.engine.sentences import sentence
     from palier.programs.queries import identified
@@ -72,13 +73,8 @@ def create(
             actor=f"cli:{getuser()}",
             partner=partner,
         )
+        show_once(dumps({"prefix": made.prefix, "key": made.token}) if json else made.token)
         connection.commit()
-    if json:
-        from json import dumps
-
-        print(dumps({"prefix": made.prefix, "key": made.token}))
-    else:
-        print(made.token)
     return 0
 
 

@@ -198,7 +198,7 @@ def _kept(
     except OSError as error:
         raise Refused(
             sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error
             )
         ) from None
     try:

@@ -297,9 +297,8 @@ def read_document(file: Path, language: str = "en") -> "Program | None":
     except IsADirectoryError:
         raise Refused(sentence("%(file)s is a folder; name the document in it.", file=file)) from None
     except OSError as error:
-        why = error.strerror or error
         raise Refused(
-            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=why)
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     for problem in document.problems:
         label = "" if problem.severity == "error" else _said(language, "warning: ", "avertissement : ")

@@ -357,7 +357,7 @@ def _size(file: Path) -> int:
     except OSError as error:
         raise Refused(
             sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
+                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error
             )
         ) from None
 

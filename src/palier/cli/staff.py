@@ -65,8 +65,8 @@ def invite(
             now=now,
             actor=actor,
         )
+        _print_link(account, token, json)
         connection.commit()
-    _print_link(account, token, json)
     return 0
 
 
@@ -191,8 +191,8 @@ def link(email: str = _EMAIL, json: bool = typer.Option(False, "--json", help="P
     with _database() as (connection, _, now):
         account = _account(connection, email)
         token = admission.reinvite(connection, account.account_id, now=now)
+        _print_link(account, token, json)
         connection.commit()
-    _print_link(account, token, json)
     return 0
 
 
@@ -234,13 +234,16 @@ def _database() -> Iterator[tuple[Connection[Any], str, int]]:
 
 
 def _print_link(account: Account, token: str, json: bool) -> None:
-    path = f"/console/welcome-to/{token}"
-    if json:
-        from json import dumps
+    from json import dumps
 
-        print(dumps({"email": account.email, "path": path}))
-    else:
-        print(f"{account.email} sets a password under this path of your site, within seven days:\n{path}")
+    from palier.cli.session import in_command, show_once
+    from palier.engine.sentences import sentence
+
+    path = f"/console/welcome-to/{token}"
+    told = sentence(
+        "%(email)s sets a password under this path of your site, within seven days:", email=account.email
+    )
+    show_once(dumps({"email": account.email, "path": path}) if json else f"{in_command(told)}\n{path}")
 
 
 def _account(connection: Connection[Any], email: str) -> Account:

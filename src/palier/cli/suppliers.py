@@ -474,7 +474,7 @@ def sample(
             sentence(
                 "Port %(port)s cannot be used (%(why)s); choose another with --port.",
                 port=port,
-                why=error.strerror,
+                why=error,
             )
         ) from None
     bound = server.server_address[1]

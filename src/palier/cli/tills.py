@@ -78,7 +78,7 @@ def enrol(
     """Expect a tablet and print the code to type on it, once, within half an hour."""
     from getpass import getuser
 
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, show_once
     from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.tills import devices
@@ -93,8 +93,8 @@ def enrol(
             role="operator",
             now=clock.now(),
         )
+        show_once(expected.code)
         connection.commit()
-    print(expected.code)
     print(f"Open /till/{program}/ on the tablet and type it there within half an hour.")
     return 0
 

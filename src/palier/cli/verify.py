@@ -103,6 +103,7 @@ def seal(
     from datetime import UTC, datetime
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import reason_of, sentence
     from palier.site.refusal import Refused
 
     with open_database():
@@ -116,8 +117,12 @@ def seal(
                 while count := seal_queued(connection, now=datetime.now(UTC)):
                     sealed += count
                 added = export_head(connection, head) if head is not None else []
-            except (LedgerChanged, ValueError, OSError) as error:
-                raise Refused(str(error)) from None
+            except (LedgerChanged, ValueError) as error:
+                raise Refused(reason_of(error)) from None
+            except OSError as error:
+                raise Refused(
+                    sentence("%(path)s cannot be written (%(why)s); name another file.", path=head, why=error)
+                ) from None
     print(f"{counted(sealed, 'transfer')} sealed.")
     if head is not None:
         print(f"{counted(len(added), 'head')} added to {head}.")

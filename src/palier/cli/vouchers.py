@@ -123,7 +123,7 @@ def generate(
                 sentence(
                     "%(out)s cannot be written (%(why)s); no voucher was made.",
                     out=out,
-                    why=error.strerror or error,
+                    why=error,
                 )
             ) from None
         except BaseException:
