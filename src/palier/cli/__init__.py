@@ -111,11 +111,13 @@ def _run() -> int:
     gc.set_threshold(50_000, 20, 50)
     import typer
 
-    from palier.cli.misuse import empty_word
     from palier.site.refusal import Refused
 
-    if (nothing := empty_word(sys.argv[1:])) is not None:
-        return _say(nothing, 2)
+    if not all(word.rpartition("=")[2].strip() for word in sys.argv[1:]):
+        from palier.cli.misuse import empty_word
+
+        if (nothing := empty_word(sys.argv[1:])) is not None:
+            return _say(nothing, 2)
     try:
         status = application()(prog_name="palier", standalone_mode=False)
         if sys.stdout is not None:

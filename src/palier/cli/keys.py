@@ -4,6 +4,8 @@ from typing import Final
 
 import typer
 
+from palier.cli.session import tell
+
 _EVERYTHING: Final = "all"
 
 _RIGHT: Final = typer.Option(
@@ -113,7 +115,7 @@ def list_keys(
         print(dumps(rows))
         return 0
     if not found:
-        print("There is no key yet; make one with `palier keys create PROGRAM --name NAME --right RIGHT`.")
+        tell("There is no key yet; make one with `palier keys create PROGRAM --name NAME --right RIGHT`.")
     for key in found:
         end = "no end" if key.expires_at is None else f"until {written(key.expires_at)}"
         if key.revoked_at is not None:
@@ -141,7 +143,7 @@ def revoke(prefix: str = typer.Argument(help="Its prefix, or the whole key.", sh
         raise Refused(
             sentence("There is no such key, or it has ended already; `palier keys list` shows them.")
         )
-    print(f"Revoked {plain}.")
+    tell("Revoked %(key)s.", key=plain)
     return 0
 
 
@@ -160,5 +162,5 @@ def end_page_tokens(
         program_id = identified(connection, program)
         page_tokens.end_all(connection, program_id, by=f"cli:{getuser()}", role="operator", now=clock.now())
         connection.commit()
-    print("Ended. Pages of shops show members again once they hold new tokens.")
+    tell("Ended. Pages of shops show members again once they hold new tokens.")
     return 0

@@ -7,7 +7,7 @@ import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import forget_picture, logo
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.engine.program import Program
@@ -243,7 +243,7 @@ def programs(
         print(dumps(rows))
         return 0
     if not found:
-        print("There is no program yet; publish one with `palier apply FILE`.")
+        tell("There is no program yet; publish one with `palier apply FILE`.")
     width = max((len(version.key) for version in found), default=0)
     for version in found:
         start = _written(version.effective_from)
@@ -280,7 +280,7 @@ def keep_value(
             f"{'would be given' if dry_run else 'given'} to {counted(kept.members, 'member')}."
         )
     if not done:
-        print("Nothing is to be made up for.")
+        tell("Nothing is to be made up for.")
     return 0
 
 

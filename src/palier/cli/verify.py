@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.ledger.verify import Report
@@ -69,15 +70,25 @@ def _print_text(found: "Report", head: Path | None) -> None:
     rate = round(sum(found.rows.values()) / max(found.seconds, 0.001))
     print(f"{len(found.invariants)} invariants over {counts}: {found.seconds:.1f} s, {rate} rows/s.")
     if head is not None:
-        print(f"Compared with the heads in {head}.")
+        tell("Compared with the heads in %(head)s.", head=head)
     if not found.violations:
-        print("All hold.")
+        tell("All hold.")
         return
     first = found.violations[0]
-    print(f"Broken: {first.invariant} at {first.place}: expected {first.expected}, found {first.found}.")
+    tell(
+        "Broken: %(invariant)s at %(place)s: expected %(expected)s, found %(found)s.",
+        invariant=first.invariant,
+        place=first.place,
+        expected=first.expected,
+        found=first.found,
+    )
     if len(found.violations) > 1:
         names = sorted({violation.invariant for violation in found.violations})
-        print(f"{len(found.violations)} violations in all, of {', '.join(names)}; --json lists them.")
+        tell(
+            "%(count)s violations in all, of %(names)s; --json lists them.",
+            count=len(found.violations),
+            names=", ".join(names),
+        )
 
 
 def _print_json(found: "Report") -> None:
