@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -49,3 +50,30 @@ def test_refusals(shop: Shop, words: tuple[str, ...], said: str) -> None:
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_nobody_got_does_not_exist(shop: Shop) -> None:
+    """It was made, and lived with all its rights, although its output was full or closed."""
+
+    def made() -> int:
+        return len(json.loads(palier("list", "--json").stdout))
+
+    before = made()
+    for output, said in (
+        (">/dev/full", "What was to be written is not whole: the disk is full. Make room, run it again.\n"),
+        (
+            ">&-",
+            "Nothing was made: what it prints is shown this once, and its output is closed. Run it where the "
+            "output can be read.\n",
+        ),
+    ):
+        words = f'"{sys.executable}" -m palier keys create club --name lost --right all {output}'
+        done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=False, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+        assert made() == before
+
+
+def test_keys_are_told_of_in_french(shop: Shop) -> None:
+    made = palier("create", "club", "--name", "till", "--right", "members:read").stdout.strip()
+    done = commands.palier("keys", "revoke", made, LC_ALL="fr_FR.UTF-8")
+    assert (done.returncode, done.stdout) == (0, f"{made.split('_')[1]} est révoquée.\n")

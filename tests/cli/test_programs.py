@@ -239,5 +239,5 @@ def test_plan_and_apply_speak_french(database: str, file: Path, tmp_path: Path) 
     assert f"{file}:43: rules[1].fixed : attendu : un texte ; trouvé : le nombre 5. Écrivez " in error
     none = tmp_path / "none.yaml"
     assert french("plan", none)[2].startswith(
-        f"{none} ne peut pas être lu : No such file or directory ; vérifiez"
+        f"{none} ne peut pas être lu : aucun fichier ni dossier de ce nom ; vérifiez"
     )

@@ -87,6 +87,32 @@ def test_misuse_says_what_is_wrong(words: str, said: str) -> None:
     assert quick(*words.split()) == (2, "", f"{said}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["explain", ""], "The word after explain is empty; write what belongs there, or leave it out."),
+        (["validate", " "], "The word after validate is empty; write what belongs there, or leave it out."),
+        (["wallet", "x", "--as-of", ""], "The word after --as-of is empty; write what belongs there, or leave it out."),
+        (["wallet", "x", "--as-of="], "The option --as-of needs a value."),
+        (
+            ["export", "", "--language", "fr"],
+            "Le mot après export est vide\u202f; écrivez ce qui doit y être, ou retirez-le.",
+        ),
+    ],
+)  # fmt: skip
+def test_an_empty_word_stands_for_no_default(words: list[str], said: str) -> None:
+    """A variable without a value: `--as-of "$DAY"` told of today, `validate "$FILE"` of the folder."""
+    assert quick(*words) == (2, "", f"{said}\n")
+
+
+def test_what_the_system_says_is_told_in_french() -> None:
+    for words in (["validate", "/nowhere/program.yaml"], ["story", "/nowhere/one.story"]):
+        done = palier(*words, LC_ALL="fr_FR.UTF-8")
+        assert done.returncode == 2
+        assert "aucun fichier ni dossier de ce nom" in done.stderr
+        assert "No such file" not in done.stderr
+
+
 def test_a_bad_variable_is_a_sentence_and_2() -> None:
     result = palier("health", PALIER_WEB_THREADS="many")
     assert result.returncode == 2

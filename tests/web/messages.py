@@ -11,11 +11,12 @@ What the rooms and the engine refuse (`palier.engine.sentences`) has its French 
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -36,6 +37,8 @@ KEYWORDS: dict[str, Any] = {
     "npgettext": ((1, "c"), 2, 3),
     "gettext_noop": None,
 }
+SAID: Final = frozenset(("sentence", "tell"))
+"""What sentences of the rooms, the engine and commands are said by."""
 
 
 Saying = tuple[str | tuple[str, ...], str | None, str]
@@ -69,9 +72,11 @@ def said() -> Iterator[tuple[Path, Saying]]:
             yield area_of(path), (text, context, name)
 
     for path in sorted(PALIER.rglob("*.py")):
-        if not path.is_relative_to(PAGES) and "sentence(" in (code := path.read_text()):
+        if not path.is_relative_to(PAGES) and not SAID.isdisjoint(
+            re.findall(r"\w+(?=\()", code := path.read_text())
+        ):
             for _, text, _, context in extract(
-                "python", io.BytesIO(code.encode()), keywords={"sentence": None}
+                "python", io.BytesIO(code.encode()), keywords=dict.fromkeys(SAID)
             ):
                 yield REFUSALS, (text, context, str(path.relative_to(PALIER)))
 

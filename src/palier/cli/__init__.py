@@ -113,6 +113,11 @@ def _run() -> int:
 
     from palier.site.refusal import Refused
 
+    if not all(word.rpartition("=")[2].strip() for word in sys.argv[1:]):
+        from palier.cli.misuse import empty_word
+
+        if (nothing := empty_word(sys.argv[1:])) is not None:
+            return _say(nothing, 2)
     try:
         status = application()(prog_name="palier", standalone_mode=False)
         if sys.stdout is not None:
@@ -181,9 +186,9 @@ def _forget_output() -> None:
 
 def _say(sentence: "Value", code: int) -> int:
     """Prints a sentence in the language of the command, and gives the code to end with."""
-    from palier.cli.session import said, spoken
+    from palier.cli.session import in_command
 
-    print(said(sentence, spoken(sys.argv[1:])), file=sys.stderr)
+    print(in_command(sentence), file=sys.stderr)
     return code
 
 

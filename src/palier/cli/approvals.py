@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import typer
 
+from palier.cli.session import tell
+
 if TYPE_CHECKING:
     from palier.staff.approvals import Approval, Person
 
@@ -63,7 +65,7 @@ def list_approvals(
         print(dumps([_shown(row, now) for row in rows], ensure_ascii=False, indent=2))
         return 0
     if not rows:
-        print("Nothing waits." if state == "asked" else "There is none.")
+        tell("Nothing waits.") if state == "asked" else tell("There is none.")
     for row in rows:
         told = _shown(row, now)
         details = " ".join(
@@ -135,7 +137,8 @@ def _decide(program: str, ref: str, reason: str, json: bool, *, approve: bool) -
 
         print(dumps(_shown(answer, now), ensure_ascii=False, indent=2))
     else:
-        print(f"{'Approved' if approve else 'Refused'}: {answer.kind} {answer.object}.")
+        verdict = sentence("Approved") if approve else sentence("Refused")
+        tell("%(verdict)s: %(kind)s %(object)s.", verdict=verdict, kind=answer.kind, object=answer.object)
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from palier.cli.counting import counted
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -127,6 +127,7 @@ def resume(
 
 def _set_paused(program: str, campaign: str, reason: str, *, paused: bool) -> int:
     from palier.cli.session import open_database
+    from palier.engine.sentences import sentence
     from palier.programs.operations import pause_campaign
     from palier.site import clock, database
     from palier.staff.operations import write_log
@@ -139,11 +140,17 @@ def _set_paused(program: str, campaign: str, reason: str, *, paused: bool) -> in
             place = f"program:{program}:{version.version}:{campaign}"
             write_log(connection, _actor(), "operator", action, place, at=now, reason=reason)
         connection.commit()
-    state = "paused" if paused else "running"
+    state = sentence("paused") if paused else sentence("running")
     if version.is_new:
-        print(f"{campaign} is {state}: version {version.version} of {program} says so from now on.")
+        tell(
+            "%(campaign)s is %(state)s: version %(version)s of %(program)s says so from now on.",
+            campaign=campaign,
+            state=state,
+            version=version.version,
+            program=program,
+        )
     else:
-        print(f"No change: {campaign} was {state} already.")
+        tell("No change: %(campaign)s was %(state)s already.", campaign=campaign, state=state)
     return 0
 
 
@@ -219,7 +226,7 @@ def award(
             write_log(connection, _actor(), "operator", "leaderboard.award", place, at=now)
             connection.commit()
     if done.before:
-        print(f"The prizes of {done.period.name} were given before; nothing was given now.")
+        tell("The prizes of %(name)s were given before; nothing was given now.", name=done.period.name)
         return 0
     for place_won in done.places:
         print(f"{place_won.rank:>5}  {refs.encode(place_won.member_id)}")

@@ -2,6 +2,8 @@
 
 import typer
 
+from palier.cli.session import tell
+
 
 def register(app: typer.Typer) -> None:
     app.command()(migrate)
@@ -18,8 +20,8 @@ def migrate(
 
         if check:
             missing = migration.missing()
-            print("\n".join(missing) if missing else "Nothing to migrate.")
+            print("\n".join(missing)) if missing else tell("Nothing to migrate.")
             return 1 if missing else 0
         applied = migration.migrate()
-    print(f"{applied} migrations applied." if applied else "Nothing to migrate.")
+    tell("%(count)s migrations applied.", count=applied) if applied else tell("Nothing to migrate.")
     return 0

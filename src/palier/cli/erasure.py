@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -58,7 +59,7 @@ def erase(
                 )
                 if not done:
                     raise Refused(sentence("%(known)s has no open request to be erased.", known=known))
-                print(f"The request is taken back: {known} stays a member.")
+                tell("The request is taken back: %(known)s stays a member.", known=known)
                 return 0
             lost = erasure.consequences(connection, found, member_id, now=now)
             connection.rollback()
@@ -74,7 +75,11 @@ def erase(
                 written = datetime.fromtimestamp(asked.due_at // 1_000_000, UTC).strftime(
                     "%Y-%m-%d %H:%M UTC"
                 )
-                print(f"{known} is erased at {written}; until then: palier members erase {known} --undo")
+                tell(
+                    "%(known)s is erased at %(written)s; until then: palier members erase %(known)s --undo",
+                    known=known,
+                    written=written,
+                )
                 return 0
             settled = batch.attempt(
                 connection,
@@ -115,7 +120,7 @@ def erase_again(
         receipts = erasure.read_receipts(file)
     except OSError as error:
         raise Refused(
-            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror)
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     except ValueError as error:
         raise Refused(sentence("%(file)s cannot be used: %(error)s.", file=file, error=error)) from None

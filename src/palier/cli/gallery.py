@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.activities.stories import Played
@@ -64,7 +64,7 @@ def gallery(
     width = max(len(key) for key, _, _ in rows)
     for key, name, text in rows:
         print(f"{key:<{width}}  {name}: {text}")
-    print("\nBegin with one of them: palier new --from KEY")
+    tell("\nBegin with one of them: palier new --from KEY")
     return 0
 
 
@@ -104,10 +104,14 @@ def new(
             sentence(
                 "%(output)s cannot be written: %(why)s; name another.",
                 output=output,
-                why=error.strerror or error,
+                why=error,
             )
         ) from None
-    print(f"Wrote {output}: the program {key}. Change it, then publish it with: palier apply {output}")
+    tell(
+        "Wrote %(output)s: the program %(key)s. Change it, then publish it with: palier apply %(output)s",
+        output=output,
+        key=key,
+    )
     return 0
 
 
@@ -121,9 +125,7 @@ def _text(file: Path) -> str:
         raise Refused(sentence("%(file)s is a folder; name the story in it.", file=file)) from None
     except OSError as error:
         raise Refused(
-            sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
-            )
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     except UnicodeDecodeError:
         raise Refused(sentence("%(file)s is not UTF-8; save it as UTF-8.", file=file)) from None
@@ -141,7 +143,7 @@ def _program(path: Path) -> "Program":
             sentence(
                 "%(path)s cannot be read: %(why)s; name it with --program.",
                 path=path,
-                why=error.strerror or error,
+                why=error,
             )
         ) from None
     if document.program is None:

@@ -4,6 +4,8 @@ from typing import Final
 
 import typer
 
+from palier.cli.session import tell
+
 _EVERYTHING: Final = "all"
 
 _RIGHT: Final = typer.Option(
@@ -35,9 +37,10 @@ def create(
 ) -> int:
     """Make a key and print it. It is shown this once: only its hash is kept."""
     from getpass import getuser
+    from json import dumps
 
     from palier.activities.runtime import runtime
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, show_once
     from palier.engine.clock import DAY
     from palier.engine.sentences import sentence
     from palier.programs.queries import identified
@@ -72,13 +75,8 @@ def create(
             actor=f"cli:{getuser()}",
             partner=partner,
         )
+        show_once(dumps({"prefix": made.prefix, "key": made.token}) if json else made.token)
         connection.commit()
-    if json:
-        from json import dumps
-
-        print(dumps({"prefix": made.prefix, "key": made.token}))
-    else:
-        print(made.token)
     return 0
 
 
@@ -117,7 +115,7 @@ def list_keys(
         print(dumps(rows))
         return 0
     if not found:
-        print("There is no key yet; make one with `palier keys create PROGRAM --name NAME --right RIGHT`.")
+        tell("There is no key yet; make one with `palier keys create PROGRAM --name NAME --right RIGHT`.")
     for key in found:
         end = "no end" if key.expires_at is None else f"until {written(key.expires_at)}"
         if key.revoked_at is not None:
@@ -145,7 +143,7 @@ def revoke(prefix: str = typer.Argument(help="Its prefix, or the whole key.", sh
         raise Refused(
             sentence("There is no such key, or it has ended already; `palier keys list` shows them.")
         )
-    print(f"Revoked {plain}.")
+    tell("Revoked %(key)s.", key=plain)
     return 0
 
 
@@ -164,5 +162,5 @@ def end_page_tokens(
         program_id = identified(connection, program)
         page_tokens.end_all(connection, program_id, by=f"cli:{getuser()}", role="operator", now=clock.now())
         connection.commit()
-    print("Ended. Pages of shops show members again once they hold new tokens.")
+    tell("Ended. Pages of shops show members again once they hold new tokens.")
     return 0

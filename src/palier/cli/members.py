@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from palier.cli import erasure
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.activities.queries import Wallet, Wallets
@@ -122,7 +122,7 @@ def list_members(
         views = queries.list_members(connection, found.program_id, start, limit)
     _print_members(list(views), json)
     if len(views) == limit and not json:
-        print(f"More: palier members list --after {views[-1].ref}")
+        tell("More: palier members list --after %(ref)s", ref=views[-1].ref)
     return 0
 
 
@@ -171,7 +171,7 @@ def enrol(
         view = queries.read(connection, found.program_id, answer.member_id)
     assert view is not None
     if not json:
-        print("Enrolled." if answer.created else "Enrolled before.")
+        tell("Enrolled.") if answer.created else tell("Enrolled before.")
         if joining.referral:
             print(_REFERRALS[joining.why])
     _print_members([view], json)
@@ -227,15 +227,22 @@ def merge(
 ) -> int:
     """Merge a member into another: points, tier, goals, history to come; everything it had acts there."""
     made, gone, stays = _merging(program, ref, into, reason, ask=not yes)
-    print(f"{gone} is merged into {stays}." if made else f"{gone} was merged into {stays} before.")
-    print(f"To undo it: palier members unmerge {gone} --reason TEXT")
+    if made:
+        tell("%(gone)s is merged into %(stays)s.", gone=gone, stays=stays)
+    else:
+        tell("%(gone)s was merged into %(stays)s before.", gone=gone, stays=stays)
+    tell("To undo it: palier members unmerge %(gone)s --reason TEXT", gone=gone)
     return 0
 
 
 def unmerge(ref: str = _REF, reason: str = _REASON, program: str | None = _PROGRAM) -> int:
     """Undo a merge: both members stand as if it had not been. Name the member that was merged."""
     _, gone, stays = _merging(program, ref, None, reason)
-    print(f"{gone} is a member of its own again; what came in between stays with {stays}.")
+    tell(
+        "%(gone)s is a member of its own again; what came in between stays with %(stays)s.",
+        gone=gone,
+        stays=stays,
+    )
     return 0
 
 

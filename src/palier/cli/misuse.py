@@ -3,6 +3,7 @@
 import errno
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from palier.engine.sentences import Sentence, sentence
@@ -29,6 +30,20 @@ _KINDS: Final = (
     (_INVALID + r"greater than or equal to (?P<least>.*)", sentence("%(name)s takes %(least)s or more.")),
     (_INVALID + r"less than or equal to (?P<most>.*)", sentence("%(name)s takes %(most)s or less.")),
 )  # fmt: skip
+
+
+def empty_word(words: Sequence[str]) -> Sentence | None:
+    """Where a word of the command is empty, such as a variable without a value: it never stands for a default."""
+    for before, word in zip(["palier", *words], words, strict=False):
+        name, equals, value = word.partition("=")
+        if equals and name.startswith("--") and not value.strip():
+            return sentence("The option %(name)s needs a value.", name=_shortened(name))
+        if not word.strip():
+            return sentence(
+                "The word after %(before)s is empty; write what belongs there, or leave it out.",
+                before=_shortened(before),
+            )
+    return None
 
 
 def unusable_word(error: Exception) -> Sentence | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import typer
 
+from palier.cli.session import tell
+
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
     from palier.rewards.order_store import Order
@@ -56,7 +58,7 @@ def list_orders(
         _print_json([_shown(order, now) for order in orders])
         return 0
     if not orders:
-        print("There is none.")
+        tell("There is none.")
     for order in orders:
         waits = ", ".join(order.details.get("awaits", ()))
         form = "".join(f" {name}" for name in (order.variant, order.slot) if name)
@@ -217,7 +219,7 @@ def stock(
         _print_json(shown)
         return 0
     if not levels:
-        print("Nothing that is counted was ordered yet.")
+        tell("Nothing that is counted was ordered yet.")
     for level in levels:
         left = f"{level.remaining} of {level.total} left" if level.total is not None else "without end"
         line = f", {level.waiting} in line" if level.waiting else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +63,12 @@ def payer(
                 connection, found.program_id, name=name, iban=iban, bic=bic, by=person(), now=clock.now()
             ),
         )
-        print(f"{program} pays from the account of {made.name} that ends in {made.iban[-4:]}.")
+        tell(
+            "%(program)s pays from the account of %(name)s that ends in %(end)s.",
+            program=program,
+            name=made.name,
+            end=made.iban[-4:],
+        )
     return 0
 
 
@@ -114,7 +120,7 @@ def propose(
             _print({**_batch(found, made), "approval": approval})
         else:
             print(f"{made.ref}: {counted(made.payouts, 'pay-out')}, {_money(found, made.total)}.")
-            print(f"A second person: palier payouts approve {program} {made.ref}")
+            tell("A second person: palier payouts approve %(program)s %(ref)s", program=program, ref=made.ref)
     return 0
 
 
@@ -155,7 +161,7 @@ def approve(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON)
             f"Approved: {counted(asked.payload['payouts'], 'pay-out')}, "
             f"{asked.payload['total']} {asked.payload['money']}."
         )
-        print(f"Write it: palier payouts file {program} {batch.lower()}")
+        tell("Write it: palier payouts file %(program)s %(batch)s", program=program, batch=batch.lower())
     return 0
 
 
@@ -172,7 +178,7 @@ def stop(program: str = _PROGRAM, batch: str = _BATCH, reason: str = _REASON) ->
                 connection, found.program_id, _batch_id(batch), reason=reason, by=person(), now=clock.now()
             ),
         )
-        print(f"Stopped {batch}; its pay-outs wait for another.")
+        tell("Stopped %(batch)s; its pay-outs wait for another.", batch=batch)
     return 0
 
 
@@ -278,7 +284,11 @@ def returned(
                 connection, found, known, reason=reason, by=person(), now=clock.now()
             ),
         )
-        print(f"{made.reference}: {_money(found, made.amount)} is in the wallet again.")
+        tell(
+            "%(reference)s: %(money)s is in the wallet again.",
+            reference=made.reference,
+            money=_money(found, made.amount),
+        )
     return 0
 
 
@@ -316,7 +326,7 @@ def list_payouts(
         if json:
             _print(rows)
         elif not rows:
-            print("There is none.")
+            tell("There is none.")
         else:
             for row in rows:
                 print("  ".join(str(value) for value in row.values() if value not in ("", None)))
@@ -346,7 +356,7 @@ def donations(
     if json:
         _print(rows)
     elif not rows:
-        print(f"Nothing was given in {period}.")
+        tell("Nothing was given in %(period)s.", period=period)
     else:
         for row in rows:
             print("  ".join(str(value) for value in row.values() if value != ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -72,11 +73,16 @@ def reward_picture(
             raise Refused(sentence("Nothing was written: %(why)s.", why=refused)) from None
         connection.commit()
     if not found.is_new:
-        print(f"No change: version {found.number} of {found.key} says the same.")
+        tell("No change: version %(number)s of %(key)s says the same.", number=found.number, key=found.key)
     elif picture is None:
-        print(f"Version {found.number} of {found.key} has no picture.")
+        tell("Version %(number)s of %(key)s has no picture.", number=found.number, key=found.key)
     else:
-        print(f"Version {found.number} of {found.key} shows {picture.source}")
+        tell(
+            "Version %(number)s of %(key)s shows %(source)s",
+            number=found.number,
+            key=found.key,
+            source=picture.source,
+        )
     return 0
 
 
@@ -115,11 +121,20 @@ def logo(
         )
         connection.commit()
     if not found.is_new:
-        print(f"No change: version {found.version} of {program} says the same.")
+        tell(
+            "No change: version %(version)s of %(program)s says the same.",
+            version=found.version,
+            program=program,
+        )
     elif picture is None:
-        print(f"Version {found.version} of {program} has no logo.")
+        tell("Version %(version)s of %(program)s has no logo.", version=found.version, program=program)
     else:
-        print(f"Version {found.version} of {program} shows {picture.source}")
+        tell(
+            "Version %(version)s of %(program)s shows %(source)s",
+            version=found.version,
+            program=program,
+            source=picture.source,
+        )
     return 0
 
 
@@ -149,7 +164,7 @@ def forget_picture(
             now=clock.now(),
         )
         connection.commit()
-    print("It is taken away." if gone else "There is no such picture, so nothing was changed.")
+    tell("It is taken away.") if gone else tell("There is no such picture, so nothing was changed.")
     return 0
 
 
@@ -197,9 +212,7 @@ def _kept(
         raise Refused(sentence("%(file)s is a folder; name the picture in it.", file=file)) from None
     except OSError as error:
         raise Refused(
-            sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
-            )
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     try:
         kept = pictures.keep(

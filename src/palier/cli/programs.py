@@ -7,7 +7,7 @@ import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import forget_picture, logo
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.engine.program import Program
@@ -243,7 +243,7 @@ def programs(
         print(dumps(rows))
         return 0
     if not found:
-        print("There is no program yet; publish one with `palier apply FILE`.")
+        tell("There is no program yet; publish one with `palier apply FILE`.")
     width = max((len(version.key) for version in found), default=0)
     for version in found:
         start = _written(version.effective_from)
@@ -280,7 +280,7 @@ def keep_value(
             f"{'would be given' if dry_run else 'given'} to {counted(kept.members, 'member')}."
         )
     if not done:
-        print("Nothing is to be made up for.")
+        tell("Nothing is to be made up for.")
     return 0
 
 
@@ -297,9 +297,8 @@ def read_document(file: Path, language: str = "en") -> "Program | None":
     except IsADirectoryError:
         raise Refused(sentence("%(file)s is a folder; name the document in it.", file=file)) from None
     except OSError as error:
-        why = error.strerror or error
         raise Refused(
-            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=why)
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
     for problem in document.problems:
         label = "" if problem.severity == "error" else _said(language, "warning: ", "avertissement : ")

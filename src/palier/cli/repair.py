@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.activities.rerate import Rerated
@@ -141,18 +142,18 @@ def clock_status() -> int:
 
     with open_database(with_django=False), database.connect() as connection:
         row = connection.execute("select last_seen_at, stopped_at from clock").fetchone()
-    print(f"The server's clock: {moment(clock.now()).isoformat(timespec='seconds')}")
+    tell("The server's clock: %(at)s", at=moment(clock.now()).isoformat(timespec="seconds"))
     if row is None:
-        print("The worker has not run yet.")
+        tell("The worker has not run yet.")
         return 0
-    print(f"Last seen by the worker: {row[0].isoformat(timespec='seconds')}")
+    tell("Last seen by the worker: %(at)s", at=row[0].isoformat(timespec="seconds"))
     if row[1] is not None:
         print(
             f"Due work waits since {row[1].isoformat(timespec='seconds')}: the clock jumped. If it is right now,"
         )
-        print("run: palier clock confirm")
+        tell("run: palier clock confirm")
         return 1
-    print("Due work runs.")
+    tell("Due work runs.")
     return 0
 
 
@@ -169,5 +170,5 @@ def clock_confirm() -> int:
         confirm_clock(connection, now)
         write_log(connection, "cli", "operator", "clock.confirm", "clock", at=now)
         connection.commit()
-    print(f"Confirmed {moment(now).isoformat(timespec='seconds')}; due work goes on.")
+    tell("Confirmed %(at)s; due work goes on.", at=moment(now).isoformat(timespec="seconds"))
     return 0

@@ -11,7 +11,7 @@ import typer
 
 from palier.cli.counting import counted
 from palier.cli.pictures import reward_picture, tell_missing
-from palier.cli.session import LANGUAGE, Language
+from palier.cli.session import LANGUAGE, Language, tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -101,7 +101,7 @@ def plan(file: Path = _FILE, language: Language = LANGUAGE, retire: bool = _RETI
         with connection.transaction(force_rollback=True):
             _write(connection, runtime, wanted, "plan", "")
     if not changed:
-        print(f"No change: the catalogue of {runtime.key} says the same.")
+        tell("No change: the catalogue of %(key)s says the same.", key=runtime.key)
     else:
         print(f"This would write {changed} of {counted(len(wanted), 'reward')}.")
     return 0
@@ -124,7 +124,7 @@ def apply(
         changed = _print_changes(connection, runtime, wanted, language)
         connection.rollback()  # nothing stays open while a person reads
         if not changed:
-            print(f"No change: the catalogue of {runtime.key} says the same.")
+            tell("No change: the catalogue of %(key)s says the same.", key=runtime.key)
             return 0
         if not yes:
             typer.confirm(f"Write {counted(changed, 'reward')}?", abort=True)
@@ -213,7 +213,7 @@ def list_rewards(
         print(dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False))
         return 0
     if not rows:
-        print(f"There is no such reward in the catalogue of {program}.")
+        tell("There is no such reward in the catalogue of %(program)s.", program=program)
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -356,9 +356,7 @@ def _size(file: Path) -> int:
         return file.stat().st_size
     except OSError as error:
         raise Refused(
-            sentence(
-                "%(file)s cannot be read: %(why)s; check the name.", file=file, why=error.strerror or error
-            )
+            sentence("%(file)s cannot be read: %(why)s; check the name.", file=file, why=error)
         ) from None
 
 

@@ -51,6 +51,18 @@ def spoken(words: Sequence[str]) -> Language:
     return of_terminal()
 
 
+def in_command(told: "Value") -> str:
+    """A sentence in the language of this command."""
+    return said(told, spoken(sys.argv[1:]))
+
+
+def tell(text: str, /, **values: object) -> None:
+    """Prints a sentence in the language of this command: its English text, and what stands in its places."""
+    from palier.engine.sentences import sentence
+
+    print(in_command(sentence(text, **values)))
+
+
 def said(why: "Value", language: str) -> str:
     """A sentence of the rooms or the engine, or a part of one, in "en" or "fr"."""
     from palier.engine.sentences import in_words
@@ -68,6 +80,21 @@ def _french() -> "Saying":
     folder = Path(palier.__file__).parent / "web" / "refusals" / "locale"
     with (folder / "fr" / "LC_MESSAGES" / "django.mo").open("rb") as file:
         return GNUTranslations(file).gettext
+
+
+def show_once(text: str) -> None:
+    """Writes what is shown this once, before what it opens is committed: what nobody got does not exist."""
+    from palier.engine.sentences import sentence
+    from palier.site.refusal import Refused
+
+    if sys.stdout is None:
+        raise Refused(
+            sentence(
+                "Nothing was made: what it prints is shown this once, and its output is closed. Run it "
+                "where the output can be read."
+            )
+        )
+    print(text, flush=True)
 
 
 @contextmanager

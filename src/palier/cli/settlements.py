@@ -122,7 +122,7 @@ def settlement(
                     sentence(
                         "%(path)s cannot be written (%(why)s); name another file.",
                         path=path,
-                        why=error.strerror,
+                        why=error,
                     )
                 ) from None
             print(path)

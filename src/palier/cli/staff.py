@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from palier.cli.session import tell
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -65,8 +67,8 @@ def invite(
             now=now,
             actor=actor,
         )
+        _print_link(account, token, json)
         connection.commit()
-    _print_link(account, token, json)
     return 0
 
 
@@ -112,7 +114,7 @@ def list_staff(
         )
         return 0
     if not found:
-        print("Nobody yet; make the first account: palier staff invite EMAIL --name NAME --role owner")
+        tell("Nobody yet; make the first account: palier staff invite EMAIL --name NAME --role owner")
     for account in found:
         state = "closed" if account.closed_at is not None else "" if account.has_password else "invited"
         print(
@@ -133,7 +135,7 @@ def give(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM, partne
             connection, account.account_id, _grant(connection, role, program, partner), now=now, actor=actor
         )
         connection.commit()
-    print(f"{account.email} is {role} now.")
+    tell("%(email)s is %(role)s now.", email=account.email, role=role)
     return 0
 
 
@@ -156,7 +158,7 @@ def take(email: str = _EMAIL, role: str = _ROLE, program: str = _PROGRAM) -> int
                 )
             )
         connection.commit()
-    print(f"{account.email} is no longer {role}.")
+    tell("%(email)s is no longer %(role)s.", email=account.email, role=role)
     return 0
 
 
@@ -168,7 +170,10 @@ def close(email: str = _EMAIL) -> int:
         account = _account(connection, email)
         done = admission.close(connection, account.account_id, now=now, actor=actor)
         connection.commit()
-    print(f"Closed {account.email}." if done else f"{account.email} was closed already.")
+    if done:
+        tell("Closed %(email)s.", email=account.email)
+    else:
+        tell("%(email)s was closed already.", email=account.email)
     return 0
 
 
@@ -180,7 +185,10 @@ def reopen(email: str = _EMAIL) -> int:
         account = _account(connection, email)
         done = admission.reopen(connection, account.account_id, now=now, actor=actor)
         connection.commit()
-    print(f"Opened {account.email}." if done else f"{account.email} is open.")
+    if done:
+        tell("Opened %(email)s.", email=account.email)
+    else:
+        tell("%(email)s is open.", email=account.email)
     return 0
 
 
@@ -191,8 +199,8 @@ def link(email: str = _EMAIL, json: bool = typer.Option(False, "--json", help="P
     with _database() as (connection, _, now):
         account = _account(connection, email)
         token = admission.reinvite(connection, account.account_id, now=now)
+        _print_link(account, token, json)
         connection.commit()
-    _print_link(account, token, json)
     return 0
 
 
@@ -204,7 +212,7 @@ def forget_second_factor(email: str = _EMAIL) -> int:
         account = _account(connection, email)
         factors.forget_second_factor(connection, account.account_id, now=now, actor=actor)
         connection.commit()
-    print(f"{account.email} sets up an authenticator at the next sign-in.")
+    tell("%(email)s sets up an authenticator at the next sign-in.", email=account.email)
     return 0
 
 
@@ -234,13 +242,16 @@ def _database() -> Iterator[tuple[Connection[Any], str, int]]:
 
 
 def _print_link(account: Account, token: str, json: bool) -> None:
-    path = f"/console/welcome-to/{token}"
-    if json:
-        from json import dumps
+    from json import dumps
 
-        print(dumps({"email": account.email, "path": path}))
-    else:
-        print(f"{account.email} sets a password under this path of your site, within seven days:\n{path}")
+    from palier.cli.session import in_command, show_once
+    from palier.engine.sentences import sentence
+
+    path = f"/console/welcome-to/{token}"
+    told = sentence(
+        "%(email)s sets a password under this path of your site, within seven days:", email=account.email
+    )
+    show_once(dumps({"email": account.email, "path": path}) if json else f"{in_command(told)}\n{path}")
 
 
 def _account(connection: Connection[Any], email: str) -> Account:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -90,7 +91,10 @@ def apply(program: str = _PROGRAM, file: Path = _FILE) -> int:
         connection.commit()
         found = suppliers.needed(connection, runtime.program_id, document.key)
         missing = suppliers.missing_secrets(found)
-    print(f"{document.key} {'is set up' if changed else 'is set up like this already'}.")
+    if changed:
+        tell("%(key)s is set up.", key=document.key)
+    else:
+        tell("%(key)s is set up like this already.", key=document.key)
     if missing:
         print(
             f"It still needs the secret {', '.join(missing)}: `palier suppliers secret {program} {document.key}`."
@@ -119,7 +123,10 @@ def secret(
             connection, runtime.program_id, supplier, name, value.strip(), by=_actor(), now=clock.now()
         )
         connection.commit()
-    print(f"{name} of {supplier} is {'kept' if value.strip() else 'forgotten'}.")
+    if value.strip():
+        tell("%(name)s of %(supplier)s is kept.", name=name, supplier=supplier)
+    else:
+        tell("%(name)s of %(supplier)s is forgotten.", name=name, supplier=supplier)
     return 0
 
 
@@ -155,7 +162,7 @@ def list_suppliers(program: str = _PROGRAM, json: bool = _JSON) -> int:
         _printed(rows)
         return 0
     if not rows:
-        print("There is no supplier yet; set one up with `palier suppliers apply PROGRAM FILE`.")
+        tell("There is no supplier yet; set one up with `palier suppliers apply PROGRAM FILE`.")
     for row in rows:
         told = (
             ", ".join(f"{count} {state}" for state, count in sorted(row["messages"].items())) or "no messages"
@@ -225,7 +232,7 @@ def catalogue(
                 on_refused=lambda no: left_out.append(f"{no.key}: {no.path}: {no.message}; {no.remedy}"),
             )
             for line in left_out:
-                print(f"left out: {line}")
+                tell("left out: %(line)s", line=line)
             print(
                 f"{loaded.new} new, {loaded.changed} changed, {loaded.same} as before, {len(left_out)} left out."
             )
@@ -272,7 +279,7 @@ def balance(program: str = _PROGRAM, supplier: str = _SUPPLIER, json: bool = _JS
             suppliers.note_balance(connection, found.program_id, found.key, answer, now=clock.now())
             connection.commit()
     if not isinstance(answer, Money):
-        print(f"{supplier} does not tell its balance: {answer.reason}.")
+        tell("%(supplier)s does not tell its balance: %(reason)s.", supplier=supplier, reason=answer.reason)
         return 1
     low = suppliers.is_low(found.document, answer)
     if json:
@@ -346,7 +353,7 @@ def retry(
             connection, _actor(), "operator", "dispatch.retry", f"dispatch:{number}", at=now, reason=reason
         )
         connection.commit()
-    print(f"{number} is sent again by the worker.")
+    tell("%(number)s is sent again by the worker.", number=number)
     return 0
 
 
@@ -474,7 +481,7 @@ def sample(
             sentence(
                 "Port %(port)s cannot be used (%(why)s); choose another with --port.",
                 port=port,
-                why=error.strerror,
+                why=error,
             )
         ) from None
     bound = server.server_address[1]

@@ -2,6 +2,8 @@
 
 import typer
 
+from palier.cli.session import tell
+
 _PROGRAM = typer.Argument(help="Key of the program.", show_default=False)
 _TILL = typer.Argument(help="Its number or reference, as `palier tills list` shows them.", show_default=False)
 
@@ -58,7 +60,10 @@ def list_tills(
         )
         return 0
     if not found:
-        print(f"There is no till yet; make a code for one with `palier tills enrol {program}`.")
+        tell(
+            "There is no till yet; make a code for one with `palier tills enrol %(program)s`.",
+            program=program,
+        )
     for device in found:
         seen = f"seen {written(device.seen_at)}" if device.seen_at else "never seen"
         kept = f"  {waiting[device.ref]} to review" if waiting[device.ref] else ""
@@ -78,7 +83,7 @@ def enrol(
     """Expect a tablet and print the code to type on it, once, within half an hour."""
     from getpass import getuser
 
-    from palier.cli.session import open_database
+    from palier.cli.session import open_database, show_once
     from palier.programs.queries import identified
     from palier.site import clock, database
     from palier.tills import devices
@@ -93,9 +98,9 @@ def enrol(
             role="operator",
             now=clock.now(),
         )
+        show_once(expected.code)
         connection.commit()
-    print(expected.code)
-    print(f"Open /till/{program}/ on the tablet and type it there within half an hour.")
+    tell("Open /till/%(program)s/ on the tablet and type it there within half an hour.", program=program)
     return 0
 
 
@@ -124,7 +129,7 @@ def revoke(program: str = _PROGRAM, till: str = _TILL) -> int:
                 program=program,
             )
         )
-    print(f"Revoked till {found.number}, {found.name}.")
+    tell("Revoked till %(number)s, %(name)s.", number=found.number, name=found.name)
     return 0
 
 
@@ -185,12 +190,12 @@ def review(
                 now=clock.now(),
             )
             connection.commit()
-            print(f"Dropped {gone}.")
+            tell("Dropped %(gone)s.", gone=gone)
             return 0
         for item in kept:
             when = moment(item.at).isoformat(timespec="seconds").replace("+00:00", "Z")
             amount = from_minor(item.amount, judging.latest.exponent)
             print(f"{item.number}  {when}  {amount}  {item.state}  {item.code}")
         if not kept:
-            print("Nothing waits for a review.")
+            tell("Nothing waits for a review.")
     return 0

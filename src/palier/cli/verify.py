@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.ledger.verify import Report
@@ -69,15 +70,25 @@ def _print_text(found: "Report", head: Path | None) -> None:
     rate = round(sum(found.rows.values()) / max(found.seconds, 0.001))
     print(f"{len(found.invariants)} invariants over {counts}: {found.seconds:.1f} s, {rate} rows/s.")
     if head is not None:
-        print(f"Compared with the heads in {head}.")
+        tell("Compared with the heads in %(head)s.", head=head)
     if not found.violations:
-        print("All hold.")
+        tell("All hold.")
         return
     first = found.violations[0]
-    print(f"Broken: {first.invariant} at {first.place}: expected {first.expected}, found {first.found}.")
+    tell(
+        "Broken: %(invariant)s at %(place)s: expected %(expected)s, found %(found)s.",
+        invariant=first.invariant,
+        place=first.place,
+        expected=first.expected,
+        found=first.found,
+    )
     if len(found.violations) > 1:
         names = sorted({violation.invariant for violation in found.violations})
-        print(f"{len(found.violations)} violations in all, of {', '.join(names)}; --json lists them.")
+        tell(
+            "%(count)s violations in all, of %(names)s; --json lists them.",
+            count=len(found.violations),
+            names=", ".join(names),
+        )
 
 
 def _print_json(found: "Report") -> None:
@@ -103,6 +114,7 @@ def seal(
     from datetime import UTC, datetime
 
     from palier.cli.session import open_database
+    from palier.engine.sentences import reason_of, sentence
     from palier.site.refusal import Refused
 
     with open_database():
@@ -116,8 +128,12 @@ def seal(
                 while count := seal_queued(connection, now=datetime.now(UTC)):
                     sealed += count
                 added = export_head(connection, head) if head is not None else []
-            except (LedgerChanged, ValueError, OSError) as error:
-                raise Refused(str(error)) from None
+            except (LedgerChanged, ValueError) as error:
+                raise Refused(reason_of(error)) from None
+            except OSError as error:
+                raise Refused(
+                    sentence("%(path)s cannot be written (%(why)s); name another file.", path=head, why=error)
+                ) from None
     print(f"{counted(sealed, 'transfer')} sealed.")
     if head is not None:
         print(f"{counted(len(added), 'head')} added to {head}.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import typer
 
 from palier.cli.counting import counted
+from palier.cli.session import tell
 
 if TYPE_CHECKING:
     from palier.activities.runtime import Runtime
@@ -123,7 +124,7 @@ def generate(
                 sentence(
                     "%(out)s cannot be written (%(why)s); no voucher was made.",
                     out=out,
-                    why=error.strerror or error,
+                    why=error,
                 )
             ) from None
         except BaseException:
@@ -201,7 +202,7 @@ def show(program: str = _PROGRAM, voucher: str = _VOUCHER, json: bool = _JSON) -
         "no end" if standing.expires_at is None else f"until {moment(standing.expires_at):%Y-%m-%d %H:%M} UTC"
     )
     print(f"{standing.voucher_ref}: {state}, used {standing.uses} of {standing.max_uses}, {end}")
-    print(f"  from {standing.origin}; proof: {standing.proof}")
+    tell("  from %(origin)s; proof: %(proof)s", origin=standing.origin, proof=standing.proof)
     for item in uses:
         where = " ".join(text for text in (item.channel, item.location, item.actor) if text)
         word = "used" if item.kind == "use" else "given back"
@@ -225,7 +226,7 @@ def cancel(
         operations.cancel(connection, found.program_id, voucher, now=now)
         write_log(connection, _actor(), "operator", "voucher.cancel", voucher, at=now, reason=reason)
         connection.commit()
-    print(f"Cancelled {voucher}.")
+    tell("Cancelled %(voucher)s.", voucher=voucher)
     return 0
 
 
@@ -274,7 +275,7 @@ def create_pool(
             reason=f"low at {low_at}",
         )
         connection.commit()
-    print(f"{kept.key}: {kept.free} free, low at {kept.low_at}.")
+    tell("%(key)s: %(free)s free, low at %(low_at)s.", key=kept.key, free=kept.free, low_at=kept.low_at)
     return 0
 
 
@@ -316,7 +317,7 @@ def import_pool(
         print(msgspec.json.encode(result).decode())
     else:
         _tell(result, dry_run)
-        print(f"{stock.key}: {stock.free} free.")
+        tell("%(key)s: %(free)s free.", key=stock.key, free=stock.free)
     return 1 if result.refused else 0
 
 
@@ -347,7 +348,7 @@ def list_pools(
 
         print(msgspec.json.encode(listed).decode())
     elif not listed:
-        print("There is no pool yet; make one with `palier vouchers pool create`.")
+        tell("There is no pool yet; make one with `palier vouchers pool create`.")
     else:
         width = max(len(pool.key) for pool in listed)
         for pool in listed:

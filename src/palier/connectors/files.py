@@ -130,7 +130,7 @@ def load_mapping(path: Path) -> FileMapping:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise FileProblem(
-            sentence("%(path)s cannot be read: %(strerror)s", path=path, strerror=error.strerror or error),
+            sentence("%(path)s cannot be read: %(strerror)s", path=path, strerror=error),
             sentence("Check the path"),
         ) from error
     except UnicodeDecodeError as error:
@@ -519,7 +519,7 @@ def write_refused(
                     written += 1
     except OSError as error:
         raise FileProblem(
-            sentence("%(path)s cannot be written: %(strerror)s", path=path, strerror=error.strerror or error),
+            sentence("%(path)s cannot be written: %(strerror)s", path=path, strerror=error),
             sentence("Name another file for the refused lines"),
         ) from error
     return written

@@ -131,9 +131,8 @@ def open_table(
 
 
 def _unreadable(path: Path, error: OSError) -> FileProblem:
-    reason = error.strerror or str(error)
     return FileProblem(
-        sentence("%(path)s cannot be read: %(reason)s", path=path, reason=reason),
+        sentence("%(path)s cannot be read: %(reason)s", path=path, reason=error),
         sentence("Check the path and the permissions"),
     )
 

@@ -80,6 +80,19 @@ def sentence(text: str, /, **values: object) -> Sentence:
     return Sentence(text, {name: _value(value) for name, value in values.items()})
 
 
+OF_THE_SYSTEM: Final = (
+    sentence("No such file or directory"),
+    sentence("Permission denied"),
+    sentence("Is a directory"),
+    sentence("Not a directory"),
+    sentence("File exists"),
+    sentence("No space left on device"),
+    sentence("Read-only file system"),
+    sentence("Address already in use"),
+)
+"""Reasons that the system gives in English, as they are: so that their French is in the catalogue too."""
+
+
 def in_words(told: Value, language: str = "en", saying: Saying | None = None) -> str:
     """A sentence in a language, "en" or "fr", by a catalogue of that language; what stands in its places too."""
     match told:
@@ -148,8 +161,10 @@ def unpacked(text: str) -> Sentence:
 
 
 def reason_of(error: BaseException) -> Sentence:
-    """What an exception says: the sentence it was raised with; one that was raised with none says its text."""
+    """What an exception says: the sentence it was raised with, the reason that the system gave, or else its text."""
     first = error.args[0] if len(error.args) == 1 else None
+    if isinstance(error, OSError) and error.strerror:
+        return Sentence(error.strerror)
     return first if isinstance(first, Sentence) else Sentence("%(error)s", {"error": str(error)})
 
 

@@ -132,7 +132,7 @@ def read(path: Path) -> SupplierDocument:
             sentence(
                 "%(path)s cannot be read (%(strerror)s); name a supplier's document.",
                 path=path,
-                strerror=error.strerror,
+                strerror=error,
             )
         ) from None
     try:

@@ -659,7 +659,7 @@ def open_lock(path: Path) -> IO[str]:
                 "The data directory %(directory)s cannot be written (%(why)s); run this as the user who made it, "
                 "or choose another PALIER_DATA_DIR.",
                 directory=path.parent,
-                why=error.strerror,
+                why=error,
             )
         ) from None
 

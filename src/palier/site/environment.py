@@ -257,7 +257,7 @@ def ensure_directory(path: Path, mode: int = 0o700) -> Path:
             sentence(
                 "The folder %(path)s cannot be created (%(why)s); set PALIER_DATA_DIR to one that can.",
                 path=path,
-                why=error.strerror,
+                why=error,
             )
         ) from None
     return path
@@ -310,7 +310,7 @@ def _kept_secret(directory: Path, purpose: str) -> str:
             sentence(
                 "The secret %(path)s cannot be read (%(why)s); give it to this user.",
                 path=path,
-                why=error.strerror,
+                why=error,
             )
         ) from None
     _refuse_weak(value, str(path))

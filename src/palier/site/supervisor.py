@@ -242,7 +242,7 @@ def refuse_taken_port(host: str, port: int) -> None:
                 "Port %(port)s of %(host)s cannot be served (%(why)s); choose another with --port.",
                 port=port,
                 host=host,
-                why=error.strerror or error,
+                why=error,
             )
         ) from None
 
