@@ -19,8 +19,8 @@ from palier.engine.sentences import Sentence, sentence
 
 
 class DatesChecker(Checker):
-    """The checks against `effective_from`. Where it is left out, the version starts when it is applied: at `now`,
-    where somebody is about to. What the clock alone makes worse is only told."""
+    """The checks against `effective_from`. Where it is left out, the version starts when it is applied: at
+    `published_at`, where somebody is about to. What the clock alone makes worse is only told."""
 
     published_at: int | None
     starts: int
