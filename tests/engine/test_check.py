@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from palier.engine.check import check, errors
+from palier.engine.instants import parse_instant
 from palier.engine.program import Program
 from tests.engine.documents import plain, program, text
 from tests.model.cases import programs
@@ -375,6 +376,15 @@ def test_what_ended_before_the_version_starts_is_told() -> None:
     assert told(data) == [("campaigns[0].active_until", "no_effect", "warning")]
     data["effective_from"] = None
     assert told(data) == []
+    # Where no instant is named the version starts as it is published.
+    june = parse_instant(STARTS)
+    found = check(program(data), june)
+    assert [(one.path, one.severity) for one in found] == [("campaigns[0].active_until", "warning")]
+    data["campaigns"] = []
+    data["point_currencies"][0]["expiry"] = GONE
+    found = check(program(data), june)
+    assert [(one.path, one.severity) for one in found] == [("point_currencies[0].expiry.date", "warning")]
+    assert check(program(data), june - 1) == []
 
 
 def test_points_that_are_gone_as_they_come() -> None:

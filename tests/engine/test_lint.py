@@ -393,6 +393,18 @@ def test_what_members_lose_with_a_tier_is_told() -> None:
     ]
 
 
+def test_a_paid_membership_that_goes_is_told() -> None:
+    before = program(plain() | {"memberships": [{"key": "plus", "name": {"en": "Plus"}, "fee": "10"}]})
+    lost = [f for f in told(program(plain()), before=before).findings if f.path == "memberships"]
+    assert [(finding.name, *finding.said("en")[:1], *finding.said("fr")[:1]) for finding in lost] == [
+        (
+            "harsher",
+            '"Plus" is gone, who has paid for it loses it',
+            "« Plus » n'y est plus, qui l'a payée la perd",
+        )
+    ]
+
+
 def test_names_are_those_that_members_read() -> None:
     """Sentences call points, goals and tiers by their names, each in its language; keys stand in the path."""
     loaf = {"en": {"one": "free loaf", "other": "free loaves"}, "fr": {"one": "pain", "other": "pains"}}

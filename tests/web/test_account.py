@@ -398,6 +398,34 @@ def test_whoever_was_merged_is_signed_out_with_the_one_he_became(club: Shop) -> 
     assert kept
 
 
+def test_a_form_outlives_its_session(club: Shop) -> None:
+    """Kept for whoever wrote it, sent by him alone; anybody else who signs in does not see it."""
+    ref, other = club.enrol("1"), club.enrol("2")
+    page = {"HTTP_ACCEPT": "text/html"}
+    written = {"text": "Where <are> my stars?", "once": "a" * 12, "line": ""}
+    for who, to in ((other, "/portal/club/"), (ref, "/portal/club/again")):
+        client = visitor(ref)
+        visitor(ref).post("/portal/club/me/devices", {"session": "others"})
+        answer = client.post("/portal/club/questions/new", written, **page)
+        assert answer["Location"] == "/portal/club/door"
+        assert "What you wrote is kept: sign in, then send it." in text(client, "door")
+        assert client.get("/portal/club/again")["Location"] == "/portal/club/door"
+        assert client.get(f"/portal/club/demo?as={dumps(who, salt='demo club')}")["Location"] == to
+        assert club.get("/cases").json["cases"] == []
+    shown = text(client, "again")
+    assert 'action="/portal/club/questions/new"' in shown
+    assert 'name="text" value="Where &lt;are&gt; my stars?"' in shown
+    assert client.get("/portal/club/again")["Location"] == "/portal/club/", "shown once"
+    sent = client.post("/portal/club/questions/new", written, **page)
+    assert sent["Location"].startswith("/portal/club/questions/")
+    # Signed out in another tab, nobody knows whose it is: it is told that nothing was done.
+    client.post("/portal/club/leave")
+    client.post("/portal/club/questions/new", {**written, "text": "Mine?"}, **page)
+    assert "nothing was done. Sign in, then write it once more." in text(client, "door")
+    assert "nothing was done" not in text(client, "door")
+    assert len(club.get("/cases").json["cases"]) == 1
+
+
 def test_two_birthdays_sent_at_once_are_one(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment(), "demo", True)
     data = document(

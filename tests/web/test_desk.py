@@ -17,7 +17,7 @@ from palier.engine.clock import MINUTE, SECOND
 from palier.site import clock, database
 from palier.staff import accounts, admission, approvals, signing_in
 from palier.staff.accounts import Account, Grant
-from palier.staff.operations import write_log
+from palier.staff.operations import create_key, write_log
 from palier.staff.queries import RIGHTS, list_keys
 from palier.staff.roles import ROLES
 from palier.web.console import views, visits
@@ -221,6 +221,28 @@ def test_proving_again_is_throttled(shop: Shop) -> None:
 
 
 # --- keys -------------------------------------------------------------------------------------------------
+
+
+def test_many_keys_are_told_by_pages(shop: Shop) -> None:
+    client = staff_client("owner", shop.program_id)
+    with database.connect() as connection:
+        for number in range(60):
+            create_key(connection, shop.program_id, name=f"n{number:02}", rights=["members:read"], now=number)
+    page, seen = "/console/club/keys", []
+    while page:
+        shown = text(client.get(page))
+        seen.append(re.findall(r'<th scope="row">(\w+)', shown))
+        later = re.search(r'href="(\?after=\w+)"', shown)
+        page = f"/console/club/keys{later[1]}" if later else ""
+    assert [len(names) for names in seen] == [50, 11]
+    assert [name for names in seen for name in names] == [
+        "test",
+        *(f"n{number:02}" for number in reversed(range(60))),
+    ]
+    assert 'href="/console/club/keys?"' in shown
+    assert (
+        re.findall(r"<th scope=.row.>(\w+)", text(client.get("/console/club/keys?after=nobody")))[0] == "test"
+    )
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(shop: Shop) -> None:

@@ -335,6 +335,8 @@ def test_a_line_is_asked_about_and_answered(own: Shop, ref: str, client: Client)
     assert post(client, "questions/new", {**data, "text": "4111 1111 1111 1111"}).status_code == 422
     first = post(client, "questions/new", data)
     assert post(client, "questions/new", data).url == first.url
+    # Gone back and sent again, the form has its words and another id: the question waits already.
+    assert post(client, "questions/new", {**data, "once": "z" * 12}).url == first.url
     case = own.get("/cases").json["cases"]
     assert [item["activity"]["id"] for item in case] == ["ticket-1"]
     shown = page(client, first.url.removeprefix("/portal/arcade/"))

@@ -172,6 +172,16 @@ def test_form_and_text_say_the_same_and_everything_else_stays(marketer: Marketer
         assert read_yaml(marketer.text().encode()).data == read_yaml(before.encode()).data, section
 
 
+def test_what_is_past_when_it_is_published_is_told_before(marketer: Marketer) -> None:
+    marketer.write(re.sub(r"(?m)^effective_from:.*\n", "", marketer.text()))
+    marketer.fill("rules[0]", **{"rules[0].active_until": "2020-12-31"})
+    for page in (marketer.get(f"{marketer.path}?at=rules[0]"), marketer.get(f"{marketer.path}/publish")):
+        assert "he rule ends before this version starts" in page
+    marketer.fill("rules[0]", **{"rules[0].active_until": "2999-12-31"})
+    for page in (marketer.get(f"{marketer.path}?at=rules[0]"), marketer.get(f"{marketer.path}/publish")):
+        assert "ends before this version starts" not in page
+
+
 def test_what_is_wrong_is_said_with_its_place_and_nothing_is_lost(shop: Shop, marketer: Marketer) -> None:
     text = marketer.text()
     wrong = text.replace("per_spend: {points", "per_spent: {points")

@@ -38,6 +38,7 @@ ELSEWHERE = {
     "till:sign-in": "a tablet before a shift: test_till_journey",
     "console:second": "the first authenticator: test_setting_up",
     "console:set-up": "leads to where the first set-up stopped",
+    "portal:again": "after a form whose session had ended: test_account",
     "portal:show": "leads to its order, where a form shows the code: test_rewards",
     "console:set-up-first": "an empty installation alone: test_setting_up",
     "console:set-up-activity": "after the first member: test_setting_up",

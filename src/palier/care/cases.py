@@ -115,6 +115,17 @@ order by c.changed_at, c.case_id
 limit %(limit)s
 """
 
+WAITS_ALREADY: Final = f"""
+-- care.waits_already
+select {_COLUMNS} from support_case c join case_message m using (member_id, case_id)
+where c.member_id = %(member)s and c.program_id = %(program)s and c.state = 'open'
+  and c.activity_id is not distinct from %(line)s
+group by c.member_id, c.case_id
+having count(*) = 1 and min(m.text) = %(text)s
+order by c.case_id
+limit 1
+"""
+
 COUNTS: Final = """
 -- care.case_counts
 -- all members: how many cases stand in each state, by an index of states
@@ -280,8 +291,10 @@ def open_case(
 ) -> Case:
     """Opens a case of a member, about a line of his account where one is named. Does not commit.
 
-    `by` is who opens it for him, None where he does. The same `once` again gives the case it opened. Refused:
-    unknown_line, invalid_text, payment_card_number, and too_many_cases while five are not closed.
+    `by` is who opens it for him, None where he does. The same `once` again gives the case it opened, and so do the
+    same words about the same line while no more was said: a browser that goes back shows the form with its words and
+    another `once`. Refused: unknown_line, invalid_text, payment_card_number, and too_many_cases while five are not
+    closed.
     """
     said = clean_text(text)
     commands.lock_member(connection, member_id)
@@ -295,6 +308,12 @@ def open_case(
         return known
     if activity_id is not None and not _has_line(connection, runtime.program_id, member_id, activity_id):
         raise _no_line()
+    waiting = connection.execute(
+        WAITS_ALREADY,
+        {"member": member_id, "program": runtime.program_id, "line": activity_id, "text": said},
+    ).fetchone()
+    if waiting is not None:
+        return _case(waiting)
     row = connection.execute(
         "-- care.not_closed\n"
         "select count(*) from support_case where member_id = %s and program_id = %s and state <> 'closed'",

@@ -57,7 +57,7 @@ def plan(
     from palier.programs.plan import planned
     from palier.site.refusal import Refused
 
-    program = read_document(file, language)
+    program = read_document(file, language, now=_now())
     if program is None:
         return 2
     with open_database(with_django=False):
@@ -130,7 +130,7 @@ def apply(
     from palier.programs.plan import planned
     from palier.staff.operations import write_log
 
-    program = read_document(file, language)
+    program = read_document(file, language, now=_now())
     if program is None:
         return 2
     with open_database(with_django=False):
@@ -284,8 +284,11 @@ def keep_value(
     return 0
 
 
-def read_document(file: Path, language: str = "en") -> "Program | None":
-    """The document of a file; its problems are printed, and it is None where one is an error."""
+def read_document(file: Path, language: str = "en", *, now: int | None = None) -> "Program | None":
+    """The document of a file; its problems are printed, and it is None where one is an error.
+
+    `now`: where it is about to be published, which tells what is past by then.
+    """
     import sys
 
     from palier.engine.sentences import sentence
@@ -293,7 +296,7 @@ def read_document(file: Path, language: str = "en") -> "Program | None":
     from palier.site.refusal import Refused
 
     try:
-        document = files.read(file)
+        document = files.read(file, now=now)
     except IsADirectoryError:
         raise Refused(sentence("%(file)s is a folder; name the document in it.", file=file)) from None
     except OSError as error:

@@ -49,9 +49,13 @@ _CAP_PERIODS: Final = ("activity", "day", "week", "month", "year", "lifetime")
 _EFFECTS: Final = ("per_spend", "per_unit", "fixed", "multiply")
 
 
-def check(program: Program) -> list[Problem]:
-    """All problems of the document, in its own order: path, code, message, remedy and severity."""
+def check(program: Program, now: int | None = None) -> list[Problem]:
+    """All problems of the document, in its own order: path, code, message, remedy and severity.
+
+    `now` (microseconds UTC) is when a version starts that names no instant: what is past by then is told.
+    """
     checker = _Checker(program)
+    checker.published_at = now
     checker.run()
     return checker.problems
 

@@ -19,18 +19,18 @@ from palier.engine.sentences import Sentence, sentence
 
 
 class DatesChecker(Checker):
-    """The checks against `effective_from`. Where it is left out, the version starts when it is applied."""
+    """The checks against `effective_from`. Where it is left out, the version starts when it is applied: at
+    `published_at`, where somebody is about to. What the clock alone makes worse is only told."""
 
+    published_at: int | None
     starts: int
     """When the version starts, in microseconds UTC."""
 
     def dates(self) -> None:
-        if self.program.effective_from is None or self.clock is None:
+        starts = self._starts()
+        if starts is None or self.clock is None:
             return
-        try:
-            self.starts = parse_instant(self.program.effective_from)
-        except ValueError:  # told where effective_from is checked
-            return
+        self.starts = starts
         lasting: set[str] = set()
         gone: dict[str, list[str]] = defaultdict(list)
         for currency, path in self._earned():
@@ -40,11 +40,18 @@ class DatesChecker(Checker):
                 lasting.add(currency)
         for currency, paths in gone.items():
             for path in dict.fromkeys(paths):
-                message = sentence("this date lies before effective_from: points are gone as they come")
+                message = sentence("this date lies before the version starts: points are gone as they come")
                 remedy = sentence("write a later date, or end what brings these points")
-                self.add(
-                    path, "contradiction", message, remedy, "warning" if currency in lasting else "error"
-                )
+                told = currency in lasting or self.program.effective_from is None
+                self.add(path, "contradiction", message, remedy, "warning" if told else "error")
+
+    def _starts(self) -> int | None:
+        if self.program.effective_from is None:
+            return self.published_at
+        try:
+            return parse_instant(self.program.effective_from)
+        except ValueError:  # told where effective_from is checked
+            return None
 
     def _earned(self) -> Iterator[tuple[str, str]]:
         """Each point currency that something brings, with the path of the date by which it is gone as it comes."""
@@ -106,7 +113,7 @@ class DatesChecker(Checker):
                 return False
         except (ValueError, OverflowError):  # told where it is read
             return False
-        message = sentence("the %(what)s ends before effective_from, when this version starts", what=what)
+        message = sentence("the %(what)s ends before this version starts", what=what)
         self.add(path, "no_effect", message, sentence("leave it out, or write a later date"), "warning")
         return True
 

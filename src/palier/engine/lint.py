@@ -34,7 +34,7 @@ from palier.engine.document import (
 )
 from palier.engine.facts import SALE
 from palier.engine.instants import parse_instant, starts_at
-from palier.engine.mechanics import Goal, Grant, Streak, WindowDates
+from palier.engine.mechanics import Goal, Grant, Membership, Streak, WindowDates
 from palier.engine.observe import Looked
 from palier.engine.plan import Plan
 from palier.engine.program import Expiry, PointCurrency, Program, Qualify, Rule, Text, Tier
@@ -1169,10 +1169,11 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
         if rule.key not in kept:
             name, name_fr = _quoted(rule.name)
             yield "harsher", "rules", (f"{name} is gone", f"{name_fr} n'y est plus")
-    gone: tuple[tuple[str, Sequence[Tier | Goal | Streak], Sequence[Tier | Goal | Streak], Said], ...] = (
+    gone: tuple[tuple[str, Sequence[_Kept], Sequence[_Kept], Said], ...] = (
         ("tiers.tiers", _ladder(before), _ladder(after), ("who holds it loses it", "qui le détient le perd")),
         ("goals", before.goals, after.goals, _GATHERED),
         ("streaks", before.streaks, after.streaks, _GATHERED),
+        ("memberships", before.memberships, after.memberships, _PAID),
     )
     for path, was_there, still, lost in gone:
         there = {part.key for part in still}
@@ -1205,6 +1206,9 @@ def _worse(before: Program, after: Program) -> Iterator[tuple[str, str, Said]]:
                 yield "harsher", f"goals[{index}].steps[{number}]", more
 
 
+_Kept = Tier | Goal | Streak | Membership
+"""What a member has of his own, so that he loses it where it goes."""
+_PAID: Final = ("who has paid for it loses it", "qui l'a payée la perd")
 _GATHERED: Final = ("with what members have gathered for it", "avec ce que les membres y ont amassé")
 
 

@@ -60,10 +60,11 @@ class Document(Struct, frozen=True):
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
-def read(source: Path | str | bytes, format: Format | None = None) -> Document:
+def read(source: Path | str | bytes, format: Format | None = None, *, now: int | None = None) -> Document:
     """A document from a file (a path) or from text (bytes).
 
-    `format` defaults to json for a path that ends in .json and for bytes that start with a brace, else yaml.
+    `format` defaults to json for a path that ends in .json and for bytes that start with a brace, else yaml. `now` is
+    when the version would start, where the document does not say.
     Nothing is raised for bad content: the problems say what is wrong, all of them where the text can be read.
     Raises OSError where the file cannot be opened.
     """
@@ -76,7 +77,7 @@ def read(source: Path | str | bytes, format: Format | None = None) -> Document:
             raw = file.read(MAX_BYTES + 1)
         format = format or ("json" if path.suffix.lower() == ".json" else "yaml")
     found = source_of(raw, format)
-    return Document(None, (found,), {}) if isinstance(found, DocumentProblem) else _judged(found)
+    return Document(None, (found,), {}) if isinstance(found, DocumentProblem) else _judged(found, now)
 
 
 def source_of(raw: bytes, format: Format) -> Source | DocumentProblem:
@@ -93,12 +94,12 @@ def from_builtins(data: Any) -> Document:
     return _judged(Source(data, {}))
 
 
-def _judged(source: Source) -> Document:
+def _judged(source: Source, now: int | None = None) -> Document:
     found = faults(source.data)
     program = None
     if not found:
         program = convert(source.data, Program)
-        found = check(program)
+        found = check(program, now)
     problems = tuple(placed(problem, source) for problem in found)
     if any(problem.severity == "error" for problem in problems):
         program = None

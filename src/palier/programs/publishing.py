@@ -13,7 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from psycopg import Connection
 
+from palier.engine.check import check
 from palier.engine.clock import DAY
+from palier.engine.conditions import Problem
 from palier.engine.describe.page import typeset
 from palier.engine.instants import parse_instant
 from palier.engine.lint import Report, lint
@@ -53,6 +55,8 @@ class Preview(Struct, frozen=True):
     report: Report
     refused: Sentence
     needs_second: bool
+    warnings: tuple[Problem, ...]
+    """What is told of the document by itself, as it would start then."""
 
 
 def document_of(connection: Connection[Any], program_id: int, key: str, origin: Origin) -> Program:
@@ -124,6 +128,7 @@ def preview(connection: Connection[Any], document: Program, *, starts: str | Non
         report,
         refused,
         before is not None and before.approval_to_publish,
+        tuple(one for one in check(document, now) if one.severity == "warning"),
     )
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("door", door.door, name="door"),
     path("code", door.enter, name="code"),
+    path("again", door.again, name="again"),
     path("demo", door.demonstrate, name="demo"),
     path("leave", door.leave, name="leave"),
     path("history", views.history, name="history"),

@@ -23,6 +23,7 @@ from palier.members.sessions import Live, Way
 from palier.privacy import messages
 from palier.site import clock
 from palier.staff.session import AnyConnection, session
+from palier.web.portal import keeping
 from palier.web.ui import pictures
 
 SIGNED_IN: Final = "members"
@@ -158,6 +159,12 @@ def sign_in(made: Visit, ref: str, way: Way, came_by: bytes | None = None) -> No
     request.session[SIGNED_IN] = {**(held if isinstance(held, dict) else {}), made.runtime.key: entry}
 
 
+def go_on(made: Visit, ref: str) -> HttpResponse:
+    """Where somebody goes who has signed in: to the form that he sent too late, else home."""
+    waiting = keeping.read(made.request, made.runtime.key, ref) is not None
+    return made.go("again" if waiting else "home")
+
+
 def sign_out(made: Visit) -> None:
     """Ends the session on this device, for every program it is signed in to."""
     if made.session is not None:
@@ -172,17 +179,26 @@ def sign_out(made: Visit) -> None:
     made.request.session.flush()
 
 
+def _was_signed_in(made: Visit) -> str:
+    """Whose session ended in this browser; empty where there was none."""
+    held = made.request.session.get(SIGNED_IN)
+    entry = held.get(made.runtime.key) if isinstance(held, dict) else None
+    return str(entry[0]) if isinstance(entry, list) and len(entry) == 3 else ""
+
+
 Page = Callable[..., HttpResponse]
 """A page: takes the visit, and what else its address names."""
 
 
 def of_member(page: Page) -> Callable[..., HttpResponse]:
-    """A page for the member who is signed in; others are led to the door and come back after it."""
+    """A page for the member who is signed in; others are led to the door. A form waits until they have signed in."""
 
     @wraps(page)
     def shown(request: HttpRequest, program: str, **values: Any) -> HttpResponse:
         with visit(request, program, snapshot=request.method == "GET") as made:
             if made.member is None:
+                if request.method == "POST":
+                    keeping.keep(request, made.runtime.key, _was_signed_in(made))
                 return made.go("door")
             return page(made, **values)
 

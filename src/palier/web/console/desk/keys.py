@@ -15,6 +15,7 @@ from palier.site.refusal import Refused
 from palier.staff import operations, queries
 from palier.staff.queries import PARTNER_RIGHTS, KeyView
 from palier.web.console.desk import telling
+from palier.web.console.people.lists import ROWS, pages
 from palier.web.console.visits import StaffVisit, of_staff
 from palier.web.refusals import told
 
@@ -26,13 +27,17 @@ DAYS: Final = (30, 90, 365, 0)
 @require_GET
 @of_staff(RIGHT)
 def listed(made: StaffVisit) -> HttpResponse:
-    """The keys, those that work first, the latest first."""
+    """The keys, those that work first, the latest first; `?after=` names the last key of the page before."""
     found = queries.list_keys(made.connection, made.runtime.key)
-    found.sort(key=lambda key: (_state(made, key)[1] != "good", -key.created_at))
+    found.sort(key=lambda key: (_state(made, key)[1] != "good", -key.created_at, key.prefix))
+    last = made.request.GET.get("after", "")
+    start = next((place for place, key in enumerate(found, 1) if key.prefix == last), 0)
+    shown = found[start : start + ROWS]
     return made.page(
         "console/desk/keys.html",
         {
-            "keys": [_shown(made, key) for key in found],
+            "keys": [_shown(made, key) for key in shown],
+            "pages": pages(made, [shown[-1].prefix] if len(found) > start + ROWS else None),
             "widget": made.program.widget is not None,
         },
     )

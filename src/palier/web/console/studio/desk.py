@@ -86,7 +86,7 @@ def open_desk(
     """The desk of a text, opened at a part (the path of one that is not there opens the program itself)."""
     raw = text.encode("utf-8", "replace")
     source = files.source_of(raw, "yaml")
-    document = files.read(raw, "yaml")
+    document = files.read(raw, "yaml", now=now)
     readable = isinstance(source, Source) and isinstance(source.data, dict)
     data: dict[str, Any] | None = source.data if isinstance(source, Source) and readable else None
     problems = [_problem(problem) for problem in document.problems[:MOST_PROBLEMS]]

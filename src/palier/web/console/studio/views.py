@@ -256,6 +256,12 @@ def _told(changes: Sequence[Change], language: str) -> list[str]:
     ]
 
 
+def _warnings(seen: publishing.Preview, language: str) -> list[list[str]]:
+    """What is told of the document before it is published: of itself, and of how it may fail."""
+    own = [[told(one.said), told(one.advice)] for one in seen.warnings]
+    return own + _findings([one for one in seen.report.findings if one.severity == "warning"], language)
+
+
 def _findings(findings: Sequence[Finding], language: str) -> list[list[str]]:
     """Each finding's reason and remedy, set as print is."""
     return [[typeset(text, language) for text in finding.said(language)] for finding in findings]
@@ -548,9 +554,7 @@ def _publish(
             "number": origin.number,
             "seen": seen,
             "changes": [] if seen is None else _told(seen.changes, made.language),
-            "findings": []
-            if seen is None
-            else _findings([one for one in seen.report.findings if one.severity == "warning"], made.language),
+            "findings": [] if seen is None else _warnings(seen, made.language),
             "starts": _when(made, seen.starts) if seen is not None else "",
             "given": given,
             "when": posted.get("when", "now"),

@@ -28,8 +28,8 @@ from palier.privacy import messages, terms
 from palier.site.ciphers import Unreadable, decrypted, encrypted
 from palier.site.environment import environment
 from palier.staff.throttle import Throttled
-from palier.web.portal import letters
-from palier.web.portal.visits import Visit, of_anyone, sign_in, sign_out
+from palier.web.portal import keeping, letters
+from palier.web.portal.visits import Visit, go_on, of_anyone, of_member, sign_in, sign_out
 
 CAMPAIGN: Final = "campaign"
 """Where it keeps the campaign whose link was followed, by program."""
@@ -50,6 +50,7 @@ def door(made: Visit) -> HttpResponse:
         "referred_by": _referred(made),
         "gifts": _gifts(made),
         "removed": request.session.pop("removed", False),
+        "waits": keeping.waits(request, made.runtime.key),
     }
     _campaign(made)
     if request.method == "GET":
@@ -122,7 +123,7 @@ def enter(made: Visit) -> HttpResponse:
     sign_in(made, ref, "code", members.hashed(signing.kind_of(contact), contact))
     if created:
         request.session["welcome"] = made.runtime.key
-    return made.go("home")
+    return go_on(made, ref)
 
 
 def _join(made: Visit, contact: str, referred_by: str) -> tuple[str, bool] | None:
@@ -254,4 +255,13 @@ def demonstrate(made: Visit) -> HttpResponse:
     if not isinstance(ref, str) or members.resolve(made.connection, made.runtime.program_id, ref) is None:
         raise Http404
     sign_in(made, ref, "link")
-    return made.go("home")
+    return go_on(made, ref)
+
+
+@require_GET
+@of_member
+def again(made: Visit) -> HttpResponse:
+    """The form that came after its session had ended, to be sent by whoever wrote it; shown once."""
+    assert made.member is not None
+    form = keeping.take(made.request, made.runtime.key, made.member.ref)
+    return made.page("portal/account/again.html", {"form": form}) if form is not None else made.go("home")

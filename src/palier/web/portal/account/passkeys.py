@@ -18,7 +18,7 @@ from palier.members import queries as members
 from palier.members.passkeys import Site
 from palier.staff import throttle
 from palier.staff.throttle import Limit, Throttled
-from palier.web.portal.visits import Visit, of_anyone, of_member, sign_in
+from palier.web.portal.visits import Visit, go_on, of_anyone, of_member, sign_in
 
 CEREMONY: Final = "ceremony"
 """Where a browser's session keeps what its answer must fit."""
@@ -127,4 +127,4 @@ def enter(made: Visit) -> HttpResponse:
     if view is None or view.status == "erased":
         return _refused()
     sign_in(made, refs.encode(member_id), "passkey")
-    return JsonResponse({"to": reverse("portal:home", args=[made.runtime.key])})
+    return JsonResponse({"to": go_on(made, refs.encode(member_id))["Location"]})
