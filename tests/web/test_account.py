@@ -68,7 +68,10 @@ def test_every_page_of_the_account(club: Shop, language: str) -> None:
     for page in (*PAGES, "me/data/export"):
         assert stranger.get(f"/portal/club/{page}")["Location"] == "/portal/club/door"
     for page in ("me/consents", "me/erase", "me/erase/undo", "me/messages/read", "me/devices", "me/passkeys"):
-        assert stranger.post(f"/portal/club/{page}", {"answer": "give"})["Location"] == "/portal/club/door"
+        assert (
+            stranger.post(f"/portal/club/{page}", {"answer": "give"})["Location"]
+            == "/portal/club/door?not-done"
+        )
 
 
 def test_one_allows_and_withdraws_by_the_same_touch(club: Shop) -> None:
@@ -420,9 +423,14 @@ def test_a_form_outlives_its_session(club: Shop) -> None:
     assert sent["Location"].startswith("/portal/club/questions/")
     # Signed out in another tab, nobody knows whose it is: it is told that nothing was done.
     client.post("/portal/club/leave")
-    client.post("/portal/club/questions/new", {**written, "text": "Mine?"}, **page)
-    assert "nothing was done. Sign in, then write it once more." in text(client, "door")
+    lost = client.post("/portal/club/questions/new", {**written, "text": "Mine?"}, **page)
+    assert lost["Location"] == "/portal/club/door?not-done"
+    assert "nothing was done. Sign in, then write it once more." in text(client, "door?not-done")
     assert "nothing was done" not in text(client, "door")
+    # Nothing is stored for those who never signed in.
+    stranger = Client(SERVER_NAME="localhost")
+    stranger.post("/portal/club/questions/new", written, **page)
+    assert "sessionid" not in stranger.cookies
     assert len(club.get("/cases").json["cases"]) == 1
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from palier.site.ciphers import Unreadable, decrypted, encrypted
 
 KEPT: Final = "form"
-"""Where a browser's session keeps it, by program; empty for one that could not be kept."""
+"""Where a browser's session keeps it, by program."""
 LARGEST: Final = 16_384
 """Characters of a form, as it is sent."""
 
@@ -32,30 +32,29 @@ class Form(Struct, frozen=True):
         return parse_qsl(self.sent, keep_blank_values=True)
 
 
-def keep(request: HttpRequest, program: str, member: str) -> None:
-    """Keeps the form of a page; `member` is whose session it was, empty where nobody knows."""
-    if "text/html" not in request.headers.get("Accept", ""):
-        return
+def keep(request: HttpRequest, program: str, member: str) -> bool:
+    """Keeps the form of a page, if it can be; `member` is whose session it was, empty where nobody knows.
+
+    What comes without a session makes none: nothing is stored for those who only try.
+    """
+    if not member or request.FILES or "text/html" not in request.headers.get("Accept", ""):
+        return False
     sent = [(name, text) for name, texts in request.POST.lists() for text in texts]
     form = Form(
         member,
         request.get_full_path(),
         urlencode([(name, text) for name, text in sent if name != "csrfmiddlewaretoken"]),
     )
-    good = member and not request.FILES and len(form.sent) <= LARGEST
-    sealed = encrypted(KEPT, msgspec.json.encode(form), program.encode()).hex() if good else ""
-    request.session[KEPT] = {program: sealed}
+    if len(form.sent) > LARGEST:
+        return False
+    request.session[KEPT] = {program: encrypted(KEPT, msgspec.json.encode(form), program.encode()).hex()}
+    return True
 
 
-def waits(request: HttpRequest, program: str) -> str:
-    """ "kept" or "lost" where a form came without a session, else nothing. What is lost is told once."""
+def waits(request: HttpRequest, program: str) -> bool:
+    """Whether a form is kept until somebody has signed in."""
     held = request.session.get(KEPT)
-    if not isinstance(held, dict) or program not in held:
-        return ""
-    if held[program]:
-        return "kept"
-    del request.session[KEPT]
-    return "lost"
+    return isinstance(held, dict) and program in held
 
 
 def read(request: HttpRequest, program: str, member: str) -> Form | None:

@@ -197,9 +197,12 @@ def of_member(page: Page) -> Callable[..., HttpResponse]:
     def shown(request: HttpRequest, program: str, **values: Any) -> HttpResponse:
         with visit(request, program, snapshot=request.method == "GET") as made:
             if made.member is None:
-                if request.method == "POST":
-                    keeping.keep(request, made.runtime.key, _was_signed_in(made))
-                return made.go("door")
+                away = made.go("door")
+                if request.method == "POST" and not keeping.keep(
+                    request, made.runtime.key, _was_signed_in(made)
+                ):
+                    away["Location"] += "?not-done"
+                return away
             return page(made, **values)
 
     return shown

@@ -51,6 +51,7 @@ def door(made: Visit) -> HttpResponse:
         "gifts": _gifts(made),
         "removed": request.session.pop("removed", False),
         "waits": keeping.waits(request, made.runtime.key),
+        "not_done": "not-done" in request.GET,
     }
     _campaign(made)
     if request.method == "GET":
