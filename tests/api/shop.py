@@ -188,8 +188,9 @@ class Shop:
         idempotency: str | None = None,
         raw: bytes | None = None,
         kind: str = "application/json",
+        encoding: str = "",
     ) -> Answered:
-        headers: dict[str, str] = {}
+        headers: dict[str, str] = {"Content-Encoding": encoding} if encoding else {}
         given = self.token if token is None else token
         if given:
             headers["Authorization"] = f"Bearer {given}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 from urllib.parse import quote
@@ -53,6 +54,11 @@ def test_other_media_types(shop: Shop) -> None:
         for path in ("/redemptions", "/activities"):
             shop.post(path, raw=b"{}", kind=kind).problem(415, "unsupported_media_type", "Content-Type")
     raw = b'{"identities": {"card": "1"}}'
+    packed = gzip.compress(raw)
+    for path in ("/members", "/activities", "/programs/club/validate"):
+        found = shop.post(path, raw=packed, encoding="gzip")
+        found.problem(415, "unsupported_media_type", "Content-Encoding")
+    assert shop.post("/members", raw=raw.replace(b"1", b"2"), encoding="identity").status == 201
     assert shop.post("/members", raw=raw, kind="application/json; charset=utf-8").status == 201
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -39,10 +40,13 @@ class Served:
         raw: bytes | None = None,
         token: str | None = None,
         kind: str = "application/json",
+        encoding: str = "",
     ) -> tuple[int, dict[str, str], Any]:
         content = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         headers = {"Content-Type": kind} if content and kind else {}
+        if encoding:
+            headers["Content-Encoding"] = encoding
         given = self.token if token is None else token
         if given:
             headers["Authorization"] = f"Bearer {given}"
@@ -158,6 +162,10 @@ def test_the_fast_intake_refuses_as_the_operation_does(shop: Shop, served: Serve
         assert (fast[0], told) == (status, slow.json), (kind, raw)
         assert told["remedy"]
         assert ("field" in told) == (status not in (400, 403))
+    packed = gzip.compress(one)
+    fast = served.call("POST", "/v1/activities", raw=packed, encoding="gzip")
+    assert (fast[0], fast[2]) == (415, shop.post("/activities", raw=packed, encoding="gzip").json)
+    assert served.call("POST", "/v1/activities", raw=b" " + one, encoding="identity")[0] == 422
 
 
 @pytest.mark.parametrize("path", ["activities", "members"])

@@ -43,6 +43,11 @@ def raw_body(request: HttpRequest, *types: str) -> bytes:
             415, "unsupported_media_type", "The body is not of a type that is read here.",
             field="Content-Type", remedy=f"send {' or '.join(types)}",
         )  # fmt: skip
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(
+            415, "unsupported_media_type", "A packed body is not read here.",
+            field="Content-Encoding", remedy="send the body as it is, without Content-Encoding",
+        )  # fmt: skip
     return request.body
 
 

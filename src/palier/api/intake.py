@@ -376,6 +376,12 @@ async def _handle(scope: Scope, protocol: HttpProtocol) -> Answer:
             415, "unsupported_media_type", "The body is not of a type that is read here.",
             field="Content-Type", remedy="send application/json",
         )  # fmt: skip
+    # Looked for where it matters alone: what is packed does not begin as JSON does.
+    if raw[:1] not in (b"{", b"[") and (scope.headers.get("content-encoding") or "identity") != "identity":
+        return problem(
+            415, "unsupported_media_type", "A packed body is not read here.",
+            field="Content-Encoding", remedy="send the body as it is, without Content-Encoding",
+        )  # fmt: skip
     assert _intake is not None
     answer = await _intake.apply(key, dry_run, raw)
     if answer is None:
