@@ -69,6 +69,7 @@ UNCOUNTED = {
     "picture": "bytes found by their hash, kept by whoever asked for a year",
     "set_language": "changes the language and goes back to where one was",
     "join": "leads on to the door",
+    "portal:again": "shown once, of a form that came after its session had ended; it lists nothing",
     "portal:code": "shown while a code is waited for; it leads to the door otherwise",
     "portal:show": "leads on to the order, unless its form asks for the code",
     "portal:demo": "signs in by a link of a demonstration, and leads on",
