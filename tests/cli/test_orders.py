@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
-from tests.activities.program import Connection, program
-from tests.commands import said as palier
+from tests.activities.program import NOW, Connection, program
+from tests.commands import palier as command
 from tests.rewards.ordering import ADDRESS, Shelf, reward
 
 
@@ -17,6 +18,12 @@ def shelf(connection: Connection) -> Shelf:
     made.put(reward("sent", gives={"kind": "merchandise"}, stock=3))
     made.member()
     return made
+
+
+def palier(*words: str) -> tuple[int, str, str]:
+    """A command at the instant of these orders: exit code, standard output, standard error."""
+    done = command(*words, PALIER_CLOCK_OFFSET_S=str(NOW // 1_000_000 - int(time.time())))
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_staff_hands_out_and_takes_back(shelf: Shelf) -> None:

@@ -73,3 +73,11 @@ def test_the_node_comes_from_the_database(connection: psycopg.Connection[Any]) -
     second = ids.take_node(connection)
     assert second == (first + 1) % ids.NODES
     assert ids.new_id() >> 10 & 4095 == second
+
+
+def test_an_identifier_is_read_as_it_was_written() -> None:
+    last = (1 << 63) - 1
+    for identifier in (0, 7, 10**18 - 1, 10**18, last, ids.new_id()):
+        assert ids.read_id(str(identifier)) == identifier
+    for text in ("", "-1", " 1", "1.0", "\u0661", "m_1", str(last + 1), "9" * 5000):
+        assert ids.read_id(text) is None

@@ -145,6 +145,7 @@ def test_a_change_of_the_program_is_told_and_noted(club: Shop) -> None:
     assert "Nothing has changed" in text(fresh, "me/terms")
 
 
+@pytest.mark.usefixtures("any_year")
 def test_messages_wait_until_they_are_read(club: Shop) -> None:
     ref, other = club.enrol(), club.enrol("other")
     with database.connect("app") as connection:
@@ -189,6 +190,7 @@ def test_leaving_is_as_easy_as_joining(club: Shop) -> None:
     assert club.get(f"/members/{ref}").status == 404
 
 
+@pytest.mark.usefixtures("any_year")
 def test_sessions_are_listed_ended_and_end_of_themselves(club: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     ref, other = club.enrol(), club.enrol("other")
     phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/605"

@@ -372,6 +372,7 @@ def test_the_log_is_filtered_paged_and_taken_out_without_formulas(
 # --- one's own --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("any_year")
 def test_ones_own_sessions_are_seen_and_ended(shop: Shop) -> None:
     here, there = staff_client("support", shop.program_id), staff_client("support", shop.program_id)
     stranger = staff_client("cashier", shop.program_id)

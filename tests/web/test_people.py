@@ -402,6 +402,7 @@ def test_a_case_of_a_member_who_was_merged_is_the_others(shop: Shop) -> None:
         assert told.fetchall() == [(own,)]
 
 
+@pytest.mark.usefixtures("any_year")
 def test_a_case_is_answered_beside_its_line(shop: Shop) -> None:
     """Opened about a line, seen with its arithmetic, answered once, closed; what was written is text."""
     ref = enrolled(shop)

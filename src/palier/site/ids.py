@@ -20,6 +20,7 @@ _NODE_SHIFT: Final = _COUNTER_BITS
 _TIME_SHIFT: Final = 22
 _PER_MS: Final = 1 << _COUNTER_BITS
 _LAST_MS: Final = (1 << 41) - 1
+_LONGEST: Final = len(str((1 << 63) - 1))
 
 _lock = threading.Lock()
 _node = secrets.randbelow(NODES)
@@ -46,6 +47,15 @@ def new_ids(count: int) -> list[int]:
         (tick >> _COUNTER_BITS) << _TIME_SHIFT | node | (tick & (_PER_MS - 1))
         for tick in range(first, first + count)
     ]
+
+
+def read_id(text: str) -> int | None:
+    """The identifier that a text is, as an address or a form bears it; None for anything else."""
+    # Nineteen digits from July 2027 on.
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST):
+        return None
+    found = int(text)
+    return found if found < 1 << 63 else None
 
 
 def stay_ahead(identifier: int) -> None:

@@ -32,6 +32,7 @@ from palier.rewards.order_store import Item, Order
 from palier.rewards.orders import Wanted
 from palier.rewards.refusals import OrderRefusal, OrderRefused
 from palier.rewards.states import OPEN
+from palier.site.ids import read_id
 from palier.web.portal import handing, limits, telling
 from palier.web.portal.visits import Visit, of_member
 from palier.web.ui import pictures
@@ -158,10 +159,11 @@ def shelf(made: Visit) -> HttpResponse:
 
 
 def _position(text: str) -> Position | None:
-    value, _dot, reward_id = text.partition(".")
-    if not (_NUMBER.fullmatch(value) and _NUMBER.fullmatch(reward_id)):
+    value, _dot, named = text.partition(".")
+    reward_id = read_id(named)
+    if reward_id is None or not _NUMBER.fullmatch(value):
         return None
-    return Position(int(value), int(reward_id))
+    return Position(int(value), reward_id)
 
 
 @require_http_methods(["GET", "POST"])
@@ -341,7 +343,7 @@ def refusal_words(code: OrderRefusal) -> str:
 def mine(made: Visit) -> HttpResponse:
     """What the member has ordered, the latest first."""
     before = made.request.GET.get("after", "")
-    start = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    start = read_id(before)
     found = order_queries.of_member(
         made.connection, made.runtime.program_id, made.member_id, before=start, limit=TILES + 1
     )

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from palier.activities import queries
 from palier.engine.describe import describe
 from palier.members import card
+from palier.site.ids import read_id
 from palier.web.portal import telling
 from palier.web.portal.play import saving, support
 from palier.web.portal.visits import Visit, of_anyone, of_member
@@ -80,7 +81,7 @@ def home(made: Visit) -> HttpResponse:
 def history(made: Visit) -> HttpResponse:
     """Every movement, a line each; a line opens to its arithmetic."""
     after = made.request.GET.get("after", "")
-    before = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+    before = read_id(after)
     stories, following = telling.told_lines(made, before, LINES)
     words, rewards = made.words, telling.rewards_of(made, stories)
     lines = []

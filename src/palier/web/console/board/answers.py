@@ -203,9 +203,7 @@ _SHORT_FR: Final = (
 def period_asked(made: StaffVisit) -> Period:
     """The period that the address asks for by `days`; a month where it asks for none that there is."""
     asked = made.request.GET.get("days", "")
-    days = (
-        int(asked) if asked.isascii() and asked.isdigit() and int(asked) in queries.DAYS else queries.DAYS[0]
-    )
+    days = {str(days): days for days in queries.DAYS}.get(asked, queries.DAYS[0])
     return queries.period_of(made.runtime, days, now=made.now)
 
 

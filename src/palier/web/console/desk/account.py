@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from palier.site.ids import read_id
 from palier.site.refusal import Refused
 from palier.staff import accounts, factors, signing_in
 from palier.staff.signing_in import NotSignedIn, Session
@@ -122,11 +123,8 @@ def end_sessions(made: StaffVisit) -> HttpResponse:
     if wanted == "others":
         ended = signing_in.end_sessions(made.connection, own_id, now=made.now, but=made.session_id)
         made.say(ngettext("%(count)d session ended.", "%(count)d sessions ended.", ended) % {"count": ended})
-    elif (
-        wanted.isascii()
-        and wanted.isdigit()
-        and len(wanted) < 19
-        and signing_in.end_session(made.connection, own_id, int(wanted), now=made.now)
+    elif (session_id := read_id(wanted)) is not None and signing_in.end_session(
+        made.connection, own_id, session_id, now=made.now
     ):
         made.say(_("Session ended."))
     made.connection.commit()

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from palier.activities import batch
 from palier.activities.operations import NotDone
 from palier.engine.payment_cards import holds_number
+from palier.site.ids import read_id
 from palier.site.refusal import Refused
 from palier.staff import approvals
 from palier.staff.approvals import Approval, NotDecided
@@ -37,7 +38,7 @@ def listed(made: StaffVisit) -> HttpResponse:
         made.program_id,
         now=made.now,
         state=chosen,
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
+        before=read_id(before),
         limit=LINES + 1,
     )
     page = found[:LINES]

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from palier.engine.clock import moment
+from palier.site.ids import read_id
 from palier.staff import accounts
 from palier.staff.log import LogFilter, Logged, logged
 from palier.staff.operations import write_log
@@ -60,7 +61,7 @@ def shown(made: StaffVisit) -> HttpResponse:
     found = logged(
         made.connection,
         wanted,
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
+        before=read_id(before),
         limit=LINES + 1,
     )
     page = found[:LINES]

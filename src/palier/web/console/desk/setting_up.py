@@ -318,7 +318,8 @@ def _simulated(program: Program, words: ProgramWords, amount: str, times: str, n
         minor = to_minor(typed(amount, plan.exponent), plan.exponent)
     except AmountError:
         minor = 0
-    count = int(times) if times.isascii() and times.isdigit() and 0 < int(times) <= _MOST_TIMES else 0
+    count = int(times) if times.isascii() and times.isdigit() and len(times) < 9 else 0
+    count = count if count <= _MOST_TIMES else 0
     error = ""
     if not 0 < minor <= _MOST_AMOUNT:
         error = _("Write what a purchase comes to: more than nothing, and %(most)s at most.")

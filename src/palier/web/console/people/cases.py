@@ -14,6 +14,7 @@ from palier.care.cases import Case
 from palier.care.refusals import CareRefused
 from palier.members import queries as members
 from palier.members import refs
+from palier.site.ids import read_id
 from palier.web.console.people.acts import done, once
 from palier.web.console.people.lists import ROWS, Row, actor_words, after, moment_words, pages
 from palier.web.console.people.seen import TooMany, head, of_ref, rows_of
@@ -169,7 +170,7 @@ def begin(made: StaffVisit, ref: str) -> HttpResponse:
     except TooMany as many:
         return many.page
     line = made.request.POST.get("line", "")
-    activity_id = int(line) if line.isascii() and line.isdigit() and len(line) < 19 else None
+    activity_id = read_id(line)
 
     def act() -> Case:
         return cases.open_case(

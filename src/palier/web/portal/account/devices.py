@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from palier.activities import batch
 from palier.members import passkeys, sessions
+from palier.site.ids import read_id
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_member
 
@@ -25,8 +26,8 @@ def devices(made: Visit) -> HttpResponse:
         def act() -> None:
             if given == "others":
                 sessions.end(made.connection, program_id, made.member_id, but=own, now=made.now)
-            elif given.isascii() and given.isdigit() and len(given) < 19:
-                sessions.end(made.connection, program_id, made.member_id, session_id=int(given), now=made.now)
+            elif (session_id := read_id(given)) is not None:
+                sessions.end(made.connection, program_id, made.member_id, session_id=session_id, now=made.now)
             elif key:
                 passkeys.remove(made.connection, program_id, made.member_id, key)
 

@@ -17,6 +17,7 @@ from palier.privacy import messages, terms
 from palier.privacy.messages import Message
 from palier.rewards import catalogue, order_queries
 from palier.rewards.order_store import Order
+from palier.site.ids import read_id
 from palier.web.portal import telling
 from palier.web.portal.visits import Visit, of_member
 
@@ -145,7 +146,7 @@ def inbox(made: Visit) -> HttpResponse:
     """What the program told the member, the latest first; it is marked as read by the form below it."""
     unread = look(made)
     after = made.request.GET.get("after", "")
-    before = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+    before = read_id(after)
     found = messages.listed(
         made.connection, made.runtime.program_id, made.member_id, before=before, limit=LINES + 1
     )
@@ -167,7 +168,7 @@ def inbox(made: Visit) -> HttpResponse:
 def read(made: Visit) -> HttpResponse:
     """Marks all that was shown as read."""
     given = made.request.POST.get("through", "")
-    through = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
+    through = read_id(given) or 0
 
     def act() -> None:
         messages.mark_read(

@@ -13,6 +13,7 @@ from palier.activities import batch, queries
 from palier.care import cases, surveys
 from palier.care.cases import Case
 from palier.care.refusals import CareRefusal, CareRefused
+from palier.site.ids import read_id
 from palier.staff.session import leave_snapshot
 from palier.web.portal import telling
 from palier.web.portal.play import doing
@@ -81,9 +82,9 @@ def my_cases(made: Visit) -> HttpResponse:
 def ask(made: Visit) -> HttpResponse:
     """Opens a case, about the line that the address names or about the account."""
     text = made.request.GET.get("line", "") or made.request.POST.get("line", "")
-    line = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    line = read_id(text)
     named = queries.named_lines(
-        made.connection, made.runtime.program_id, made.member_id, [line] if 0 < line < 1 << 63 else []
+        made.connection, made.runtime.program_id, made.member_id, [line] if line is not None else []
     )
     if text and not named:
         raise Http404
